@@ -1,0 +1,168 @@
+# tessera: `make help` lists the targets and switches.
+
+VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' base/version.h)
+SOVERSION := 0
+
+# ---- switches (make help) -----------------------------------------------------------------------
+CC ?= cc
+OPT ?= -O3
+OPENMP ?= 1
+SAN ?=
+WERROR ?= 0
+DEBUG ?= 0
+V ?= 0
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+libdir ?= $(prefix)/lib
+includedir ?= $(prefix)/include
+mandir ?= $(prefix)/share/man
+DESTDIR ?=
+PKG_CONFIG ?= pkg-config
+
+# ---- flags --------------------------------------------------------------------------------------
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+            -Wwrite-strings -Wundef
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+BASE_FLAGS := -std=c11 -g -fvisibility=hidden -fno-math-errno -fPIC -I. $(WARNINGS)
+ifeq ($(DEBUG),1)
+BASE_FLAGS += -O1
+else
+BASE_FLAGS += $(OPT)
+endif
+ifeq ($(OPENMP),1)
+BASE_FLAGS += -fopenmp
+endif
+comma := ,
+ifneq ($(SAN),)
+BASE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas hdf5 2>/dev/null) -isystem /usr/include/stb
+DEP_LIBS := $(shell $(PKG_CONFIG) --libs openblas hdf5 2>/dev/null) -lm -lpthread
+TEST_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
+ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CFLAGS)
+
+# Objects of different flags never mix: each set of flags has its own folder.
+HASH := $(shell printf '%s' "$(CC) $(ALL_CFLAGS)" | cksum | cut -d' ' -f1)
+B := build/$(HASH)
+ifneq ($(V),1)
+Q := @
+endif
+
+# ---- sources ------------------------------------------------------------------------------------
+LIB_DIRS := base data partition inner inner/kernels meta
+LIB_SRC := $(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c)))
+CLI_SRC := $(sort $(wildcard cli/*.c))
+TEST_SRC := $(sort $(wildcard tests/test_*.c))
+HEADERS := $(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.h)))
+
+LIB_OBJ := $(LIB_SRC:%.c=$B/float/%.o)
+# The numerical core once more with double parameters: derivative checks need the digits.
+DBL_OBJ := $(LIB_SRC:%.c=$B/double/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$B/float/%.o)
+TESTS_FLOAT := $(TEST_SRC:tests/%.c=$B/float/tests/%)
+# Tests of the numerical core run in both precisions.
+TESTS_DOUBLE := $(patsubst tests/%.c,$B/double/tests/%,$(wildcard tests/test_inner_*.c tests/test_meta_gradient*.c))
+
+all: tessera libtessera.a libtessera.so
+.PHONY: all
+
+tessera: $B/tessera
+	$(Q)ln -sf $< $@
+libtessera.a: $B/libtessera.a
+	$(Q)ln -sf $< $@
+libtessera.so: $B/libtessera.so.$(VERSION)
+	$(Q)ln -sf $< $@
+
+$B/float/inner/kernels/kernel_avx512.o: KERNEL_FLAGS := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma -mprefer-vector-width=512
+$B/float/inner/kernels/kernel_avx2.o: KERNEL_FLAGS := -mavx2 -mfma
+
+$B/float/%.o: %.c | deps-found
+	@mkdir -p $(@D)
+	@[ $(V) = 1 ] || echo "  CC      $<"
+	$(Q)$(CC) $(ALL_CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c $< -o $@
+$B/double/%.o: %.c | deps-found
+	@mkdir -p $(@D)
+	@[ $(V) = 1 ] || echo "  CC(dbl) $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -DTSR_REAL_DOUBLE -MMD -MP -c $< -o $@
+
+$B/libtessera.a: $(LIB_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$B/libtessera-double.a: $(DBL_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$B/libtessera.so.$(VERSION): $(LIB_OBJ)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libtessera.so.$(SOVERSION) $^ $(DEP_LIBS) -o $@
+$B/tessera: $(CLI_OBJ) $B/libtessera.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
+
+$B/float/tests/%: $B/float/tests/%.o $B/libtessera.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
+$B/double/tests/%: $B/double/tests/%.o $B/libtessera-double.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+
+# ---- dependencies: installed once when something is missing -------------------------------------
+.PHONY: deps-found deps
+deps-found:
+	@scripts/install-deps --check || scripts/install-deps
+deps:
+	scripts/install-deps
+
+# ---- checks -------------------------------------------------------------------------------------
+.PHONY: check check-san demo test-programs help clean install uninstall print-config format
+test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $B/tessera
+check: all test-programs
+	$(Q)tests/run $B
+# The whole suite once more under AddressSanitizer and UBSan.
+check-san:
+	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
+
+demo: all
+	$(Q)scripts/demo
+
+clean:
+	rm -rf build tessera libtessera.a libtessera.so
+
+format:
+	clang-format -i $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h)
+
+# ---- installation -------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(mandir)/man1
+	install -m 755 $B/tessera $(DESTDIR)$(bindir)/tessera
+	install -m 644 $B/libtessera.a $(DESTDIR)$(libdir)/libtessera.a
+	install -m 755 $B/libtessera.so.$(VERSION) $(DESTDIR)$(libdir)/libtessera.so.$(VERSION)
+	ln -sf libtessera.so.$(VERSION) $(DESTDIR)$(libdir)/libtessera.so.$(SOVERSION)
+	ln -sf libtessera.so.$(SOVERSION) $(DESTDIR)$(libdir)/libtessera.so
+	for h in $(HEADERS); do install -D -m 644 $$h $(DESTDIR)$(includedir)/tessera/$$h || exit 1; done
+	for m in docs/*.1; do install -m 644 $$m $(DESTDIR)$(mandir)/man1/ || exit 1; done
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
+	    -e 's|@version@|$(VERSION)|' scripts/tessera.pc.in > $(DESTDIR)$(libdir)/pkgconfig/tessera.pc
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/tessera $(DESTDIR)$(libdir)/libtessera.* $(DESTDIR)$(libdir)/pkgconfig/tessera.pc
+	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard docs/*.1)))
+	rm -rf $(DESTDIR)$(includedir)/tessera
+
+print-config:
+	@echo "version   $(VERSION)"
+	@echo "compiler  $(CC) ($(shell $(CC) -dumpfullversion -dumpversion))"
+	@echo "flags     $(ALL_CFLAGS)"
+	@echo "libraries $(DEP_LIBS)"
+	@echo "objects   $B"
+
+help:
+	@echo "tessera $(VERSION)"
+	@echo "  make               the program ./tessera and libtessera (static, shared)"
+	@echo "  make demo          the whole chain on the sample photos; pictures in demo/"
+	@echo "  make check         the test suite; the last line counts what passed and failed"
+	@echo "  make check-san     the same under AddressSanitizer and UBSan"
+	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir mandir)"
+	@echo "  make uninstall, clean, format, print-config, deps"
+	@echo "switches"
+	@echo "  OPENMP=0           build without threads"
+	@echo "  SAN=address,undefined   sanitizers"
+	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"
+	@echo "  WERROR=1           warnings are errors"
+	@echo "  V=1                show the commands"

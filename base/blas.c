@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/blas.h"
+
+#include <cblas.h>
+
+#ifdef TSR_REAL_DOUBLE
+#define GEMM cblas_dgemm
+#else
+#define GEMM cblas_sgemm
+#endif
+
+static CBLAS_TRANSPOSE op(bool transposed) {
+    return transposed ? CblasTrans : CblasNoTrans;
+}
+
+void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alpha,
+                   const tsr_real *a, size_t lda, const tsr_real *b, size_t ldb, tsr_real beta,
+                   tsr_real *c, size_t ldc) {
+    GEMM(CblasRowMajor, op(ta), op(tb), (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda,
+         b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+void tsr_blas_single_thread(void) {
+    openblas_set_num_threads(1);
+}
+
+const char *tsr_blas_core(void) {
+    return openblas_get_corename();
+}
+
+const char *tsr_blas_config(void) {
+    return openblas_get_config();
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The OpenBLAS seam: the only place that knows cblas.h. All matrices are row-major.
+ */
+#ifndef TSR_BASE_BLAS_H
+#define TSR_BASE_BLAS_H
+
+#include <stdbool.h>
+
+#include "base/api.h"
+
+/* c [m,n] (row stride ldc) = alpha * op(a) op(b) + beta * c, where op(a) is [m,k] and op(b) [k,n];
+ * `ta`, `tb` transpose what is stored. Overwrites c. Runs on the calling thread once
+ * tsr_blas_single_thread() was called. */
+TSR_API void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alpha,
+                           const tsr_real *a, size_t lda, const tsr_real *b, size_t ldb,
+                           tsr_real beta, tsr_real *c, size_t ldc);
+
+/* Makes BLAS use one thread from now on, in the whole process: tessera's own threads lie above it.
+ * Call once, before any parallel region. */
+TSR_API void tsr_blas_single_thread(void);
+
+/* Name of the processor type whose kernels OpenBLAS chose, e.g. "SkylakeX". Static storage. */
+TSR_API const char *tsr_blas_core(void);
+
+/* Version and build of the BLAS library, one line. Static storage. */
+TSR_API const char *tsr_blas_config(void);
+
+#endif

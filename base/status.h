@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Status codes and error text.
+ *
+ * Every fallible function returns an enum tsr_status (TSR_OK is 0) and takes a struct tsr_error
+ * last, which belongs to the caller and may be NULL. A message names the thing, the value found and
+ * the rule. Nothing here is global, nothing is printed.
+ *
+ *     struct tsr_error err = {0};
+ *     if (tsr_model_load("faces.h5", &model, &err)) fprintf(stderr, "%s\n", err.message);
+ */
+#ifndef TSR_BASE_STATUS_H
+#define TSR_BASE_STATUS_H
+
+#include "base/api.h"
+
+enum tsr_status {
+    TSR_OK = 0,
+    TSR_ERR_ARGUMENT, /* a call broke the contract of the function */
+    TSR_ERR_CONFIG,   /* a setting is out of range or contradicts another */
+    TSR_ERR_NO_MEMORY,
+    TSR_ERR_IO,      /* open, read, write, rename, disk full */
+    TSR_ERR_FORMAT,  /* a file is not what it claims to be, or is damaged */
+    TSR_ERR_VERSION, /* a file is of a newer format */
+    TSR_ERR_SHAPE,   /* two things do not fit each other */
+    TSR_ERR_NOT_FOUND,
+    TSR_ERR_NUMERIC,     /* NaN, infinity, divergence */
+    TSR_ERR_INTERRUPTED, /* a callback asked to stop */
+    TSR_ERR_UNSUPPORTED,
+};
+
+#define TSR_ERROR_SIZE 1024
+
+struct tsr_error {
+    enum tsr_status status;
+    const char *file; /* source location that raised it; static storage */
+    int line;
+    char message[TSR_ERROR_SIZE]; /* one line, no trailing newline */
+};
+
+/* Short English name of a status, e.g. "not found". Never NULL. */
+TSR_API const char *tsr_status_name(enum tsr_status status);
+
+/* Fills `err` (if not NULL) and returns `status`. Use through TSR_ERROR. */
+TSR_API enum tsr_status tsr_error_set(struct tsr_error *err, enum tsr_status status,
+                                      const char *file, int line, const char *format, ...)
+    TSR_PRINTF(5, 6);
+
+/* Puts "text: " before the message of an error on its way up: a path, an image, an outer step. */
+TSR_API void tsr_error_prefix(struct tsr_error *err, const char *format, ...) TSR_PRINTF(2, 3);
+
+/* An expression of type enum tsr_status: fills the error and has the value of `status`. */
+#define TSR_ERROR(err, status, ...) tsr_error_set((err), (status), __FILE__, __LINE__, __VA_ARGS__)
+
+/* Returns from the calling function unless `expression` is TSR_OK. */
+#define TSR_TRY(expression)                                                                        \
+    do {                                                                                           \
+        enum tsr_status tsr_try_status = (expression);                                             \
+        if (tsr_try_status != TSR_OK) return tsr_try_status;                                       \
+    } while (0)
+
+/* Jumps to the label `done` of the calling function with the variable `status` set unless
+ * `expression` is TSR_OK: for functions with something to clean up. */
+#define TSR_CHECK(expression)                                                                      \
+    do {                                                                                           \
+        if ((status = (expression)) != TSR_OK) goto done;                                          \
+    } while (0)
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading a dataset: /images uint8 [N,H,W,C], optional /split uint8 [N], /names [N]
+ * (docs/formats.md). A foreign file with an `images` array of that shape ([N,H,W] is grey) works;
+ * without /split all its images belong to every split.
+ */
+#ifndef TSR_DATA_DATASET_H
+#define TSR_DATA_DATASET_H
+
+#include "base/status.h"
+
+enum tsr_split { TSR_SPLIT_TRAIN = 0, TSR_SPLIT_VAL = 1, TSR_SPLIT_TEST = 2, TSR_SPLIT_ALL = 3 };
+
+/* Parses "train", "val", "test", "all". */
+TSR_API enum tsr_status tsr_split_parse(const char *text, enum tsr_split *out,
+                                        struct tsr_error *err) TSR_MUST_USE;
+TSR_API const char *tsr_split_name(enum tsr_split split);
+
+struct tsr_dataset; /* opaque; one thread at a time */
+
+/* Checks shapes and types, reads /split; no image is read. */
+TSR_API enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_dataset_close(struct tsr_dataset *dataset); /* accepts NULL */
+
+TSR_API const char *tsr_dataset_path(const struct tsr_dataset *dataset); /* view */
+TSR_API size_t tsr_dataset_images(const struct tsr_dataset *dataset);
+TSR_API size_t tsr_dataset_height(const struct tsr_dataset *dataset);
+TSR_API size_t tsr_dataset_width(const struct tsr_dataset *dataset);
+TSR_API size_t tsr_dataset_channels(const struct tsr_dataset *dataset);
+
+/* Indices of the images of a split, ascending: a view [*n] that lives as long as the dataset. An
+ * empty split gives *n = 0. */
+TSR_API const uint32_t *tsr_dataset_split(const struct tsr_dataset *dataset, enum tsr_split split,
+                                          size_t *n);
+
+/* Reads one image: out [H,W,C], overwritten. */
+TSR_API enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, uint8_t *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Name of an image (view, valid until the dataset is closed), or "#index" if the file has none. */
+TSR_API const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index);
+
+#endif

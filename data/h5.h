@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HDF5 files for the rest of tessera: typed arrays and attributes by path, errors in words, and
+ * files that appear whole or not at all. hdf5.h is seen by data/ only.
+ *
+ * Writing: tsr_h5_create() opens a temporary file beside the target; tsr_h5_commit() flushes it to
+ * the disk and renames it; tsr_h5_close() without a commit removes it. Reading: every read states
+ * the shape and type it expects; a mismatch is TSR_ERR_FORMAT with path, object, found and
+ * expected.
+ *
+ * HDF5 is used from one thread at a time: the caller sees to that.
+ */
+#ifndef TSR_DATA_H5_H
+#define TSR_DATA_H5_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+
+#define TSR_H5_MAX_RANK 8
+
+struct tsr_h5; /* an open file */
+
+enum tsr_h5_type {
+    TSR_H5_U8,
+    TSR_H5_U16,
+    TSR_H5_U32,
+    TSR_H5_I64,
+    TSR_H5_U64,
+    TSR_H5_F32,
+    TSR_H5_F64
+};
+
+TSR_API enum tsr_status tsr_h5_create(const char *path, struct tsr_h5 **out,
+                                      struct tsr_error *err) TSR_MUST_USE;
+/* Read-only. Errors: TSR_ERR_IO (missing, unreadable), TSR_ERR_FORMAT (not HDF5, truncated). */
+TSR_API enum tsr_status tsr_h5_open(const char *path, struct tsr_h5 **out,
+                                    struct tsr_error *err) TSR_MUST_USE;
+/* Flush, fsync, rename; the handle stays valid only for tsr_h5_close(). */
+TSR_API enum tsr_status tsr_h5_commit(struct tsr_h5 *file, struct tsr_error *err) TSR_MUST_USE;
+/* Accepts NULL. A created file that was not committed is removed. */
+TSR_API void tsr_h5_close(struct tsr_h5 *file);
+/* The path given to create or open. View. */
+TSR_API const char *tsr_h5_path(const struct tsr_h5 *file);
+
+/* Objects are named by absolute path ("/init/layer0/weight"); attributes by the path of their
+ * object and their name. Missing intermediate groups are created by the writing calls. */
+TSR_API bool tsr_h5_exists(struct tsr_h5 *file, const char *object);
+TSR_API bool tsr_h5_has_attr(struct tsr_h5 *file, const char *object, const char *name);
+
+/* Rank and extents of a dataset. dims [TSR_H5_MAX_RANK], overwritten. `type` (may be NULL) gets the
+ * class it is stored in; TSR_ERR_FORMAT for a type that is none of enum tsr_h5_type's kinds. */
+TSR_API enum tsr_status tsr_h5_shape(struct tsr_h5 *file, const char *object, size_t *rank,
+                                     size_t *dims, enum tsr_h5_type *type,
+                                     struct tsr_error *err) TSR_MUST_USE;
+
+/* Reads a whole dataset of exactly this shape into `out`, converted to `type` (any integer or float
+ * type is accepted in the file; a float file read as an integer type is an error). */
+TSR_API enum tsr_status tsr_h5_read(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                    size_t rank, const size_t *dims, void *out,
+                                    struct tsr_error *err) TSR_MUST_USE;
+/* Reads item `index` along the first dimension (of extents dims[1..rank-1]). */
+TSR_API enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object,
+                                         enum tsr_h5_type type, size_t rank, const size_t *dims,
+                                         size_t index, void *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Creates and writes a dataset. Rank 0 is a scalar. `deflate` 0..9 (0: contiguous; else one chunk
+ * an item of the first dimension, with the shuffle filter). */
+TSR_API enum tsr_status tsr_h5_write(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                     size_t rank, const size_t *dims, const void *data, int deflate,
+                                     struct tsr_error *err) TSR_MUST_USE;
+/* Creates an empty dataset that grows along its first dimension, chunks of one item of extents
+ * dims[1..rank-1] (dims[0] is ignored); tsr_h5_append() adds items. */
+TSR_API enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
+                                              enum tsr_h5_type type, size_t rank,
+                                              const size_t *dims, int deflate,
+                                              struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object,
+                                      enum tsr_h5_type type, size_t n_items, const void *data,
+                                      struct tsr_error *err) TSR_MUST_USE;
+
+/* Arrays of strings (UTF-8, variable length in the file). Reading gives one block: `out[i]` point
+ * into it; free(out) frees all. */
+TSR_API enum tsr_status tsr_h5_write_strings(struct tsr_h5 *file, const char *object, size_t n,
+                                             const char *const *strings,
+                                             struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_read_strings(struct tsr_h5 *file, const char *object, size_t *n,
+                                            char ***out, struct tsr_error *err) TSR_MUST_USE;
+
+/* Scalar attributes. Integers and floats are converted; a string attribute is truncated never: too
+ * long for `size` is an error. `object` "/" is the file itself. */
+TSR_API enum tsr_status tsr_h5_write_attr_i64(struct tsr_h5 *file, const char *object,
+                                              const char *name, int64_t value,
+                                              struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_write_attr_f64(struct tsr_h5 *file, const char *object,
+                                              const char *name, double value,
+                                              struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_write_attr_str(struct tsr_h5 *file, const char *object,
+                                              const char *name, const char *value,
+                                              struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_read_attr_i64(struct tsr_h5 *file, const char *object,
+                                             const char *name, int64_t *out,
+                                             struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_read_attr_f64(struct tsr_h5 *file, const char *object,
+                                             const char *name, double *out,
+                                             struct tsr_error *err) TSR_MUST_USE;
+/* Fixed-length and variable-length strings (both of which h5py writes). out [size], terminated. */
+TSR_API enum tsr_status tsr_h5_read_attr_str(struct tsr_h5 *file, const char *object,
+                                             const char *name, char *out, size_t size,
+                                             struct tsr_error *err) TSR_MUST_USE;
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * 8-bit images: decode (JPEG, PNG, BMP, PNM through stb_image), fit to a size, write PNG.
+ */
+#ifndef TSR_DATA_IMAGE_H
+#define TSR_DATA_IMAGE_H
+
+#include "base/status.h"
+
+/* Largest side and largest number of pixels that are decoded; checked before the decoder allocates.
+ */
+#define TSR_IMAGE_MAX_SIDE 65535
+#define TSR_IMAGE_MAX_PIXELS ((size_t)256 << 20)
+
+struct tsr_image {
+    size_t height, width, channels; /* channels 1 (grey) or 3 (RGB) */
+    uint8_t *pixels;                /* [height, width, channels], owned */
+};
+
+/* Decodes `path`. `channels`: 1 or 3 converts, 0 keeps what the file has (alpha is dropped).
+ * Errors: TSR_ERR_IO (cannot open), TSR_ERR_FORMAT (not an image, truncated, too large); the
+ * message names the path. Any thread. */
+TSR_API enum tsr_status tsr_image_read(const char *path, size_t channels, struct tsr_image *out,
+                                       struct tsr_error *err) TSR_MUST_USE;
+
+/* Height, width and channels of a file without decoding its pixels (`pixels` is NULL). */
+TSR_API enum tsr_status tsr_image_probe(const char *path, struct tsr_image *out,
+                                        struct tsr_error *err) TSR_MUST_USE;
+
+/* Allocates an image of zeros. */
+TSR_API enum tsr_status tsr_image_create(struct tsr_image *out, size_t height, size_t width,
+                                         size_t channels, struct tsr_error *err) TSR_MUST_USE;
+
+/* Frees the pixels and zeroes the struct; NULL and an empty image are fine. */
+TSR_API void tsr_image_clear(struct tsr_image *image);
+
+enum tsr_fit {
+    TSR_FIT_CROP,   /* centre crop; an image smaller than the target is an error */
+    TSR_FIT_COVER,  /* scale so that the target is just covered, then centre crop */
+    TSR_FIT_SQUASH, /* scale both sides, ignoring the aspect */
+    TSR_FIT_TILE,   /* disjoint tiles of the target size, row-major, from the centred multiple */
+};
+
+/* Parses "crop", "cover", "squash", "tile"; NOT_FOUND otherwise (the message lists the names). */
+TSR_API enum tsr_status tsr_fit_parse(const char *text, enum tsr_fit *out,
+                                      struct tsr_error *err) TSR_MUST_USE;
+TSR_API const char *tsr_fit_name(enum tsr_fit fit);
+
+/* How many images of height x width `fit` makes of `image`: 1, or for tiles any number (0: smaller
+ * than one tile; also 0 for a crop of an image that is smaller than the target). */
+TSR_API size_t tsr_fit_count(const struct tsr_image *image, enum tsr_fit fit, size_t height,
+                             size_t width);
+
+/* Writes the `index`-th of them to out [height, width, channels], 8 bit. Down-scaling filters
+ * (Mitchell), in sRGB values as PIL and torchvision do. */
+TSR_API enum tsr_status tsr_fit_apply(const struct tsr_image *image, enum tsr_fit fit, size_t index,
+                                      size_t height, size_t width, uint8_t *out,
+                                      struct tsr_error *err) TSR_MUST_USE;
+
+/* Writes a PNG (8-bit grey or RGB) to a temporary name beside `path`, then renames: `path` holds
+ * the whole picture or what it held before. */
+TSR_API enum tsr_status tsr_image_write_png(const char *path, const struct tsr_image *image,
+                                            struct tsr_error *err) TSR_MUST_USE;
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Images (files, folders) to one HDF5 dataset, in one streaming pass: decoding in parallel, memory
+ * bounded by a few images a thread, output atomic.
+ */
+#ifndef TSR_DATA_PACK_H
+#define TSR_DATA_PACK_H
+
+#include <stdbool.h>
+
+#include "data/image.h"
+
+struct tsr_pack_config {
+    size_t height, width; /* of each stored image; 1..65535 */
+    enum tsr_fit fit;
+    size_t channels;        /* 1 or 3; grey images become RGB and the reverse */
+    const char *split_file; /* lines "name split", split 0/1/2 or train/val/test; NULL: none. A file
+                               that the split file does not name is left out, and counted */
+    double split[3];        /* fractions of train, val, test where nothing else decides; sum 1 */
+    size_t limit;   /* at most this many source files (evenly spread over the list when it is
+                       longer); 0: no limit */
+    bool strict;    /* an unreadable image ends the run instead of being counted */
+    int deflate;    /* 0..9 */
+    uint64_t seed;  /* of the random split: whole source files, never tiles of one, change side */
+    size_t threads; /* 0: all */
+    const char *command; /* stored as an attribute; NULL: none */
+};
+TSR_API void tsr_pack_config_default(struct tsr_pack_config *config); /* 0x0: must be set */
+TSR_API enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config,
+                                              struct tsr_error *err) TSR_MUST_USE;
+
+struct tsr_pack_report {
+    size_t sources; /* files taken up */
+    size_t images;  /* images written */
+    size_t per_split[3];
+    size_t skipped;    /* unreadable, or too small for the fit */
+    size_t not_listed; /* not named by the split file */
+    size_t missing;    /* named by the split file, but not there */
+    double seconds;
+};
+
+struct tsr_pack_callbacks {
+    /* After every few images; returns nonzero to stop (TSR_ERR_INTERRUPTED, nothing is left). */
+    int (*progress)(void *user, size_t done, size_t total);
+    /* Once for each skipped file, in the order of the list. */
+    void (*skipped)(void *user, const char *path, const char *why);
+    void *user;
+};
+
+/* `sources` [n_sources]: files, or folders that are searched recursively for .jpg .jpeg .png .bmp
+ * .ppm .pgm .pnm (any case), in sorted order. A path component train, val (or validation) or test
+ * below a source decides the split of what lies in it; else split_file; else the fractions. Names
+ * stored are paths relative to their source folder (tiles: "name#k"). `callbacks` may be NULL.
+ * Writes `output` atomically. Errors: no image found, nothing left after skipping, bad split file
+ * (with line number), unwritable output. */
+TSR_API enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
+                                 size_t n_sources, const char *output,
+                                 const struct tsr_pack_callbacks *callbacks,
+                                 struct tsr_pack_report *report,
+                                 struct tsr_error *err) TSR_MUST_USE;
+
+#endif

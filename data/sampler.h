@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Meta-batches of images, read ahead by one I/O thread.
+ *
+ * The stream of images is the concatenation of epochs; epoch e is the split in the random order
+ * given by (seed, stream TSR_STREAM_SHUFFLE, e). Batch b holds the images b*batch ..
+ * b*batch+batch-1 of the stream, so that a position is a number, and a sampler started at b yields
+ * what an uninterrupted one would.
+ */
+#ifndef TSR_DATA_SAMPLER_H
+#define TSR_DATA_SAMPLER_H
+
+#include "data/dataset.h"
+
+struct tsr_sampler;
+
+struct tsr_image_batch {
+    size_t n; /* images, = batch */
+    size_t height, width, channels;
+    const uint8_t
+        *pixels; /* [n, height, width, channels]; view until the next tsr_sampler_next() */
+    const uint32_t *index; /* [n] index of each in the dataset */
+};
+
+/* Starts reading ahead (a few batches, a bound that does not depend on the dataset). The dataset is
+ * kept: until tsr_sampler_free() nobody else may use it. Errors: TSR_ERR_CONFIG for batch 0 or an
+ * empty split. */
+TSR_API enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split split,
+                                           size_t batch, uint64_t seed, uint64_t first_batch,
+                                           struct tsr_sampler **out,
+                                           struct tsr_error *err) TSR_MUST_USE;
+
+/* The next batch; waits only if reading is behind. An error of the I/O thread is returned here. */
+TSR_API enum tsr_status tsr_sampler_next(struct tsr_sampler *sampler, struct tsr_image_batch *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Seconds that tsr_sampler_next() has spent waiting. */
+TSR_API double tsr_sampler_waited(const struct tsr_sampler *sampler);
+
+/* Stops and joins the I/O thread. Accepts NULL. */
+TSR_API void tsr_sampler_free(struct tsr_sampler *sampler);
+
+#endif
