@@ -45,6 +45,11 @@ void tsr_error_prefix(struct tsr_error *err, const char *format, ...) {
     va_start(args, format);
     int n = vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    if (n < 0 || (size_t)n + 3 > sizeof err->message) return;
-    (void)snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", old);
+    if (n < 0 || (size_t)n + 2 >= sizeof err->message) return;
+    char *at = err->message + n;
+    size_t room = sizeof err->message - (size_t)n - 3, length = strlen(old);
+    if (length > room) length = room;
+    memcpy(at, ": ", 2);
+    memcpy(at + 2, old, length);
+    at[2 + length] = '\0';
 }

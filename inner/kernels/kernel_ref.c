@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The reference: every formula once, one point at a time, in plain C. Compiled in double it is what
+ * the derivative checks compare with finite differences.
+ *
+ * Notation, for one point (omega_l = 1 and no sine in the last layer):
+ *     z_l = W_l a_{l-1} + b_l        a_l = sin(omega_l z_l)       s'_l = omega_l cos(omega_l z_l)
+ *     d_l = dE/dz_l:  d_L = 2 scale (f - y),  d_{l-1} = s'_{l-1} * (W_l^T d_l)
+ *     dE/dW_l = d_l a_{l-1}^T, dE/db_l = d_l
+ * R{.} is the derivative in the direction phi + t v at t = 0, with V, u the parts of v at W, b:
+ *     Rz_l = V_l a_{l-1} + W_l Ra_{l-1} + u_l        Ra_l = s'_l * Rz_l
+ *     Rd_L = 2 scale Rf
+ *     Rd_{l-1} = s'_{l-1} * (V_l^T d_l + W_l^T Rd_l) - omega_{l-1}^2 a_{l-1} * Rz_{l-1} * (W_l^T
+ * d_l) (Hv)_W = Rd_l a_{l-1}^T + d_l Ra_{l-1}^T,  (Hv)_b = Rd_l
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "inner/kernels/kernels.h"
+
+/* Quantities of one point, each an array over layers of a row of at most `stride` units. */
+struct scratch {
+    size_t stride;
+    tsr_real *a, *slope, *d, *e; /* a_l, s'_l, d_l, e_l = W_{l+1}^T d_{l+1} */
+    tsr_real *ra, *rz, *rd;
+};
+
+static size_t max_units(const struct tsr_net *net) {
+    size_t n = net->width;
+    return n > net->out_dim ? n : net->out_dim;
+}
+
+static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspace) {
+    struct tsr_arena arena = {.base = workspace, .size = SIZE_MAX / 2};
+    size_t n = net->n_layers * max_units(net);
+    tsr_real **rows[] = {&s->a, &s->slope, &s->d, &s->e, &s->ra, &s->rz, &s->rd};
+    s->stride = max_units(net);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        *rows[i] = tsr_arena_take(&arena, n, sizeof(tsr_real));
+    return arena.used;
+}
+
+static size_t workspace_size(const struct tsr_net *net) {
+    struct scratch s;
+    return layout(&s, net, NULL);
+}
+
+static bool available(void) {
+    return true;
+}
+
+static size_t tape_size(const struct tsr_net *net, size_t n) {
+    (void)net;
+    (void)n;
+    return 0;
+}
+
+/* y [out] (+)= W x, W [out, in] */
+static void multiply(size_t out, size_t in, const tsr_real *w, const tsr_real *x, tsr_real *y) {
+    for (size_t o = 0; o < out; o++) {
+        tsr_real sum = 0;
+        for (size_t i = 0; i < in; i++)
+            sum += w[o * in + i] * x[i];
+        y[o] += sum;
+    }
+}
+
+/* y [in] += W^T d */
+static void multiply_transposed(size_t out, size_t in, const tsr_real *w, const tsr_real *d,
+                                tsr_real *y) {
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++)
+            y[i] += w[o * in + i] * d[o];
+}
+
+/* g [out, in] += d x^T */
+static void add_outer(size_t out, size_t in, const tsr_real *d, const tsr_real *x, tsr_real *g) {
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++)
+            g[o * in + i] += d[o] * x[i];
+}
+
+static const tsr_real *input_of(const struct scratch *s, size_t layer, const tsr_real *x) {
+    return layer ? s->a + (layer - 1) * s->stride : x;
+}
+
+static void forward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x,
+                          struct scratch *s) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        size_t in = net->fan_in[l], out = net->fan_out[l];
+        tsr_real *a = s->a + l * s->stride, *slope = s->slope + l * s->stride;
+        memcpy(a, phi + net->bias_at[l], out * sizeof *a);
+        multiply(out, in, phi + net->weight_at[l], input_of(s, l, x), a);
+        bool last = l + 1 == net->n_layers;
+        for (size_t o = 0; o < out; o++) {
+            tsr_real omega = (tsr_real)net->omega[l], t = omega * a[o];
+            slope[o] = last ? 1 : omega * (tsr_real)cos((double)t);
+            a[o] = last ? a[o] + (tsr_real)net->output_offset : (tsr_real)sin((double)t);
+        }
+    }
+}
+
+/* Fills d (and e) of all layers from the outputs; returns the squared error of the point. */
+static double backward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *y,
+                             double scale, struct scratch *s) {
+    size_t last = net->n_layers - 1;
+    double error = 0;
+    for (size_t c = 0; c < net->out_dim; c++) {
+        tsr_real r = s->a[last * s->stride + c] - y[c];
+        error += (double)r * (double)r;
+        s->d[last * s->stride + c] = (tsr_real)(2 * scale) * r;
+    }
+    for (size_t l = last; l > 0; l--) {
+        size_t in = net->fan_in[l], below = (l - 1) * s->stride;
+        memset(s->e + below, 0, in * sizeof *s->e);
+        multiply_transposed(net->fan_out[l], in, phi + net->weight_at[l], s->d + l * s->stride,
+                            s->e + below);
+        for (size_t i = 0; i < in; i++)
+            s->d[below + i] = s->slope[below + i] * s->e[below + i];
+    }
+    return error;
+}
+
+static void r_forward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
+                            const tsr_real *x, struct scratch *s) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        size_t in = net->fan_in[l], out = net->fan_out[l], at = l * s->stride;
+        memcpy(s->rz + at, v + net->bias_at[l], out * sizeof *s->rz);
+        multiply(out, in, v + net->weight_at[l], input_of(s, l, x), s->rz + at);
+        if (l > 0)
+            multiply(out, in, phi + net->weight_at[l], s->ra + (l - 1) * s->stride, s->rz + at);
+        for (size_t o = 0; o < out; o++)
+            s->ra[at + o] = s->slope[at + o] * s->rz[at + o];
+    }
+}
+
+static void r_backward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
+                             double scale, struct scratch *s) {
+    size_t last = net->n_layers - 1;
+    for (size_t c = 0; c < net->out_dim; c++)
+        s->rd[last * s->stride + c] = (tsr_real)(2 * scale) * s->ra[last * s->stride + c];
+    for (size_t l = last; l > 0; l--) {
+        size_t in = net->fan_in[l], out = net->fan_out[l], at = l * s->stride,
+               below = at - s->stride;
+        tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
+        memset(s->rd + below, 0, in * sizeof *s->rd);
+        multiply_transposed(out, in, v + net->weight_at[l], s->d + at, s->rd + below);
+        multiply_transposed(out, in, phi + net->weight_at[l], s->rd + at, s->rd + below);
+        for (size_t i = below; i < below + in; i++)
+            s->rd[i] = s->slope[i] * s->rd[i] - omega2 * s->a[i] * s->rz[i] * s->e[i];
+    }
+}
+
+static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x, size_t n,
+                    tsr_real *out, void *workspace) {
+    struct scratch s;
+    layout(&s, net, workspace);
+    for (size_t p = 0; p < n; p++) {
+        forward_point(net, phi, x + p * net->in_dim, &s);
+        memcpy(out + p * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
+               net->out_dim * sizeof *out);
+    }
+}
+
+static double gradient(const struct tsr_net *net, const tsr_real *phi,
+                       const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
+                       void *tape, void *workspace) {
+    (void)tape;
+    struct scratch s;
+    layout(&s, net, workspace);
+    double error = 0;
+    for (size_t p = 0; p < points->n; p++) {
+        const tsr_real *x = points->x + p * net->in_dim;
+        forward_point(net, phi, x, &s);
+        error += backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
+        if (out)
+            memcpy(out + p * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
+                   net->out_dim * sizeof *out);
+        for (size_t l = 0; l < net->n_layers; l++) {
+            const tsr_real *d = s.d + l * s.stride;
+            add_outer(net->fan_out[l], net->fan_in[l], d, input_of(&s, l, x),
+                      grad + net->weight_at[l]);
+            for (size_t o = 0; o < net->fan_out[l]; o++)
+                grad[net->bias_at[l] + o] += d[o];
+        }
+    }
+    return error;
+}
+
+static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
+                const struct tsr_points *points, double scale, tsr_real *hv, const void *tape,
+                void *workspace) {
+    (void)tape;
+    struct scratch s;
+    layout(&s, net, workspace);
+    for (size_t p = 0; p < points->n; p++) {
+        const tsr_real *x = points->x + p * net->in_dim;
+        forward_point(net, phi, x, &s);
+        (void)backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
+        r_forward_point(net, phi, v, x, &s);
+        r_backward_point(net, phi, v, scale, &s);
+        for (size_t l = 0; l < net->n_layers; l++) {
+            size_t in = net->fan_in[l], out = net->fan_out[l], at = l * s.stride;
+            add_outer(out, in, s.rd + at, input_of(&s, l, x), hv + net->weight_at[l]);
+            if (l > 0) add_outer(out, in, s.d + at, s.ra + at - s.stride, hv + net->weight_at[l]);
+            for (size_t o = 0; o < out; o++)
+                hv[net->bias_at[l] + o] += s.rd[at + o];
+        }
+    }
+}
+
+const struct tsr_kernel tsr_kernel_reference = {
+    .name = "reference",
+    .available = available,
+    .workspace_size = workspace_size,
+    .tape_size = tape_size,
+    .forward = forward,
+    .gradient = gradient,
+    .hvp = hvp,
+};
