@@ -3,42 +3,15 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 
 static const char *const sampling_names[] = {"edge", "center", "endpoints"};
 static const char *const frame_names[] = {"image", "region"};
 
-const char *tsr_sampling_name(enum tsr_sampling sampling) {
-    return sampling_names[sampling];
-}
-
-enum tsr_status tsr_sampling_parse(const char *text, enum tsr_sampling *out,
-                                   struct tsr_error *err) {
-    for (size_t i = 0; i < sizeof sampling_names / sizeof *sampling_names; i++)
-        if (strcmp(text, sampling_names[i]) == 0) {
-            *out = (enum tsr_sampling)i;
-            return TSR_OK;
-        }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "coordinate sampling \"%s\" is unknown; known are edge, center, endpoints",
-                     text);
-}
-
-const char *tsr_frame_name(enum tsr_frame frame) {
-    return frame_names[frame];
-}
-
-enum tsr_status tsr_frame_parse(const char *text, enum tsr_frame *out, struct tsr_error *err) {
-    for (size_t i = 0; i < sizeof frame_names / sizeof *frame_names; i++)
-        if (strcmp(text, frame_names[i]) == 0) {
-            *out = (enum tsr_frame)i;
-            return TSR_OK;
-        }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "coordinate frame \"%s\" is unknown; known are image, region", text);
-}
+TSR_DEFINE_NAMES(tsr_sampling, tsr_sampling, sampling_names, "coordinate sampling")
+TSR_DEFINE_NAMES(tsr_frame, tsr_frame, frame_names, "coordinate frame")
 
 enum tsr_status tsr_coords_check(const struct tsr_coords *coords, struct tsr_error *err) {
     if (!(isfinite(coords->lo) && isfinite(coords->hi) && coords->lo < coords->hi))

@@ -6,37 +6,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 
 static const char *const rule_names[] = {"whole", "grid", "cell"};
 static const char *const slot_names[] = {"shared", "per-region"};
 
-const char *tsr_rule_name(enum tsr_rule kind) {
-    return rule_names[kind];
-}
-
-enum tsr_status tsr_rule_parse(const char *text, enum tsr_rule *out, struct tsr_error *err) {
-    for (size_t i = 0; i < sizeof rule_names / sizeof *rule_names; i++)
-        if (strcmp(text, rule_names[i]) == 0) {
-            *out = (enum tsr_rule)i;
-            return TSR_OK;
-        }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "partition rule \"%s\" is unknown; known are whole, grid, cell", text);
-}
-
-const char *tsr_slots_name(enum tsr_slots slots) {
-    return slot_names[slots];
-}
-
-enum tsr_status tsr_slots_parse(const char *text, enum tsr_slots *out, struct tsr_error *err) {
-    for (size_t i = 0; i < sizeof slot_names / sizeof *slot_names; i++)
-        if (strcmp(text, slot_names[i]) == 0) {
-            *out = (enum tsr_slots)i;
-            return TSR_OK;
-        }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "slots \"%s\" are unknown; known are shared, per-region", text);
-}
+TSR_DEFINE_NAMES(tsr_rule, tsr_rule, rule_names, "partition rule")
+TSR_DEFINE_NAMES(tsr_slots, tsr_slots, slot_names, "slot arrangement")
 
 size_t tsr_slot_of_region(enum tsr_slots slots, size_t region) {
     return slots == TSR_SLOTS_SHARED ? 0 : region;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "inner/network.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+
+void tsr_network_config_default(struct tsr_network_config *config) {
+    *config = (struct tsr_network_config){.in_dim = 2,
+                                          .out_dim = 3,
+                                          .width = 32,
+                                          .hidden_layers = 2,
+                                          .omega_first = 15,
+                                          .omega_hidden = 30,
+                                          .output_offset = 0.5};
+}
+
+static enum tsr_status check_count(const char *name, size_t value, size_t lo, size_t hi,
+                                   struct tsr_error *err) {
+    if (value < lo || value > hi)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "network: %s is %zu; it must be %zu to %zu", name,
+                         value, lo, hi);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_network_config_check(const struct tsr_network_config *config,
+                                         struct tsr_error *err) {
+    TSR_TRY(check_count("in_dim", config->in_dim, 1, TSR_MAX_DIM, err));
+    TSR_TRY(check_count("out_dim", config->out_dim, 1, TSR_MAX_DIM, err));
+    TSR_TRY(check_count("width", config->width, 1, TSR_MAX_WIDTH, err));
+    TSR_TRY(check_count("hidden_layers", config->hidden_layers, 0, TSR_MAX_LAYERS - 2, err));
+    if (!(config->omega_first > 0 && isfinite(config->omega_first)))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "network: omega_first is %g; it must be positive",
+                         config->omega_first);
+    if (!(config->omega_hidden > 0 && isfinite(config->omega_hidden)))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "network: omega_hidden is %g; it must be positive",
+                         config->omega_hidden);
+    if (!isfinite(config->output_offset))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "network: output_offset is %g; it must be finite",
+                         config->output_offset);
+    return TSR_OK;
+}
+
+void tsr_network_layout(const struct tsr_network_config *config, struct tsr_net *net) {
+    memset(net, 0, sizeof *net);
+    net->in_dim = config->in_dim;
+    net->out_dim = config->out_dim;
+    net->width = config->width;
+    net->n_layers = config->hidden_layers + 2;
+    net->output_offset = config->output_offset;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        bool last = l + 1 == net->n_layers;
+        net->fan_in[l] = l ? net->width : net->in_dim;
+        net->fan_out[l] = last ? net->out_dim : net->width;
+        net->omega[l] = last ? 1 : l ? config->omega_hidden : config->omega_first;
+        net->weight_at[l] = net->n_params;
+        net->bias_at[l] = net->n_params + net->fan_in[l] * net->fan_out[l];
+        net->n_params = net->bias_at[l] + net->fan_out[l];
+    }
+}
+
+void tsr_network_randomize(const struct tsr_net *net, uint64_t seed, uint64_t slot, tsr_real *phi) {
+    uint64_t stream = slot << 32 | TSR_STREAM_INIT;
+    size_t last = net->n_layers - 1;
+    for (size_t l = 0; l <= last; l++) {
+        double in = (double)net->fan_in[l];
+        double bound = l ? sqrt(6 / in) / net->omega[l == last ? l - 1 : l] : 1 / in;
+        for (size_t i = net->weight_at[l]; i < net->bias_at[l]; i++)
+            phi[i] = (tsr_real)(bound * (2 * tsr_random_uniform(seed, stream, i) - 1));
+        for (size_t i = net->bias_at[l]; i < net->bias_at[l] + net->fan_out[l]; i++)
+            phi[i] = l == last
+                         ? 0
+                         : (tsr_real)((2 * tsr_random_uniform(seed, stream, i) - 1) / sqrt(in));
+    }
+}
+
+size_t tsr_network_weights(const struct tsr_net *net) {
+    size_t n = 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        n += net->fan_in[l] * net->fan_out[l];
+    return n;
+}
+
+double tsr_network_flops(const struct tsr_net *net, double forward_passes) {
+    return 2 * (double)tsr_network_weights(net) * forward_passes;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "inner/pass.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Points of a piece: enough to amortise packing the weights, few enough to share one image among
+ * the threads. The number of pieces is bounded since each needs a gradient of its own. Parameters
+ * of a slice: what one thread adds up at a time. */
+enum { PIECE = 4096, SLICE = 4096 };
+
+enum tsr_status tsr_engine_create(const struct tsr_net *net, const struct tsr_kernel *kernel,
+                                  size_t threads, struct tsr_engine *out, struct tsr_error *err) {
+    size_t size = kernel->workspace_size(net);
+    size = (size + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
+    *out = (struct tsr_engine){.net = *net,
+                               .kernel = kernel,
+                               .threads = tsr_thread_count(threads),
+                               .workspace_size = size};
+    return tsr_arena_create(&out->arena, size * out->threads, "workspaces of the kernels", err);
+}
+
+void tsr_engine_clear(struct tsr_engine *engine) {
+    tsr_arena_free(&engine->arena);
+}
+
+size_t tsr_pass_pieces(size_t n) {
+    size_t pieces = (n + PIECE / 2) / PIECE;
+    return pieces < 1 ? 1 : pieces > TSR_PASS_MAX_PIECES ? TSR_PASS_MAX_PIECES : pieces;
+}
+
+size_t tsr_pass_partial(const struct tsr_engine *engine, size_t n, bool team) {
+    size_t others = tsr_pass_pieces(n) - 1;
+    return engine->net.n_params * (team || others < 1 ? others : 1);
+}
+
+static void *workspace_of(const struct tsr_engine *engine, size_t thread) {
+    return engine->arena.base + thread * engine->workspace_size;
+}
+
+static double squared_error(const tsr_real *f, const tsr_real *y, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double r = (double)f[i] - (double)y[i];
+        sum += r * r;
+    }
+    return sum;
+}
+
+static void run_piece(const struct tsr_engine *engine, struct tsr_pass *pass, size_t piece,
+                      tsr_real *result, void *workspace) {
+    const struct tsr_net *net = &engine->net;
+    const struct tsr_points *all = pass->points;
+    size_t pieces = tsr_pass_pieces(all->n);
+    size_t from = all->n * piece / pieces, to = all->n * (piece + 1) / pieces;
+    struct tsr_points part = {.x = all->x + from * net->in_dim,
+                              .y = all->y ? all->y + from * net->out_dim : NULL,
+                              .n = to - from};
+    tsr_real *out = pass->out ? pass->out + from * net->out_dim : NULL;
+    double error = 0;
+    if (pass->kind == TSR_PASS_FORWARD) {
+        engine->kernel->forward(net, pass->phi, part.x, part.n, out, workspace);
+        if (part.y) error = squared_error(out, part.y, part.n * net->out_dim);
+    } else {
+        memset(result, 0, net->n_params * sizeof *result);
+        if (pass->kind == TSR_PASS_GRADIENT)
+            error = engine->kernel->gradient(net, pass->phi, &part, pass->scale, result, out,
+                                             pass->tape, workspace);
+        else
+            engine->kernel->hvp(net, pass->phi, pass->v, &part, pass->scale, result, pass->tape,
+                                workspace);
+    }
+    pass->piece_error[piece] = error;
+}
+
+static void add(tsr_real *sum, const tsr_real *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        sum[i] += x[i];
+}
+
+static void sum_errors(struct tsr_pass *pass) {
+    pass->error = 0;
+    for (size_t piece = 0; piece < tsr_pass_pieces(pass->points->n); piece++)
+        pass->error += pass->piece_error[piece];
+}
+
+static void run_alone(const struct tsr_engine *engine, void *workspace, struct tsr_pass *pass) {
+    run_piece(engine, pass, 0, pass->result, workspace);
+    for (size_t piece = 1; piece < tsr_pass_pieces(pass->points->n); piece++) {
+        run_piece(engine, pass, piece, pass->partial, workspace);
+        if (pass->kind != TSR_PASS_FORWARD) add(pass->result, pass->partial, engine->net.n_params);
+    }
+    sum_errors(pass);
+}
+
+/* The pass and the piece in it that stand at `index` among the pieces of all passes. */
+static struct tsr_pass *find_piece(struct tsr_pass *passes, size_t index, size_t *piece) {
+    for (size_t pieces; index >= (pieces = tsr_pass_pieces(passes->points->n)); passes++)
+        index -= pieces;
+    *piece = index;
+    return passes;
+}
+
+/* Adds the results of the later pieces to that of the first, for one slice of the parameters. */
+static void add_slice(const struct tsr_engine *engine, struct tsr_pass *pass, size_t slice) {
+    size_t n = engine->net.n_params, from = slice * SLICE, to = from + SLICE < n ? from + SLICE : n;
+    for (size_t piece = 1; piece < tsr_pass_pieces(pass->points->n); piece++)
+        add(pass->result + from, pass->partial + (piece - 1) * n + from, to - from);
+}
+
+static size_t thread_number(void) {
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+static void run_team(const struct tsr_engine *engine, struct tsr_pass *passes, size_t n_passes) {
+    size_t n_params = engine->net.n_params, n_slices = (n_params + SLICE - 1) / SLICE;
+    size_t n_pieces = 0;
+    for (size_t i = 0; i < n_passes; i++)
+        n_pieces += tsr_pass_pieces(passes[i].points->n);
+#pragma omp parallel num_threads((int)engine->threads)
+    {
+        void *workspace = workspace_of(engine, thread_number());
+#pragma omp for schedule(dynamic, 1)
+        for (size_t index = 0; index < n_pieces; index++) {
+            size_t piece;
+            struct tsr_pass *pass = find_piece(passes, index, &piece);
+            run_piece(engine, pass, piece,
+                      piece ? pass->partial + (piece - 1) * n_params : pass->result, workspace);
+        }
+#pragma omp for schedule(static)
+        for (size_t i = 0; i < n_passes * n_slices; i++)
+            if (passes[i / n_slices].kind != TSR_PASS_FORWARD)
+                add_slice(engine, &passes[i / n_slices], i % n_slices);
+    }
+    for (size_t i = 0; i < n_passes; i++)
+        sum_errors(&passes[i]);
+}
+
+void tsr_pass_run(const struct tsr_engine *engine, size_t thread, struct tsr_pass *passes,
+                  size_t n_passes) {
+    if (thread == TSR_TEAM) {
+        run_team(engine, passes, n_passes);
+        return;
+    }
+    for (size_t i = 0; i < n_passes; i++)
+        run_alone(engine, workspace_of(engine, thread), &passes[i]);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Passes over regions: outputs, gradient or Hessian-vector product of whole regions, cut into fixed
+ * pieces of pixels.
+ *
+ * The pieces of a region depend on its number of points alone, and their results are added in their
+ * order: the bits do not depend on the number of threads, nor on which of two ways the work runs:
+ *
+ *   alone   one thread takes the passes given to it, piece after piece (many small regions: each
+ * thread carries its own regions through the whole inner loop, without barriers); team    all
+ * threads share the pieces of all passes given (few large regions).
+ */
+#ifndef TSR_INNER_PASS_H
+#define TSR_INNER_PASS_H
+
+#include "base/memory.h"
+#include "inner/kernels/kernel.h"
+
+/* What runs passes: a kernel, the network's layout, and scratch for each thread. */
+struct tsr_engine {
+    struct tsr_net net;
+    const struct tsr_kernel *kernel; /* static storage */
+    size_t threads;
+    size_t workspace_size; /* bytes of each thread's workspace */
+    struct tsr_arena arena;
+};
+
+/* `threads` 0: all processors. */
+TSR_API enum tsr_status tsr_engine_create(const struct tsr_net *net,
+                                          const struct tsr_kernel *kernel, size_t threads,
+                                          struct tsr_engine *out,
+                                          struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_engine_clear(struct tsr_engine *engine);
+
+/* A region is cut into at most this many pieces. */
+#define TSR_PASS_MAX_PIECES 16
+
+enum tsr_pass_kind { TSR_PASS_FORWARD, TSR_PASS_GRADIENT, TSR_PASS_HVP };
+
+struct tsr_pass {
+    enum tsr_pass_kind kind;
+    const struct tsr_points *points; /* y may be NULL for FORWARD: then error is not computed */
+    double scale;                    /* factor of the squared error in the loss */
+    const tsr_real *phi;             /* [n_params] */
+    const tsr_real *v;               /* [n_params], HVP */
+    tsr_real *result;  /* [n_params]: gradient of scale * E, or Hessian times v; overwritten */
+    tsr_real *out;     /* [n, out_dim] outputs; NULL: not wanted (FORWARD wants them) */
+    void *tape;        /* written by GRADIENT, read by HVP; NULL: none. Only regions of one piece */
+    tsr_real *partial; /* scratch of tsr_pass_partial() values; NULL if that is 0 */
+    double error;      /* result: E = sum of squared errors; FORWARD and GRADIENT */
+    double piece_error[TSR_PASS_MAX_PIECES]; /* its parts */
+};
+
+/* Number of pieces that n points are cut into; at least 1. */
+TSR_API size_t tsr_pass_pieces(size_t n);
+/* Values of scratch that a GRADIENT or HVP pass over n points needs. */
+TSR_API size_t tsr_pass_partial(const struct tsr_engine *engine, size_t n, bool team);
+
+/* `thread` argument of tsr_pass_run(): all threads together. */
+#define TSR_TEAM SIZE_MAX
+
+/* Runs passes [n_passes]: on the calling thread with the workspace of `thread` (0 .. threads-1),
+ * or, with TSR_TEAM, on all threads (not from inside a parallel region). */
+TSR_API void tsr_pass_run(const struct tsr_engine *engine, size_t thread, struct tsr_pass *passes,
+                          size_t n_passes);
+
+#endif

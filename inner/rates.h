@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inner learning rates alpha: phi_{k+1} = phi_k - alpha_k * grad L(phi_k), * elementwise.
+ *
+ * Five kinds, one layout: value [n_steps, n_slots, n_units] with n_steps 1 or K, n_slots 1 or the
+ * number of slots, n_units 1, n_layers or n_params. All but the first are learned by the outer loop
+ * (per-param: Meta-SGD, arXiv 1707.09835; per-layer-per-step: arXiv 1810.09502).
+ *
+ *     fixed                [1, 1, 1]
+ *     per-step             [K, slots, 1]
+ *     per-layer-per-step   [K, slots, n_layers]
+ *     per-param            [1, slots, n_params]
+ *     per-param-per-step   [K, slots, n_params]
+ *
+ * Inner steps past the last trained one repeat its rates.
+ */
+#ifndef TSR_INNER_RATES_H
+#define TSR_INNER_RATES_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "inner/kernels/net.h"
+
+enum tsr_rates_kind {
+    TSR_RATES_FIXED,
+    TSR_RATES_PER_STEP,
+    TSR_RATES_PER_LAYER_PER_STEP,
+    TSR_RATES_PER_PARAM,
+    TSR_RATES_PER_PARAM_PER_STEP,
+};
+
+TSR_API const char *tsr_rates_name(enum tsr_rates_kind kind);
+TSR_API enum tsr_status tsr_rates_parse(const char *text, enum tsr_rates_kind *out,
+                                        struct tsr_error *err) TSR_MUST_USE;
+
+struct tsr_rates {
+    enum tsr_rates_kind kind;
+    size_t n_steps, n_slots, n_units;
+    tsr_real *value; /* [n_steps, n_slots, n_units]; belongs to whoever set it */
+};
+
+/* Sets the extents for K inner steps and `slots` slots; value is NULL. K = 0 counts as 1. */
+TSR_API void tsr_rates_layout(struct tsr_rates *rates, enum tsr_rates_kind kind, size_t inner_steps,
+                              size_t slots, const struct tsr_net *net);
+/* Numbers in value. */
+TSR_API size_t tsr_rates_count(const struct tsr_rates *rates);
+/* Offset in value of the units of inner step k (from 0) and a slot. */
+TSR_API size_t tsr_rates_at(const struct tsr_rates *rates, size_t k, size_t slot);
+
+/* out [n_params] = alpha_k * g; out may be g. */
+TSR_API void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
+                             size_t slot, const tsr_real *g, tsr_real *out);
+
+/* units [n_units] += the sums over each unit's parameters of full [n_params]: the gradient with
+ * respect to the rates of one step, from that with respect to one rate a parameter. */
+TSR_API void tsr_rates_reduce(const struct tsr_rates *rates, const struct tsr_net *net,
+                              const tsr_real *full, tsr_real *units);
+
+#endif
