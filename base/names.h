@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Names of enumerations: one array of strings serves printing, parsing and the error message.
+ */
+#ifndef TSR_BASE_NAMES_H
+#define TSR_BASE_NAMES_H
+
+#include "base/status.h"
+
+/* The index of `text` in names [n]. TSR_ERR_NOT_FOUND says `what` was looked for and lists the
+ * names. */
+TSR_API enum tsr_status tsr_name_parse(const char *text, const char *const *names, size_t n,
+                                       const char *what, size_t *index,
+                                       struct tsr_error *err) TSR_MUST_USE;
+
+/* Defines `const char *PREFIX_name(enum ENUM)` and `enum tsr_status PREFIX_parse(const char *, enum
+ * ENUM
+ * *, struct tsr_error *)` over the array NAMES. */
+#define TSR_DEFINE_NAMES(PREFIX, ENUM, NAMES, WHAT)                                                \
+    const char *PREFIX##_name(enum ENUM value) {                                                   \
+        return NAMES[value];                                                                       \
+    }                                                                                              \
+    enum tsr_status PREFIX##_parse(const char *text, enum ENUM *out, struct tsr_error *err) {      \
+        size_t index = 0;                                                                          \
+        TSR_TRY(tsr_name_parse(text, NAMES, sizeof NAMES / sizeof *NAMES, WHAT, &index, err));     \
+        *out = (enum ENUM)index;                                                                   \
+        return TSR_OK;                                                                             \
+    }
+
+#endif
