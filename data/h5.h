@@ -55,7 +55,8 @@ TSR_API enum tsr_status tsr_h5_shape(struct tsr_h5 *file, const char *object, si
                                      struct tsr_error *err) TSR_MUST_USE;
 
 /* Reads a whole dataset of exactly this shape into `out`, converted to `type` (any integer or float
- * type is accepted in the file; a float file read as an integer type is an error). */
+ * type is accepted in the file; a float file read as an integer type is an error, and so is a value
+ * that `type` cannot hold). */
 TSR_API enum tsr_status tsr_h5_read(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                     size_t rank, const size_t *dims, void *out,
                                     struct tsr_error *err) TSR_MUST_USE;
@@ -66,12 +67,14 @@ TSR_API enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object
                                          struct tsr_error *err) TSR_MUST_USE;
 
 /* Creates and writes a dataset. Rank 0 is a scalar. `deflate` 0..9 (0: contiguous; else one chunk
- * an item of the first dimension, with the shuffle filter). */
+ * an item of the first dimension, with the shuffle filter; of rank 1, a chunk for some thousand
+ * numbers). */
 TSR_API enum tsr_status tsr_h5_write(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                      size_t rank, const size_t *dims, const void *data, int deflate,
                                      struct tsr_error *err) TSR_MUST_USE;
 /* Creates an empty dataset that grows along its first dimension, chunks of one item of extents
- * dims[1..rank-1] (dims[0] is ignored); tsr_h5_append() adds items. */
+ * dims[1..rank-1] (dims[0] is ignored; of rank 1, a chunk for some thousand numbers);
+ * tsr_h5_append() adds items. */
 TSR_API enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
                                               enum tsr_h5_type type, size_t rank,
                                               const size_t *dims, int deflate,

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "data/file.h"
+#include "data/h5_internal.h"
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+struct tsr_h5_mute tsr_h5_mute(void) {
+    struct tsr_h5_mute mute = {NULL, NULL};
+    (void)H5Eget_auto2(H5E_DEFAULT, &mute.function, &mute.data);
+    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    return mute;
+}
+
+void tsr_h5_unmute(struct tsr_h5_mute mute) {
+    (void)H5Eset_auto2(H5E_DEFAULT, mute.function, mute.data);
+}
+
+struct innermost {
+    char text[256];
+};
+
+static herr_t take_first(unsigned n, const H5E_error2_t *error, void *data) {
+    struct innermost *innermost = data;
+    if (n == 0 && error->desc)
+        (void)snprintf(innermost->text, sizeof innermost->text, "%s", error->desc);
+    return 0;
+}
+
+enum tsr_status tsr_h5_error(bool quote, struct tsr_error *err, enum tsr_status status,
+                             const struct tsr_h5 *file, const char *object, const char *source,
+                             int line, const char *format, ...) {
+    struct innermost innermost = {""};
+    /* Upward: from where the error arose to the function that was called. */
+    if (quote) (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &innermost);
+    quote = innermost.text[0] != 0;
+    char text[TSR_ERROR_SIZE / 2];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return tsr_error_set(err, status, source, line, "%s: %s%s%s%s%s%s", file->path,
+                         object ? object : "", object ? " " : "", text, quote ? " (HDF5: " : "",
+                         innermost.text, quote ? ")" : "");
+}
+
+enum tsr_status tsr_h5_blame(const struct tsr_h5 *file) {
+    return file->temp ? TSR_ERR_IO : TSR_ERR_FORMAT;
+}
+
+enum tsr_status tsr_h5_shut(const struct tsr_h5 *file, const char *object, hid_t id,
+                            enum tsr_status status, struct tsr_error *err) {
+    if (id < 0) return status;
+    if (H5Idec_ref(id) >= 0 || status != TSR_OK) return status;
+    return TSR_H5_FAIL(err, tsr_h5_blame(file), file, object, "cannot be closed");
+}
+
+/* ---- opening, closing ------------------------------------------------------------------------ */
+
+static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+    void *memory;
+    TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
+    *out = memory;
+    **out = (struct tsr_h5){.id = H5I_INVALID_HID, .recent.id = H5I_INVALID_HID};
+    (*out)->path = strdup(path);
+    if ((*out)->path) return TSR_OK;
+    free(*out);
+    *out = NULL;
+    return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: cannot allocate its name", path);
+}
+
+enum tsr_status tsr_h5_forget(struct tsr_h5 *file, struct tsr_error *err) {
+    hid_t id = file->recent.id;
+    char *name = file->recent.name;
+    file->recent = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
+    enum tsr_status status = tsr_h5_shut(file, name, id, TSR_OK, err);
+    free(name);
+    return status;
+}
+
+static enum tsr_status close_file(struct tsr_h5 *file, struct tsr_error *err) {
+    enum tsr_status status = tsr_h5_forget(file, err);
+    hid_t id = file->id;
+    file->id = H5I_INVALID_HID;
+    if (id >= 0 && H5Fclose(id) < 0 && status == TSR_OK)
+        status = TSR_H5_FAIL(err, tsr_h5_blame(file), file, NULL, "cannot be closed");
+    return status;
+}
+
+static enum tsr_status close_handle(struct tsr_h5 *file) {
+    enum tsr_status status = close_file(file, NULL);
+    tsr_temp_discard(file->temp);
+    free(file->path);
+    free(file);
+    return status;
+}
+
+void tsr_h5_close(struct tsr_h5 *file) {
+    if (!file) return;
+    struct tsr_h5_mute mute = tsr_h5_mute();
+    (void)close_handle(file); /* what mattered was committed, or is given up */
+    tsr_h5_unmute(mute);
+}
+
+/* File systems without locks are common on clusters: there HDF5 would refuse to open anything. */
+static enum tsr_status access_properties(const struct tsr_h5 *file, hid_t *out,
+                                         struct tsr_error *err) {
+    *out = H5Pcreate(H5P_FILE_ACCESS);
+    if (*out < 0 || H5Pset_fclose_degree(*out, H5F_CLOSE_STRONG) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
+    if (H5Pset_file_locking(*out, true, true) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+#endif
+    return TSR_OK;
+}
+
+static enum tsr_status create(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+    enum tsr_status status;
+    struct tsr_h5 *file = NULL;
+    hid_t access = H5I_INVALID_HID;
+    *out = NULL;
+    TSR_CHECK(new_handle(path, &file, err));
+    TSR_CHECK(tsr_temp_create(path, &file->temp, err));
+    TSR_CHECK(access_properties(file, &access, err));
+    file->id = H5Fcreate(file->temp, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    if (file->id < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be created");
+        goto done;
+    }
+    *out = file;
+    file = NULL;
+done:
+    if (access >= 0) (void)H5Pclose(access);
+    if (file) (void)close_handle(file);
+    return status;
+}
+
+enum tsr_status tsr_h5_create(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+    TSR_H5_QUIETLY(create(path, out, err));
+}
+
+/* A missing file is told from a damaged one before HDF5 sees it. */
+static enum tsr_status check_readable(const char *path, struct tsr_error *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    char byte;
+    ssize_t got = read(fd, &byte, 1);
+    int failed = errno;
+    (void)close(fd);
+    if (got < 0)
+        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: %s", path, strerror(failed));
+    if (got == 0) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is empty", path);
+    if (H5Fis_hdf5(path) <= 0)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not an HDF5 file", path);
+    return TSR_OK;
+}
+
+static enum tsr_status open_file(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+    enum tsr_status status;
+    struct tsr_h5 *file = NULL;
+    hid_t access = H5I_INVALID_HID;
+    *out = NULL;
+    TSR_CHECK(check_readable(path, err));
+    TSR_CHECK(new_handle(path, &file, err));
+    TSR_CHECK(access_properties(file, &access, err));
+    file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (file->id < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, NULL, "cannot be opened as an HDF5 file");
+        goto done;
+    }
+    *out = file;
+    file = NULL;
+done:
+    if (access >= 0) (void)H5Pclose(access);
+    if (file) (void)close_handle(file);
+    return status;
+}
+
+enum tsr_status tsr_h5_open(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+    TSR_H5_QUIETLY(open_file(path, out, err));
+}
+
+static enum tsr_status commit(struct tsr_h5 *file, struct tsr_error *err) {
+    TSR_TRY(tsr_h5_check_writable(file, NULL, err));
+    if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be written");
+    TSR_TRY(close_file(file, err));
+    return tsr_temp_commit(file->temp, file->path, err);
+}
+
+enum tsr_status tsr_h5_commit(struct tsr_h5 *file, struct tsr_error *err) {
+    TSR_H5_QUIETLY(commit(file, err));
+}
+
+const char *tsr_h5_path(const struct tsr_h5 *file) {
+    return file->path;
+}
+
+enum tsr_status tsr_h5_check_writable(const struct tsr_h5 *file, const char *object,
+                                      struct tsr_error *err) {
+    if (file->temp && file->id >= 0) return TSR_OK;
+    return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "cannot be written: the file is %s",
+                      file->temp ? "closed" : "open for reading");
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* HDF5 asks that the groups on the way exist before it tells whether the last link does. */
+bool tsr_h5_find(struct tsr_h5 *file, const char *object) {
+    if (file->id < 0 || *object != '/') return false;
+    if (object[1] == 0) return true;
+    char *prefix = strdup(object);
+    bool found = prefix != NULL;
+    for (char *end = prefix; found && end;) {
+        end = strchr(end + 1, '/');
+        if (end) *end = 0;
+        found = H5Lexists(file->id, prefix, H5P_DEFAULT) > 0 &&
+                H5Oexists_by_name(file->id, prefix, H5P_DEFAULT) > 0;
+        if (end) *end = '/';
+    }
+    free(prefix);
+    return found;
+}
+
+bool tsr_h5_exists(struct tsr_h5 *file, const char *object) {
+    struct tsr_h5_mute mute = tsr_h5_mute();
+    bool found = tsr_h5_find(file, object);
+    tsr_h5_unmute(mute);
+    return found;
+}
+
+enum tsr_status tsr_h5_link_properties(const struct tsr_h5 *file, hid_t *out,
+                                       struct tsr_error *err) {
+    *out = H5Pcreate(H5P_LINK_CREATE);
+    if (*out < 0 || H5Pset_create_intermediate_group(*out, 1) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, NULL, "cannot be prepared");
+    return TSR_OK;
+}
+
+/* ---- string types ---------------------------------------------------------------------------- */
+
+#define LONGEST_FIXED_STRING ((size_t)1 << 20)
+
+enum tsr_status tsr_h5_string_type(const struct tsr_h5 *file, const char *object, hid_t stored,
+                                   hid_t *out, struct tsr_error *err) {
+    *out = H5I_INVALID_HID;
+    htri_t variable = H5Tis_variable_str(stored);
+    size_t size = H5Tget_size(stored);
+    H5T_cset_t characters = H5Tget_cset(stored);
+    if (variable < 0 || size == 0 || characters < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "has a damaged type");
+    if (!variable && size > LONGEST_FIXED_STRING)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
+                          "has strings of %zu bytes; at most %zu are read", size,
+                          LONGEST_FIXED_STRING);
+    *out = H5Tcopy(H5T_C_S1);
+    /* HDF5 does not convert between character sets, not even from ASCII. */
+    if (*out < 0 || H5Tset_size(*out, variable ? H5T_VARIABLE : size + 1) < 0 ||
+        H5Tset_cset(*out, characters) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be prepared");
+    return TSR_OK;
+}
+
+enum tsr_status tsr_h5_utf8_type(const struct tsr_h5 *file, const char *object, hid_t *out,
+                                 struct tsr_error *err) {
+    *out = H5Tcopy(H5T_C_S1);
+    if (*out < 0 || H5Tset_size(*out, H5T_VARIABLE) < 0 || H5Tset_cset(*out, H5T_CSET_UTF8) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be prepared");
+    return TSR_OK;
+}

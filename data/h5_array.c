@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/h5_internal.h"
+
+/* ---- types ----------------------------------------------------------------------------------- */
+
+struct type_info {
+    const char *name;
+    size_t size;
+    bool is_float;
+};
+static const struct type_info type_infos[] = {
+    [TSR_H5_U8] = {"uint8", 1, false},   [TSR_H5_U16] = {"uint16", 2, false},
+    [TSR_H5_U32] = {"uint32", 4, false}, [TSR_H5_I64] = {"int64", 8, false},
+    [TSR_H5_U64] = {"uint64", 8, false}, [TSR_H5_F32] = {"float32", 4, true},
+    [TSR_H5_F64] = {"float64", 8, true},
+};
+
+static hid_t memory_type(enum tsr_h5_type type) {
+    switch (type) {
+    case TSR_H5_U8:
+        return H5T_NATIVE_UINT8;
+    case TSR_H5_U16:
+        return H5T_NATIVE_UINT16;
+    case TSR_H5_U32:
+        return H5T_NATIVE_UINT32;
+    case TSR_H5_I64:
+        return H5T_NATIVE_INT64;
+    case TSR_H5_U64:
+        return H5T_NATIVE_UINT64;
+    case TSR_H5_F32:
+        return H5T_NATIVE_FLOAT;
+    case TSR_H5_F64:
+        return H5T_NATIVE_DOUBLE;
+    }
+    return H5I_INVALID_HID;
+}
+
+static hid_t file_type(enum tsr_h5_type type) {
+    switch (type) {
+    case TSR_H5_U8:
+        return H5T_STD_U8LE;
+    case TSR_H5_U16:
+        return H5T_STD_U16LE;
+    case TSR_H5_U32:
+        return H5T_STD_U32LE;
+    case TSR_H5_I64:
+        return H5T_STD_I64LE;
+    case TSR_H5_U64:
+        return H5T_STD_U64LE;
+    case TSR_H5_F32:
+        return H5T_IEEE_F32LE;
+    case TSR_H5_F64:
+        return H5T_IEEE_F64LE;
+    }
+    return H5I_INVALID_HID;
+}
+
+static const char *class_name(H5T_class_t class) {
+    switch (class) {
+    case H5T_STRING:
+        return "strings";
+    case H5T_COMPOUND:
+        return "compounds";
+    case H5T_ENUM:
+        return "an enumeration";
+    case H5T_REFERENCE:
+        return "references";
+    case H5T_VLEN:
+        return "arrays of variable length";
+    case H5T_ARRAY:
+        return "arrays";
+    default:
+        return "values of an unusual type";
+    }
+}
+
+static enum tsr_status classify(const struct tsr_h5 *file, const char *object, hid_t stored,
+                                enum tsr_h5_type *out, struct tsr_error *err) {
+    H5T_class_t class = H5Tget_class(stored);
+    size_t size = H5Tget_size(stored);
+    if (class < 0 || size == 0)
+        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "has a damaged type");
+    if (class != H5T_INTEGER && class != H5T_FLOAT)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
+                          "holds %s; expected integers or floats", class_name(class));
+    if (size > 8)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
+                          "holds numbers of %zu bytes; at most 8 are read", size);
+    if (class == H5T_FLOAT)
+        *out = size <= 4 ? TSR_H5_F32 : TSR_H5_F64;
+    else if (H5Tget_sign(stored) != H5T_SGN_NONE)
+        *out = TSR_H5_I64;
+    else
+        *out = size == 1 ? TSR_H5_U8 : size == 2 ? TSR_H5_U16 : size <= 4 ? TSR_H5_U32 : TSR_H5_U64;
+    return TSR_OK;
+}
+
+/* ---- shapes ---------------------------------------------------------------------------------- */
+
+#define SHAPE_TEXT (TSR_H5_MAX_RANK * 21 + 3)
+
+static const char *shape_text(char text[SHAPE_TEXT], size_t rank, const size_t *dims) {
+    size_t at = (size_t)snprintf(text, SHAPE_TEXT, "[");
+    for (size_t i = 0; i < rank; i++)
+        at += (size_t)snprintf(text + at, SHAPE_TEXT - at, "%s%zu", i ? "," : "", dims[i]);
+    (void)snprintf(text + at, SHAPE_TEXT - at, "]");
+    return text;
+}
+
+/* Number of elements of the dimensions from `first` on; false on overflow. */
+static bool count_elements(size_t first, size_t rank, const size_t *dims, size_t *out) {
+    size_t n = 1;
+    *out = 0;
+    for (size_t i = first; i < rank; i++)
+        if (__builtin_mul_overflow(n, dims[i], &n)) return false;
+    *out = n;
+    return n <= SIZE_MAX / 16;
+}
+
+static void to_hsize(size_t rank, const size_t *dims, hsize_t *out) {
+    for (size_t i = 0; i < rank; i++)
+        out[i] = dims[i];
+}
+
+static enum tsr_status check_rank(const struct tsr_h5 *file, const char *object, size_t rank,
+                                  size_t least, struct tsr_error *err) {
+    if (*object == '/' && rank >= least && rank <= TSR_H5_MAX_RANK) return TSR_OK;
+    return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object,
+                      "cannot have rank %zu and that name; ranks are %zu..%d, names begin with /",
+                      rank, least, TSR_H5_MAX_RANK);
+}
+
+/* ---- the open dataset ------------------------------------------------------------------------ */
+
+static enum tsr_status get_shape(const struct tsr_h5 *file, const char *object, hid_t space,
+                                 struct tsr_h5_dataset *dataset, struct tsr_error *err) {
+    hsize_t dims[H5S_MAX_RANK];
+    int rank = H5Sget_simple_extent_ndims(space);
+    if (rank < 0 || H5Sget_simple_extent_dims(space, dims, NULL) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "has a damaged shape");
+    if (H5Sget_simple_extent_type(space) == H5S_NULL)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "is empty (it has no shape)");
+    if (rank > TSR_H5_MAX_RANK)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has rank %d; at most %d is read",
+                          rank, TSR_H5_MAX_RANK);
+    dataset->rank = (size_t)rank;
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] > SIZE_MAX)
+            return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "is too large for this machine");
+        dataset->dims[i] = (size_t)dims[i];
+    }
+    size_t elements;
+    if (!count_elements(0, dataset->rank, dataset->dims, &elements)) {
+        char text[SHAPE_TEXT];
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has shape %s, which is too large",
+                          shape_text(text, dataset->rank, dataset->dims));
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status open_dataset(struct tsr_h5 *file, const char *object,
+                                    struct tsr_h5_dataset *out, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
+    if (!tsr_h5_find(file, object))
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "is missing");
+    *out = (struct tsr_h5_dataset){.id = H5Dopen2(file->id, object, H5P_DEFAULT)};
+    if (out->id < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened as a dataset");
+    type = H5Dget_type(out->id);
+    space = H5Dget_space(out->id);
+    if (type < 0 || space < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
+        goto done;
+    }
+    TSR_CHECK(classify(file, object, type, &out->type, err));
+    TSR_CHECK(get_shape(file, object, space, out, err));
+    out->name = strdup(object);
+    if (!out->name) status = TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "cannot be opened");
+done:
+    status = tsr_h5_shut(file, object, type, status, err);
+    status = tsr_h5_shut(file, object, space, status, err);
+    if (status != TSR_OK) {
+        (void)tsr_h5_shut(file, object, out->id, status, NULL);
+        free(out->name);
+        *out = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
+    }
+    return status;
+}
+
+/* Makes `object` the recent dataset. */
+static enum tsr_status use(struct tsr_h5 *file, const char *object, struct tsr_error *err) {
+    if (file->recent.name && strcmp(file->recent.name, object) == 0) return TSR_OK;
+    struct tsr_h5_dataset dataset;
+    TSR_TRY(tsr_h5_forget(file, err));
+    TSR_TRY(open_dataset(file, object, &dataset, err));
+    file->recent = dataset;
+    return TSR_OK;
+}
+
+static enum tsr_status shape(struct tsr_h5 *file, const char *object, size_t *rank, size_t *dims,
+                             enum tsr_h5_type *type, struct tsr_error *err) {
+    TSR_TRY(use(file, object, err));
+    *rank = file->recent.rank;
+    memcpy(dims, file->recent.dims, sizeof file->recent.dims);
+    if (type) *type = file->recent.type;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_h5_shape(struct tsr_h5 *file, const char *object, size_t *rank, size_t *dims,
+                             enum tsr_h5_type *type, struct tsr_error *err) {
+    TSR_H5_QUIETLY(shape(file, object, rank, dims, type, err));
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static enum tsr_status check_expected(const struct tsr_h5 *file, const char *object,
+                                      enum tsr_h5_type type, size_t rank, const size_t *dims,
+                                      struct tsr_error *err) {
+    const struct tsr_h5_dataset *found = &file->recent;
+    char have[SHAPE_TEXT], want[SHAPE_TEXT];
+    if (found->rank != rank || memcmp(found->dims, dims, rank * sizeof *dims) != 0)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has shape %s; expected %s",
+                          shape_text(have, found->rank, found->dims), shape_text(want, rank, dims));
+    if (type_infos[found->type].is_float && !type_infos[type].is_float)
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "holds floats; expected integers (%s)",
+                          type_infos[type].name);
+    return TSR_OK;
+}
+
+/* HDF5 replaces a value that the wanted type cannot hold by the nearest that it can. Infinity stays
+ * infinity in any float. */
+static H5T_conv_ret_t refuse_range(H5T_conv_except_t except, hid_t from, hid_t to, void *value,
+                                   void *converted, void *data) {
+    (void)to;
+    (void)converted;
+    (void)data;
+    if (except != H5T_CONV_EXCEPT_RANGE_HI && except != H5T_CONV_EXCEPT_RANGE_LOW)
+        return H5T_CONV_UNHANDLED;
+    double number;
+    if (H5Tget_class(from) == H5T_FLOAT && H5Tget_size(from) == sizeof number) {
+        memcpy(&number, value, sizeof number);
+        if (isinf(number)) return H5T_CONV_UNHANDLED;
+    }
+    return H5T_CONV_ABORT;
+}
+
+static enum tsr_status read_selected(const struct tsr_h5 *file, const char *object,
+                                     enum tsr_h5_type type, hid_t memory, hid_t selection,
+                                     void *out, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    hid_t transfer = H5P_DEFAULT;
+    if (type != file->recent.type) {
+        transfer = H5Pcreate(H5P_DATASET_XFER);
+        if (transfer < 0 || H5Pset_type_conv_cb(transfer, refuse_range, NULL) < 0) {
+            status = TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be read");
+            goto done;
+        }
+    }
+    if (H5Dread(file->recent.id, memory_type(type), memory, selection, transfer, out) < 0)
+        status = TSR_H5_FAIL(err, tsr_h5_blame(file), file, object, "cannot be read as %s",
+                             type_infos[type].name);
+done:
+    if (transfer != H5P_DEFAULT) status = tsr_h5_shut(file, object, transfer, status, err);
+    return status;
+}
+
+static enum tsr_status read_whole(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                  size_t rank, const size_t *dims, void *out,
+                                  struct tsr_error *err) {
+    size_t elements = 0;
+    TSR_TRY(check_rank(file, object, rank, 0, err));
+    TSR_TRY(use(file, object, err));
+    TSR_TRY(check_expected(file, object, type, rank, dims, err));
+    (void)count_elements(0, rank, dims, &elements); /* checked when it was opened */
+    if (elements == 0) return TSR_OK;
+    return read_selected(file, object, type, H5S_ALL, H5S_ALL, out, err);
+}
+
+enum tsr_status tsr_h5_read(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                            size_t rank, const size_t *dims, void *out, struct tsr_error *err) {
+    TSR_H5_QUIETLY(read_whole(file, object, type, rank, dims, out, err));
+}
+
+/* Selects `n` items from `first` on in the file, and gives the space of as many in memory. */
+static enum tsr_status select_items(const struct tsr_h5 *file, const char *object, size_t first,
+                                    size_t n, hid_t *selection, hid_t *memory,
+                                    struct tsr_error *err) {
+    const struct tsr_h5_dataset *dataset = &file->recent;
+    hsize_t start[TSR_H5_MAX_RANK] = {first}, count[TSR_H5_MAX_RANK];
+    to_hsize(dataset->rank, dataset->dims, count);
+    count[0] = n;
+    *memory = H5Screate_simple((int)dataset->rank, count, NULL);
+    *selection = H5Dget_space(dataset->id);
+    if (*memory < 0 || *selection < 0 ||
+        H5Sselect_hyperslab(*selection, H5S_SELECT_SET, start, NULL, count, NULL) < 0)
+        return TSR_H5_FAIL(err, tsr_h5_blame(file), file, object, "cannot select item %zu", first);
+    return TSR_OK;
+}
+
+static enum tsr_status read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                 size_t rank, const size_t *dims, size_t index, void *out,
+                                 struct tsr_error *err) {
+    enum tsr_status status;
+    hid_t selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+    size_t elements = 0;
+    TSR_CHECK(check_rank(file, object, rank, 1, err));
+    TSR_CHECK(use(file, object, err));
+    TSR_CHECK(check_expected(file, object, type, rank, dims, err));
+    if (index >= dims[0]) {
+        status = TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "has %zu items; there is no %zu",
+                            dims[0], index);
+        goto done;
+    }
+    (void)count_elements(1, rank, dims, &elements);
+    if (elements == 0) goto done;
+    TSR_CHECK(select_items(file, object, index, 1, &selection, &memory, err));
+    status = read_selected(file, object, type, memory, selection, out, err);
+    if (status != TSR_OK) tsr_error_prefix(err, "item %zu", index);
+done:
+    status = tsr_h5_shut(file, object, selection, status, err);
+    return tsr_h5_shut(file, object, memory, status, err);
+}
+
+enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                 size_t rank, const size_t *dims, size_t index, void *out,
+                                 struct tsr_error *err) {
+    TSR_H5_QUIETLY(read_item(file, object, type, rank, dims, index, out, err));
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+#define LARGEST_CHUNK UINT32_MAX        /* bytes; a limit of HDF5 */
+#define SCALARS_IN_CHUNK ((size_t)8192) /* a chunk for each number would be absurd */
+
+static size_t chunk_items(size_t rank, size_t n) {
+    if (rank > 1) return 1;
+    return n < SCALARS_IN_CHUNK ? n : SCALARS_IN_CHUNK;
+}
+
+static enum tsr_status chunk(const struct tsr_h5 *file, const char *object, hid_t properties,
+                             enum tsr_h5_type type, size_t rank, const size_t *dims, size_t items,
+                             int deflate, struct tsr_error *err) {
+    hsize_t extents[TSR_H5_MAX_RANK];
+    size_t elements;
+    to_hsize(rank, dims, extents);
+    extents[0] = items;
+    if (!count_elements(1, rank, dims, &elements) || elements == 0 ||
+        elements > LARGEST_CHUNK / type_infos[type].size)
+        return TSR_H5_BAD(err, TSR_ERR_UNSUPPORTED, file, object,
+                          "has items of %zu numbers; HDF5 stores items of 1 to 2^32-1 bytes",
+                          elements);
+    if (H5Pset_chunk(properties, (int)rank, extents) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
+    if (deflate == 0) return TSR_OK;
+    if (H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
+        return TSR_H5_BAD(err, TSR_ERR_UNSUPPORTED, file, object,
+                          "cannot be compressed: this HDF5 library has no deflate");
+    if (H5Pset_shuffle(properties) < 0 || H5Pset_deflate(properties, (unsigned)deflate) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
+    return TSR_OK;
+}
+
+/* Creates a dataset in `space`, in chunks of `items` items; contiguous for 0. */
+static enum tsr_status create_dataset(struct tsr_h5 *file, const char *object,
+                                      enum tsr_h5_type type, size_t rank, const size_t *dims,
+                                      hid_t space, size_t items, int deflate, hid_t *out,
+                                      struct tsr_error *err) {
+    enum tsr_status status;
+    hid_t links = H5I_INVALID_HID, properties = H5I_INVALID_HID;
+    *out = H5I_INVALID_HID;
+    TSR_CHECK(tsr_h5_link_properties(file, &links, err));
+    properties = H5Pcreate(H5P_DATASET_CREATE);
+    /* Without times the same data give the same file. */
+    if (properties < 0 || H5Pset_obj_track_times(properties, false) < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be created");
+        goto done;
+    }
+    if (items) TSR_CHECK(chunk(file, object, properties, type, rank, dims, items, deflate, err));
+    *out = H5Dcreate2(file->id, object, file_type(type), space, links, properties, H5P_DEFAULT);
+    if (*out < 0) status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
+done:
+    status = tsr_h5_shut(file, object, links, status, err);
+    return tsr_h5_shut(file, object, properties, status, err);
+}
+
+static enum tsr_status check_writing(const struct tsr_h5 *file, const char *object, size_t rank,
+                                     size_t least, int deflate, struct tsr_error *err) {
+    TSR_TRY(tsr_h5_check_writable(file, object, err));
+    TSR_TRY(check_rank(file, object, rank, least, err));
+    if (deflate >= 0 && deflate <= 9) return TSR_OK;
+    return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "deflate is %d; levels are 0..9",
+                      deflate);
+}
+
+static enum tsr_status write_whole(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                   size_t rank, const size_t *dims, const void *data, int deflate,
+                                   struct tsr_error *err) {
+    enum tsr_status status;
+    hid_t space = H5I_INVALID_HID, dataset = H5I_INVALID_HID;
+    hsize_t extents[TSR_H5_MAX_RANK];
+    size_t elements;
+    TSR_CHECK(check_writing(file, object, rank, 0, deflate, err));
+    if (!count_elements(0, rank, dims, &elements)) {
+        status = TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "has too many elements");
+        goto done;
+    }
+    to_hsize(rank, dims, extents);
+    space = rank ? H5Screate_simple((int)rank, extents, NULL) : H5Screate(H5S_SCALAR);
+    if (space < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
+        goto done;
+    }
+    size_t items = 0;
+    if (deflate > 0 && rank > 0 && elements > 0) items = chunk_items(rank, dims[0]);
+    TSR_CHECK(create_dataset(file, object, type, rank, dims, space, items, deflate, &dataset, err));
+    if (elements > 0 &&
+        H5Dwrite(dataset, memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
+done:
+    status = tsr_h5_shut(file, object, space, status, err);
+    return tsr_h5_shut(file, object, dataset, status, err);
+}
+
+enum tsr_status tsr_h5_write(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                             size_t rank, const size_t *dims, const void *data, int deflate,
+                             struct tsr_error *err) {
+    TSR_H5_QUIETLY(write_whole(file, object, type, rank, dims, data, deflate, err));
+}
+
+static enum tsr_status create_growing(struct tsr_h5 *file, const char *object,
+                                      enum tsr_h5_type type, size_t rank, const size_t *dims,
+                                      int deflate, struct tsr_error *err) {
+    enum tsr_status status;
+    hid_t space = H5I_INVALID_HID, dataset = H5I_INVALID_HID;
+    hsize_t extents[TSR_H5_MAX_RANK], most[TSR_H5_MAX_RANK];
+    TSR_CHECK(check_writing(file, object, rank, 1, deflate, err));
+    to_hsize(rank, dims, extents);
+    to_hsize(rank, dims, most);
+    extents[0] = 0;
+    most[0] = H5S_UNLIMITED;
+    space = H5Screate_simple((int)rank, extents, most);
+    if (space < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
+        goto done;
+    }
+    status = create_dataset(file, object, type, rank, dims, space, chunk_items(rank, SIZE_MAX),
+                            deflate, &dataset, err);
+done:
+    status = tsr_h5_shut(file, object, space, status, err);
+    return tsr_h5_shut(file, object, dataset, status, err);
+}
+
+enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
+                                      enum tsr_h5_type type, size_t rank, const size_t *dims,
+                                      int deflate, struct tsr_error *err) {
+    TSR_H5_QUIETLY(create_growing(file, object, type, rank, dims, deflate, err));
+}
+
+static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                              size_t n_items, const void *data, struct tsr_error *err) {
+    enum tsr_status status;
+    hid_t selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+    hsize_t extents[TSR_H5_MAX_RANK];
+    TSR_CHECK(tsr_h5_check_writable(file, object, err));
+    TSR_CHECK(use(file, object, err));
+    struct tsr_h5_dataset *dataset = &file->recent;
+    if (n_items == 0) goto done;
+    size_t first = dataset->rank ? dataset->dims[0] : 0;
+    to_hsize(dataset->rank, dataset->dims, extents);
+    extents[0] = first + n_items;
+    if (dataset->rank == 0 || H5Dset_extent(dataset->id, extents) < 0) {
+        status =
+            TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot grow to %zu items", first + n_items);
+        goto done;
+    }
+    dataset->dims[0] = first + n_items;
+    TSR_CHECK(select_items(file, object, first, n_items, &selection, &memory, err));
+    if (H5Dwrite(dataset->id, memory_type(type), memory, selection, H5P_DEFAULT, data) < 0)
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
+done:
+    status = tsr_h5_shut(file, object, selection, status, err);
+    return tsr_h5_shut(file, object, memory, status, err);
+}
+
+enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                              size_t n_items, const void *data, struct tsr_error *err) {
+    TSR_H5_QUIETLY(append(file, object, type, n_items, data, err));
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "data/image.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/file.h"
+#include "data/intact.h"
+#include "data/stb.h"
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static enum tsr_status check_sides(const char *name, size_t height, size_t width,
+                                   struct tsr_error *err) {
+    if (height < 1 || width < 1 || height > TSR_IMAGE_MAX_SIDE || width > TSR_IMAGE_MAX_SIDE)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is %zux%zu (height x width); a side is 1..%d",
+                         name, height, width, TSR_IMAGE_MAX_SIDE);
+    if (height > TSR_IMAGE_MAX_PIXELS / width)
+        return TSR_ERROR(err, TSR_ERR_FORMAT,
+                         "%s: is %zux%zu (height x width); at most %zu pixels are read", name,
+                         height, width, TSR_IMAGE_MAX_PIXELS);
+    return TSR_OK;
+}
+
+static enum tsr_status stb_failure(const char *path, struct tsr_error *err) {
+    const char *reason = tsr_stb_reason();
+    if (strcmp(reason, "outofmem") == 0)
+        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: not enough memory to decode it", path);
+    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged image (%s)", path, reason);
+}
+
+/* Sizes and channels as they will be decoded, from the header alone. */
+static enum tsr_status read_header(const char *path, enum tsr_image_kind kind,
+                                   const unsigned char *bytes, size_t size, struct tsr_image *out,
+                                   struct tsr_error *err) {
+    const char *damage = tsr_image_damage(kind, bytes, size);
+    if (damage) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, damage);
+    if (kind == TSR_KIND_PNM) {
+        struct tsr_pnm header;
+        (void)tsr_pnm_header(bytes, size, &header); /* it was found undamaged */
+        *out = (struct tsr_image){
+            .height = header.height, .width = header.width, .channels = header.channels};
+    } else {
+        int width, height, channels;
+        if (!tsr_stb_info(bytes, (int)size, &width, &height, &channels))
+            return stb_failure(path, err);
+        /* An even number includes alpha. */
+        *out = (struct tsr_image){
+            .height = (size_t)height, .width = (size_t)width, .channels = channels <= 2 ? 1 : 3};
+    }
+    return check_sides(path, out->height, out->width, err);
+}
+
+/* Luma with the weights of JPEG, in the integers that stb_image uses. */
+static uint8_t grey(const uint8_t *rgb) {
+    return (uint8_t)((rgb[0] * 77 + rgb[1] * 150 + rgb[2] * 29) >> 8);
+}
+
+static void decode_pnm(const unsigned char *bytes, const struct tsr_pnm *header,
+                       struct tsr_image *out) {
+    const unsigned char *in = bytes + header->pixels;
+    size_t wide = header->max > 255, pixels = header->width * header->height;
+    for (size_t i = 0; i < pixels; i++) {
+        uint8_t sample[3] = {0};
+        for (size_t c = 0; c < header->channels; c++, in += 1 + wide) {
+            size_t value = wide ? (size_t)in[0] << 8 | in[1] : in[0];
+            if (value > header->max) value = header->max;
+            sample[c] = (uint8_t)((value * 255 + header->max / 2) / header->max);
+        }
+        uint8_t *pixel = out->pixels + i * out->channels;
+        if (header->channels == out->channels)
+            memcpy(pixel, sample, out->channels);
+        else if (out->channels == 1)
+            *pixel = grey(sample);
+        else
+            memset(pixel, sample[0], 3);
+    }
+}
+
+static enum tsr_status decode(const char *path, enum tsr_image_kind kind,
+                              const unsigned char *bytes, size_t size, struct tsr_image *out,
+                              struct tsr_error *err) {
+    if (kind == TSR_KIND_PNM) {
+        struct tsr_pnm header;
+        (void)tsr_pnm_header(bytes, size, &header);
+        TSR_TRY(tsr_image_create(out, out->height, out->width, out->channels, err));
+        decode_pnm(bytes, &header, out);
+        return TSR_OK;
+    }
+    out->pixels = tsr_stb_decode(bytes, (int)size, (int)out->channels);
+    return out->pixels ? TSR_OK : stb_failure(path, err);
+}
+
+static enum tsr_status read_image(const char *path, bool pixels, size_t channels,
+                                  struct tsr_image *out, struct tsr_error *err) {
+    unsigned char *bytes;
+    size_t size;
+    *out = (struct tsr_image){0};
+    TSR_TRY(tsr_file_read(path, INT_MAX, &bytes, &size, err));
+    enum tsr_image_kind kind = tsr_image_kind(bytes, size);
+    struct tsr_image image;
+    enum tsr_status status = read_header(path, kind, bytes, size, &image, err);
+    if (channels) image.channels = channels;
+    if (status == TSR_OK && pixels) status = decode(path, kind, bytes, size, &image, err);
+    if (status == TSR_OK) *out = image;
+    free(bytes);
+    return status;
+}
+
+enum tsr_status tsr_image_read(const char *path, size_t channels, struct tsr_image *out,
+                               struct tsr_error *err) {
+    *out = (struct tsr_image){0};
+    if (channels != 0 && channels != 1 && channels != 3)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: %zu channels asked for; 0, 1 or 3 can be",
+                         path, channels);
+    return read_image(path, true, channels, out, err);
+}
+
+enum tsr_status tsr_image_probe(const char *path, struct tsr_image *out, struct tsr_error *err) {
+    return read_image(path, false, 0, out, err);
+}
+
+enum tsr_status tsr_image_create(struct tsr_image *out, size_t height, size_t width,
+                                 size_t channels, struct tsr_error *err) {
+    *out = (struct tsr_image){0};
+    if (channels != 1 && channels != 3)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "an image has 1 or 3 channels, not %zu", channels);
+    TSR_TRY(check_sides("image", height, width, err));
+    void *pixels;
+    TSR_TRY(tsr_alloc(&pixels, height * width, channels, "image", err));
+    *out = (struct tsr_image){
+        .height = height, .width = width, .channels = channels, .pixels = pixels};
+    return TSR_OK;
+}
+
+void tsr_image_clear(struct tsr_image *image) {
+    if (!image) return;
+    free(image->pixels);
+    *image = (struct tsr_image){0};
+}
+
+/* ---- fitting --------------------------------------------------------------------------------- */
+
+static const char *const fit_names[] = {[TSR_FIT_CROP] = "crop",
+                                        [TSR_FIT_COVER] = "cover",
+                                        [TSR_FIT_SQUASH] = "squash",
+                                        [TSR_FIT_TILE] = "tile"};
+#define N_FITS (sizeof fit_names / sizeof *fit_names)
+
+enum tsr_status tsr_fit_parse(const char *text, enum tsr_fit *out, struct tsr_error *err) {
+    for (size_t i = 0; i < N_FITS; i++)
+        if (strcmp(text, fit_names[i]) == 0) {
+            *out = (enum tsr_fit)i;
+            return TSR_OK;
+        }
+    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
+                     "\"%s\" is not a way to fit an image; crop, cover, squash and tile are", text);
+}
+
+const char *tsr_fit_name(enum tsr_fit fit) {
+    return (size_t)fit < N_FITS ? fit_names[fit] : "unknown";
+}
+
+size_t tsr_fit_count(const struct tsr_image *image, enum tsr_fit fit, size_t height, size_t width) {
+    if (height == 0 || width == 0 || image->height == 0 || image->width == 0) return 0;
+    size_t down = image->height / height, across = image->width / width;
+    switch (fit) {
+    case TSR_FIT_CROP:
+        return down > 0 && across > 0;
+    case TSR_FIT_TILE:
+        return down * across;
+    case TSR_FIT_COVER:
+    case TSR_FIT_SQUASH:
+        return 1;
+    }
+    return 0;
+}
+
+static void copy_part(const struct tsr_image *image, size_t top, size_t left, size_t height,
+                      size_t width, uint8_t *out) {
+    size_t pixel = image->channels;
+    for (size_t row = 0; row < height; row++)
+        memcpy(out + row * width * pixel,
+               image->pixels + ((top + row) * image->width + left) * pixel, width * pixel);
+}
+
+static enum tsr_status resize(const struct tsr_image *image, struct tsr_stb_box box, size_t height,
+                              size_t width, uint8_t *out, struct tsr_error *err) {
+    if (height > TSR_IMAGE_MAX_SIDE || width > TSR_IMAGE_MAX_SIDE)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "cannot scale to %zux%zu; a side is 1..%d", height,
+                         width, TSR_IMAGE_MAX_SIDE);
+    if (!tsr_stb_resize(image->pixels, (int)image->height, (int)image->width, (int)image->channels,
+                        box, out, (int)height, (int)width))
+        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "not enough memory to scale an image to %zux%zu",
+                         height, width);
+    return TSR_OK;
+}
+
+static enum tsr_status squash(const struct tsr_image *image, size_t height, size_t width,
+                              uint8_t *out, struct tsr_error *err) {
+    if (image->height == height && image->width == width) {
+        copy_part(image, 0, 0, height, width, out);
+        return TSR_OK;
+    }
+    return resize(image, (struct tsr_stb_box){0, 0, 1, 1}, height, width, out, err);
+}
+
+/* Scales the largest centred part that has the aspect of the target. */
+static enum tsr_status cover(const struct tsr_image *image, size_t height, size_t width,
+                             uint8_t *out, struct tsr_error *err) {
+    double h = (double)image->height, w = (double)image->width;
+    double part_h = h, part_w = w;
+    if (image->width * height >= width * image->height)
+        part_w = h * (double)width / (double)height;
+    else
+        part_h = w * (double)height / (double)width;
+    /* Nothing to scale: exact pixels, where a part that begins at half a pixel would interpolate.
+     */
+    if (part_h == (double)height && part_w == (double)width) {
+        copy_part(image, (image->height - height) / 2, (image->width - width) / 2, height, width,
+                  out);
+        return TSR_OK;
+    }
+    double top = (1 - part_h / h) / 2, left = (1 - part_w / w) / 2;
+    return resize(image, (struct tsr_stb_box){top, left, 1 - top, 1 - left}, height, width, out,
+                  err);
+}
+
+enum tsr_status tsr_fit_apply(const struct tsr_image *image, enum tsr_fit fit, size_t index,
+                              size_t height, size_t width, uint8_t *out, struct tsr_error *err) {
+    size_t count = tsr_fit_count(image, fit, height, width);
+    if (count == 0)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "image of %zux%zu (height x width) is too small for a %s of %zux%zu",
+                         image->height, image->width, tsr_fit_name(fit), height, width);
+    if (index >= count)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s %zu of an image that has %zu",
+                         tsr_fit_name(fit), index, count);
+    size_t across = image->width / width, down = image->height / height;
+    switch (fit) {
+    case TSR_FIT_CROP:
+        copy_part(image, (image->height - height) / 2, (image->width - width) / 2, height, width,
+                  out);
+        return TSR_OK;
+    case TSR_FIT_TILE:
+        copy_part(image, (image->height - down * height) / 2 + index / across * height,
+                  (image->width - across * width) / 2 + index % across * width, height, width, out);
+        return TSR_OK;
+    case TSR_FIT_SQUASH:
+        return squash(image, height, width, out, err);
+    case TSR_FIT_COVER:
+        return cover(image, height, width, out, err);
+    }
+    return TSR_ERROR(err, TSR_ERR_ARGUMENT, "unknown fit %d", (int)fit);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+enum tsr_status tsr_image_write_png(const char *path, const struct tsr_image *image,
+                                    struct tsr_error *err) {
+    if (image->channels != 1 && image->channels != 3)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: an image has 1 or 3 channels, not %zu", path,
+                         image->channels);
+    TSR_TRY(check_sides(path, image->height, image->width, err));
+    int size = 0;
+    unsigned char *png = tsr_stb_png(image->pixels, (int)image->height, (int)image->width,
+                                     (int)image->channels, &size);
+    if (!png) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: not enough memory for the PNG", path);
+    enum tsr_status status = tsr_file_replace(path, png, (size_t)size, err);
+    free(png);
+    return status;
+}

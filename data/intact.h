@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What kind of image a file is, and whether all of it is there: stb_image fills what is missing of
+ * a truncated JPEG or BMP with grey or black and reports success. Internal to data/. Any thread.
+ */
+#ifndef TSR_DATA_INTACT_H
+#define TSR_DATA_INTACT_H
+
+#include <stddef.h>
+
+enum tsr_image_kind {
+    TSR_KIND_UNKNOWN,
+    TSR_KIND_JPEG,
+    TSR_KIND_PNG,
+    TSR_KIND_BMP,
+    TSR_KIND_PNM /* of which binary grey (P5) and binary RGB (P6) can be read */
+};
+
+enum tsr_image_kind tsr_image_kind(const unsigned char *bytes, size_t size);
+
+/* NULL if nothing is missing, else what is wrong (static storage). Truncated PNG files are left to
+ * the decoder, which finds them. */
+const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *bytes, size_t size);
+
+/* Header of a PNM file; `pixels` is the offset of the first sample. Returns NULL, or what is wrong
+ * (static storage). */
+struct tsr_pnm {
+    size_t width, height, channels, max, pixels;
+};
+const char *tsr_pnm_header(const unsigned char *bytes, size_t size, struct tsr_pnm *out);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lists of image files: what lies in folders, and what a split file says of it. Internal to data/.
+ */
+#ifndef TSR_DATA_LISTING_H
+#define TSR_DATA_LISTING_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+
+/* Strings that live until all of them are freed. */
+struct tsr_pool_block;
+struct tsr_pool {
+    struct tsr_pool_block *blocks;
+};
+/* Room for `size` characters; NULL: no memory. */
+char *tsr_pool_take(struct tsr_pool *pool, size_t size);
+void tsr_pool_free(struct tsr_pool *pool);
+
+#define TSR_UNDECIDED 3
+
+struct tsr_listed {
+    const char *path; /* to open it */
+    const char *name; /* relative to its source: the end of `path` */
+    uint8_t split;    /* enum tsr_split by a folder's name, or TSR_UNDECIDED */
+};
+
+struct tsr_listing {
+    struct tsr_listed *items;
+    size_t n, capacity;
+    struct tsr_pool pool;
+};
+
+/* Lists files as they are, and folders recursively, sorted by name; names that begin with a dot are
+ * passed over. TSR_ERR_IO: a source is missing, a folder unreadable. To be cleared in any case. */
+enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
+                                struct tsr_error *err) TSR_MUST_USE;
+void tsr_listing_clear(struct tsr_listing *listing);
+
+/* The last component of a path. */
+const char *tsr_last_component(const char *path);
+
+/* A split file: "name split" a line, split 0/1/2 or train/val/test. */
+struct tsr_split_entry {
+    const char *name;
+    size_t line;
+    uint8_t split;
+    bool used;
+};
+struct tsr_split_file {
+    char *text;                      /* the whole file; names are views of it */
+    struct tsr_split_entry *entries; /* [n], sorted by name */
+    size_t n;
+};
+/* TSR_ERR_FORMAT: the message gives the number of the line. */
+enum tsr_status tsr_split_file_read(const char *path, struct tsr_split_file *out,
+                                    struct tsr_error *err) TSR_MUST_USE;
+void tsr_split_file_clear(struct tsr_split_file *file);
+/* NULL if there is none of this name. */
+struct tsr_split_entry *tsr_split_file_find(const struct tsr_split_file *file, const char *name);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+#include "data/pack.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/version.h"
+#include "data/h5.h"
+#include "data/listing.h"
+
+#ifdef _OPENMP
+#define OMP(directive) _Pragma(#directive)
+#else
+#define OMP(directive)
+#endif
+
+#define MAX_THREADS 4096
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+void tsr_pack_config_default(struct tsr_pack_config *config) {
+    *config = (struct tsr_pack_config){
+        .fit = TSR_FIT_CROP, .channels = 3, .split = {0.8, 0.1, 0.1}, .deflate = 0};
+}
+
+enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, struct tsr_error *err) {
+    double sum = 0;
+    bool fractions = true;
+    if (config->height < 1 || config->width < 1 || config->height > TSR_IMAGE_MAX_SIDE ||
+        config->width > TSR_IMAGE_MAX_SIDE)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "the size is %zux%zu; a side is 1..%d",
+                         config->height, config->width, TSR_IMAGE_MAX_SIDE);
+    if ((size_t)config->fit > TSR_FIT_TILE)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "fit %d is none of crop, cover, squash and tile",
+                         (int)config->fit);
+    if (config->channels != 1 && config->channels != 3)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "channels is %zu; it is 1 or 3", config->channels);
+    for (int i = 0; i < 3; i++) {
+        fractions = fractions && config->split[i] >= 0 && config->split[i] <= 1;
+        sum += config->split[i];
+    }
+    if (!fractions || fabs(sum - 1) > 1e-6)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "the split is %g,%g,%g; these are fractions of 0..1 whose sum is 1",
+                         config->split[0], config->split[1], config->split[2]);
+    if (config->deflate < 0 || config->deflate > 9)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "deflate is %d; levels are 0..9", config->deflate);
+    if (config->threads > MAX_THREADS)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "threads is %zu; it is 0..%d", config->threads,
+                         MAX_THREADS);
+    return TSR_OK;
+}
+
+/* ---- which files, which split ---------------------------------------------------------------- */
+
+/* The name below the source, or else the file's own: CelebA's list works from any folder above. */
+static struct tsr_split_entry *find_entry(const struct tsr_split_file *file, const char *name) {
+    struct tsr_split_entry *entry = tsr_split_file_find(file, name);
+    return entry ? entry : tsr_split_file_find(file, tsr_last_component(name));
+}
+
+static enum tsr_status apply_split_file(const char *path, struct tsr_listing *listing,
+                                        struct tsr_pack_report *report, struct tsr_error *err) {
+    struct tsr_split_file file;
+    TSR_TRY(tsr_split_file_read(path, &file, err));
+    size_t kept = 0, listed = listing->n;
+    for (size_t i = 0; i < listed; i++) {
+        struct tsr_listed item = listing->items[i];
+        struct tsr_split_entry *entry = find_entry(&file, item.name);
+        if (entry) entry->used = true;
+        if (item.split == TSR_UNDECIDED && !entry) continue;
+        if (item.split == TSR_UNDECIDED) item.split = entry->split;
+        listing->items[kept++] = item;
+    }
+    listing->n = kept;
+    report->not_listed = listed - kept;
+    for (size_t i = 0; i < file.n; i++)
+        report->missing += !file.entries[i].used;
+    tsr_split_file_clear(&file);
+    if (kept > 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: names none of the %zu images found", path,
+                     listed);
+}
+
+static void apply_limit(size_t limit, struct tsr_listing *listing) {
+    if (limit == 0 || limit >= listing->n) return;
+    for (size_t i = 0; i < limit; i++)
+        listing->items[i] = listing->items[(size_t)((unsigned __int128)i * listing->n / limit)];
+    listing->n = limit;
+}
+
+/* Deals out in random order what nothing else has decided, so that the counts are exact. */
+static enum tsr_status apply_fractions(const struct tsr_pack_config *config,
+                                       struct tsr_listing *listing, struct tsr_error *err) {
+    size_t n = 0, rank = 0;
+    void *memory;
+    for (size_t i = 0; i < listing->n; i++)
+        n += listing->items[i].split == TSR_UNDECIDED;
+    if (n == 0) return TSR_OK;
+    TSR_TRY(tsr_alloc(&memory, n, sizeof(uint32_t), "random split", err));
+    uint32_t *order = memory;
+    tsr_random_permutation(config->seed, TSR_STREAM_SPLIT, n, order);
+    double train = floor((double)n * config->split[0] + 0.5);
+    double val = floor((double)n * (config->split[0] + config->split[1]) + 0.5);
+    for (size_t i = 0; i < listing->n; i++) {
+        if (listing->items[i].split != TSR_UNDECIDED) continue;
+        uint32_t place = order[rank++];
+        listing->items[i].split = place < train ? 0 : place < val ? 1 : 2;
+    }
+    free(order);
+    return TSR_OK;
+}
+
+static enum tsr_status list_files(const struct tsr_pack_config *config, const char *const *sources,
+                                  size_t n_sources, struct tsr_listing *listing,
+                                  struct tsr_pack_report *report, struct tsr_error *err) {
+    for (size_t i = 0; i < n_sources; i++)
+        TSR_TRY(tsr_listing_add(listing, sources[i], err));
+    if (listing->n == 0)
+        return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
+                         "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm)",
+                         n_sources ? sources[0] : "no source", n_sources > 1 ? " and others" : "");
+    if (config->split_file) TSR_TRY(apply_split_file(config->split_file, listing, report, err));
+    apply_limit(config->limit, listing);
+    report->sources = listing->n;
+    return apply_fractions(config, listing, err);
+}
+
+/* ---- decoding -------------------------------------------------------------------------------- */
+
+/* One source file on its way. */
+struct job {
+    enum tsr_status status;
+    struct tsr_error err;
+    size_t count;           /* images made of it */
+    struct tsr_image whole; /* for tiles: they are cut when they are written */
+    uint8_t *pixels;        /* [height, width, channels], else */
+};
+
+struct block {
+    struct job *jobs; /* [per_block] */
+    size_t first, n;  /* of the listing */
+};
+
+struct packer {
+    const struct tsr_pack_config *config;
+    const struct tsr_pack_callbacks *callbacks;
+    struct tsr_pack_report *report;
+    struct tsr_listing listing;
+    struct tsr_h5 *file;
+    size_t image_size, per_block, threads;
+    struct block blocks[2]; /* one being decoded, one being written */
+    uint8_t *tile;          /* [height, width, channels] */
+
+    uint8_t *splits;    /* [capacity], of the images written */
+    const char **names; /* [capacity] */
+    size_t capacity;
+};
+
+static enum tsr_status fit(const struct packer *p, const char *path, struct job *job,
+                           struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    TSR_TRY(tsr_image_read(path, c->channels, &job->whole, err));
+    job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
+    if (job->count > 0 && c->fit == TSR_FIT_TILE) return TSR_OK;
+    enum tsr_status status =
+        tsr_fit_apply(&job->whole, c->fit, 0, c->height, c->width, job->pixels, err);
+    if (status != TSR_OK) tsr_error_prefix(err, "%s", path);
+    tsr_image_clear(&job->whole);
+    return status;
+}
+
+static void decode(const struct packer *p, size_t first, size_t i, struct job *job) {
+    job->err = (struct tsr_error){0};
+    job->count = 0;
+    job->status = fit(p, p->listing.items[first + i].path, job, &job->err);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static enum tsr_status reserve(struct packer *p, struct tsr_error *err) {
+    if (p->report->images < p->capacity) return TSR_OK;
+    if (p->report->images == UINT32_MAX)
+        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "more than 2^32-1 images");
+    size_t capacity = 2 * p->capacity + 1024;
+    uint8_t *splits = realloc(p->splits, capacity);
+    if (splits) p->splits = splits;
+    const char **names = realloc(p->names, capacity * sizeof *names);
+    if (names) p->names = names;
+    if (!splits || !names)
+        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for the names of %zu images", capacity);
+    p->capacity = capacity;
+    return TSR_OK;
+}
+
+static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item, size_t tile,
+                                 const uint8_t *pixels, struct tsr_error *err) {
+    size_t at = p->report->images;
+    const char *name = item->name;
+    TSR_TRY(reserve(p, err));
+    if (p->config->fit == TSR_FIT_TILE) {
+        size_t size = strlen(name) + 24;
+        char *numbered = tsr_pool_take(&p->listing.pool, size);
+        if (!numbered) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for names", name);
+        (void)snprintf(numbered, size, "%s#%zu", name, tile);
+        name = numbered;
+    }
+    TSR_TRY(tsr_h5_append(p->file, "/images", TSR_H5_U8, 1, pixels, err));
+    p->names[at] = name;
+    p->splits[at] = item->split;
+    p->report->per_split[item->split]++;
+    p->report->images++;
+    return TSR_OK;
+}
+
+static enum tsr_status skip(struct packer *p, const char *path, const struct job *job,
+                            struct tsr_error *err) {
+    if (p->config->strict || job->status == TSR_ERR_NO_MEMORY) {
+        if (err) *err = job->err;
+        return job->status;
+    }
+    p->report->skipped++;
+    if (!p->callbacks || !p->callbacks->skipped) return TSR_OK;
+    /* The message begins with the path, which the callback gets by itself. */
+    const char *why = job->err.message;
+    size_t length = strlen(path);
+    if (strncmp(why, path, length) == 0 && strncmp(why + length, ": ", 2) == 0) why += length + 2;
+    p->callbacks->skipped(p->callbacks->user, path, why);
+    return TSR_OK;
+}
+
+static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item,
+                                 const struct job *job, struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    if (job->status != TSR_OK) return skip(p, item->path, job, err);
+    if (c->fit != TSR_FIT_TILE) return add_image(p, item, 0, job->pixels, err);
+    for (size_t k = 0; k < job->count; k++) {
+        TSR_TRY(tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, p->tile, err));
+        TSR_TRY(add_image(p, item, k, p->tile, err));
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status write_block(struct packer *p, struct block *block, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    for (size_t i = 0; i < block->n; i++) {
+        if (status == TSR_OK)
+            status = write_job(p, &p->listing.items[block->first + i], &block->jobs[i], err);
+        tsr_image_clear(&block->jobs[i].whole);
+    }
+    size_t done = block->first + block->n;
+    if (status == TSR_OK && block->n > 0 && p->callbacks && p->callbacks->progress &&
+        p->callbacks->progress(p->callbacks->user, done, p->listing.n) != 0)
+        status = TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu files", done,
+                           p->listing.n);
+    block->n = 0;
+    return status;
+}
+
+/* The calling thread writes one block, and calls back, while the others begin to decode the next,
+ * in which it joins when it is done: HDF5 and the callbacks see one thread, and the order of the
+ * images is that of the list for any number of threads. */
+static enum tsr_status pack_all(struct packer *p, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    struct block *done = &p->blocks[0], *next = &p->blocks[1];
+    for (size_t first = 0; status == TSR_OK && (first < p->listing.n || done->n > 0);) {
+        size_t left = p->listing.n - first, n = left < p->per_block ? left : p->per_block;
+        *next = (struct block){.jobs = next->jobs, .first = first, .n = n};
+        OMP(omp parallel num_threads((int)p->threads)) {
+            OMP(omp master)
+            status = write_block(p, done, err);
+            OMP(omp for schedule(dynamic, 1))
+            for (size_t i = 0; i < n; i++)
+                decode(p, first, i, &next->jobs[i]);
+        }
+        first += n;
+        struct block *swap = done;
+        done = next;
+        next = swap;
+    }
+    return status;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
+    void *memory;
+    const struct tsr_pack_config *c = p->config;
+    bool tiles = c->fit == TSR_FIT_TILE;
+    p->threads = tsr_thread_count(c->threads);
+    p->per_block = p->threads * (tiles ? 2 : 4); /* for tiles, whole sources wait */
+    TSR_TRY(tsr_alloc(&memory, tiles ? p->image_size : 1, 1, "tile", err));
+    p->tile = memory;
+    for (int b = 0; b < 2; b++) {
+        TSR_TRY(tsr_alloc(&memory, p->per_block, sizeof(struct job), "images in work", err));
+        p->blocks[b].jobs = memory;
+        for (size_t i = 0; i < p->per_block && !tiles; i++) {
+            TSR_TRY(tsr_alloc(&memory, p->image_size, 1, "images in work", err));
+            p->blocks[b].jobs[i].pixels = memory;
+        }
+    }
+    return TSR_OK;
+}
+
+static void free_packer(struct packer *p) {
+    for (int b = 0; b < 2; b++) {
+        for (size_t i = 0; p->blocks[b].jobs && i < p->per_block; i++) {
+            tsr_image_clear(&p->blocks[b].jobs[i].whole);
+            free(p->blocks[b].jobs[i].pixels);
+        }
+        free(p->blocks[b].jobs);
+    }
+    free(p->tile);
+    free(p->splits);
+    free(p->names);
+    tsr_listing_clear(&p->listing);
+    tsr_h5_close(p->file);
+}
+
+static enum tsr_status write_attributes(const struct packer *p, struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    struct tsr_h5 *f = p->file;
+    char split[96];
+    (void)snprintf(split, sizeof split, "%g,%g,%g", c->split[0], c->split[1], c->split[2]);
+    TSR_TRY(tsr_h5_write_attr_str(f, "/", "format", "tessera-dataset", err));
+    TSR_TRY(tsr_h5_write_attr_i64(f, "/", "format_version", 1, err));
+    TSR_TRY(tsr_h5_write_attr_str(f, "/", "version", tsr_version(), err));
+    if (c->command) TSR_TRY(tsr_h5_write_attr_str(f, "/", "command", c->command, err));
+    TSR_TRY(tsr_h5_write_attr_str(f, "/", "fit", tsr_fit_name(c->fit), err));
+    TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_fractions", split, err));
+    if (c->split_file) TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_file", c->split_file, err));
+    TSR_TRY(tsr_h5_write_attr_i64(f, "/", "limit", (int64_t)c->limit, err));
+    TSR_TRY(tsr_h5_write_attr_i64(f, "/", "seed", (int64_t)c->seed, err));
+    TSR_TRY(tsr_h5_write_attr_i64(f, "/", "sources", (int64_t)p->report->sources, err));
+    return tsr_h5_write_attr_i64(f, "/", "skipped", (int64_t)p->report->skipped, err);
+}
+
+static enum tsr_status finish(struct packer *p, struct tsr_error *err) {
+    size_t n = p->report->images;
+    if (n == 0)
+        return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
+                         "%s: nothing to write: all of the %zu files were unreadable or too small",
+                         tsr_h5_path(p->file), p->report->sources);
+    TSR_TRY(tsr_h5_write(p->file, "/split", TSR_H5_U8, 1, &n, p->splits, 0, err));
+    TSR_TRY(tsr_h5_write_strings(p->file, "/names", n, p->names, err));
+    TSR_TRY(write_attributes(p, err));
+    return tsr_h5_commit(p->file, err);
+}
+
+enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
+                         size_t n_sources, const char *output,
+                         const struct tsr_pack_callbacks *callbacks, struct tsr_pack_report *report,
+                         struct tsr_error *err) {
+    enum tsr_status status;
+    double start = tsr_seconds();
+    struct tsr_pack_report unused;
+    struct packer p = {
+        .config = config, .callbacks = callbacks, .report = report ? report : &unused};
+    size_t dims[4] = {0, config->height, config->width, config->channels};
+    *p.report = (struct tsr_pack_report){0};
+    TSR_CHECK(tsr_pack_config_check(config, err));
+    TSR_CHECK(list_files(config, sources, n_sources, &p.listing, p.report, err));
+    TSR_CHECK(tsr_h5_create(output, &p.file, err));
+    TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
+    /* No overflow: HDF5 has just accepted it as a chunk, that is less than 2^32. */
+    p.image_size = config->height * config->width * config->channels;
+    TSR_CHECK(allocate(&p, err));
+    TSR_CHECK(pack_all(&p, err));
+    TSR_CHECK(finish(&p, err));
+done:
+    free_packer(&p);
+    p.report->seconds = tsr_seconds() - start;
+    return status;
+}

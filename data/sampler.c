@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include "data/sampler.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+/* One with the caller, one ready, one or two being filled: enough to hide the reading as long as it
+ * is faster than the work on average. */
+#define SLOTS 4
+
+struct slot {
+    uint8_t *pixels;
+    uint32_t *index;
+};
+
+struct tsr_sampler {
+    struct tsr_dataset *dataset;
+    const uint32_t *split; /* [n], view of the dataset's */
+    size_t n, batch, image_size;
+    uint64_t seed;
+    struct slot slots[SLOTS];
+    double waited; /* used by the caller's thread only */
+
+    /* Used by the I/O thread only. */
+    uint64_t position; /* in the stream of images */
+    uint64_t epoch;    /* whose order `order` holds */
+    bool ordered;
+    uint32_t *order; /* [n] */
+
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    uint64_t filled; /* batches put into the ring */
+    uint64_t taken;  /* batches handed to the caller; the last of them is still in use */
+    bool stop, failed;
+    struct tsr_error error;
+};
+
+/* ---- the I/O thread -------------------------------------------------------------------------- */
+
+static uint32_t image_at(struct tsr_sampler *s, uint64_t position) {
+    uint64_t epoch = position / s->n;
+    if (!s->ordered || epoch != s->epoch) {
+        tsr_random_permutation(s->seed, epoch << 32 | TSR_STREAM_SHUFFLE, s->n, s->order);
+        s->epoch = epoch;
+        s->ordered = true;
+    }
+    return s->split[s->order[position % s->n]];
+}
+
+static enum tsr_status fill(struct tsr_sampler *s, struct slot *slot, struct tsr_error *err) {
+    for (size_t i = 0; i < s->batch; i++, s->position++) {
+        slot->index[i] = image_at(s, s->position);
+        TSR_TRY(
+            tsr_dataset_read(s->dataset, slot->index[i], slot->pixels + i * s->image_size, err));
+    }
+    return TSR_OK;
+}
+
+static void *read_ahead(void *data) {
+    struct tsr_sampler *s = data;
+    struct tsr_error err = {0};
+    bool more = true;
+    while (more) {
+        pthread_mutex_lock(&s->lock);
+        while (!s->stop && s->filled - s->taken >= SLOTS - 1)
+            pthread_cond_wait(&s->changed, &s->lock);
+        more = !s->stop;
+        struct slot *slot = &s->slots[s->filled % SLOTS];
+        pthread_mutex_unlock(&s->lock);
+        if (!more) break;
+
+        enum tsr_status status = fill(s, slot, &err);
+
+        pthread_mutex_lock(&s->lock);
+        if (status == TSR_OK) {
+            s->filled++;
+        } else {
+            s->failed = true;
+            s->error = err;
+            more = false;
+        }
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return NULL;
+}
+
+/* Signals are for the thread that knows what to do with them. */
+static int start_thread(struct tsr_sampler *s) {
+    sigset_t all, old;
+    sigfillset(&all);
+    int masked = pthread_sigmask(SIG_SETMASK, &all, &old);
+    int result = pthread_create(&s->thread, NULL, read_ahead, s);
+    if (masked == 0) (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return result;
+}
+
+/* ---- the caller's thread --------------------------------------------------------------------- */
+
+static enum tsr_status check(const struct tsr_sampler *s, enum tsr_split split,
+                             uint64_t first_batch, struct tsr_error *err) {
+    uint64_t position;
+    const char *path = tsr_dataset_path(s->dataset);
+    if (s->batch < 1) return TSR_ERROR(err, TSR_ERR_CONFIG, "the batch is 0; it is at least 1");
+    if (s->n < 1)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: has no image in the split \"%s\"", path,
+                         tsr_split_name(split));
+    if (__builtin_mul_overflow(first_batch, s->batch, &position) || position > UINT64_MAX / 2)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "cannot start at batch %llu of %zu images",
+                         (unsigned long long)first_batch, s->batch);
+    return TSR_OK;
+}
+
+static enum tsr_status allocate(struct tsr_sampler *s, struct tsr_error *err) {
+    void *memory;
+    size_t size;
+    TSR_TRY(tsr_alloc(&memory, s->n, sizeof *s->order, "order of the images", err));
+    s->order = memory;
+    if (__builtin_mul_overflow(s->image_size, s->batch, &size)) size = SIZE_MAX;
+    for (size_t i = 0; i < SLOTS; i++) {
+        TSR_TRY(tsr_alloc(&memory, size, 1, "batch of images", err));
+        s->slots[i].pixels = memory;
+        TSR_TRY(tsr_alloc(&memory, s->batch, sizeof *s->slots[i].index, "batch of images", err));
+        s->slots[i].index = memory;
+    }
+    return TSR_OK;
+}
+
+enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split split, size_t batch,
+                                   uint64_t seed, uint64_t first_batch, struct tsr_sampler **out,
+                                   struct tsr_error *err) {
+    enum tsr_status status;
+    void *memory;
+    *out = NULL;
+    TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, "sampler", err));
+    struct tsr_sampler *s = memory;
+    s->dataset = dataset;
+    s->split = tsr_dataset_split(dataset, split, &s->n);
+    s->batch = batch;
+    s->image_size =
+        tsr_dataset_height(dataset) * tsr_dataset_width(dataset) * tsr_dataset_channels(dataset);
+    s->seed = seed;
+    s->position = first_batch * batch;  /* checked next */
+    pthread_mutex_init(&s->lock, NULL); /* with default attributes these two cannot fail */
+    pthread_cond_init(&s->changed, NULL);
+    TSR_CHECK(check(s, split, first_batch, err));
+    TSR_CHECK(allocate(s, err));
+    int result = start_thread(s);
+    if (result != 0) {
+        status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "cannot start a thread for reading: %s",
+                           strerror(result));
+        goto done;
+    }
+    s->started = true;
+    *out = s;
+    s = NULL;
+done:
+    tsr_sampler_free(s);
+    return status;
+}
+
+enum tsr_status tsr_sampler_next(struct tsr_sampler *s, struct tsr_image_batch *out,
+                                 struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    pthread_mutex_lock(&s->lock);
+    if (s->filled == s->taken && !s->failed) {
+        double start = tsr_seconds();
+        while (s->filled == s->taken && !s->failed)
+            pthread_cond_wait(&s->changed, &s->lock);
+        s->waited += tsr_seconds() - start;
+    }
+    if (s->filled == s->taken) {
+        status = s->error.status;
+        if (err) *err = s->error;
+    } else {
+        const struct slot *slot = &s->slots[s->taken % SLOTS];
+        *out = (struct tsr_image_batch){.n = s->batch,
+                                        .height = tsr_dataset_height(s->dataset),
+                                        .width = tsr_dataset_width(s->dataset),
+                                        .channels = tsr_dataset_channels(s->dataset),
+                                        .pixels = slot->pixels,
+                                        .index = slot->index};
+        s->taken++;
+        pthread_cond_broadcast(&s->changed);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+double tsr_sampler_waited(const struct tsr_sampler *sampler) {
+    return sampler->waited;
+}
+
+void tsr_sampler_free(struct tsr_sampler *s) {
+    if (!s) return;
+    if (s->started) {
+        pthread_mutex_lock(&s->lock);
+        s->stop = true;
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->lock);
+        (void)pthread_join(s->thread, NULL);
+    }
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+    for (size_t i = 0; i < SLOTS; i++) {
+        free(s->slots[i].pixels);
+        free(s->slots[i].index);
+    }
+    free(s->order);
+    free(s);
+}
