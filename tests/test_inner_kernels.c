@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The kernels: sine and cosine, derivatives against finite differences (double build), every kernel
+ * against a plain computation in double, and what a call may touch.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "inner/kernels/kernel.h"
+#include "inner/kernels/kernels.h"
+#include "inner/kernels/sincos.h"
+
+#define PI 3.14159265358979323846L
+
+/* Largest deviation that rounding may cause, relative to the largest entry of an array. */
+#ifdef TSR_REAL_DOUBLE
+static const double tolerance = 1e-12;
+static const double hvp_tolerance = 1e-12;
+#else
+static const double tolerance = 1.5e-5;
+static const double hvp_tolerance = 3e-5;
+#endif
+
+/* ---- networks and data ------------------------------------------------------------------------
+ */
+
+static struct tsr_net make_net(size_t in, size_t width, size_t n_layers, size_t out) {
+    struct tsr_net net = {.in_dim = in, .out_dim = out, .width = width, .n_layers = n_layers};
+    net.output_offset = 0.5;
+    for (size_t l = 0; l < n_layers; l++) {
+        bool last = l + 1 == n_layers;
+        net.fan_in[l] = l ? width : in;
+        net.fan_out[l] = last ? out : width;
+        net.omega[l] = last ? 1 : l ? 30 : 12;
+        net.weight_at[l] = net.n_params;
+        net.bias_at[l] = net.n_params + net.fan_in[l] * net.fan_out[l];
+        net.n_params = net.bias_at[l] + net.fan_out[l];
+    }
+    return net;
+}
+
+static void fill(double *values, size_t n, double half_range, uint64_t seed) {
+    for (size_t i = 0; i < n; i++)
+        values[i] =
+            (double)(tsr_real)(half_range * (2 * tsr_random_uniform(seed, TSR_STREAM_USER, i) - 1));
+}
+
+/* The usual SIREN initialisation; also the scale of a sensible direction. */
+static void fill_parameters(const struct tsr_net *net, double *values, uint64_t seed) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        double bound = sqrt(6.0 / (double)net->fan_in[l]) / (l ? net->omega[l] : 3);
+        fill(values + net->weight_at[l], net->fan_in[l] * net->fan_out[l], bound, seed + 2 * l);
+        fill(values + net->bias_at[l], net->fan_out[l], bound, seed + 2 * l + 1);
+    }
+}
+
+static double *doubles(size_t n) {
+    double *p = calloc(n + 1, sizeof *p);
+    assert_non_null(p);
+    return p;
+}
+
+/* ---- the plain computation -------------------------------------------------------------------
+ * Ordinary back-propagation in double on dual numbers (value, derivative along v): its tangent is
+ * the Hessian-vector product, without any formula of the R-operator. */
+
+struct dual {
+    double v, t;
+};
+
+static struct dual add_product(struct dual sum, struct dual a, struct dual b) {
+    return (struct dual){sum.v + a.v * b.v, sum.t + a.v * b.t + a.t * b.v};
+}
+
+static struct dual parameter(const double *phi, const double *v, size_t i) {
+    return (struct dual){phi[i], v[i]};
+}
+
+struct plain_point {
+    struct dual *a, *slope, *d; /* [n_layers + 1, stride]; row l is the input of layer l */
+    size_t stride;
+};
+
+static void plain_forward(const struct tsr_net *net, const double *phi, const double *v,
+                          const double *x, struct plain_point *s) {
+    for (size_t i = 0; i < net->in_dim; i++)
+        s->a[i] = (struct dual){x[i], 0};
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const struct dual *a = s->a + l * s->stride;
+        for (size_t o = 0; o < net->fan_out[l]; o++) {
+            struct dual z = parameter(phi, v, net->bias_at[l] + o),
+                        *to = s->a + (l + 1) * s->stride;
+            for (size_t i = 0; i < net->fan_in[l]; i++) {
+                size_t at = net->weight_at[l] + o * net->fan_in[l] + i;
+                z = add_product(z, parameter(phi, v, at), a[i]);
+            }
+            double w = net->omega[l], sine = sin(w * z.v), cosine = cos(w * z.v);
+            bool last = l + 1 == net->n_layers;
+            to[o] = last ? (struct dual){z.v + net->output_offset, z.t}
+                         : (struct dual){sine, w * cosine * z.t};
+            s->slope[(l + 1) * s->stride + o] = (struct dual){w * cosine, -w * w * sine * z.t};
+        }
+    }
+}
+
+static double plain_backward(const struct tsr_net *net, const double *phi, const double *v,
+                             const double *y, double scale, struct plain_point *s, double *grad,
+                             double *hv) {
+    double error = 0;
+    for (size_t c = 0; c < net->out_dim; c++) {
+        struct dual f = s->a[net->n_layers * s->stride + c];
+        error += (f.v - y[c]) * (f.v - y[c]);
+        s->d[net->n_layers * s->stride + c] =
+            (struct dual){2 * scale * (f.v - y[c]), 2 * scale * f.t};
+    }
+    const struct dual zero = {0, 0}, one = {1, 0};
+    for (size_t l = net->n_layers; l-- > 0;) {
+        struct dual *a = s->a + l * s->stride, *below = s->d + l * s->stride;
+        for (size_t i = 0; i < net->fan_in[l]; i++)
+            below[i] = zero;
+        for (size_t o = 0; o < net->fan_out[l]; o++) {
+            struct dual d = s->d[(l + 1) * s->stride + o];
+            grad[net->bias_at[l] + o] += d.v;
+            hv[net->bias_at[l] + o] += d.t;
+            for (size_t i = 0; i < net->fan_in[l]; i++) {
+                size_t at = net->weight_at[l] + o * net->fan_in[l] + i;
+                struct dual g = add_product(zero, d, a[i]);
+                grad[at] += g.v;
+                hv[at] += g.t;
+                below[i] = add_product(below[i], parameter(phi, v, at), d);
+            }
+        }
+        for (size_t i = 0; i < net->fan_in[l]; i++)
+            below[i] = add_product(zero, below[i], l ? s->slope[l * s->stride + i] : one);
+    }
+    return error;
+}
+
+static double plain(const struct tsr_net *net, const double *phi, const double *v, const double *x,
+                    const double *y, size_t n, double scale, double *grad, double *hv,
+                    double *out) {
+    struct plain_point s = {.stride = net->width + TSR_MAX_DIM};
+    size_t size = (net->n_layers + 1) * s.stride * sizeof *s.a;
+    s.a = malloc(size), s.slope = malloc(size), s.d = malloc(size);
+    assert_true(s.a && s.slope && s.d);
+    double error = 0;
+    for (size_t p = 0; p < n; p++) {
+        plain_forward(net, phi, v, x + p * net->in_dim, &s);
+        error += plain_backward(net, phi, v, y + p * net->out_dim, scale, &s, grad, hv);
+        for (size_t c = 0; c < net->out_dim; c++)
+            out[p * net->out_dim + c] = s.a[net->n_layers * s.stride + c].v;
+    }
+    free(s.a), free(s.slope), free(s.d);
+    return error;
+}
+
+/* ---- comparison -------------------------------------------------------------------------------
+ */
+
+static double largest(const double *values, size_t n) {
+    double m = 0;
+    for (size_t i = 0; i < n; i++)
+        m = fmax(m, fabs(values[i]));
+    return m;
+}
+
+/* Largest deviation relative to the largest wanted entry; infinite if anything is not finite. */
+static double deviation(const double *got, const double *want, size_t n) {
+    double scale = largest(want, n), worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(got[i]) || !isfinite(want[i])) return INFINITY;
+        worst = fmax(worst, fabs(got[i] - want[i]));
+    }
+    return worst > 0 ? worst / scale : 0;
+}
+
+/* Every coordinate for itself: also the small ones must have the right sign and size. */
+static bool same_derivative(const double *got, const double *want, size_t n, double relative) {
+    double floor_ = 1e-4 * relative * largest(want, n) + 1e-9;
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) <= relative * fabs(want[i]) + floor_)) return false;
+    return n > 0;
+}
+
+/* ---- guarded memory ---------------------------------------------------------------------------
+ */
+
+enum { GUARD = 192, PATTERN = 0xA5 };
+
+/* `size` bytes at `p` between guard bytes; `p` lies `shift` bytes past an aligned address. */
+struct guarded {
+    unsigned char *base, *p;
+    size_t size, total;
+};
+
+/* The bytes themselves start as 0xFF, that is as NaN. */
+static struct guarded guard(size_t size, size_t shift) {
+    struct guarded g = {.size = size};
+    g.total = (GUARD + shift + size + GUARD + 63) / 64 * 64;
+    g.base = aligned_alloc(64, g.total);
+    assert_non_null(g.base);
+    memset(g.base, PATTERN, g.total);
+    g.p = g.base + GUARD + shift;
+    memset(g.p, 0xFF, size);
+    return g;
+}
+
+static bool intact(const struct guarded *g) {
+    for (size_t i = 0; i < g->total; i++) {
+        bool inside = g->base + i >= g->p && g->base + i < g->p + g->size;
+        if (!inside && g->base[i] != PATTERN) return false;
+    }
+    return true;
+}
+
+/* An array aligned to its type only. */
+static struct guarded guard_reals(const double *values, size_t n) {
+    struct guarded g = guard(n * sizeof(tsr_real), sizeof(tsr_real));
+    for (size_t i = 0; values && i < n; i++)
+        ((tsr_real *)g.p)[i] = (tsr_real)values[i];
+    return g;
+}
+
+static void read_back(const struct guarded *g, const double *start, double *to) {
+    for (size_t i = 0; i < g->size / sizeof(tsr_real); i++)
+        to[i] = (double)((tsr_real *)g->p)[i] - (start ? start[i] : 0);
+}
+
+static void release(struct guarded *g) {
+    assert_true(intact(g));
+    free(g->base);
+}
+
+/* ---- one kernel on one case -------------------------------------------------------------------
+ */
+
+struct test_case {
+    struct tsr_net net;
+    size_t n;
+    double scale;
+    double *phi, *v, *x, *y, *start;      /* inputs; `start` is in the accumulators beforehand */
+    double *grad, *hv, *out, *got, error; /* the plain results */
+};
+
+static struct test_case make_case(struct tsr_net net, size_t n, uint64_t seed) {
+    struct test_case t = {.net = net, .n = n, .scale = 0.7 / (double)(n ? n * net.out_dim : 1)};
+    size_t params = net.n_params, outs = n * net.out_dim;
+    t.phi = doubles(params), t.v = doubles(params), t.start = doubles(params);
+    t.x = doubles(n * net.in_dim), t.y = doubles(outs), t.out = doubles(outs);
+    t.grad = doubles(params), t.hv = doubles(params), t.got = doubles(params + outs);
+    fill_parameters(&net, t.phi, seed);
+    fill_parameters(&net, t.v, seed + 1000);
+    fill(t.x, n * net.in_dim, 1, seed + 2000);
+    fill(t.y, outs, 1, seed + 2001);
+    t.error = plain(&net, t.phi, t.v, t.x, t.y, n, t.scale, t.grad, t.hv, t.out);
+    fill(t.start, params, 0.25 * largest(t.grad, params), seed + 2002);
+    return t;
+}
+
+static void free_case(struct test_case *t) {
+    double *all[] = {t->phi, t->v, t->x, t->y, t->start, t->grad, t->hv, t->out, t->got};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void check(const struct test_case *t, const struct tsr_kernel *k, const char *what,
+                  double got, double allowed) {
+    if (got <= allowed) return;
+    fail_msg("%s: %s deviates by %g (allowed %g); in %zu, width %zu, layers %zu, out %zu, n %zu",
+             k->name, what, got, allowed, t->net.in_dim, t->net.width, t->net.n_layers,
+             t->net.out_dim, t->n);
+}
+
+/* Everything that a call needs, in guarded memory. */
+struct buffers {
+    struct guarded phi, v, x, y, grad, hv, out, workspace, tape;
+    struct tsr_points points;
+};
+
+static struct buffers make_buffers(const struct test_case *t, const struct tsr_kernel *k) {
+    size_t params = t->net.n_params, outs = t->n * t->net.out_dim;
+    struct buffers b = {
+        .phi = guard_reals(t->phi, params),
+        .v = guard_reals(t->v, params),
+        .x = guard_reals(t->x, t->n * t->net.in_dim),
+        .y = guard_reals(t->y, outs),
+        .grad = guard_reals(t->start, params),
+        .hv = guard_reals(t->start, params),
+        .out = guard_reals(NULL, outs),
+        .workspace = guard(k->workspace_size(&t->net), 0),
+        .tape = guard(k->tape_size(&t->net, t->n), 0),
+    };
+    b.points = (struct tsr_points){.x = (tsr_real *)b.x.p, .y = (tsr_real *)b.y.p, .n = t->n};
+    return b;
+}
+
+static void free_buffers(struct buffers *b) {
+    struct guarded *all[] = {&b->phi, &b->v,   &b->x,         &b->y,   &b->grad,
+                             &b->hv,  &b->out, &b->workspace, &b->tape};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        release(all[i]);
+}
+
+static double call_gradient(const struct test_case *t, const struct tsr_kernel *k,
+                            struct buffers *b, bool out, bool tape) {
+    return k->gradient(&t->net, (tsr_real *)b->phi.p, &b->points, t->scale, (tsr_real *)b->grad.p,
+                       out ? (tsr_real *)b->out.p : NULL, tape ? b->tape.p : NULL, b->workspace.p);
+}
+
+static void call_hvp(const struct test_case *t, const struct tsr_kernel *k, struct buffers *b,
+                     bool tape) {
+    k->hvp(&t->net, (tsr_real *)b->phi.p, (tsr_real *)b->v.p, &b->points, t->scale,
+           (tsr_real *)b->hv.p, tape ? b->tape.p : NULL, b->workspace.p);
+}
+
+/* The error in double and the two accumulators of one gradient and one Hessian-vector call. */
+static void check_derivatives(const struct test_case *t, const struct tsr_kernel *k, bool with_out,
+                              bool with_tape) {
+    size_t params = t->net.n_params;
+    struct buffers b = make_buffers(t, k);
+    double error = call_gradient(t, k, &b, with_out, with_tape);
+    check(t, k, "error", deviation(&error, &t->error, 1), tolerance);
+    read_back(&b.grad, t->start, t->got);
+    check(t, k, "gradient", deviation(t->got, t->grad, params), tolerance);
+    if (with_out) {
+        read_back(&b.out, NULL, t->got);
+        check(t, k, "output", deviation(t->got, t->out, t->n * t->net.out_dim), tolerance);
+    }
+    unsigned char *copy = malloc(b.tape.size + 1);
+    assert_non_null(copy);
+    memcpy(copy, b.tape.p, b.tape.size);
+    memset(b.workspace.p, 0xFF, b.workspace.size);
+    call_hvp(t, k, &b, with_tape);
+    read_back(&b.hv, t->start, t->got);
+    check(t, k, with_tape ? "hvp with tape" : "hvp", deviation(t->got, t->hv, params),
+          hvp_tolerance);
+    assert_memory_equal(copy, b.tape.p, b.tape.size);
+    free(copy);
+    free_buffers(&b);
+}
+
+static void check_forward(const struct test_case *t, const struct tsr_kernel *k) {
+    struct buffers b = make_buffers(t, k);
+    k->forward(&t->net, (tsr_real *)b.phi.p, b.points.x, t->n, (tsr_real *)b.out.p, b.workspace.p);
+    read_back(&b.out, NULL, t->got);
+    check(t, k, "forward", deviation(t->got, t->out, t->n * t->net.out_dim), tolerance);
+    free_buffers(&b);
+}
+
+static bool same_bytes(const struct guarded *a, const struct guarded *b) {
+    return memcmp(a->p, b->p, a->size) == 0;
+}
+
+static void check_repeatable(const struct test_case *t, const struct tsr_kernel *k) {
+    struct buffers a = make_buffers(t, k), b = make_buffers(t, k);
+    memset(b.workspace.p, 0, b.workspace.size);
+    double first = call_gradient(t, k, &a, true, true);
+    double second = call_gradient(t, k, &b, true, true);
+    call_hvp(t, k, &a, true);
+    call_hvp(t, k, &b, true);
+    assert_memory_equal(&first, &second, sizeof first);
+    assert_true(same_bytes(&a.grad, &b.grad) && same_bytes(&a.hv, &b.hv) &&
+                same_bytes(&a.out, &b.out));
+    free_buffers(&a);
+    free_buffers(&b);
+}
+
+static void check_case(struct tsr_net net, size_t n, uint64_t seed) {
+    struct test_case t = make_case(net, n, seed);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available()) continue;
+        check_forward(&t, *k);
+        check_derivatives(&t, *k, true, false);
+        check_derivatives(&t, *k, false, true);
+        check_repeatable(&t, *k);
+    }
+    free_case(&t);
+}
+
+/* ---- parity -----------------------------------------------------------------------------------
+ */
+
+static size_t draw(uint64_t index, size_t from, size_t count) {
+    return from + (size_t)tsr_random_below(7, TSR_STREAM_USER, index, count);
+}
+
+static void check_widths(const size_t *widths, size_t n_widths, size_t most_layers) {
+    static const size_t points[] = {0, 1, 2, 15, 16, 47, 48, 49, 121, 500};
+    for (size_t w = 0; w < n_widths; w++)
+        for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+            uint64_t index = 1000 * widths[w] + 10 * i;
+            size_t n_layers = draw(index, 2, points[i] < 200 ? most_layers - 1 : 2);
+            struct tsr_net net =
+                make_net(draw(index + 1, 1, 3), widths[w], n_layers, draw(index + 2, 1, 5));
+            check_case(net, points[i], index);
+        }
+}
+
+static void narrow_networks_agree(void **state) {
+    (void)state;
+    static const size_t widths[] = {1, 3, 8, 16, 17, 32, 33};
+    check_widths(widths, sizeof widths / sizeof *widths, 5);
+}
+
+static void wide_networks_agree(void **state) {
+    (void)state;
+    static const size_t widths[] = {64, 100, 128, 200, 256};
+    check_widths(widths, sizeof widths / sizeof *widths, 4);
+}
+
+/* Every combination of small dimensions once, with a number of points that leaves remainders. */
+static void small_dimensions_agree(void **state) {
+    (void)state;
+    static const size_t widths[] = {5, 8, 16, 24};
+    for (size_t in = 1; in <= 3; in++)
+        for (size_t out = 1; out <= 5; out++)
+            for (size_t n_layers = 2; n_layers <= 5; n_layers++)
+                check_case(make_net(in, widths[(in + out + n_layers) % 4], n_layers, out),
+                           3 + 7 * in + 11 * out, 100 * in + 10 * out + n_layers);
+}
+
+static void large_dimensions_agree(void **state) {
+    (void)state;
+    check_case(make_net(64, 40, 3, 64), 70, 1);
+    check_case(make_net(7, 20, 3, 17), 300, 2);
+    check_case(make_net(2, 700, 3, 9), 20, 3);
+    check_case(make_net(2, 16, 12, 3), 60, 4);
+    check_case(make_net(2, 8, 3, 3), 3000, 5);
+}
+
+/* ---- what must fail ---------------------------------------------------------------------------
+ */
+
+static void comparison_catches_errors(void **state) {
+    (void)state;
+    double want[3] = {1, -1e-3, 0.5}, got[3] = {1, -1e-3, 0.5};
+    assert_true(same_derivative(got, want, 3, 1e-6));
+    got[1] = 1e-3;
+    assert_false(same_derivative(got, want, 3, 1e-6));
+    assert_false(deviation(got, want, 3) <= 1e-3);
+    got[1] = (double)NAN;
+    assert_false(same_derivative(got, want, 3, 1e-6));
+    assert_false(deviation(got, want, 3) <= 1e-3);
+    got[1] = -1.00001e-3;
+    assert_false(same_derivative(got, want, 3, 1e-6));
+}
+
+/* Divergence must be visible: a parameter that is not finite makes the error not finite. */
+static void nan_and_infinity_propagate(void **state) {
+    (void)state;
+    struct test_case t = make_case(make_net(2, 20, 3, 3), 50, 11);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available()) continue;
+        for (int infinite = 0; infinite < 2; infinite++) {
+            struct buffers b = make_buffers(&t, *k);
+            ((tsr_real *)b.phi.p)[t.net.weight_at[1] + 5] = (tsr_real)(infinite ? INFINITY : NAN);
+            assert_true(isnan(call_gradient(&t, *k, &b, false, false)));
+            free_buffers(&b);
+        }
+    }
+    free_case(&t);
+}
+
+/* One unit with an enormous argument: an output stays within bias + weight * [-1, 1]. */
+static void huge_arguments_stay_bounded(void **state) {
+    (void)state;
+    struct tsr_net net = make_net(1, 1, 2, 1);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available()) continue;
+        void *workspace = aligned_alloc(64, ((*k)->workspace_size(&net) + 63) / 64 * 64);
+        assert_non_null(workspace);
+        for (double size = 1e3; size < 1e36; size *= 1.7) {
+            tsr_real phi[4] = {(tsr_real)size, 0, 1, 0}, x[2] = {1, (tsr_real)-0.37}, out[2];
+            (*k)->forward(&net, phi, x, 2, out, workspace);
+            for (size_t i = 0; i < 2; i++)
+                assert_true(fabs((double)out[i] - 0.5) <= 1.000001);
+        }
+        free(workspace);
+    }
+}
+
+static void kernels_are_found_by_name(void **state) {
+    (void)state;
+    const struct tsr_kernel *k = NULL;
+    struct tsr_error err = {0};
+    assert_int_equal(tsr_kernel_find("auto", &k, &err), TSR_OK);
+    assert_true(k->available());
+    assert_int_equal(tsr_kernel_find("reference", &k, &err), TSR_OK);
+    assert_string_equal(k->name, "reference");
+    assert_int_equal(tsr_kernel_find("fast", &k, &err), TSR_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "reference"));
+}
+
+/* ---- sine and cosine --------------------------------------------------------------------------
+ */
+
+static double sincos_error(double u) {
+    tsr_real s, c;
+    tsr_sincos((tsr_real)u, &s, &c);
+    long double t = PI * remainderl((long double)(tsr_real)u, 2);
+    long double error = fmaxl(fabsl((long double)s - sinl(t)), fabsl((long double)c - cosl(t)));
+    return isnan(s) || isnan(c) ? (double)INFINITY : (double)error;
+}
+
+static void sine_and_cosine_are_accurate(void **state) {
+    (void)state;
+#ifdef TSR_REAL_DOUBLE
+    const double bound = 2e-13; /* rounding of pi u at |u| = 1000/pi */
+#else
+    const double bound = 2e-7;
+#endif
+    const double most = 1000 / (double)PI;
+    double worst = 0;
+    for (double u = -most; u <= most; u += 0.000831)
+        worst = fmax(worst, sincos_error(u));
+    for (double u = 1e-30; u < 2; u *= 1.00037)
+        worst = fmax(worst, fmax(sincos_error(u), sincos_error(-u)));
+    for (int quarter = -640; quarter <= 640; quarter++)
+        for (int ulp = -20; ulp <= 20; ulp++) {
+            float u = 0.5f * (float)quarter;
+            for (int i = 0; i < abs(ulp); i++)
+                u = nextafterf(u, ulp > 0 ? INFINITY : -INFINITY);
+            worst = fmax(worst, sincos_error((double)u));
+        }
+    if (!(worst <= bound)) fail_msg("sincos: error %g", worst);
+}
+
+static void sine_and_cosine_of_extremes(void **state) {
+    (void)state;
+    tsr_real s, c;
+    for (double u = 1e3; u < 1e38; u *= 1.37)
+        for (int sign = -1; sign <= 1; sign += 2) {
+            tsr_sincos((tsr_real)(sign * u), &s, &c);
+            assert_true(fabs((double)s) <= 1.0000002 && fabs((double)c) <= 1.0000002);
+        }
+    const tsr_real bad[] = {(tsr_real)NAN, (tsr_real)INFINITY, (tsr_real)-INFINITY};
+    for (size_t i = 0; i < 3; i++) {
+        tsr_sincos(bad[i], &s, &c);
+        assert_true(isnan(s) && isnan(c));
+    }
+    tsr_sincos(0, &s, &c);
+    assert_true(s == 0 && c == 1);
+}
+
+/* ---- derivatives, in double -------------------------------------------------------------------
+ */
+#ifdef TSR_REAL_DOUBLE
+
+/* A network whose third derivatives leave finite differences their digits. */
+static struct tsr_net smooth_net(size_t in, size_t width, size_t n_layers, size_t out) {
+    struct tsr_net net = make_net(in, width, n_layers, out);
+    for (size_t l = 0; l + 1 < n_layers; l++)
+        net.omega[l] = l ? 2.5 : 4;
+    return net;
+}
+
+struct problem {
+    const struct tsr_kernel *kernel;
+    struct tsr_net net;
+    struct tsr_points points;
+    double scale;
+    void *workspace;
+};
+
+static double loss(const struct problem *p, const double *phi, double *scratch) {
+    return p->scale * p->kernel->gradient(&p->net, phi, &p->points, p->scale, scratch, NULL, NULL,
+                                          p->workspace);
+}
+
+static void gradient_at(const struct problem *p, const double *phi, double *grad) {
+    memset(grad, 0, p->net.n_params * sizeof *grad);
+    (void)p->kernel->gradient(&p->net, phi, &p->points, p->scale, grad, NULL, NULL, p->workspace);
+}
+
+static void hvp_at(const struct problem *p, const double *phi, const double *v, double *hv) {
+    memset(hv, 0, p->net.n_params * sizeof *hv);
+    p->kernel->hvp(&p->net, phi, v, &p->points, p->scale, hv, NULL, p->workspace);
+}
+
+static void difference_gradient(const struct problem *p, const double *phi, double *grad) {
+    size_t n = p->net.n_params;
+    double *moved = doubles(n), *scratch = doubles(n);
+    const double h = 1e-5;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(moved, phi, n * sizeof *moved);
+        moved[i] = phi[i] + h;
+        double up = loss(p, moved, scratch);
+        moved[i] = phi[i] - h;
+        grad[i] = (up - loss(p, moved, scratch)) / (2 * h);
+    }
+    free(moved), free(scratch);
+}
+
+static void difference_hvp(const struct problem *p, const double *phi, const double *v,
+                           double *hv) {
+    size_t n = p->net.n_params;
+    double *moved = doubles(n), *down = doubles(n);
+    const double h = 1e-5;
+    for (size_t i = 0; i < n; i++)
+        moved[i] = phi[i] - h * v[i];
+    gradient_at(p, moved, down);
+    for (size_t i = 0; i < n; i++)
+        moved[i] = phi[i] + h * v[i];
+    gradient_at(p, moved, hv);
+    for (size_t i = 0; i < n; i++)
+        hv[i] = (hv[i] - down[i]) / (2 * h);
+    free(moved), free(down);
+}
+
+static double dot(const double *a, const double *b, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static void check_hessian(const struct problem *p, const struct test_case *t) {
+    size_t n = p->net.n_params;
+    double *hv = doubles(n), *hu = doubles(n), *want = doubles(n), *w = doubles(n);
+    hvp_at(p, t->phi, t->v, hv);
+    difference_hvp(p, t->phi, t->v, want);
+    assert_true(same_derivative(hv, want, n, 1e-6));
+    hv[n / 2] = -hv[n / 2];
+    assert_false(same_derivative(hv, want, n, 1e-6));
+    hv[n / 2] = -hv[n / 2];
+
+    hvp_at(p, t->phi, t->start, hu);
+    double uhv = dot(t->start, hv, n), vhu = dot(t->v, hu, n);
+    double size = sqrt(dot(t->start, t->start, n) * dot(hv, hv, n));
+    assert_true(size > 0 && fabs(uhv - vhu) <= 1e-13 * size);
+
+    for (size_t i = 0; i < n; i++)
+        w[i] = 2 * t->v[i] - 3 * t->start[i];
+    hvp_at(p, t->phi, w, want);
+    for (size_t i = 0; i < n; i++)
+        w[i] = 2 * hv[i] - 3 * hu[i];
+    assert_true(deviation(want, w, n) <= 1e-12);
+    free(hv), free(hu), free(want), free(w);
+}
+
+/* The same comparison must refuse a slope that is wrong by a thousandth. */
+static void check_wrong_slope(const struct problem *p, const struct test_case *t,
+                              const double *want) {
+    struct problem wrong = *p;
+    double *grad = doubles(p->net.n_params);
+    wrong.net.omega[0] *= 1.001;
+    gradient_at(&wrong, t->phi, grad);
+    assert_false(same_derivative(grad, want, p->net.n_params, 1e-6));
+    free(grad);
+}
+
+static void check_differences(const struct tsr_kernel *k, struct tsr_net net, size_t n) {
+    struct test_case t = make_case(net, n, 77 + n);
+    struct problem p = {.kernel = k, .net = net, .scale = t.scale};
+    p.points = (struct tsr_points){.x = t.x, .y = t.y, .n = n};
+    p.workspace = aligned_alloc(64, (k->workspace_size(&net) + 63) / 64 * 64);
+    assert_non_null(p.workspace);
+    double *grad = doubles(net.n_params), *want = doubles(net.n_params);
+    gradient_at(&p, t.phi, grad);
+    difference_gradient(&p, t.phi, want);
+    assert_true(same_derivative(grad, want, net.n_params, 1e-6));
+    check_wrong_slope(&p, &t, want);
+    check_hessian(&p, &t);
+    free(grad), free(want), free(p.workspace);
+    free_case(&t);
+}
+
+static void derivatives_match_differences(void **state) {
+    (void)state;
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available()) continue;
+        check_differences(*k, smooth_net(2, 6, 4, 3), 9);
+        check_differences(*k, smooth_net(1, 4, 2, 1), 5);
+        check_differences(*k, smooth_net(3, 5, 3, 2), 1);
+        check_differences(*k, smooth_net(2, 9, 5, 4), 20);
+    }
+}
+#endif
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sine_and_cosine_are_accurate),
+        cmocka_unit_test(sine_and_cosine_of_extremes),
+        cmocka_unit_test(kernels_are_found_by_name),
+        cmocka_unit_test(comparison_catches_errors),
+#ifdef TSR_REAL_DOUBLE
+        cmocka_unit_test(derivatives_match_differences),
+#endif
+        cmocka_unit_test(narrow_networks_agree),
+        cmocka_unit_test(wide_networks_agree),
+        cmocka_unit_test(small_dimensions_agree),
+        cmocka_unit_test(large_dimensions_agree),
+        cmocka_unit_test(nan_and_infinity_propagate),
+        cmocka_unit_test(huge_arguments_stay_bounded),
+    };
+    return cmocka_run_group_tests_name("inner/kernels", tests, NULL, NULL);
+}
