@@ -27,8 +27,8 @@
 static const double tolerance = 1e-12;
 static const double hvp_tolerance = 1e-12;
 #else
-static const double tolerance = 1.5e-5;
-static const double hvp_tolerance = 3e-5;
+static const double tolerance = 1e-5;
+static const double hvp_tolerance = 1e-5;
 #endif
 
 /* ---- networks and data ------------------------------------------------------------------------

@@ -10,4 +10,13 @@
 extern const struct tsr_kernel tsr_kernel_reference;
 extern const struct tsr_kernel tsr_kernel_blas;
 
+/* The fused vector kernels are for float only. */
+#ifndef TSR_REAL_DOUBLE
+extern const struct tsr_kernel tsr_kernel_portable;
+#ifdef __x86_64__
+extern const struct tsr_kernel tsr_kernel_avx2;
+extern const struct tsr_kernel tsr_kernel_avx512;
+#endif
+#endif
+
 #endif

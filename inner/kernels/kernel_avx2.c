@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kernel_vector.h for AVX2 with fused multiply-add: 8 lanes. The instructions are enabled for this
+ * file's functions only, after available().
+ */
+#include "inner/kernels/kernels.h"
+
+#if defined(__x86_64__) && !defined(TSR_REAL_DOUBLE)
+#include <immintrin.h>
+#include <math.h>
+
+#include "base/memory.h"
+
+static bool available(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+
+static inline __m256 remainder_of(__m256 u, __m256i *flip) {
+    *flip = _mm256_slli_epi32(_mm256_cvtps_epi32(u), 31);
+    return u - _mm256_round_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+#define NARROW(x) vector_##x
+#define NARROW_LANES 8
+#define LANES 8
+#define MAX_VECS 2
+#define NAME(x) vector_##x
+#define MULTIPLY_ADD(a, b, c) ((VEC)_mm256_fmadd_ps(a, b, c))
+#define REMAINDER(u, flip) remainder_of(u, (__m256i *)(flip))
+#include "inner/kernels/kernel_vector.h"
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
+const struct tsr_kernel tsr_kernel_avx2 = {
+    .name = "avx2",
+    .available = available,
+    .workspace_size = vector_workspace_size,
+    .tape_size = vector_tape_size,
+    .forward = vector_forward,
+    .gradient = vector_gradient,
+    .hvp = vector_hvp,
+};
+#endif

@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fused vector kernels: a template, included once or twice by kernel_avx512.c, kernel_avx2.c
+ * and kernel_portable.c for vectors of LANES floats. Formulas and notation: kernel_ref.c.
+ *
+ * Layout. Points are worked off in tiles that stay in the cache. Everything of a tile is stored
+ * [point][unit], units padded to whole vectors, rows LD floats apart. All products are then of one
+ * form, result[r][units..] += sum_k broadcast(a[r, k]) * b[k][units..], and no activation is ever
+ * transposed:
+ *     forward    z[p][o..]  = b + sum_i a[p][i] * W^T[i][o..]     b: packed W^T, times omega / pi
+ *     backward   e[p][i..]  = sum_o d[p][o] * W[o][i..]           b: packed W, times omega below
+ *     weights    dW[o][i..] += sum_p d[p][o] * a[p][i..]          b: the activations themselves
+ * One block of the result, `rows` x `vecs` vectors, stays in registers over the whole sum; bias,
+ * sine and cosine, slopes and the terms of the R-operator are applied to it there, before it is
+ * stored. The R-operator adds a second sum to the same block. Packed matrices are cut into panels
+ * of up to MAX_VECS vectors of columns, each contiguous, so that a block reads memory in order.
+ *
+ * Scaling. With the factors above, stored quantities are free of omega: c = cos, d and e are the
+ * d_l and omega_l W^T d of the reference, and z is in half turns, as sincos.h wants it.
+ *
+ * The first layer's inputs are copied with a 1 behind each point: its row of the weight gradient is
+ * the bias gradient. That gradient is accumulated as [in_dim + 1][width]. The last layer's few
+ * outputs are products of NARROW vectors (8 lanes where 16 would be mostly padding).
+ *
+ * The includer defines LANES, MAX_VECS, NAME(x), MULTIPLY_ADD(a, b, c), optionally REMAINDER(u,
+ * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES.
+ */
+
+#ifndef TSR_VECTOR_COMPILER
+#define TSR_VECTOR_COMPILER
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#define SHUFFLE(ivec, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#define SHUFFLE(ivec, a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+#endif
+
+#define VEC NAME(vec)
+#define IVEC NAME(ivec)
+
+typedef float VEC __attribute__((vector_size(LANES * 4), may_alias));
+typedef int32_t IVEC __attribute__((vector_size(LANES * 4), may_alias));
+typedef float NAME(unaligned) __attribute__((vector_size(LANES * 4), may_alias, aligned(4)));
+
+/* x - 0 is x for every x, so this is a broadcast and no subtraction. */
+#define SPLAT(x) ((x) - (VEC){0})
+
+/* The vector at p[at]. */
+#define AT(p, at) (*(VEC *)((p) + (at)))
+
+#ifdef REMAINDER
+static ALWAYS_INLINE VEC NAME(remainder)(VEC u, IVEC *flip) {
+    return REMAINDER(u, flip);
+}
+#define SINCOS_REMAINDER
+#endif
+#define SINCOS NAME
+#define SINCOS_VEC VEC
+#define SINCOS_INT IVEC
+#define SINCOS_MASK(x) ((IVEC)(x))
+#define SINCOS_FMA(a, b, c) MULTIPLY_ADD(a, SPLAT(b), SPLAT(c))
+#include "inner/kernels/sincos.h"
+
+/* ---- products ---------------------------------------------------------------------------------
+ */
+
+/* What becomes of a block once its sums are complete. */
+#ifndef TSR_VECTOR_MODES
+#define TSR_VECTOR_MODES
+enum mode {
+    LINEAR,      /* store */
+    SINE,        /* s = sin, c untouched */
+    SINE_COSINE, /* s = sin, c = cos */
+    BACKWARD,    /* d = c * sum, e = sum if wanted */
+    R_FORWARD,   /* rz = pi * sum, ra = c * rz */
+    R_BACKWARD,  /* rd = c * sum - s * rz * e */
+    WEIGHTS,     /* add to what is there, or overwrite if `fresh` */
+};
+
+/* result [rows, vecs vectors] = f(bias + sum over k of a b + the same of a2 b2). a(r, k) is at
+ * a[r * a_row + k * a_step]. b is packed panels if b_row is 0, else a matrix with that stride. */
+struct job {
+    size_t rows, vecs;
+    size_t a_row, a_step, b_row;
+    struct {
+        const float *a, *b;
+        size_t k;
+    } sum[2];
+    const float *bias; /* NULL: none */
+    size_t row;        /* stride of all following */
+    float *to, *to2;
+    const float *s, *c, *e, *rz;
+    bool fresh;
+};
+
+/* Vectors in the next panel when `left` of them are to be cut as evenly as possible. */
+static inline size_t panel_vecs(size_t left, size_t most) {
+    size_t panels = (left + most - 1) / most;
+    return (left + panels - 1) / panels;
+}
+#endif
+
+/* acc[r][v] += sum over k of broadcast(a[r, k]) * b[k][v] */
+static ALWAYS_INLINE void NAME(accumulate)(VEC acc[8][MAX_VECS], int rows, int vecs, const float *a,
+                                           size_t a_row, size_t a_step, const float *b,
+                                           size_t b_row, size_t k) {
+    for (; k > 0; k--, a += a_step, b += b_row) {
+        VEC w[MAX_VECS];
+        UNROLL for (int v = 0; v < vecs; v++) w[v] = *(const VEC *)(b + v * LANES);
+        UNROLL for (int r = 0; r < rows; r++) {
+            VEC x = SPLAT(a[(size_t)r * a_row]);
+            UNROLL for (int v = 0; v < vecs; v++) acc[r][v] = MULTIPLY_ADD(x, w[v], acc[r][v]);
+        }
+    }
+}
+
+/* One finished vector of the result at offset `at`. */
+static ALWAYS_INLINE void NAME(finish)(enum mode mode, const struct job *j, VEC sum, size_t at) {
+    VEC *to = (VEC *)(j->to + at), second;
+    switch (mode) {
+    case LINEAR:
+    case WEIGHTS:
+        *to = sum;
+        break;
+    case SINE:
+        NAME(sincos)(sum, to, &second);
+        break;
+    case SINE_COSINE:
+        NAME(sincos)(sum, &sum, &second);
+        *to = sum, AT(j->to2, at) = second;
+        break;
+    case BACKWARD:
+        if (j->to2) AT(j->to2, at) = sum;
+        *to = AT(j->c, at) * sum;
+        break;
+    case R_FORWARD:
+        sum *= 3.14159265358979323846f;
+        *to = AT(j->c, at) * sum, AT(j->to2, at) = sum;
+        break;
+    case R_BACKWARD:
+        second = AT(j->s, at) * AT(j->rz, at);
+        sum = sum * AT(j->c, at);
+        *to = MULTIPLY_ADD(-second, AT(j->e, at), sum);
+        break;
+    }
+}
+
+static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int rows, int vecs,
+                                      size_t r0, size_t v0) {
+    VEC acc[8][MAX_VECS];
+    size_t at = r0 * j->row + v0 * LANES;
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) {
+        if (mode == WEIGHTS)
+            acc[r][v] =
+                j->fresh ? (VEC){0} : *(const VEC *)(j->to + at + (size_t)r * j->row + v * LANES);
+        else if (mode == LINEAR || mode == SINE || mode == SINE_COSINE || mode == R_FORWARD)
+            acc[r][v] = *(const VEC *)(j->bias + (v0 + (size_t)v) * LANES);
+        else
+            acc[r][v] = (VEC){0};
+    }
+    bool two = mode == LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS;
+    for (int i = 0; i < (two ? 2 : 1); i++) {
+        size_t k = j->sum[i].k, a_row = mode == WEIGHTS ? 1 : j->a_row;
+        size_t a_step = mode == WEIGHTS ? j->a_step : 1;
+        size_t b_row = mode == WEIGHTS ? j->b_row : (size_t)vecs * LANES;
+        const float *b = j->sum[i].b + v0 * LANES * (mode == WEIGHTS ? 1 : k);
+        NAME(accumulate)(acc, rows, vecs, j->sum[i].a + r0 * a_row, a_row, a_step, b, b_row, k);
+    }
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++)
+        NAME(finish)(mode, j, acc[r][v], at + (size_t)r * j->row + (size_t)v * LANES);
+}
+
+/* All rows of one panel. The number of rows is even. */
+static ALWAYS_INLINE void NAME(panel)(enum mode mode, const struct job *j, int rows, int vecs,
+                                      size_t v0) {
+    size_t r = 0;
+    for (; r + (size_t)rows <= j->rows; r += (size_t)rows)
+        NAME(block)(mode, j, rows, vecs, r, v0);
+    for (; r + 4 <= j->rows; r += 4)
+        NAME(block)(mode, j, 4, vecs, r, v0);
+    for (; r < j->rows; r += 2)
+        NAME(block)(mode, j, 2, vecs, r, v0);
+}
+
+static ALWAYS_INLINE void NAME(product)(enum mode mode, const struct job *j) {
+    for (size_t v0 = 0, vecs; v0 < j->vecs; v0 += vecs) {
+        vecs = panel_vecs(j->vecs - v0, MAX_VECS);
+        switch (vecs) {
+        case 1:
+            NAME(panel)(mode, j, 8, 1, v0);
+            break;
+#if MAX_VECS > 1
+        case 2:
+            NAME(panel)(mode, j, MAX_VECS > 2 ? 8 : 6, 2, v0);
+            break;
+#endif
+#if MAX_VECS > 2
+        case 3:
+            NAME(panel)(mode, j, 8, 3, v0);
+            break;
+        case 4:
+            NAME(panel)(mode, j, 6, 4, v0);
+            break;
+#endif
+        }
+    }
+}
+
+static inline void NAME(linear)(const struct job *j) {
+    NAME(product)(LINEAR, j);
+}
+static void NAME(sine)(const struct job *j) {
+    NAME(product)(SINE, j);
+}
+static void NAME(sine_cosine)(const struct job *j) {
+    NAME(product)(SINE_COSINE, j);
+}
+static void NAME(backward)(const struct job *j) {
+    NAME(product)(BACKWARD, j);
+}
+static void NAME(r_forward)(const struct job *j) {
+    NAME(product)(R_FORWARD, j);
+}
+static void NAME(r_backward)(const struct job *j) {
+    NAME(product)(R_BACKWARD, j);
+}
+static void NAME(weights)(const struct job *j) {
+    NAME(product)(WEIGHTS, j);
+}
+
+/* ---- packing ----------------------------------------------------------------------------------
+ */
+
+/* The first `count` floats at p, or as many as a vector holds; the rest 0. */
+static ALWAYS_INLINE VEC NAME(load_some)(const float *p, size_t count) {
+    if (count >= LANES) return *(const NAME(unaligned) *)p;
+    VEC x = {0};
+    for (size_t i = 0; i < count; i++)
+        x[i] = p[i];
+    return x;
+}
+
+/* The lower and the upper halves of two rows, lane by lane in turn. */
+static ALWAYS_INLINE void NAME(interleave)(VEC a, VEC b, VEC *low, VEC *high) {
+#if LANES == 16
+    *low = SHUFFLE(IVEC, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    *high = SHUFFLE(IVEC, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#elif LANES == 8
+    *low = SHUFFLE(IVEC, a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    *high = SHUFFLE(IVEC, a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+    *low = SHUFFLE(IVEC, a, b, 0, 4, 1, 5);
+    *high = SHUFFLE(IVEC, a, b, 2, 6, 3, 7);
+#endif
+}
+
+/* Transposes by log2(LANES) rounds of interleaving row i with row i + LANES/2. */
+static ALWAYS_INLINE void NAME(transpose)(VEC t[LANES]) {
+    UNROLL for (int round = 1; round < LANES; round *= 2) {
+        VEC u[LANES];
+        UNROLL for (int i = 0; i < LANES / 2; i++)
+            NAME(interleave)(t[i], t[i + LANES / 2], &u[2 * i], &u[2 * i + 1]);
+        UNROLL for (int i = 0; i < LANES; i++) t[i] = u[i];
+    }
+}
+
+static ALWAYS_INLINE size_t NAME(vecs)(size_t units) {
+    return (units + LANES - 1) / LANES;
+}
+
+/* Panels of scale * w^T: rows k < in, columns o < out. w [out, in]. */
+static void NAME(pack_transposed)(size_t out, size_t in, const float *w, float scale, float *to) {
+    size_t all = NAME(vecs)(out);
+    for (size_t v0 = 0, vecs; v0 < all; v0 += vecs, to += vecs * LANES * in - vecs * LANES) {
+        vecs = panel_vecs(all - v0, MAX_VECS);
+        for (size_t v = 0; v < vecs; v++, to += LANES)
+            for (size_t k = 0, o = (v0 + v) * LANES; k < in; k += LANES) {
+                VEC t[LANES];
+                for (size_t i = 0; i < LANES; i++) {
+                    bool inside = o + i < out;
+                    const float *from = inside ? w + (o + i) * in + k : w;
+                    t[i] = NAME(load_some)(from, inside ? in - k : 0) * scale;
+                }
+                NAME(transpose)(t);
+                for (size_t i = 0; i < LANES && k + i < in; i++)
+                    *(VEC *)(to + (k + i) * vecs * LANES) = t[i];
+            }
+    }
+}
+
+/* Panels of scale * w: rows o < out, columns i < in. w [out, in]. */
+static void NAME(pack)(size_t out, size_t in, const float *w, float scale, float *to) {
+    size_t all = NAME(vecs)(in);
+    for (size_t v0 = 0, vecs; v0 < all; v0 += vecs) {
+        vecs = panel_vecs(all - v0, MAX_VECS);
+        for (size_t o = 0; o < out; o++)
+            for (size_t i = v0 * LANES; i < (v0 + vecs) * LANES; i += LANES, to += LANES)
+                *(VEC *)to = NAME(load_some)(w + o * in + i, i < in ? in - i : 0) * scale;
+    }
+}
+
+static void NAME(pack_bias)(size_t out, const float *bias, float scale, float offset, float *to) {
+    for (size_t o = 0; o < NAME(vecs)(out) * LANES; o++)
+        to[o] = o < out ? bias[o] * scale + offset : 0;
+}
+
+/* ---- small passes over a tile -----------------------------------------------------------------
+ */
+
+/* to[units] = (fresh ? 0 : to) + sum of n rows */
+static void NAME(sum_rows)(size_t n, size_t vecs, const float *d, size_t row, bool fresh,
+                           float *to) {
+    for (size_t v = 0; v < vecs; v++, d += LANES, to += LANES) {
+        VEC sum[4] = {{0}};
+        size_t p = 0;
+        for (; p + 4 <= n; p += 4)
+            UNROLL for (size_t i = 0; i < 4; i++) sum[i] += *(const VEC *)(d + (p + i) * row);
+        for (; p < n; p++)
+            sum[0] += *(const VEC *)(d + p * row);
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        if (!fresh) sum[0] += *(const VEC *)to;
+        *(VEC *)to = sum[0];
+    }
+}
+
+/* d <- factor * (d - y) over n floats (whole vectors); returns the sum of (d - y)^2. */
+static inline double NAME(residual)(size_t n, float factor, const float *y, float *d) {
+    VEC sum = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        VEC r = *(VEC *)(d + i) - *(const VEC *)(y + i);
+        sum = MULTIPLY_ADD(r, r, sum);
+        *(VEC *)(d + i) = r * factor;
+    }
+    double total = 0;
+    for (size_t i = 0; i < LANES; i++)
+        total += (double)sum[i];
+    return total;
+}
+
+/* ---- memory -----------------------------------------------------------------------------------
+ */
+
+#ifndef TSR_VECTOR_MEMORY
+#define TSR_VECTOR_MEMORY
+
+/* What the ordinary passes leave of one tile; arrays over sine layers, see struct plan. */
+struct record {
+    float *s, *c, *d, *e;
+    float *d_out; /* outputs, then d of the last layer: [tile, out_row] */
+};
+
+/* Shapes and storage of one call. */
+struct plan {
+    const struct tsr_net *net;
+    size_t tile;              /* points, even */
+    size_t vecs, row, layer;  /* of the units of a sine layer: row in floats, layer = tile * row */
+    size_t out_vecs, out_row; /* of the outputs, in narrow vectors */
+    size_t x_row;             /* inputs, 1, and 0 to an even number */
+    size_t columns;           /* row of a weight gradient */
+    float *forward[TSR_MAX_LAYERS], *backward[TSR_MAX_LAYERS], *bias[TSR_MAX_LAYERS];
+    float *v_forward[TSR_MAX_LAYERS], *v_backward[TSR_MAX_LAYERS], *v_bias[TSR_MAX_LAYERS];
+    float *weights[TSR_MAX_LAYERS], *bias_sum[TSR_MAX_LAYERS];
+    float *x, *y;          /* [tile, x_row], [tile, out_row] */
+    float *ra, *rz;        /* over sine layers */
+    float *rd[2], *rd_out; /* of this layer and the one below */
+};
+
+static inline size_t even(size_t n) {
+    return (n + 1) & ~(size_t)1;
+}
+
+static inline float *floats(struct tsr_arena *arena, size_t n) {
+    return tsr_arena_take(arena, n, sizeof(float));
+}
+#endif
+
+static size_t NAME(most_points)(const struct tsr_net *net) {
+    return net->width <= 64 ? 96 : 48;
+}
+
+/* Points of a tile when there are n: as even a cut as possible into tiles that the caches hold,
+ * each but the last a multiple of all block heights. A function of the network and n alone. */
+static size_t NAME(tile_points)(const struct tsr_net *net, size_t n) {
+    size_t most = NAME(most_points)(net);
+    size_t tiles = (n + most - 1) / most;
+    return tiles <= 1 ? even(n) : ((n + tiles - 1) / tiles + 23) / 24 * 24;
+}
+
+static size_t NAME(record_layout)(const struct plan *p, struct record *r, bool keep, void *memory) {
+    struct tsr_arena arena = {.base = memory, .size = SIZE_MAX / 2};
+    size_t layers = p->net->n_layers - 1;
+    r->s = floats(&arena, layers * p->layer);
+    r->c = floats(&arena, layers * p->layer);
+    r->d = floats(&arena, (keep ? layers : 2) * p->layer);
+    r->e = keep ? floats(&arena, layers * p->layer) : NULL;
+    r->d_out = floats(&arena, p->tile * p->out_row);
+    return arena.used;
+}
+
+static void NAME(shape)(struct plan *p, const struct tsr_net *net, size_t tile) {
+    p->net = net;
+    p->tile = tile;
+    p->vecs = NAME(vecs)(net->width);
+    p->columns = p->vecs * LANES;
+    p->row = p->columns;
+    p->layer = tile * p->row;
+    p->out_vecs = NARROW(vecs)(net->out_dim);
+    p->out_row = p->out_vecs * NARROW_LANES;
+    p->x_row = even(net->in_dim + 1);
+}
+
+/* Storage of a call; `second_order` adds what hvp() needs. Returns its size in bytes; what lies
+ * behind it is for a record. */
+static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
+    struct tsr_arena arena = {.base = workspace, .size = SIZE_MAX / 2};
+    size_t last = p->net->n_layers - 1;
+    for (size_t l = 0; l <= last; l++) {
+        size_t in = p->net->fan_in[l], out = p->net->fan_out[l];
+        size_t units = l == last ? p->out_row : p->columns;
+        for (int v = 0; v < (second_order ? 2 : 1); v++) {
+            (v ? p->v_forward : p->forward)[l] = floats(&arena, in * units);
+            (v ? p->v_backward : p->backward)[l] = floats(&arena, l ? out * p->columns : 0);
+            (v ? p->v_bias : p->bias)[l] = floats(&arena, units);
+        }
+        p->weights[l] = floats(&arena, (l ? even(out) : p->x_row) * p->columns);
+        p->bias_sum[l] = floats(&arena, units);
+    }
+    p->x = floats(&arena, p->tile * p->x_row);
+    p->y = floats(&arena, p->tile * p->out_row);
+    if (!second_order) return arena.used;
+    p->ra = floats(&arena, last * p->layer);
+    p->rz = floats(&arena, last * p->layer);
+    p->rd[0] = floats(&arena, p->layer);
+    p->rd[1] = floats(&arena, p->layer);
+    p->rd_out = floats(&arena, p->tile * p->out_row);
+    return arena.used;
+}
+
+static size_t NAME(workspace_size)(const struct tsr_net *net) {
+    struct plan p;
+    struct record r;
+    NAME(shape)(&p, net, NAME(most_points)(net));
+    return NAME(layout)(&p, true, NULL) + NAME(record_layout)(&p, &r, true, NULL);
+}
+
+static size_t NAME(tape_size)(const struct tsr_net *net, size_t n) {
+    struct plan p;
+    struct record r;
+    if (n == 0) return 0;
+    NAME(shape)(&p, net, NAME(tile_points)(net, n));
+    return (n + p.tile - 1) / p.tile * NAME(record_layout)(&p, &r, true, NULL);
+}
+
+/* ---- one call ---------------------------------------------------------------------------------
+ */
+
+static void NAME(pack_forward)(const struct plan *p, const float *parameters, float offset,
+                               size_t from, float *const *to, float *const *bias) {
+    const struct tsr_net *net = p->net;
+    size_t last = net->n_layers - 1;
+    for (size_t l = from; l < last; l++) {
+        float scale = (float)(net->omega[l] / 3.14159265358979323846);
+        NAME(pack_transposed)
+        (net->width, net->fan_in[l], parameters + net->weight_at[l], scale, to[l]);
+        NAME(pack_bias)(net->width, parameters + net->bias_at[l], scale, 0, bias[l]);
+    }
+    NARROW(pack_transposed)
+    (net->out_dim, net->width, parameters + net->weight_at[last], 1, to[last]);
+    NARROW(pack_bias)(net->out_dim, parameters + net->bias_at[last], 1, offset, bias[last]);
+}
+
+static void NAME(pack_backward)(const struct plan *p, const float *parameters, float *const *to) {
+    const struct tsr_net *net = p->net;
+    for (size_t l = 1; l < net->n_layers; l++)
+        NAME(pack)
+    (net->fan_out[l], net->width, parameters + net->weight_at[l], (float)net->omega[l - 1], to[l]);
+}
+
+/* Copies the inputs of m points, zeros behind them to an even number. */
+static void NAME(load_inputs)(const struct plan *p, const float *x, size_t m) {
+    size_t in = p->net->in_dim;
+    for (size_t i = 0; i < even(m); i++)
+        for (size_t k = 0; k < p->x_row; k++)
+            p->x[i * p->x_row + k] = k == in ? 1 : i < m && k < in ? x[i * in + k] : 0;
+}
+
+static void NAME(load_targets)(const struct plan *p, const float *y, size_t m) {
+    size_t out = p->net->out_dim;
+    for (size_t i = 0; i < m; i++)
+        for (size_t c = 0; c < p->out_row; c++)
+            p->y[i * p->out_row + c] = c < out ? y[i * out + c] : 0;
+}
+
+static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, float *out) {
+    size_t n = p->net->out_dim;
+    for (size_t i = 0; i < m; i++)
+        for (size_t c = 0; c < n; c++)
+            out[i * n + c] = f[i * p->out_row + c];
+}
+
+static void NAME(forward_tile)(const struct plan *p, const struct record *r, size_t m,
+                               bool slopes) {
+    size_t last = p->net->n_layers - 1;
+    for (size_t l = 0; l < last; l++) {
+        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
+        j.a_row = l ? p->row : p->x_row;
+        j.sum[0].a = l ? r->s + (l - 1) * p->layer : p->x;
+        j.sum[0].b = p->forward[l];
+        j.sum[0].k = p->net->fan_in[l];
+        j.to = r->s + l * p->layer;
+        j.to2 = r->c + l * p->layer;
+        if (slopes)
+            NAME(sine_cosine)(&j);
+        else
+            NAME(sine)(&j);
+    }
+    struct job j = {.rows = even(m), .vecs = p->out_vecs, .row = p->out_row, .a_row = p->row};
+    j.bias = p->bias[last];
+    j.sum[0].a = r->s + (last - 1) * p->layer;
+    j.sum[0].b = p->forward[last];
+    j.sum[0].k = p->net->width;
+    j.to = r->d_out;
+    NARROW(linear)(&j);
+}
+
+/* d of layer l; without a tape only two layers are kept. */
+static const float *NAME(delta)(const struct plan *p, const struct record *r, size_t l) {
+    if (l + 1 == p->net->n_layers) return r->d_out;
+    return r->d + (r->e ? l : l & 1) * p->layer;
+}
+
+/* Gradient of the weights and biases of layer l: d a^T, plus d2 a2^T if d2 is not NULL. */
+static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fresh, const float *d,
+                               const float *a, const float *d2, const float *a2) {
+    bool last = l + 1 == p->net->n_layers;
+    size_t d_row = last ? p->out_row : p->row;
+    struct job j = {.vecs = p->vecs, .row = p->columns, .b_row = p->row, .fresh = fresh};
+    j.rows = l ? even(p->net->fan_out[l]) : p->x_row;
+    j.a_step = l ? d_row : p->x_row;
+    j.sum[0].a = l ? d : p->x;
+    j.sum[0].b = l ? a : d;
+    j.sum[0].k = m;
+    j.sum[1].a = d2;
+    j.sum[1].b = a2;
+    j.sum[1].k = d2 ? m : 0;
+    j.to = p->weights[l];
+    NAME(weights)(&j);
+    if (last)
+        NARROW(sum_rows)(m, p->out_vecs, d, p->out_row, fresh, p->bias_sum[l]);
+    else if (l > 0)
+        NAME(sum_rows)(m, p->vecs, d, p->row, fresh, p->bias_sum[l]);
+}
+
+/* From d of the last layer down; with the gradient of the weights if `weights`. */
+static void NAME(backward_tile)(const struct plan *p, const struct record *r, size_t m,
+                                bool weights, bool fresh) {
+    for (size_t l = p->net->n_layers - 1; l > 0; l--) {
+        const float *d = NAME(delta)(p, r, l), *a = r->s + (l - 1) * p->layer;
+        if (weights) NAME(weights_tile)(p, l, m, fresh, d, a, NULL, NULL);
+        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row};
+        j.a_row = l + 1 == p->net->n_layers ? p->out_row : p->row;
+        j.sum[0].a = d;
+        j.sum[0].b = p->backward[l];
+        j.sum[0].k = p->net->fan_out[l];
+        j.c = r->c + (l - 1) * p->layer;
+        j.to = (float *)NAME(delta)(p, r, l - 1);
+        j.to2 = r->e ? r->e + (l - 1) * p->layer : NULL;
+        NAME(backward)(&j);
+    }
+    if (weights) NAME(weights_tile)(p, 0, m, fresh, NAME(delta)(p, r, 0), NULL, NULL, NULL);
+}
+
+static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, size_t m) {
+    size_t last = p->net->n_layers - 1;
+    for (size_t l = 0; l <= last; l++) {
+        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
+        j.a_row = l ? p->row : p->x_row;
+        j.sum[0].a = l ? r->s + (l - 1) * p->layer : p->x;
+        j.sum[0].b = p->v_forward[l];
+        j.sum[0].k = p->net->fan_in[l];
+        if (l > 0) {
+            j.sum[1].a = p->ra + (l - 1) * p->layer;
+            j.sum[1].b = p->forward[l];
+            j.sum[1].k = p->net->fan_in[l];
+        }
+        if (l == last) {
+            j.vecs = p->out_vecs, j.row = p->out_row, j.to = p->rd_out;
+            NARROW(linear)(&j);
+            return;
+        }
+        j.c = r->c + l * p->layer;
+        j.to = p->ra + l * p->layer;
+        j.to2 = p->rz + l * p->layer;
+        NAME(r_forward)(&j);
+    }
+}
+
+static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, size_t m,
+                                  bool fresh) {
+    size_t last = p->net->n_layers - 1;
+    for (size_t l = last; l > 0; l--) {
+        size_t below = (l - 1) * p->layer;
+        const float *d = NAME(delta)(p, r, l), *rd = l == last ? p->rd_out : p->rd[l & 1];
+        NAME(weights_tile)(p, l, m, fresh, rd, r->s + below, d, p->ra + below);
+        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row};
+        j.a_row = l == last ? p->out_row : p->row;
+        j.sum[0].a = d;
+        j.sum[0].b = p->v_backward[l];
+        j.sum[1].a = rd;
+        j.sum[1].b = p->backward[l];
+        j.sum[0].k = j.sum[1].k = p->net->fan_out[l];
+        j.s = r->s + below;
+        j.c = r->c + below;
+        j.e = r->e + below;
+        j.rz = p->rz + below;
+        j.to = p->rd[(l - 1) & 1];
+        NAME(r_backward)(&j);
+    }
+    NAME(weights_tile)(p, 0, m, fresh, p->rd[0], NULL, NULL, NULL);
+}
+
+/* grad += the sums of all tiles. */
+static void NAME(add_sums)(const struct plan *p, float *grad) {
+    const struct tsr_net *net = p->net;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        size_t in = net->fan_in[l], out = net->fan_out[l];
+        float *w = grad + net->weight_at[l], *b = grad + net->bias_at[l];
+        const float *sum = p->weights[l], *bias = l ? p->bias_sum[l] : sum + in * p->columns;
+        for (size_t o = 0; o < out; o++)
+            for (size_t i = 0; i < in; i++)
+                w[o * in + i] += l ? sum[o * p->columns + i] : sum[i * p->columns + o];
+        for (size_t o = 0; o < out; o++)
+            b[o] += bias[o];
+    }
+}
+
+static void NAME(forward)(const struct tsr_net *net, const float *phi, const float *x, size_t n,
+                          float *out, void *workspace) {
+    struct plan p;
+    struct record r;
+    if (n == 0) return;
+    NAME(shape)(&p, net, NAME(tile_points)(net, n));
+    size_t used = NAME(layout)(&p, false, workspace);
+    NAME(record_layout)(&p, &r, false, (char *)workspace + used);
+    NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    for (size_t at = 0; at < n; at += p.tile) {
+        size_t m = n - at < p.tile ? n - at : p.tile;
+        NAME(load_inputs)(&p, x + at * net->in_dim, m);
+        NAME(forward_tile)(&p, &r, m, false);
+        NAME(store_outputs)(&p, r.d_out, m, out + at * net->out_dim);
+    }
+}
+
+/* The ordinary passes of one tile up to d of the last layer; returns the squared error. */
+static double NAME(error_tile)(const struct plan *p, const struct record *r,
+                               const struct tsr_points *points, size_t at, size_t m, double scale,
+                               float *out) {
+    const struct tsr_net *net = p->net;
+    NAME(load_inputs)(p, points->x + at * net->in_dim, m);
+    NAME(load_targets)(p, points->y + at * net->out_dim, m);
+    NAME(forward_tile)(p, r, m, true);
+    if (out) NAME(store_outputs)(p, r->d_out, m, out + at * net->out_dim);
+    return NARROW(residual)(m * p->out_row, (float)(2 * scale), p->y, r->d_out);
+}
+
+static double NAME(gradient)(const struct tsr_net *net, const float *phi,
+                             const struct tsr_points *points, double scale, float *grad, float *out,
+                             void *tape, void *workspace) {
+    struct plan p;
+    struct record r;
+    double error = 0;
+    if (points->n == 0) return 0;
+    NAME(shape)(&p, net, NAME(tile_points)(net, points->n));
+    size_t used = NAME(layout)(&p, false, workspace);
+    char *memory = tape ? tape : (char *)workspace + used;
+    NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    NAME(pack_backward)(&p, phi, p.backward);
+    for (size_t at = 0; at < points->n; at += p.tile) {
+        size_t m = points->n - at < p.tile ? points->n - at : p.tile;
+        size_t size = NAME(record_layout)(&p, &r, tape != NULL, memory);
+        error += NAME(error_tile)(&p, &r, points, at, m, scale, out);
+        NAME(backward_tile)(&p, &r, m, true, at == 0);
+        if (tape) memory += size;
+    }
+    NAME(add_sums)(&p, grad);
+    return error;
+}
+
+static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *v,
+                      const struct tsr_points *points, double scale, float *hv, const void *tape,
+                      void *workspace) {
+    struct plan p;
+    struct record r;
+    if (points->n == 0) return;
+    NAME(shape)(&p, net, NAME(tile_points)(net, points->n));
+    size_t used = NAME(layout)(&p, true, workspace);
+    char *memory = tape ? (char *)(uintptr_t)tape : (char *)workspace + used;
+    NAME(pack_forward)(&p, phi, (float)net->output_offset, tape ? 1 : 0, p.forward, p.bias);
+    NAME(pack_backward)(&p, phi, p.backward);
+    NAME(pack_forward)(&p, v, 0, 0, p.v_forward, p.v_bias);
+    NAME(pack_backward)(&p, v, p.v_backward);
+    for (size_t at = 0; at < points->n; at += p.tile) {
+        size_t m = points->n - at < p.tile ? points->n - at : p.tile;
+        size_t size = NAME(record_layout)(&p, &r, true, memory);
+        if (tape) {
+            memory += size;
+            NAME(load_inputs)(&p, points->x + at * net->in_dim, m);
+        } else {
+            (void)NAME(error_tile)(&p, &r, points, at, m, scale, NULL);
+            NAME(backward_tile)(&p, &r, m, false, false);
+        }
+        NAME(r_forward_tile)(&p, &r, m);
+        for (size_t i = 0; i < even(m) * p.out_row; i++)
+            p.rd_out[i] *= (float)(2 * scale);
+        NAME(r_backward_tile)(&p, &r, m, at == 0);
+    }
+    NAME(add_sums)(&p, hv);
+}
+
+#undef LANES
+#undef MAX_VECS
+#undef NAME
+#undef MULTIPLY_ADD
+#undef REMAINDER
+#undef VEC
+#undef IVEC
+#undef SPLAT
+#undef AT
