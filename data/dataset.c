@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 #include "data/h5.h"
 #include "data/image.h"
 
@@ -31,21 +32,7 @@ static const char *const split_names[] = {
     [TSR_SPLIT_TEST] = "test",
     [TSR_SPLIT_ALL] = "all",
 };
-#define N_SPLITS (sizeof split_names / sizeof *split_names)
-
-enum tsr_status tsr_split_parse(const char *text, enum tsr_split *out, struct tsr_error *err) {
-    for (size_t i = 0; i < N_SPLITS; i++)
-        if (strcmp(text, split_names[i]) == 0) {
-            *out = (enum tsr_split)i;
-            return TSR_OK;
-        }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "\"%s\" is not a split; train, val, test and all are",
-                     text);
-}
-
-const char *tsr_split_name(enum tsr_split split) {
-    return (size_t)split < N_SPLITS ? split_names[split] : "unknown";
-}
+TSR_DEFINE_NAMES(tsr_split, tsr_split, split_names, "split")
 
 static enum tsr_status read_split(struct tsr_dataset *dataset, uint8_t *split,
                                   struct tsr_error *err) {
@@ -66,7 +53,7 @@ static enum tsr_status load_splits(struct tsr_dataset *dataset, struct tsr_error
     dataset->order = memory;
     for (size_t i = 0; i < n; i++)
         dataset->order[i] = (uint32_t)i;
-    for (size_t k = 0; k < N_SPLITS; k++) {
+    for (size_t k = 0; k < sizeof split_names / sizeof *split_names; k++) {
         dataset->part[k] = dataset->order;
         dataset->part_n[k] = n;
     }

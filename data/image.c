@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 #include "data/file.h"
 #include "data/intact.h"
 #include "data/stb.h"
@@ -147,21 +148,7 @@ static const char *const fit_names[] = {[TSR_FIT_CROP] = "crop",
                                         [TSR_FIT_COVER] = "cover",
                                         [TSR_FIT_SQUASH] = "squash",
                                         [TSR_FIT_TILE] = "tile"};
-#define N_FITS (sizeof fit_names / sizeof *fit_names)
-
-enum tsr_status tsr_fit_parse(const char *text, enum tsr_fit *out, struct tsr_error *err) {
-    for (size_t i = 0; i < N_FITS; i++)
-        if (strcmp(text, fit_names[i]) == 0) {
-            *out = (enum tsr_fit)i;
-            return TSR_OK;
-        }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "\"%s\" is not a way to fit an image; crop, cover, squash and tile are", text);
-}
-
-const char *tsr_fit_name(enum tsr_fit fit) {
-    return (size_t)fit < N_FITS ? fit_names[fit] : "unknown";
-}
+TSR_DEFINE_NAMES(tsr_fit, tsr_fit, fit_names, "fit")
 
 size_t tsr_fit_count(const struct tsr_image *image, enum tsr_fit fit, size_t height, size_t width) {
     if (height == 0 || width == 0 || image->height == 0 || image->width == 0) return 0;

@@ -19,7 +19,7 @@ struct tsr_pack_config {
     double split[3];        /* fractions of train, val, test where nothing else decides; sum 1 */
     size_t limit;   /* at most this many source files (evenly spread over the list when it is
                        longer); 0: no limit */
-    bool strict;    /* an unreadable image ends the run instead of being counted */
+    bool strict;    /* an image that would be skipped ends the run instead of being counted */
     int deflate;    /* 0..9 */
     uint64_t seed;  /* of the random split: whole source files, never tiles of one, change side */
     size_t threads; /* 0: all */
@@ -48,11 +48,11 @@ struct tsr_pack_callbacks {
 };
 
 /* `sources` [n_sources]: files, or folders that are searched recursively for .jpg .jpeg .png .bmp
- * .ppm .pgm .pnm (any case), in sorted order. A path component train, val (or validation) or test
- * below a source decides the split of what lies in it; else split_file; else the fractions. Names
- * stored are paths relative to their source folder (tiles: "name#k"). `callbacks` may be NULL.
- * Writes `output` atomically. Errors: no image found, nothing left after skipping, bad split file
- * (with line number), unwritable output. */
+ * .ppm .pgm .pnm (any case) but not for names that begin with a dot, in sorted order. A path
+ * component train, val (or validation) or test below a source decides the split of what lies in it;
+ * else split_file; else the fractions. Names stored are paths relative to their source folder
+ * (tiles: "name#k"). `callbacks` may be NULL. Writes `output` atomically. Errors: no image found,
+ * nothing left after skipping, bad split file (with line number), unwritable output. */
 TSR_API enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
                                  size_t n_sources, const char *output,
                                  const struct tsr_pack_callbacks *callbacks,
