@@ -22,3 +22,11 @@ size_t tsr_thread_count(size_t requested) {
     return 1;
 #endif
 }
+
+size_t tsr_thread_number(void) {
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
+}

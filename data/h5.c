@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,11 @@
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
+/* HDF5 admits one thread at a time: one lock around every public function of this module. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 struct tsr_h5_mute tsr_h5_mute(void) {
+    (void)pthread_mutex_lock(&lock);
     struct tsr_h5_mute mute = {NULL, NULL};
     (void)H5Eget_auto2(H5E_DEFAULT, &mute.function, &mute.data);
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -23,6 +28,7 @@ struct tsr_h5_mute tsr_h5_mute(void) {
 
 void tsr_h5_unmute(struct tsr_h5_mute mute) {
     (void)H5Eset_auto2(H5E_DEFAULT, mute.function, mute.data);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 struct innermost {

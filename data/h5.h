@@ -8,7 +8,8 @@
  * the shape and type it expects; a mismatch is TSR_ERR_FORMAT with path, object, found and
  * expected.
  *
- * HDF5 is used from one thread at a time: the caller sees to that.
+ * Any thread: HDF5 admits one at a time, and a lock in this module sees to that. One handle is used
+ * by one thread at a time.
  */
 #ifndef TSR_DATA_H5_H
 #define TSR_DATA_H5_H

@@ -4,9 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 /* Points of a piece: enough to amortise packing the weights, few enough to share one image among
  * the threads. The number of pieces is bounded since each needs a gradient of its own. Parameters
@@ -112,14 +109,6 @@ static void add_slice(const struct tsr_engine *engine, struct tsr_pass *pass, si
         add(pass->result + from, pass->partial + (piece - 1) * n + from, to - from);
 }
 
-static size_t thread_number(void) {
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 static void run_team(const struct tsr_engine *engine, struct tsr_pass *passes, size_t n_passes) {
     size_t n_params = engine->net.n_params, n_slices = (n_params + SLICE - 1) / SLICE;
     size_t n_pieces = 0;
@@ -127,7 +116,7 @@ static void run_team(const struct tsr_engine *engine, struct tsr_pass *passes, s
         n_pieces += tsr_pass_pieces(passes[i].points->n);
 #pragma omp parallel num_threads((int)engine->threads)
     {
-        void *workspace = workspace_of(engine, thread_number());
+        void *workspace = workspace_of(engine, tsr_thread_number());
 #pragma omp for schedule(dynamic, 1)
         for (size_t index = 0; index < n_pieces; index++) {
             size_t piece;

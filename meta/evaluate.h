@@ -15,8 +15,7 @@ struct tsr_evaluation {
     double *ssim;     /* [inner_steps+1]; NaN where it was not computed */
     size_t n_regions;
     size_t *region_slot, *region_pixels; /* [n_regions] */
-    double *
-        region_psnr_db; /* [n_regions, inner_steps+1] from the mean squared error over the images */
+    double *region_psnr_db;   /* [n_regions, inner_steps+1] mean over images of the region's PSNR */
     double seconds_per_image; /* of adaptation */
     size_t params_per_image;  /* adapted */
     double flops_per_image;   /* of K inner steps and the final forward pass */

@@ -6,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/names.h"
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 /* With fewer tasks than this for each thread, all threads work on the same tasks. */
 enum { TASKS_PER_THREAD = 8 };
@@ -335,20 +333,12 @@ static struct formation formation(struct tsr_meta *m, const struct call *c, size
         m, c, thread, m->flights + first, m->trajectories + first, m->passes + first, n};
 }
 
-static size_t thread_number(void) {
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 /* Each thread carries its tasks one after the other. */
 static void run_alone(struct tsr_meta *m, const struct call *c) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)m->engine->threads)
     for (size_t i = 0; i < m->n_groups; i++) {
         const struct group *g = &m->groups[i];
-        struct formation f = formation(m, c, thread_number(), thread_number(), 1);
+        struct formation f = formation(m, c, tsr_thread_number(), tsr_thread_number(), 1);
         for (size_t j = g->first; j < g->first + g->n; j++) {
             f.t->task = &c->tasks[m->order[j]];
             fly(&f);

@@ -40,6 +40,25 @@ enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
     return TSR_OK;
 }
 
+/* Rows and columns of cells. */
+static void count_cells(const struct tsr_partition_rule *rule, size_t height, size_t width,
+                        size_t *rows, size_t *cols) {
+    *rows = *cols = 1;
+    if (rule->kind == TSR_RULE_GRID) {
+        *rows = rule->rows, *cols = rule->cols;
+    } else if (rule->kind == TSR_RULE_CELL) {
+        *rows = (height + rule->cell_height - 1) / rule->cell_height;
+        *cols = (width + rule->cell_width - 1) / rule->cell_width;
+    }
+}
+
+size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule, size_t height,
+                                  size_t width) {
+    size_t rows, cols;
+    count_cells(rule, height, width, &rows, &cols);
+    return rows * cols;
+}
+
 static enum tsr_status check_size(size_t height, size_t width, struct tsr_error *err) {
     if (height < 1 || width < 1 || height > UINT32_MAX / width)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT,
@@ -93,17 +112,14 @@ enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size
     *out = NULL;
     TSR_TRY(tsr_partition_rule_check(rule, err));
     TSR_TRY(check_size(height, width, err));
-    size_t rows = 1, cols = 1, ch = 0, cw = 0;
-    if (rule->kind == TSR_RULE_GRID) {
-        rows = rule->rows, cols = rule->cols;
-        if (rows > height || cols > width)
-            return TSR_ERROR(err, TSR_ERR_CONFIG,
-                             "grid %zux%zu: an image of %zux%zu pixels has at most %zux%zu cells",
-                             rows, cols, height, width, height, width);
-    } else if (rule->kind == TSR_RULE_CELL) {
-        ch = rule->cell_height, cw = rule->cell_width;
-        rows = (height + ch - 1) / ch, cols = (width + cw - 1) / cw;
-    }
+    size_t rows, cols;
+    count_cells(rule, height, width, &rows, &cols);
+    if (rows > height || cols > width)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "grid %zux%zu: an image of %zux%zu pixels has at most %zux%zu cells", rows,
+                         cols, height, width, height, width);
+    size_t ch = rule->kind == TSR_RULE_CELL ? rule->cell_height : 0;
+    size_t cw = rule->kind == TSR_RULE_CELL ? rule->cell_width : 0;
     struct tsr_partition *p;
     TSR_TRY(allocate(height, width, rows * cols, &p, err));
     p->n_rows = rows, p->n_cols = cols;

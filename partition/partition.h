@@ -30,6 +30,10 @@ TSR_API void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, 
 TSR_API enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
                                                  struct tsr_error *err) TSR_MUST_USE;
 
+/* Number of regions of a height x width image under a rule that passed the check. */
+TSR_API size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule, size_t height,
+                                          size_t width);
+
 struct tsr_region {
     size_t row, col;      /* upper left corner of the bounding box */
     size_t height, width; /* of the bounding box; 0 x 0 for a region without pixels */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "meta/geometry.h"
+
+enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height, size_t width,
+                                    struct tsr_geometry *out, struct tsr_error *err) {
+    const struct tsr_model_config *c = &model->config;
+    *out = (struct tsr_geometry){.channels = model->net.out_dim,
+                                 .n_pixels = height * width,
+                                 .slots = c->slots,
+                                 .inner_loss = c->inner_loss};
+    TSR_TRY(tsr_model_check_image(model, height, width, model->net.out_dim, err));
+    TSR_TRY(tsr_partition_create(&c->partition, height, width, &out->partition, err));
+    enum tsr_status status = tsr_coord_table_create(&c->coords, out->partition, &out->coords, err);
+    if (status != TSR_OK) {
+        tsr_geometry_clear(out);
+        return status;
+    }
+    for (size_t r = 0; r < out->partition->n_regions; r++)
+        if (out->partition->regions[r].n_pixels > out->max_region_pixels)
+            out->max_region_pixels = out->partition->regions[r].n_pixels;
+    return TSR_OK;
+}
+
+void tsr_geometry_clear(struct tsr_geometry *geometry) {
+    tsr_partition_free(geometry->partition);
+    tsr_coord_table_clear(&geometry->coords);
+    *geometry = (struct tsr_geometry){0};
+}
+
+static void targets_of_row(const uint8_t *from, size_t n, tsr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (tsr_real)from[i] / 255;
+}
+
+void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pixels, size_t region,
+                          tsr_real *y) {
+    const struct tsr_partition *p = geometry->partition;
+    const struct tsr_region *g = &p->regions[region];
+    size_t c = geometry->channels;
+    if (p->labels) {
+        for (size_t i = 0; i < g->n_pixels; i++)
+            targets_of_row(pixels + p->pixels[p->first[region] + i] * c, c, y + i * c);
+        return;
+    }
+    for (size_t r = 0; r < g->height; r++)
+        targets_of_row(pixels + ((g->row + r) * p->width + g->col) * c, g->width * c,
+                       y + r * g->width * c);
+}
+
+struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t region,
+                                  const tsr_real *y) {
+    size_t n = geometry->partition->regions[region].n_pixels;
+    size_t over = geometry->inner_loss == TSR_INNER_LOSS_REGION ? n : geometry->n_pixels;
+    struct tsr_points points = {geometry->coords.x[region], y, n};
+    return (struct tsr_task){.ctx = points,
+                             .qry = points,
+                             .ctx_scale = 1.0 / (double)(over * geometry->channels),
+                             .slot = tsr_slot_of_region(geometry->slots, region)};
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "meta/reconstruct.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "meta/geometry.h"
+
+/* With fewer regions than this for each thread, all threads work on one region at a time. */
+enum { REGIONS_PER_THREAD = 4 };
+
+/* What carries one region through the inner loop. */
+struct worker {
+    struct tsr_trajectory t;
+    struct tsr_task task;
+    tsr_real *y; /* [max_region_pixels, C] */
+    float *ssim; /* [5 * width] */
+};
+
+struct tsr_reconstructor {
+    const struct tsr_model *model;
+    struct tsr_reconstruct_config config;
+    struct tsr_geometry geometry;
+    struct tsr_engine engine;
+    bool team;
+    struct worker *workers; /* [threads], or one for the team */
+    size_t n_workers;
+    uint8_t *pictures;    /* [K+1, H, W, C], with SSIM only */
+    double *region_error; /* [K+1, n_regions] */
+    struct tsr_arena arena;
+};
+
+void tsr_reconstruct_config_default(const struct tsr_model *model,
+                                    struct tsr_reconstruct_config *config) {
+    *config = (struct tsr_reconstruct_config){
+        .inner_steps = model->config.inner_steps,
+        .optimizer = {.kind = TSR_INNER_SGD,
+                      .sgd_steps = model->config.inner_steps,
+                      .adam_lr = 1e-3,
+                      .warmup = 20},
+        .kernel = "auto",
+    };
+}
+
+enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config *config,
+                                             struct tsr_error *err) {
+    if (config->inner_steps > 1000000)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "inner steps are %zu; at most 1000000 are allowed",
+                         config->inner_steps);
+    const struct tsr_inner_optimizer *o = &config->optimizer;
+    if (o->kind == TSR_INNER_ADAM && !(o->adam_lr > 0 && isfinite(o->adam_lr)))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "Adam's rate is %g; it must be positive", o->adam_lr);
+    return TSR_OK;
+}
+
+static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
+                          struct tsr_arena *a) {
+    size_t n = r->engine.net.n_params, pixels = r->geometry.max_region_pixels;
+    size_t partial = tsr_pass_partial(&r->engine, pixels, r->team);
+    struct tsr_trajectory *t = &w->t;
+    t->phi = tsr_arena_take(a, n, sizeof(tsr_real));
+    t->g = tsr_arena_take(a, n, sizeof(tsr_real));
+    t->out = tsr_arena_take(a, pixels * r->geometry.channels, sizeof(tsr_real));
+    t->error = tsr_arena_take(a, r->config.inner_steps + 1, sizeof(double));
+    t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
+    bool adam = r->config.optimizer.kind == TSR_INNER_ADAM;
+    t->moments = adam ? tsr_arena_take(a, 2 * n, sizeof(tsr_real)) : NULL;
+    w->y = tsr_arena_take(a, pixels * r->geometry.channels, sizeof(tsr_real));
+    w->ssim = tsr_arena_take(a, 5 * r->geometry.partition->width, sizeof(float));
+}
+
+static void layout(struct tsr_reconstructor *r, struct tsr_arena *a) {
+    size_t states = r->config.inner_steps + 1;
+    r->region_error = tsr_arena_take(a, states * r->geometry.partition->n_regions, sizeof(double));
+    r->pictures = r->config.ssim
+                      ? tsr_arena_take(a, states, r->geometry.n_pixels * r->geometry.channels)
+                      : NULL;
+    for (size_t i = 0; i < r->n_workers; i++)
+        layout_worker(r, &r->workers[i], a);
+}
+
+static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t width,
+                              struct tsr_error *err) {
+    const struct tsr_kernel *kernel;
+    void *p;
+    TSR_TRY(tsr_reconstruct_config_check(&r->config, err));
+    TSR_TRY(tsr_kernel_find(r->config.kernel, &kernel, err));
+    TSR_TRY(tsr_geometry_create(r->model, height, width, &r->geometry, err));
+    TSR_TRY(tsr_engine_create(&r->model->net, kernel, r->config.threads, &r->engine, err));
+    size_t threads = r->engine.threads;
+    r->team = threads > 1 && r->geometry.partition->n_regions < REGIONS_PER_THREAD * threads;
+    r->n_workers = threads;
+    TSR_TRY(
+        tsr_alloc(&p, r->n_workers, sizeof *r->workers, "workspace of the reconstruction", err));
+    r->workers = p;
+    struct tsr_arena measure = {0};
+    layout(r, &measure);
+    TSR_TRY(tsr_arena_create(&r->arena, measure.used, "workspace of the reconstruction", err));
+    layout(r, &r->arena);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_reconstructor_create(const struct tsr_model *model,
+                                         const struct tsr_reconstruct_config *config, size_t height,
+                                         size_t width, struct tsr_reconstructor **out,
+                                         struct tsr_error *err) {
+    void *p;
+    *out = NULL;
+    TSR_TRY(tsr_alloc(&p, 1, sizeof(struct tsr_reconstructor), "reconstructor", err));
+    struct tsr_reconstructor *r = p;
+    r->model = model;
+    r->config = *config;
+    enum tsr_status status = set_up(r, height, width, err);
+    if (status != TSR_OK) {
+        tsr_reconstructor_free(r);
+        return status;
+    }
+    *out = r;
+    return TSR_OK;
+}
+
+void tsr_reconstructor_free(struct tsr_reconstructor *r) {
+    if (!r) return;
+    tsr_geometry_clear(&r->geometry);
+    tsr_engine_clear(&r->engine);
+    tsr_arena_free(&r->arena);
+    free(r->workers);
+    free(r);
+}
+
+const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconstructor *r) {
+    return r->geometry.partition;
+}
+
+static uint8_t to_byte(tsr_real x) {
+    if (!(x > 0)) return 0; /* NaN too */
+    return x >= 1 ? 255 : (uint8_t)(x * 255 + (tsr_real)0.5);
+}
+
+/* Puts the outputs of a region into a picture [H, W, C]. */
+static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
+                 uint8_t *picture) {
+    const struct tsr_partition *p = geometry->partition;
+    const struct tsr_region *g = &p->regions[region];
+    size_t c = geometry->channels;
+    for (size_t i = 0; i < g->n_pixels; i++) {
+        size_t at = p->labels ? p->pixels[p->first[region] + i]
+                              : (g->row + i / g->width) * p->width + g->col + i % g->width;
+        for (size_t j = 0; j < c; j++)
+            picture[at * c + j] = to_byte(out[i * c + j]);
+    }
+}
+
+/* Outputs and squared error at the parameters after the last inner step. */
+static void final_pass(struct tsr_reconstructor *r, size_t thread, struct worker *w) {
+    struct tsr_pass pass = {
+        .kind = TSR_PASS_FORWARD, .points = &w->task.qry, .phi = w->t.phi, .out = w->t.out};
+    tsr_pass_run(&r->engine, thread, &pass, 1);
+    w->t.error[r->config.inner_steps] = pass.error;
+}
+
+/* Adapts one region; `thread` is TSR_TEAM or the caller's number. */
+static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct worker *w,
+                         const uint8_t *pixels, size_t region, uint8_t *pictures, tsr_real *phi) {
+    size_t n = r->engine.net.n_params, n_regions = r->geometry.partition->n_regions;
+    size_t picture_size = r->geometry.n_pixels * r->geometry.channels;
+    struct tsr_pass pass;
+    tsr_geometry_targets(&r->geometry, pixels, region, w->y);
+    w->task = tsr_geometry_task(&r->geometry, region, w->y);
+    w->t.task = &w->task;
+    memcpy(w->t.phi, r->model->theta + w->task.slot * n, n * sizeof(tsr_real));
+    if (w->t.moments) memset(w->t.moments, 0, 2 * n * sizeof(tsr_real));
+    for (size_t k = 0; k <= r->config.inner_steps; k++) {
+        if (k < r->config.inner_steps)
+            tsr_inner_step(&r->engine, thread, &r->model->rates, &r->config.optimizer, &w->t, 1, k,
+                           &pass);
+        else
+            final_pass(r, thread, w);
+        r->region_error[k * n_regions + region] = w->t.error[k];
+        if (pictures) draw(&r->geometry, region, w->t.out, pictures + k * picture_size);
+    }
+    if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));
+}
+
+static void adapt_all(struct tsr_reconstructor *r, const uint8_t *pixels, uint8_t *pictures,
+                      tsr_real *phi) {
+    size_t n_regions = r->geometry.partition->n_regions;
+    if (r->team) {
+        for (size_t i = 0; i < n_regions; i++)
+            adapt_region(r, TSR_TEAM, &r->workers[0], pixels, i, pictures, phi);
+        return;
+    }
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
+    for (size_t i = 0; i < n_regions; i++)
+        adapt_region(r, tsr_thread_number(), &r->workers[tsr_thread_number()], pixels, i, pictures,
+                     phi);
+}
+
+static void measure_ssim(struct tsr_reconstructor *r, const uint8_t *pixels,
+                         const uint8_t *pictures, double *ssim) {
+    const struct tsr_partition *p = r->geometry.partition;
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
+    for (size_t k = 0; k <= r->config.inner_steps; k++)
+        ssim[k] =
+            tsr_ssim(pixels, pictures + k * r->geometry.n_pixels * r->geometry.channels, p->height,
+                     p->width, r->geometry.channels, r->workers[tsr_thread_number()].ssim);
+}
+
+void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
+                     struct tsr_reconstruction *out) {
+    size_t n_regions = r->geometry.partition->n_regions, states = r->config.inner_steps + 1;
+    uint8_t *pictures = out->pictures ? out->pictures : r->pictures;
+    double start = tsr_seconds();
+    adapt_all(r, pixels, pictures, out->phi);
+    out->seconds = tsr_seconds() - start;
+    for (size_t k = 0; out->psnr_db && k < states; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < n_regions; i++)
+            sum += r->region_error[k * n_regions + i];
+        out->psnr_db[k] = tsr_psnr_db(sum, r->geometry.n_pixels * r->geometry.channels);
+    }
+    if (out->region_error)
+        memcpy(out->region_error, r->region_error, states * n_regions * sizeof(double));
+    for (size_t k = 0; out->ssim && k < states; k++)
+        out->ssim[k] = (double)NAN;
+    if (out->ssim && r->config.ssim) measure_ssim(r, pixels, pictures, out->ssim);
+}
