@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "data/file.h"
+#include "data/h5_driver.h"
 #include "data/h5_internal.h"
 
 /* ---- errors ---------------------------------------------------------------------------------- */
@@ -57,6 +58,13 @@ enum tsr_status tsr_h5_error(bool quote, struct tsr_error *err, enum tsr_status 
     return tsr_error_set(err, status, source, line, "%s: %s%s%s%s%s%s", file->path,
                          object ? object : "", object ? " " : "", text, quote ? " (HDF5: " : "",
                          innermost.text, quote ? ")" : "");
+}
+
+enum tsr_status tsr_h5_verdict(const struct tsr_h5 *file, enum tsr_status status,
+                               struct tsr_error *err) {
+    if (file->write_error == 0) return status;
+    return TSR_H5_BAD(err, TSR_ERR_IO, file, NULL, "cannot be written: %s",
+                      strerror(file->write_error));
 }
 
 enum tsr_status tsr_h5_blame(const struct tsr_h5 *file) {
@@ -138,6 +146,10 @@ static enum tsr_status create(const char *path, struct tsr_h5 **out, struct tsr_
     TSR_CHECK(new_handle(path, &file, err));
     TSR_CHECK(tsr_temp_create(path, &file->temp, err));
     TSR_CHECK(access_properties(file, &access, err));
+    if (tsr_h5_driver_set(access, &file->write_error) < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+        goto done;
+    }
     file->id = H5Fcreate(file->temp, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be created");
@@ -202,11 +214,12 @@ static enum tsr_status commit(struct tsr_h5 *file, struct tsr_error *err) {
     if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be written");
     TSR_TRY(close_file(file, err));
+    TSR_TRY(tsr_h5_verdict(file, TSR_OK, err));
     return tsr_temp_commit(file->temp, file->path, err);
 }
 
 enum tsr_status tsr_h5_commit(struct tsr_h5 *file, struct tsr_error *err) {
-    TSR_H5_QUIETLY(commit(file, err));
+    TSR_H5_WRITING(file, err, commit(file, err));
 }
 
 const char *tsr_h5_path(const struct tsr_h5 *file) {

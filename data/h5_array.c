@@ -226,7 +226,10 @@ static enum tsr_status check_expected(const struct tsr_h5 *file, const char *obj
                                       struct tsr_error *err) {
     const struct tsr_h5_dataset *found = &file->recent;
     char have[SHAPE_TEXT], want[SHAPE_TEXT];
-    if (found->rank != rank || memcmp(found->dims, dims, rank * sizeof *dims) != 0)
+    bool same = found->rank == rank;
+    for (size_t i = 0; i < rank && same; i++)
+        same = found->dims[i] == dims[i];
+    if (!same)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has shape %s; expected %s",
                           shape_text(have, found->rank, found->dims), shape_text(want, rank, dims));
     if (type_infos[found->type].is_float && !type_infos[type].is_float)
@@ -432,7 +435,7 @@ done:
 enum tsr_status tsr_h5_write(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                              size_t rank, const size_t *dims, const void *data, int deflate,
                              struct tsr_error *err) {
-    TSR_H5_QUIETLY(write_whole(file, object, type, rank, dims, data, deflate, err));
+    TSR_H5_WRITING(file, err, write_whole(file, object, type, rank, dims, data, deflate, err));
 }
 
 static enum tsr_status create_growing(struct tsr_h5 *file, const char *object,
@@ -461,7 +464,7 @@ done:
 enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
                                       enum tsr_h5_type type, size_t rank, const size_t *dims,
                                       int deflate, struct tsr_error *err) {
-    TSR_H5_QUIETLY(create_growing(file, object, type, rank, dims, deflate, err));
+    TSR_H5_WRITING(file, err, create_growing(file, object, type, rank, dims, deflate, err));
 }
 
 static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
@@ -492,5 +495,5 @@ done:
 
 enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                               size_t n_items, const void *data, struct tsr_error *err) {
-    TSR_H5_QUIETLY(append(file, object, type, n_items, data, err));
+    TSR_H5_WRITING(file, err, append(file, object, type, n_items, data, err));
 }

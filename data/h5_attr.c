@@ -109,12 +109,14 @@ done:
 
 enum tsr_status tsr_h5_write_attr_i64(struct tsr_h5 *file, const char *object, const char *name,
                                       int64_t value, struct tsr_error *err) {
-    TSR_H5_QUIETLY(write_attr(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, err));
+    TSR_H5_WRITING(file, err,
+                   write_attr(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, err));
 }
 
 enum tsr_status tsr_h5_write_attr_f64(struct tsr_h5 *file, const char *object, const char *name,
                                       double value, struct tsr_error *err) {
-    TSR_H5_QUIETLY(write_attr(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, err));
+    TSR_H5_WRITING(file, err,
+                   write_attr(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, err));
 }
 
 static enum tsr_status write_attr_str(struct tsr_h5 *file, const char *object, const char *name,
@@ -127,7 +129,7 @@ static enum tsr_status write_attr_str(struct tsr_h5 *file, const char *object, c
 
 enum tsr_status tsr_h5_write_attr_str(struct tsr_h5 *file, const char *object, const char *name,
                                       const char *value, struct tsr_error *err) {
-    TSR_H5_QUIETLY(write_attr_str(file, object, name, value, err));
+    TSR_H5_WRITING(file, err, write_attr_str(file, object, name, value, err));
 }
 
 /* ---- attributes: reading numbers ------------------------------------------------------------- */
@@ -308,7 +310,7 @@ done:
 
 enum tsr_status tsr_h5_write_strings(struct tsr_h5 *file, const char *object, size_t n,
                                      const char *const *strings, struct tsr_error *err) {
-    TSR_H5_QUIETLY(write_strings(file, object, n, strings, err));
+    TSR_H5_WRITING(file, err, write_strings(file, object, n, strings, err));
 }
 
 /* Strings are read a block at a time: HDF5 allocates each one by itself. */

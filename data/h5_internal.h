@@ -21,7 +21,8 @@ struct tsr_h5_dataset {
 struct tsr_h5 {
     hid_t id;
     char *path;
-    char *temp; /* where a file being written is; NULL for one being read */
+    char *temp;      /* where a file being written is; NULL for one being read */
+    int write_error; /* errno of the first failure to write it (h5_driver.h) */
     struct tsr_h5_dataset recent;
 };
 
@@ -41,6 +42,12 @@ void tsr_h5_unmute(struct tsr_h5_mute mute);
         tsr_h5_unmute(tsr_h5_muted);                                                               \
         return tsr_h5_status;                                                                      \
     } while (0)
+
+/* The same for a call that writes: HDF5 does not see that writing fails, so it is looked up. */
+#define TSR_H5_WRITING(h5, err, expression)                                                        \
+    TSR_H5_QUIETLY(tsr_h5_verdict((h5), (expression), (err)))
+enum tsr_status tsr_h5_verdict(const struct tsr_h5 *file, enum tsr_status status,
+                               struct tsr_error *err);
 
 /* Fills the error with "path: object text" (`object` may be NULL). FAIL follows a call of HDF5 that
  * has just failed, and quotes its innermost message; BAD does not. */

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include "data/h5_driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if H5_VERSION_GE(1, 14, 0)
+#include <H5FDdevelop.h>
+#endif
+
+struct settings {
+    int *error;
+};
+
+struct file {
+    H5FD_t base; /* first, as HDF5 asks */
+    int fd;
+    int *error;
+    haddr_t end_allocated, end_written;
+};
+
+static void keep(struct file *file, int error) {
+    if (*file->error == 0) *file->error = error ? error : EIO;
+}
+
+static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr_t most) {
+    (void)most;
+    const struct settings *settings = H5Pget_driver_info(access);
+    if (!settings) return NULL;
+    struct file *file = calloc(1, sizeof *file);
+    if (!file) return NULL;
+    file->error = settings->error;
+    file->fd = open(name, O_RDWR | O_CLOEXEC | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0));
+    if (file->fd >= 0) return &file->base;
+    keep(file, errno);
+    free(file);
+    return NULL;
+}
+
+static herr_t driver_close(H5FD_t *base) {
+    struct file *file = (struct file *)base;
+    if (close(file->fd) != 0) keep(file, errno);
+    free(file);
+    return 0;
+}
+
+static herr_t driver_query(const H5FD_t *base, unsigned long *flags) {
+    (void)base;
+    *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE |
+             H5FD_FEAT_AGGREGATE_SMALLDATA;
+    return 0;
+}
+
+static haddr_t driver_get_eoa(const H5FD_t *base, H5FD_mem_t type) {
+    (void)type;
+    return ((const struct file *)base)->end_allocated;
+}
+
+static herr_t driver_set_eoa(H5FD_t *base, H5FD_mem_t type, haddr_t end) {
+    (void)type;
+    ((struct file *)base)->end_allocated = end;
+    return 0;
+}
+
+static haddr_t driver_get_eof(const H5FD_t *base, H5FD_mem_t type) {
+    (void)type;
+    return ((const struct file *)base)->end_written;
+}
+
+/* What was never written reads as zeros. */
+static herr_t driver_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t size,
+                          void *buffer) {
+    struct file *file = (struct file *)base;
+    char *to = buffer;
+    (void)type;
+    (void)transfer;
+    while (size > 0) {
+        ssize_t got = pread(file->fd, to, size, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) keep(file, errno);
+        if (got <= 0) break;
+        to += got;
+        at += (haddr_t)got;
+        size -= (size_t)got;
+    }
+    memset(to, 0, size);
+    return 0;
+}
+
+static herr_t driver_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t size,
+                           const void *buffer) {
+    struct file *file = (struct file *)base;
+    const char *from = buffer;
+    (void)type;
+    (void)transfer;
+    if (at + size > file->end_written) file->end_written = at + size;
+    while (size > 0 && *file->error == 0) {
+        ssize_t put = pwrite(file->fd, from, size, (off_t)at);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) {
+            keep(file, put < 0 ? errno : ENOSPC);
+            break;
+        }
+        from += put;
+        at += (haddr_t)put;
+        size -= (size_t)put;
+    }
+    return 0;
+}
+
+static herr_t driver_truncate(H5FD_t *base, hid_t transfer, hbool_t closing) {
+    struct file *file = (struct file *)base;
+    (void)transfer;
+    (void)closing;
+    if (file->end_allocated == file->end_written) return 0;
+    file->end_written = file->end_allocated;
+    if (*file->error == 0 && ftruncate(file->fd, (off_t)file->end_allocated) != 0)
+        keep(file, errno);
+    return 0;
+}
+
+static const H5FD_class_t driver = {
+#ifdef H5FD_CLASS_VERSION
+    .version = H5FD_CLASS_VERSION,
+    .value = (H5FD_class_value_t)600, /* numbers below 512 are HDF5's own */
+#endif
+    .name = "tessera",
+    .maxaddr = ((haddr_t)1 << 62) - 1,
+    .fc_degree = H5F_CLOSE_WEAK,
+    .fapl_size = sizeof(struct settings),
+    .open = driver_open,
+    .close = driver_close,
+    .query = driver_query,
+    .get_eoa = driver_get_eoa,
+    .set_eoa = driver_set_eoa,
+    .get_eof = driver_get_eof,
+    .read = driver_read,
+    .write = driver_write,
+    .truncate = driver_truncate,
+    .fl_map = H5FD_FLMAP_DICHOTOMY,
+};
+
+herr_t tsr_h5_driver_set(hid_t access, int *error) {
+    struct settings settings = {error};
+    hid_t id = H5FDregister(&driver);
+    if (id < 0) return -1;
+    /* The properties, and the files opened with them, keep the driver as long as they need it. */
+    herr_t result = H5Pset_driver(access, id, &settings);
+    return H5FDunregister(id) < 0 ? -1 : result;
+}
