@@ -8,6 +8,7 @@
 #if defined(__x86_64__) && !defined(TSR_REAL_DOUBLE)
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 

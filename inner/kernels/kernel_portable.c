@@ -7,6 +7,7 @@
 
 #ifndef TSR_REAL_DOUBLE
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 

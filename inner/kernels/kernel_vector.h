@@ -96,6 +96,10 @@ struct job {
     bool fresh;
 };
 
+static inline size_t round_up(size_t n, size_t multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
 /* Vectors in the next panel when `left` of them are to be cut as evenly as possible. */
 static inline size_t panel_vecs(size_t left, size_t most) {
     size_t panels = (left + most - 1) / most;
@@ -103,18 +107,27 @@ static inline size_t panel_vecs(size_t left, size_t most) {
 }
 #endif
 
-/* acc[r][v] += sum over k of broadcast(a[r, k]) * b[k][v] */
+/* acc[r][v] += broadcast(a[r, 0]) * b[0][v] */
+static ALWAYS_INLINE void NAME(step)(VEC acc[8][MAX_VECS], int rows, int vecs, const float *a,
+                                     size_t a_row, const float *b) {
+    VEC w[MAX_VECS];
+    UNROLL for (int v = 0; v < vecs; v++) w[v] = *(const VEC *)(b + v * LANES);
+    UNROLL for (int r = 0; r < rows; r++) {
+        VEC x = SPLAT(a[(size_t)r * a_row]);
+        UNROLL for (int v = 0; v < vecs; v++) acc[r][v] = MULTIPLY_ADD(x, w[v], acc[r][v]);
+    }
+}
+
+/* acc[r][v] += sum over k of broadcast(a[r, k]) * b[k][v]. A sum of constant length is unrolled. */
 static ALWAYS_INLINE void NAME(accumulate)(VEC acc[8][MAX_VECS], int rows, int vecs, const float *a,
                                            size_t a_row, size_t a_step, const float *b,
                                            size_t b_row, size_t k) {
-    for (; k > 0; k--, a += a_step, b += b_row) {
-        VEC w[MAX_VECS];
-        UNROLL for (int v = 0; v < vecs; v++) w[v] = *(const VEC *)(b + v * LANES);
-        UNROLL for (int r = 0; r < rows; r++) {
-            VEC x = SPLAT(a[(size_t)r * a_row]);
-            UNROLL for (int v = 0; v < vecs; v++) acc[r][v] = MULTIPLY_ADD(x, w[v], acc[r][v]);
-        }
-    }
+    if (__builtin_constant_p(k))
+        UNROLL for (size_t i = 0; i < LANES; i++)
+            NAME(step)(acc, rows, vecs, a + i * a_step, a_row, b + i * b_row);
+    else
+        for (; k > 0; k--, a += a_step, b += b_row)
+            NAME(step)(acc, rows, vecs, a, a_row, b);
 }
 
 /* One finished vector of the result at offset `at`. */
@@ -162,7 +175,7 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int r
             acc[r][v] = (VEC){0};
     }
     bool two = mode == LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS;
-    for (int i = 0; i < (two ? 2 : 1); i++) {
+    UNROLL for (int i = 0; i < (two ? 2 : 1); i++) {
         size_t k = j->sum[i].k, a_row = mode == WEIGHTS ? 1 : j->a_row;
         size_t a_step = mode == WEIGHTS ? j->a_step : 1;
         size_t b_row = mode == WEIGHTS ? j->b_row : (size_t)vecs * LANES;
@@ -173,19 +186,40 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int r
         NAME(finish)(mode, j, acc[r][v], at + (size_t)r * j->row + (size_t)v * LANES);
 }
 
-/* All rows of one panel. The number of rows is even. */
+/* All rows of one panel. */
 static ALWAYS_INLINE void NAME(panel)(enum mode mode, const struct job *j, int rows, int vecs,
                                       size_t v0) {
     size_t r = 0;
     for (; r + (size_t)rows <= j->rows; r += (size_t)rows)
         NAME(block)(mode, j, rows, vecs, r, v0);
-    for (; r + 4 <= j->rows; r += 4)
+    if (j->rows - r >= 4) {
         NAME(block)(mode, j, 4, vecs, r, v0);
-    for (; r < j->rows; r += 2)
+        r += 4;
+    }
+    if (j->rows - r >= 2) {
         NAME(block)(mode, j, 2, vecs, r, v0);
+        r += 2;
+    }
+    if (j->rows - r) NAME(block)(mode, j, 1, vecs, r, v0);
 }
 
-static ALWAYS_INLINE void NAME(product)(enum mode mode, const struct job *j) {
+/* The whole product when all units fit one vector and there are as many: strides and lengths of the
+ * sums are then constants. */
+static ALWAYS_INLINE void NAME(square)(enum mode mode, struct job *j) {
+    j->a_row = j->row = j->sum[0].k = LANES;
+    if (mode == R_FORWARD || mode == R_BACKWARD) j->sum[1].k = LANES;
+    NAME(panel)(mode, j, 8, 1, 0);
+}
+
+/* The copy of the job tells the compiler that stores of results do not change it. */
+static ALWAYS_INLINE void NAME(product)(enum mode mode, const struct job *task) {
+    struct job copy = *task, *const j = &copy;
+    bool fixed = mode != LINEAR && mode != WEIGHTS, two = mode == R_FORWARD || mode == R_BACKWARD;
+    if (fixed && j->vecs == 1 && j->a_row == LANES && j->row == LANES && j->sum[0].k == LANES &&
+        (!two || j->sum[1].k == LANES)) {
+        NAME(square)(mode, j);
+        return;
+    }
     for (size_t v0 = 0, vecs; v0 < j->vecs; v0 += vecs) {
         vecs = panel_vecs(j->vecs - v0, MAX_VECS);
         switch (vecs) {
@@ -326,18 +360,57 @@ static void NAME(sum_rows)(size_t n, size_t vecs, const float *d, size_t row, bo
     }
 }
 
-/* d <- factor * (d - y) over n floats (whole vectors); returns the sum of (d - y)^2. */
-static inline double NAME(residual)(size_t n, float factor, const float *y, float *d) {
-    VEC sum = {0};
-    for (size_t i = 0; i < n; i += LANES) {
-        VEC r = *(VEC *)(d + i) - *(const VEC *)(y + i);
-        sum = MULTIPLY_ADD(r, r, sum);
-        *(VEC *)(d + i) = r * factor;
+static inline IVEC NAME(mask)(size_t count) {
+    IVEC mask;
+    for (size_t i = 0; i < LANES; i++)
+        mask[i] = i < count ? -1 : 0;
+    return mask;
+}
+
+/* How many of n rows, `row` floats apart, can be read or written as whole vectors where `left`
+ * floats are accessible. */
+static inline size_t NAME(whole_rows)(size_t n, size_t row, size_t left) {
+    size_t whole = left < LANES ? 0 : (left - LANES) / row + 1;
+    return whole < n ? whole : n;
+}
+
+/* d <- factor * (d - y) for one vector of columns of n rows: `count` columns of y [n, y_row], of
+ * which `left` floats from y on can be read. Returns the sum of (d - y)^2. */
+static inline double NAME(residual)(size_t n, float factor, size_t count, const float *y,
+                                    size_t y_row, size_t left, float *d, size_t d_row) {
+    VEC sum[4] = {{0}};
+    IVEC mask = NAME(mask)(count);
+    size_t i = 0, whole = NAME(whole_rows)(n, y_row, left);
+    for (; i + 4 <= whole; i += 4)
+        UNROLL for (size_t k = 0; k < 4; k++) {
+            IVEC row = (IVEC) * (const NAME(unaligned) *)(y + (i + k) * y_row) & mask;
+            VEC *to = (VEC *)(d + (i + k) * d_row), r = *to - (VEC)row;
+            sum[k] = MULTIPLY_ADD(r, r, sum[k]);
+            *to = r * factor;
+        }
+    for (; i < n; i++) {
+        VEC *to = (VEC *)(d + i * d_row), r = *to;
+        r -= NAME(load_some)(y + i * y_row, count < LANES ? count : LANES);
+        sum[0] = MULTIPLY_ADD(r, r, sum[0]);
+        *to = r * factor;
     }
     double total = 0;
-    for (size_t i = 0; i < LANES; i++)
-        total += (double)sum[i];
+    sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    for (i = 0; i < LANES; i++)
+        total += (double)sum[0][i];
     return total;
+}
+
+/* The first `count` columns of n rows of f to out [n, out_row]. Whole vectors are stored in order,
+ * so that each row overwrites what the one before it wrote too much. */
+static inline void NAME(copy_columns)(size_t n, size_t count, const float *f, size_t f_row,
+                                      float *out, size_t out_row) {
+    size_t i = 0;
+    if (count == out_row)
+        for (size_t whole = NAME(whole_rows)(n, out_row, n * out_row); i < whole; i++)
+            *(NAME(unaligned) *)(out + i * out_row) = *(const VEC *)(f + i * f_row);
+    for (; i < n; i++)
+        memcpy(out + i * out_row, f + i * f_row, count * sizeof *out);
 }
 
 /* ---- memory -----------------------------------------------------------------------------------
@@ -358,27 +431,24 @@ struct plan {
     size_t tile;              /* points, even */
     size_t vecs, row, layer;  /* of the units of a sine layer: row in floats, layer = tile * row */
     size_t out_vecs, out_row; /* of the outputs, in narrow vectors */
-    size_t x_row;             /* inputs, 1, and 0 to an even number */
     size_t columns;           /* row of a weight gradient */
     float *forward[TSR_MAX_LAYERS], *backward[TSR_MAX_LAYERS], *bias[TSR_MAX_LAYERS];
     float *v_forward[TSR_MAX_LAYERS], *v_backward[TSR_MAX_LAYERS], *v_bias[TSR_MAX_LAYERS];
     float *weights[TSR_MAX_LAYERS], *bias_sum[TSR_MAX_LAYERS];
-    float *x, *y;          /* [tile, x_row], [tile, out_row] */
     float *ra, *rz;        /* over sine layers */
     float *rd[2], *rd_out; /* of this layer and the one below */
 };
 
-static inline size_t even(size_t n) {
-    return (n + 1) & ~(size_t)1;
-}
-
+/* tsr_arena_take() in line: small networks make this call several dozen times in a microsecond. */
 static inline float *floats(struct tsr_arena *arena, size_t n) {
-    return tsr_arena_take(arena, n, sizeof(float));
+    size_t at = arena->used;
+    arena->used = round_up(at + n * sizeof(float), TSR_ALIGNMENT);
+    return arena->base ? (float *)(void *)(arena->base + at) : NULL;
 }
 #endif
 
 static size_t NAME(most_points)(const struct tsr_net *net) {
-    return net->width <= 64 ? 96 : 48;
+    return net->width <= 32 ? 144 : net->width <= 64 ? 96 : 48;
 }
 
 /* Points of a tile when there are n: as even a cut as possible into tiles that the caches hold,
@@ -386,7 +456,7 @@ static size_t NAME(most_points)(const struct tsr_net *net) {
 static size_t NAME(tile_points)(const struct tsr_net *net, size_t n) {
     size_t most = NAME(most_points)(net);
     size_t tiles = (n + most - 1) / most;
-    return tiles <= 1 ? even(n) : ((n + tiles - 1) / tiles + 23) / 24 * 24;
+    return round_up((n + tiles - 1) / tiles, tiles > 1 ? 24 : 2);
 }
 
 static size_t NAME(record_layout)(const struct plan *p, struct record *r, bool keep, void *memory) {
@@ -409,7 +479,6 @@ static void NAME(shape)(struct plan *p, const struct tsr_net *net, size_t tile) 
     p->layer = tile * p->row;
     p->out_vecs = NARROW(vecs)(net->out_dim);
     p->out_row = p->out_vecs * NARROW_LANES;
-    p->x_row = even(net->in_dim + 1);
 }
 
 /* Storage of a call; `second_order` adds what hvp() needs. Returns its size in bytes; what lies
@@ -425,11 +494,9 @@ static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
             (v ? p->v_backward : p->backward)[l] = floats(&arena, l ? out * p->columns : 0);
             (v ? p->v_bias : p->bias)[l] = floats(&arena, units);
         }
-        p->weights[l] = floats(&arena, (l ? even(out) : p->x_row) * p->columns);
+        p->weights[l] = floats(&arena, (l ? round_up(out, 4) : in) * p->columns);
         p->bias_sum[l] = floats(&arena, units);
     }
-    p->x = floats(&arena, p->tile * p->x_row);
-    p->y = floats(&arena, p->tile * p->out_row);
     if (!second_order) return arena.used;
     p->ra = floats(&arena, last * p->layer);
     p->rz = floats(&arena, last * p->layer);
@@ -479,35 +546,31 @@ static void NAME(pack_backward)(const struct plan *p, const float *parameters, f
     (net->fan_out[l], net->width, parameters + net->weight_at[l], (float)net->omega[l - 1], to[l]);
 }
 
-/* Copies the inputs of m points, zeros behind them to an even number. */
-static void NAME(load_inputs)(const struct plan *p, const float *x, size_t m) {
-    size_t in = p->net->in_dim;
-    for (size_t i = 0; i < even(m); i++)
-        for (size_t k = 0; k < p->x_row; k++)
-            p->x[i * p->x_row + k] = k == in ? 1 : i < m && k < in ? x[i * in + k] : 0;
-}
-
-static void NAME(load_targets)(const struct plan *p, const float *y, size_t m) {
-    size_t out = p->net->out_dim;
-    for (size_t i = 0; i < m; i++)
-        for (size_t c = 0; c < p->out_row; c++)
-            p->y[i * p->out_row + c] = c < out ? y[i * out + c] : 0;
-}
-
 static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, float *out) {
     size_t n = p->net->out_dim;
-    for (size_t i = 0; i < m; i++)
-        for (size_t c = 0; c < n; c++)
-            out[i * n + c] = f[i * p->out_row + c];
+    for (size_t c = 0; c < n; c += NARROW_LANES) {
+        size_t count = n - c < NARROW_LANES ? n - c : NARROW_LANES;
+        NARROW(copy_columns)(m, count, f + c, p->out_row, out + c, n);
+    }
 }
 
-static void NAME(forward_tile)(const struct plan *p, const struct record *r, size_t m,
-                               bool slopes) {
+/* Turns the outputs of m points into d of the last layer; returns the squared error. */
+static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m, float factor,
+                                  float *d) {
+    double error = 0;
+    size_t out = p->net->out_dim;
+    for (size_t c = 0; c < out; c += NARROW_LANES)
+        error += NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, d + c, p->out_row);
+    return error;
+}
+
+static void NAME(forward_tile)(const struct plan *p, const struct record *r, const float *x,
+                               size_t m, bool slopes) {
     size_t last = p->net->n_layers - 1;
     for (size_t l = 0; l < last; l++) {
-        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
-        j.a_row = l ? p->row : p->x_row;
-        j.sum[0].a = l ? r->s + (l - 1) * p->layer : p->x;
+        struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
+        j.a_row = l ? p->row : p->net->in_dim;
+        j.sum[0].a = l ? r->s + (l - 1) * p->layer : x;
         j.sum[0].b = p->forward[l];
         j.sum[0].k = p->net->fan_in[l];
         j.to = r->s + l * p->layer;
@@ -517,7 +580,7 @@ static void NAME(forward_tile)(const struct plan *p, const struct record *r, siz
         else
             NAME(sine)(&j);
     }
-    struct job j = {.rows = even(m), .vecs = p->out_vecs, .row = p->out_row, .a_row = p->row};
+    struct job j = {.rows = m, .vecs = p->out_vecs, .row = p->out_row, .a_row = p->row};
     j.bias = p->bias[last];
     j.sum[0].a = r->s + (last - 1) * p->layer;
     j.sum[0].b = p->forward[last];
@@ -527,20 +590,21 @@ static void NAME(forward_tile)(const struct plan *p, const struct record *r, siz
 }
 
 /* d of layer l; without a tape only two layers are kept. */
-static const float *NAME(delta)(const struct plan *p, const struct record *r, size_t l) {
+static float *NAME(delta)(const struct plan *p, const struct record *r, size_t l) {
     if (l + 1 == p->net->n_layers) return r->d_out;
     return r->d + (r->e ? l : l & 1) * p->layer;
 }
 
-/* Gradient of the weights and biases of layer l: d a^T, plus d2 a2^T if d2 is not NULL. */
+/* Gradient of the weights and biases of layer l: d a^T, plus d2 a2^T if d2 is not NULL. The rows of
+ * d are rounded up to a multiple of 4, within its padding; those of layer 0 are the inputs. */
 static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fresh, const float *d,
                                const float *a, const float *d2, const float *a2) {
     bool last = l + 1 == p->net->n_layers;
     size_t d_row = last ? p->out_row : p->row;
     struct job j = {.vecs = p->vecs, .row = p->columns, .b_row = p->row, .fresh = fresh};
-    j.rows = l ? even(p->net->fan_out[l]) : p->x_row;
-    j.a_step = l ? d_row : p->x_row;
-    j.sum[0].a = l ? d : p->x;
+    j.rows = l ? round_up(p->net->fan_out[l], 4) : p->net->in_dim;
+    j.a_step = l ? d_row : p->net->in_dim;
+    j.sum[0].a = l ? d : a;
     j.sum[0].b = l ? a : d;
     j.sum[0].k = m;
     j.sum[1].a = d2;
@@ -550,35 +614,40 @@ static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fr
     NAME(weights)(&j);
     if (last)
         NARROW(sum_rows)(m, p->out_vecs, d, p->out_row, fresh, p->bias_sum[l]);
-    else if (l > 0)
+    else
         NAME(sum_rows)(m, p->vecs, d, p->row, fresh, p->bias_sum[l]);
 }
 
-/* From d of the last layer down; with the gradient of the weights if `weights`. */
-static void NAME(backward_tile)(const struct plan *p, const struct record *r, size_t m,
-                                bool weights, bool fresh) {
-    for (size_t l = p->net->n_layers - 1; l > 0; l--) {
-        const float *d = NAME(delta)(p, r, l), *a = r->s + (l - 1) * p->layer;
-        if (weights) NAME(weights_tile)(p, l, m, fresh, d, a, NULL, NULL);
-        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row};
-        j.a_row = l + 1 == p->net->n_layers ? p->out_row : p->row;
-        j.sum[0].a = d;
-        j.sum[0].b = p->backward[l];
-        j.sum[0].k = p->net->fan_out[l];
-        j.c = r->c + (l - 1) * p->layer;
-        j.to = (float *)NAME(delta)(p, r, l - 1);
-        j.to2 = r->e ? r->e + (l - 1) * p->layer : NULL;
-        NAME(backward)(&j);
-    }
-    if (weights) NAME(weights_tile)(p, 0, m, fresh, NAME(delta)(p, r, 0), NULL, NULL, NULL);
+/* From d of layer l to that of the layer below. */
+static void NAME(backward_layer)(const struct plan *p, const struct record *r, size_t l, size_t m) {
+    struct job j = {.rows = m, .vecs = p->vecs, .row = p->row};
+    j.a_row = l + 1 == p->net->n_layers ? p->out_row : p->row;
+    j.sum[0].a = NAME(delta)(p, r, l);
+    j.sum[0].b = p->backward[l];
+    j.sum[0].k = p->net->fan_out[l];
+    j.c = r->c + (l - 1) * p->layer;
+    j.to = NAME(delta)(p, r, l - 1);
+    j.to2 = r->e ? r->e + (l - 1) * p->layer : NULL;
+    NAME(backward)(&j);
 }
 
-static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, size_t m) {
+static void NAME(backward_tile)(const struct plan *p, const struct record *r, const float *x,
+                                size_t m, bool fresh) {
+    for (size_t l = p->net->n_layers - 1; l > 0; l--) {
+        const float *a = r->s + (l - 1) * p->layer;
+        NAME(weights_tile)(p, l, m, fresh, NAME(delta)(p, r, l), a, NULL, NULL);
+        NAME(backward_layer)(p, r, l, m);
+    }
+    NAME(weights_tile)(p, 0, m, fresh, NAME(delta)(p, r, 0), x, NULL, NULL);
+}
+
+static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, const float *x,
+                                 size_t m) {
     size_t last = p->net->n_layers - 1;
     for (size_t l = 0; l <= last; l++) {
-        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
-        j.a_row = l ? p->row : p->x_row;
-        j.sum[0].a = l ? r->s + (l - 1) * p->layer : p->x;
+        struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
+        j.a_row = l ? p->row : p->net->in_dim;
+        j.sum[0].a = l ? r->s + (l - 1) * p->layer : x;
         j.sum[0].b = p->v_forward[l];
         j.sum[0].k = p->net->fan_in[l];
         if (l > 0) {
@@ -598,14 +667,14 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, s
     }
 }
 
-static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, size_t m,
-                                  bool fresh) {
+static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, const float *x,
+                                  size_t m, bool fresh) {
     size_t last = p->net->n_layers - 1;
     for (size_t l = last; l > 0; l--) {
         size_t below = (l - 1) * p->layer;
         const float *d = NAME(delta)(p, r, l), *rd = l == last ? p->rd_out : p->rd[l & 1];
         NAME(weights_tile)(p, l, m, fresh, rd, r->s + below, d, p->ra + below);
-        struct job j = {.rows = even(m), .vecs = p->vecs, .row = p->row};
+        struct job j = {.rows = m, .vecs = p->vecs, .row = p->row};
         j.a_row = l == last ? p->out_row : p->row;
         j.sum[0].a = d;
         j.sum[0].b = p->v_backward[l];
@@ -619,7 +688,7 @@ static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, 
         j.to = p->rd[(l - 1) & 1];
         NAME(r_backward)(&j);
     }
-    NAME(weights_tile)(p, 0, m, fresh, p->rd[0], NULL, NULL, NULL);
+    NAME(weights_tile)(p, 0, m, fresh, p->rd[0], x, NULL, NULL);
 }
 
 /* grad += the sums of all tiles. */
@@ -628,7 +697,7 @@ static void NAME(add_sums)(const struct plan *p, float *grad) {
     for (size_t l = 0; l < net->n_layers; l++) {
         size_t in = net->fan_in[l], out = net->fan_out[l];
         float *w = grad + net->weight_at[l], *b = grad + net->bias_at[l];
-        const float *sum = p->weights[l], *bias = l ? p->bias_sum[l] : sum + in * p->columns;
+        const float *sum = p->weights[l], *bias = p->bias_sum[l];
         for (size_t o = 0; o < out; o++)
             for (size_t i = 0; i < in; i++)
                 w[o * in + i] += l ? sum[o * p->columns + i] : sum[i * p->columns + o];
@@ -648,8 +717,7 @@ static void NAME(forward)(const struct tsr_net *net, const float *phi, const flo
     NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
     for (size_t at = 0; at < n; at += p.tile) {
         size_t m = n - at < p.tile ? n - at : p.tile;
-        NAME(load_inputs)(&p, x + at * net->in_dim, m);
-        NAME(forward_tile)(&p, &r, m, false);
+        NAME(forward_tile)(&p, &r, x + at * net->in_dim, m, false);
         NAME(store_outputs)(&p, r.d_out, m, out + at * net->out_dim);
     }
 }
@@ -659,11 +727,9 @@ static double NAME(error_tile)(const struct plan *p, const struct record *r,
                                const struct tsr_points *points, size_t at, size_t m, double scale,
                                float *out) {
     const struct tsr_net *net = p->net;
-    NAME(load_inputs)(p, points->x + at * net->in_dim, m);
-    NAME(load_targets)(p, points->y + at * net->out_dim, m);
-    NAME(forward_tile)(p, r, m, true);
+    NAME(forward_tile)(p, r, points->x + at * net->in_dim, m, true);
     if (out) NAME(store_outputs)(p, r->d_out, m, out + at * net->out_dim);
-    return NARROW(residual)(m * p->out_row, (float)(2 * scale), p->y, r->d_out);
+    return NAME(residual_tile)(p, points->y + at * net->out_dim, m, (float)(2 * scale), r->d_out);
 }
 
 static double NAME(gradient)(const struct tsr_net *net, const float *phi,
@@ -682,7 +748,7 @@ static double NAME(gradient)(const struct tsr_net *net, const float *phi,
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
         size_t size = NAME(record_layout)(&p, &r, tape != NULL, memory);
         error += NAME(error_tile)(&p, &r, points, at, m, scale, out);
-        NAME(backward_tile)(&p, &r, m, true, at == 0);
+        NAME(backward_tile)(&p, &r, points->x + at * net->in_dim, m, at == 0);
         if (tape) memory += size;
     }
     NAME(add_sums)(&p, grad);
@@ -705,17 +771,18 @@ static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *
     for (size_t at = 0; at < points->n; at += p.tile) {
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
         size_t size = NAME(record_layout)(&p, &r, true, memory);
+        const float *x = points->x + at * net->in_dim;
         if (tape) {
             memory += size;
-            NAME(load_inputs)(&p, points->x + at * net->in_dim, m);
         } else {
             (void)NAME(error_tile)(&p, &r, points, at, m, scale, NULL);
-            NAME(backward_tile)(&p, &r, m, false, false);
+            for (size_t l = net->n_layers - 1; l > 0; l--)
+                NAME(backward_layer)(&p, &r, l, m);
         }
-        NAME(r_forward_tile)(&p, &r, m);
-        for (size_t i = 0; i < even(m) * p.out_row; i++)
+        NAME(r_forward_tile)(&p, &r, x, m);
+        for (size_t i = 0; i < m * p.out_row; i++)
             p.rd_out[i] *= (float)(2 * scale);
-        NAME(r_backward_tile)(&p, &r, m, at == 0);
+        NAME(r_backward_tile)(&p, &r, x, m, at == 0);
     }
     NAME(add_sums)(&p, hv);
 }
