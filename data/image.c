@@ -45,8 +45,12 @@ static enum tsr_status read_header(const char *path, enum tsr_image_kind kind,
             .height = header.height, .width = header.width, .channels = header.channels};
     } else {
         int width, height, channels;
+        /* Its reason is worthless here: that of the last format that it has tried. */
         if (!tsr_stb_info(bytes, (int)size, &width, &height, &channels))
-            return stb_failure(path, err);
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: damaged header, or an image that is too large or of an "
+                             "unsupported kind",
+                             path);
         /* An even number includes alpha. */
         *out = (struct tsr_image){
             .height = (size_t)height, .width = (size_t)width, .channels = channels <= 2 ? 1 : 3};

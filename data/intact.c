@@ -40,6 +40,44 @@ static bool jpeg_ends(const unsigned char *bytes, size_t size) {
     return false;
 }
 
+/* ---- PNG ------------------------------------------------------------------------------------- */
+
+static void crc_table(uint32_t table[256]) {
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++)
+            table[i] = table[i] & 1 ? 0xedb88320u ^ table[i] >> 1 : table[i] >> 1;
+    }
+}
+
+static uint32_t crc(const uint32_t table[256], const unsigned char *bytes, size_t size) {
+    uint32_t value = UINT32_MAX;
+    for (size_t i = 0; i < size; i++)
+        value = table[(value ^ bytes[i]) & 255] ^ value >> 8;
+    return ~value;
+}
+
+static uint32_t big(const unsigned char *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Every chunk is there and, unless it is of a kind that does not touch the pixels (a small first
+ * letter), has the checksum that it states: stb_image does not look at them. */
+static const char *png_damage(const unsigned char *bytes, size_t size) {
+    uint32_t table[256];
+    crc_table(table);
+    for (size_t at = 8; size - at >= 12;) {
+        const unsigned char *chunk = bytes + at;
+        size_t length = big(chunk);
+        if (length > size - at - 12) break;
+        if (!(chunk[4] & 0x20) && crc(table, chunk + 4, length + 4) != big(chunk + 8 + length))
+            return "damaged PNG (wrong checksum)";
+        if (memcmp(chunk + 4, "IEND", 4) == 0) return NULL;
+        at += length + 12;
+    }
+    return "truncated PNG";
+}
+
 /* ---- BMP ------------------------------------------------------------------------------------- */
 
 static uint32_t little(const unsigned char *p, int n) {
@@ -118,7 +156,7 @@ const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *byte
     case TSR_KIND_PNM:
         return pnm_damage(bytes, size);
     case TSR_KIND_PNG:
-        break;
+        return png_damage(bytes, size);
     }
     return NULL;
 }

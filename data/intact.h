@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What kind of image a file is, and whether all of it is there: stb_image fills what is missing of
- * a truncated JPEG or BMP with grey or black and reports success. Internal to data/. Any thread.
+ * a truncated JPEG or BMP with grey or black, does not look at the checksums of PNG, and reports
+ * success. Internal to data/. Any thread.
  */
 #ifndef TSR_DATA_INTACT_H
 #define TSR_DATA_INTACT_H
@@ -18,8 +19,7 @@ enum tsr_image_kind {
 
 enum tsr_image_kind tsr_image_kind(const unsigned char *bytes, size_t size);
 
-/* NULL if nothing is missing, else what is wrong (static storage). Truncated PNG files are left to
- * the decoder, which finds them. */
+/* NULL if nothing is missing, else what is wrong (static storage). */
 const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *bytes, size_t size);
 
 /* Header of a PNM file; `pixels` is the offset of the first sample. Returns NULL, or what is wrong

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_data_helper.h"
+
+#include "test_data_files.h"
+
+static struct tsr_error err;
+
+static struct tsr_image read_as(const char *path, size_t channels) {
+    struct tsr_image image;
+    assert_ok(tsr_image_read(path, channels, &image, &err), &err);
+    return image;
+}
+
+static void assert_unreadable(const char *path, const char *part) {
+    struct tsr_image image = {.height = 1};
+    memset(&err, 0, sizeof err);
+    assert_fails(tsr_image_read(path, 0, &image, &err), TSR_ERR_FORMAT, &err, part);
+    assert_non_null(strstr(err.message, path));
+    assert_null(image.pixels);
+    assert_int_equal(image.height, 0);
+}
+
+static void assert_same(const struct tsr_image *a, const struct tsr_image *b) {
+    assert_int_equal(a->height, b->height);
+    assert_int_equal(a->width, b->width);
+    assert_int_equal(a->channels, b->channels);
+    assert_memory_equal(a->pixels, b->pixels, a->height * a->width * a->channels);
+}
+
+/* ---- reading and writing ------------------------------------------------------------------- */
+
+static void png_round_trip(void **state) {
+    (void)state;
+    const size_t sizes[][2] = {{1, 1}, {1, 300}, {300, 1}, {37, 53}};
+    for (size_t i = 0; i < 8; i++) {
+        size_t channels = i % 2 ? 3 : 1;
+        struct tsr_image image =
+                             make_image(sizes[i / 2][0], sizes[i / 2][1], channels, (unsigned)i),
+                         back, probe;
+        const char *path = in_folder("a.png");
+        write_png(path, &image);
+        back = read_as(path, 0);
+        assert_same(&image, &back);
+        assert_ok(tsr_image_probe(path, &probe, &err), &err);
+        assert_int_equal(probe.height, image.height);
+        assert_int_equal(probe.width, image.width);
+        assert_int_equal(probe.channels, channels);
+        assert_null(probe.pixels);
+        tsr_image_clear(&image);
+        tsr_image_clear(&back);
+    }
+    assert_int_equal(files_in_folder(), 1);
+}
+
+/* Writes bytes of test_data_files.h into the folder. */
+#define PUT(name, array) (write_file(in_folder(name), array, sizeof array), in_folder(name))
+
+static void assert_pixels(const char *path, size_t channels, size_t found, const char *pixels) {
+    struct tsr_image image = read_as(path, channels);
+    assert_int_equal(image.height, 1);
+    assert_int_equal(image.width, 2);
+    assert_int_equal(image.channels, found);
+    assert_memory_equal(image.pixels, pixels, 2 * found);
+    tsr_image_clear(&image);
+}
+
+static void channels_are_converted(void **state) {
+    (void)state;
+    const char *rgba = PUT("rgba.png", png_rgba), *la = PUT("la.png", png_grey_alpha);
+    const char grey[2] = {(77 * 10 + 150 * 20 + 29 * 30) >> 8, (77 * 40 + 150 * 50 + 29 * 60) >> 8};
+    assert_pixels(rgba, 0, 3, "\x0a\x14\x1e\x28\x32\x3c");
+    assert_pixels(rgba, 3, 3, "\x0a\x14\x1e\x28\x32\x3c");
+    assert_pixels(rgba, 1, 1, grey);
+    assert_pixels(la, 0, 1, "\x07\x09");
+    assert_pixels(la, 3, 3, "\x07\x07\x07\x09\x09\x09");
+    assert_pixels(PUT("palette.png", png_palette), 0, 3, "\x01\x02\x03\xc8\x64\x32");
+    assert_pixels(PUT("wide.png", png_wide), 0, 1, "\x12\xfe");
+
+    struct tsr_image image;
+    assert_fails(tsr_image_read(rgba, 2, &image, &err), TSR_ERR_ARGUMENT, &err, "2 channels");
+}
+
+static void jpeg(void **state) {
+    (void)state;
+    const char *paths[2] = {PUT("a.jpg", jpeg_baseline), PUT("b.jpeg", jpeg_progressive)};
+    for (int i = 0; i < 2; i++) {
+        struct tsr_image image = read_as(paths[i], 0);
+        assert_int_equal(image.height, 24);
+        assert_int_equal(image.width, 40);
+        assert_int_equal(image.channels, 3);
+        for (int row = 0; row < 24; row++)
+            for (int column = 0; column < 40; column++) {
+                const uint8_t *rgb = image.pixels + (row * 40 + column) * 3;
+                assert_in_range(rgb[0] + 20, 6 * column, 6 * column + 40);
+                assert_in_range(rgb[1] + 20, 10 * row, 10 * row + 40);
+                assert_in_range(rgb[2] + 20, 128 + 2 * column - 3 * row,
+                                168 + 2 * column - 3 * row);
+            }
+        tsr_image_clear(&image);
+    }
+    struct tsr_image image = read_as(PUT("c.jpg", jpeg_grey), 0);
+    assert_int_equal(image.channels, 1);
+    assert_in_range(image.pixels[12 * 40 + 7], 110, 130);
+    tsr_image_clear(&image);
+}
+
+/* A BMP of 24 bits, 3 x 2; rows come from the bottom, blue first, padded to 12 bytes. */
+static size_t put_bmp(const char *path) {
+    const unsigned char bmp[] = "BM\x4e\0\0\0\0\0\0\0\x36\0\0\0"
+                                "\x28\0\0\0\3\0\0\0\2\0\0\0\1\0\x18\0\0\0\0\0"
+                                "\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                "cbafedihg\0\0\0"
+                                "CBAFEDIHG\0\0";
+    write_file(path, bmp, sizeof bmp);
+    return sizeof bmp;
+}
+
+static void bmp(void **state) {
+    (void)state;
+    const char *path = in_folder("a.bmp");
+    assert_int_equal(put_bmp(path), 78);
+    struct tsr_image image = read_as(path, 0);
+    assert_int_equal(image.height, 2);
+    assert_int_equal(image.width, 3);
+    assert_memory_equal(image.pixels, "ABCDEFGHIabcdefghi", 18);
+    tsr_image_clear(&image);
+}
+
+static void pnm(void **state) {
+    (void)state;
+    struct tsr_image image =
+        read_as(write_text("a.pgm", "P5\n# a comment\n 3 # and\n2\n255\nabcdef"), 0);
+    assert_int_equal(image.height, 2);
+    assert_int_equal(image.width, 3);
+    assert_int_equal(image.channels, 1);
+    assert_memory_equal(image.pixels, "abcdef", 6);
+    tsr_image_clear(&image);
+
+    image = read_as(write_text("b.ppm", "P6 1 2 255 abcdef"), 0);
+    assert_int_equal(image.height, 2);
+    assert_int_equal(image.channels, 3);
+    assert_memory_equal(image.pixels, "abcdef", 6);
+    tsr_image_clear(&image);
+
+    const char wide[] = "P5 2 1 65535\n\x80\x00\xff\xff";
+    write_file(in_folder("c.pgm"), wide, sizeof wide - 1);
+    image = read_as(in_folder("c.pgm"), 3);
+    assert_memory_equal(image.pixels, "\x80\x80\x80\xff\xff\xff", 6);
+    tsr_image_clear(&image);
+
+    const char few[] = "P5 2 1 3\n\x01\x09";
+    write_file(in_folder("d.pgm"), few, sizeof few - 1);
+    image = read_as(in_folder("d.pgm"), 0);
+    assert_memory_equal(image.pixels, "\x55\xff", 2);
+    tsr_image_clear(&image);
+
+    assert_unreadable(write_text("e.pgm", "P5 3 2 255\nabcde"), "truncated PNM");
+    assert_unreadable(write_text("f.pgm", "P5 999999999 999999999 255\nabc"), "truncated PNM");
+    assert_unreadable(write_text("g.pgm", "P5 3 2"), "damaged PNM header");
+    assert_unreadable(write_text("h.pgm", "P5 3 0 255\nabc"), "without pixels");
+    assert_unreadable(write_text("i.pgm", "P5 1 1 70000\nabc"), "largest value");
+    assert_unreadable(write_text("j.ppm", "P3 1 1 255\n1 2 3"), "other than P5");
+}
+
+/* ---- damage -------------------------------------------------------------------------------- */
+
+static void assert_whole_or_error(const char *source, const char *ending) {
+    size_t size;
+    char *bytes = slurp(source, &size), name[16];
+    snprintf(name, sizeof name, "cut%s", ending);
+    const char *cut = in_folder(name);
+    for (size_t n = 0; n<size; n += n> 700 && n + 40 < size ? 61 : 1) {
+        struct tsr_image image;
+        write_file(cut, bytes, n);
+        if (tsr_image_read(cut, 0, &image, &err) == TSR_OK)
+            fail_msg("%s: %zu of %zu bytes were taken for an image", ending, n, size);
+        assert_int_equal(err.status, TSR_ERR_FORMAT);
+        assert_non_null(strstr(err.message, name));
+    }
+    free(bytes);
+}
+
+static void truncated_files(void **state) {
+    (void)state;
+    assert_whole_or_error(PUT("a.jpg", jpeg_baseline), ".jpg");
+    assert_whole_or_error(PUT("b.jpg", jpeg_progressive), ".jpg");
+    assert_whole_or_error(put_png("c.png", 20, 30, 3, 3), ".png");
+    assert_int_equal(put_bmp(in_folder("d.bmp")), 78);
+    assert_whole_or_error(in_folder("d.bmp"), ".bmp");
+}
+
+/* stb_image does not look at the checksums: a wrong bit would be wrong pixels. */
+static void png_with_a_wrong_bit(void **state) {
+    (void)state;
+    size_t size;
+    const char *path = put_png("a.png", 20, 30, 3, 3);
+    unsigned char *bytes = slurp(path, &size);
+    for (size_t i = 0; i < size; i += 7) {
+        bytes[i] ^= 4;
+        write_file(path, bytes, size);
+        bytes[i] ^= 4;
+        assert_unreadable(path, "");
+    }
+    free(bytes);
+}
+
+/* A JPEG with an embedded thumbnail has two end markers: losing the outer one must be seen. Data
+ * behind the image, which cameras and editors append, must not matter. */
+static void jpeg_with_thumbnail_and_tail(void **state) {
+    (void)state;
+    enum { n = sizeof jpeg_baseline };
+    struct tsr_image back;
+    const char *both = in_folder("b.jpg");
+    unsigned char file[2 * n + 100];
+    memcpy(file, jpeg_baseline, 2);
+    file[2] = 0xff;
+    file[3] = 0xe1;
+    file[4] = (unsigned char)((n + 2) >> 8);
+    file[5] = (unsigned char)(n + 2);
+    memcpy(file + 6, jpeg_baseline, n);
+    memcpy(file + 6 + n, jpeg_baseline + 2, n - 2);
+    size_t size = 2 * n + 4;
+
+    write_file(both, file, size);
+    back = read_as(both, 0);
+    tsr_image_clear(&back);
+    memcpy(file + size, "\0\0garbage\xff\xd8", 12);
+    write_file(both, file, size + 12);
+    back = read_as(both, 0);
+    tsr_image_clear(&back);
+    write_file(both, file, size - 2);
+    assert_unreadable(both, "truncated JPEG");
+    write_file(both, file, n + 40);
+    assert_unreadable(both, "truncated JPEG");
+}
+
+static void not_an_image(void **state) {
+    (void)state;
+    struct tsr_image image;
+    assert_unreadable(write_text("a.jpg", "this is not an image"), "not a JPEG, PNG, BMP or PNM");
+    assert_unreadable(write_text("b.jpg", ""), "not a JPEG, PNG, BMP or PNM");
+    assert_unreadable(write_text("c.gif", "GIF89a\1\1"), "not a JPEG, PNG, BMP or PNM");
+    assert_unreadable(folder, "not a regular file");
+    assert_fails(tsr_image_read(in_folder("gone.png"), 0, &image, &err), TSR_ERR_IO, &err,
+                 "gone.png: cannot be opened: No such file");
+    assert_fails(tsr_image_probe(in_folder("gone.png"), &image, &err), TSR_ERR_IO, &err,
+                 "gone.png");
+}
+
+/* Sides are refused before anything of their size is allocated. */
+static void enormous_images(void **state) {
+    (void)state;
+    assert_unreadable(PUT("a.png", png_300_megapixels),
+                      "15000x20000 (height x width); at most 268435456 pixels");
+    assert_unreadable(PUT("c.png", png_4_gigapixels), "damaged header");
+    assert_unreadable(write_text("b.pgm", "P5 70000 1 255\nabc"), "truncated");
+    struct tsr_image image;
+    assert_fails(tsr_image_create(&image, 70000, 1, 3, &err), TSR_ERR_FORMAT, &err, "70000x1");
+    assert_fails(tsr_image_create(&image, 5, 5, 4, &err), TSR_ERR_ARGUMENT, &err, "not 4");
+    tsr_image_clear(&image);
+    tsr_image_clear(NULL);
+}
+
+static void unwritable_png(void **state) {
+    (void)state;
+    struct tsr_image image = make_image(4, 4, 3, 1);
+    assert_fails(tsr_image_write_png(in_folder("no/a.png"), &image, &err), TSR_ERR_IO, &err,
+                 "no/a.png: cannot create");
+    image.channels = 2;
+    assert_fails(tsr_image_write_png(in_folder("a.png"), &image, &err), TSR_ERR_ARGUMENT, &err,
+                 "not 2");
+    assert_int_equal(files_in_folder(), 0);
+    tsr_image_clear(&image);
+}
+
+/* ---- fitting ------------------------------------------------------------------------------- */
+
+static void fit_names(void **state) {
+    (void)state;
+    enum tsr_fit fit;
+    for (int f = TSR_FIT_CROP; f <= TSR_FIT_TILE; f++) {
+        assert_ok(tsr_fit_parse(tsr_fit_name((enum tsr_fit)f), &fit, &err), &err);
+        assert_int_equal(fit, f);
+    }
+    assert_fails(tsr_fit_parse("stretch", &fit, &err), TSR_ERR_NOT_FOUND, &err,
+                 "crop, cover, squash, tile");
+}
+
+static bool part_equals(const struct tsr_image *image, size_t top, size_t left, size_t height,
+                        size_t width, const uint8_t *out) {
+    for (size_t row = 0; row < height; row++)
+        if (memcmp(out + row * width * image->channels,
+                   image->pixels + ((top + row) * image->width + left) * image->channels,
+                   width * image->channels) != 0)
+            return false;
+    return true;
+}
+
+static void crop(void **state) {
+    (void)state;
+    struct tsr_image image = make_image(218, 178, 3, 1);
+    uint8_t *out = malloc(178 * 178 * 3);
+    assert_non_null(out);
+    assert_int_equal(tsr_fit_count(&image, TSR_FIT_CROP, 178, 178), 1);
+    assert_ok(tsr_fit_apply(&image, TSR_FIT_CROP, 0, 178, 178, out, &err), &err);
+    assert_true(part_equals(&image, 20, 0, 178, 178, out));
+    assert_int_equal(tsr_fit_count(&image, TSR_FIT_CROP, 178, 179), 0);
+    assert_fails(tsr_fit_apply(&image, TSR_FIT_CROP, 0, 178, 179, out, &err), TSR_ERR_SHAPE, &err,
+                 "218x178 (height x width) is too small for a crop of 178x179");
+    free(out);
+    tsr_image_clear(&image);
+}
+
+/* For sizes of all kinds: the count is that of whole tiles, each is a part of the image, none
+ * overlaps another, and what is left out is shared evenly between the sides. */
+static void tiles(void **state) {
+    (void)state;
+    for (size_t h = 1; h < 24; h += 3)
+        for (size_t w = 1; w < 24; w += 2)
+            for (size_t th = 1; th < 9; th += 2)
+                for (size_t tw = 2; tw < 9; tw += 3) {
+                    struct tsr_image image = make_image(h, w, 1, (unsigned)(h * w));
+                    uint8_t out[81], covered[24][24] = {{0}};
+                    size_t down = h / th, across = w / tw, n = down * across;
+                    assert_int_equal(tsr_fit_count(&image, TSR_FIT_TILE, th, tw), n);
+                    for (size_t k = 0; k < n; k++) {
+                        size_t top = (h % th) / 2 + k / across * th;
+                        size_t left = (w % tw) / 2 + k % across * tw;
+                        assert_ok(tsr_fit_apply(&image, TSR_FIT_TILE, k, th, tw, out, &err), &err);
+                        assert_true(part_equals(&image, top, left, th, tw, out));
+                        for (size_t i = 0; i < th * tw; i++)
+                            assert_int_equal(covered[top + i / tw][left + i % tw]++, 0);
+                    }
+                    assert_int_not_equal(tsr_fit_apply(&image, TSR_FIT_TILE, n, th, tw, out, &err),
+                                         TSR_OK);
+                    tsr_image_clear(&image);
+                }
+}
+
+static void scaling_keeps_constants_and_sizes(void **state) {
+    (void)state;
+    const size_t sides[] = {1, 2, 7, 64, 101};
+    for (size_t i = 0; i < 5 * 5 * 5 * 5; i++) {
+        size_t h = sides[i % 5], w = sides[i / 5 % 5];
+        size_t height = sides[i / 25 % 5], width = sides[i / 125];
+        struct tsr_image image = make_image(h, w, 3, 1);
+        uint8_t *out = malloc(height * width * 3);
+        assert_non_null(out);
+        memset(image.pixels, 201, h * w * 3);
+        for (int fit = TSR_FIT_COVER; fit <= TSR_FIT_SQUASH; fit++) {
+            assert_int_equal(tsr_fit_count(&image, (enum tsr_fit)fit, height, width), 1);
+            assert_ok(tsr_fit_apply(&image, (enum tsr_fit)fit, 0, height, width, out, &err), &err);
+            for (size_t p = 0; p < height * width * 3; p++)
+                assert_in_range(out[p], 200, 202);
+        }
+        free(out);
+        tsr_image_clear(&image);
+    }
+}
+
+/* A side that keeps its length keeps its pixels: nothing is blurred across it. */
+static void unscaled_side_is_exact(void **state) {
+    (void)state;
+    struct tsr_image image = make_image(12, 30, 3, 5);
+    uint8_t out[12 * 30 * 3];
+    for (size_t p = 0; p < 12 * 30; p++) /* all rows alike */
+        memcpy(image.pixels + p * 3, image.pixels + p % 30 * 3, 3);
+    assert_ok(tsr_fit_apply(&image, TSR_FIT_SQUASH, 0, 6, 30, out, &err), &err);
+    assert_true(part_equals(&image, 0, 0, 6, 30, out));
+    assert_ok(tsr_fit_apply(&image, TSR_FIT_SQUASH, 0, 12, 30, out, &err), &err);
+    assert_true(part_equals(&image, 0, 0, 12, 30, out));
+    assert_ok(tsr_fit_apply(&image, TSR_FIT_COVER, 0, 12, 12, out, &err), &err);
+    assert_true(part_equals(&image, 0, 9, 12, 12, out));
+    tsr_image_clear(&image);
+}
+
+/* The centre of the image stays the centre, and the longer side is cut evenly. */
+static void cover_is_centred(void **state) {
+    (void)state;
+    struct tsr_image image = make_image(40, 100, 1, 1);
+    uint8_t out[20 * 20];
+    for (size_t p = 0; p < 40 * 100; p++)
+        image.pixels[p] = (uint8_t)(2 * (p % 100)); /* a ramp: 2 a pixel */
+    assert_ok(tsr_fit_apply(&image, TSR_FIT_COVER, 0, 20, 20, out, &err), &err);
+    for (size_t p = 0; p < 20 * 20; p++) /* pixel x covers 30 + 2x and the next */
+        assert_in_range(out[p], 2 * (30 + 2 * (p % 20)), 2 * (30 + 2 * (p % 20)) + 2);
+    tsr_image_clear(&image);
+}
+
+/* Stripes of one pixel, scaled to a quarter, are an even grey: the filter sees all pixels. */
+static void scaling_down_filters(void **state) {
+    (void)state;
+    struct tsr_image image = make_image(64, 64, 1, 1);
+    uint8_t out[16 * 16];
+    for (size_t p = 0; p < 64 * 64; p++)
+        image.pixels[p] = p % 2 ? 255 : 0;
+    assert_ok(tsr_fit_apply(&image, TSR_FIT_SQUASH, 0, 16, 16, out, &err), &err);
+    for (size_t row = 0; row < 16; row++)
+        for (size_t column = 2; column < 14; column++)
+            assert_in_range(out[row * 16 + column], 120, 135);
+    tsr_image_clear(&image);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(png_round_trip),
+        TEST(channels_are_converted),
+        TEST(jpeg),
+        TEST(bmp),
+        TEST(pnm),
+        TEST(truncated_files),
+        TEST(png_with_a_wrong_bit),
+        TEST(jpeg_with_thumbnail_and_tail),
+        TEST(not_an_image),
+        TEST(enormous_images),
+        TEST(unwritable_png),
+        TEST(fit_names),
+        TEST(crop),
+        TEST(tiles),
+        TEST(scaling_keeps_constants_and_sizes),
+        TEST(unscaled_side_is_exact),
+        TEST(cover_is_centred),
+        TEST(scaling_down_filters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
