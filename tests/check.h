@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the tests share: cmocka, scaled comparison, temporary folders.
+ * What the tests share: cmocka, comparison, random numbers.
  */
 #ifndef TSR_TESTS_CHECK_H
 #define TSR_TESTS_CHECK_H
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "base/status.h"
 
 /* A statement that must succeed; its message is shown otherwise. */
@@ -56,6 +57,33 @@ static inline double relative_error(const tsr_real *a, const double *b, size_t n
             fail_msg("%s: relative error %.3g above %.3g", (what), close_error,                    \
                      (double)(tolerance));                                                         \
     } while (0)
+
+/* Equal in every bit; says where not. */
+#define ASSERT_SAME_BITS(what, a, b, n)                                                            \
+    do {                                                                                           \
+        size_t same_at = 0, same_n = (n);                                                          \
+        while (same_at < same_n && memcmp((a) + same_at, (b) + same_at, sizeof *(a)) == 0)         \
+            same_at++;                                                                             \
+        if (same_at < same_n)                                                                      \
+            fail_msg("%s: item %zu of %zu: %.17g, not %.17g", (what), same_at, same_n,             \
+                     (double)(a)[same_at], (double)(b)[same_at]);                                  \
+    } while (0)
+
+/* The next of a fixed sequence of random numbers, uniform in [lo, hi). */
+static inline double draw(double lo, double hi) {
+    static uint64_t count;
+    return lo + (hi - lo) * tsr_random_uniform(2026, TSR_STREAM_USER, count++);
+}
+
+/* ... and a whole number in lo .. hi. */
+static inline size_t draw_size(size_t lo, size_t hi) {
+    return lo + (size_t)draw(0, (double)(hi - lo + 1));
+}
+
+static inline void draw_all(tsr_real *x, size_t n, double lo, double hi) {
+    for (size_t i = 0; i < n; i++)
+        x[i] = (tsr_real)draw(lo, hi);
+}
 
 /* `n` items of `size` zero bytes. */
 static inline void *make(size_t n, size_t size) {
