@@ -50,11 +50,11 @@ HELPER int leave_folder(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_folder, leave_folder)
 
-/* A path in the folder: one of a few rotating buffers. */
+/* A path in the folder: good for the next 255 calls. */
 HELPER const char *in_folder(const char *name) {
-    static char paths[16][256];
+    static char paths[256][256];
     static unsigned next;
-    char *path = paths[next++ % 16];
+    char *path = paths[next++ % 256];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }

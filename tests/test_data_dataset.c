@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_data_helper.h"
+
+#include "data/dataset.h"
+#include "data/h5.h"
+
+static struct tsr_error err;
+
+struct content {
+    enum tsr_h5_type type;
+    size_t rank, dims[4];
+    const uint8_t *split;
+    size_t n_split;
+    const char *const *names;
+    size_t n_names;
+    const char *format;
+    int64_t version;
+};
+
+/* A file as somebody may have written it; its numbers count up. */
+static const char *put_file(const struct content *c) {
+    const char *path = in_folder("d.h5");
+    size_t n = 1;
+    struct tsr_h5 *file;
+    for (size_t i = 0; i < c->rank; i++)
+        n *= c->dims[i];
+    uint8_t *data = calloc(n + 1, 8);
+    assert_non_null(data);
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint8_t)i;
+    assert_ok(tsr_h5_create(path, &file, &err), &err);
+    if (c->rank)
+        assert_ok(tsr_h5_write(file, "/images", c->type, c->rank, c->dims, data, 0, &err), &err);
+    if (c->split)
+        assert_ok(tsr_h5_write(file, "/split", TSR_H5_U8, 1, &c->n_split, c->split, 0, &err), &err);
+    if (c->names) assert_ok(tsr_h5_write_strings(file, "/names", c->n_names, c->names, &err), &err);
+    if (c->format) {
+        assert_ok(tsr_h5_write_attr_str(file, "/", "format", c->format, &err), &err);
+        assert_ok(tsr_h5_write_attr_i64(file, "/", "format_version", c->version, &err), &err);
+    }
+    assert_ok(tsr_h5_commit(file, &err), &err);
+    tsr_h5_close(file);
+    free(data);
+    return path;
+}
+
+static struct tsr_dataset *open_content(const struct content *c) {
+    struct tsr_dataset *dataset;
+    assert_ok(tsr_dataset_open(put_file(c), &dataset, &err), &err);
+    return dataset;
+}
+
+static void assert_refused(const struct content *c, enum tsr_status status, const char *part) {
+    struct tsr_dataset *dataset;
+    const char *path = put_file(c);
+    assert_fails(tsr_dataset_open(path, &dataset, &err), status, &err, part);
+    assert_non_null(strstr(err.message, "d.h5: "));
+    assert_null(dataset);
+}
+
+static void foreign_layouts(void **state) {
+    (void)state;
+    for (size_t channels = 0; channels <= 3; channels += channels ? 2 : 1) {
+        const struct content c = {TSR_H5_U8, channels ? 4 : 3, {5, 2, 3, channels}, .split = NULL};
+        size_t count = channels ? channels : 1, size = 6 * count, n;
+        struct tsr_dataset *dataset = open_content(&c);
+        assert_int_equal(tsr_dataset_images(dataset), 5);
+        assert_int_equal(tsr_dataset_height(dataset), 2);
+        assert_int_equal(tsr_dataset_width(dataset), 3);
+        assert_int_equal(tsr_dataset_channels(dataset), count);
+        for (size_t i = 5; i-- > 0;) {
+            uint8_t image[18];
+            assert_ok(tsr_dataset_read(dataset, i, image, &err), &err);
+            for (size_t k = 0; k < size; k++)
+                assert_int_equal(image[k], i * size + k);
+        }
+        for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++) {
+            const uint32_t *all = tsr_dataset_split(dataset, (enum tsr_split)s, &n);
+            assert_int_equal(n, 5);
+            for (uint32_t i = 0; i < 5; i++)
+                assert_int_equal(all[i], i);
+        }
+        assert_string_equal(tsr_dataset_name(dataset, 0), "#0");
+        assert_string_equal(tsr_dataset_name(dataset, 4), "#4");
+        assert_string_equal(tsr_dataset_name(dataset, 5), "#?");
+        tsr_dataset_close(dataset);
+    }
+    tsr_dataset_close(NULL);
+}
+
+static void splits_and_names(void **state) {
+    (void)state;
+    const uint8_t split[6] = {2, 0, 0, 2, 0, 2};
+    const char *const names[6] = {"a", "b", "c", "d", "e", "f"};
+    const struct content c = {TSR_H5_U8, 3, {6, 2, 2}, split, 6, names, 6, "tessera-dataset", 1};
+    struct tsr_dataset *dataset = open_content(&c);
+    size_t n;
+    const uint32_t *train = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+    assert_int_equal(n, 3);
+    assert_true(train[0] == 1 && train[1] == 2 && train[2] == 4);
+    const uint32_t *test = tsr_dataset_split(dataset, TSR_SPLIT_TEST, &n);
+    assert_int_equal(n, 3);
+    assert_true(test[0] == 0 && test[1] == 3 && test[2] == 5);
+    (void)tsr_dataset_split(dataset, TSR_SPLIT_VAL, &n);
+    assert_int_equal(n, 0);
+    (void)tsr_dataset_split(dataset, TSR_SPLIT_ALL, &n);
+    assert_int_equal(n, 6);
+    assert_string_equal(tsr_dataset_name(dataset, 3), "d");
+    tsr_dataset_close(dataset);
+
+    const struct content few = {TSR_H5_U8, 3, {6, 2, 2}, .names = names, .n_names = 5};
+    dataset = open_content(&few);
+    assert_string_equal(tsr_dataset_name(dataset, 3), "#3");
+    tsr_dataset_close(dataset);
+}
+
+static void wrong_layouts(void **state) {
+    (void)state;
+    const struct {
+        struct content content;
+        const char *message;
+    } cases[] = {
+        {{TSR_H5_U8, 0, {0}, .split = NULL}, "/images is missing"},
+        {{TSR_H5_U8, 2, {10, 20}, .split = NULL},
+         "/images has rank 2 [10,20]; expected [N,H,W] or [N,H,W,C]"},
+        {{TSR_H5_U8, 4, {3, 3, 8, 8}, .split = NULL},
+         "[3,3,8,8]; expected [N,H,W,C] with 1 or 3 channels, which come last"},
+        {{TSR_H5_U8, 3, {0, 8, 8}, .split = NULL}, "expected 1 to 2^32-1 images"},
+        {{TSR_H5_U8, 3, {1, 70000, 1}, .split = NULL}, "sides of 1..65535"},
+        {{TSR_H5_U8, 3, {1, 1, 0}, .split = NULL}, "sides of 1..65535"},
+        {{TSR_H5_F32, 3, {2, 8, 8}, .split = NULL}, "does not hold 8-bit unsigned"},
+        {{TSR_H5_I64, 3, {2, 8, 8}, .split = NULL}, "does not hold 8-bit unsigned"},
+        {{TSR_H5_U8, 3, {2, 8, 8}, .split = (const uint8_t[]){0, 3}, .n_split = 2},
+         "/split is 3 for image 1; expected 0 (train), 1 (val) or 2 (test)"},
+        {{TSR_H5_U8, 3, {2, 8, 8}, .split = (const uint8_t[]){0, 1, 2}, .n_split = 3},
+         "/split has shape [3]; expected [2]"},
+        {{TSR_H5_U8, 3, {2, 8, 8}, .format = "tessera-model", .version = 1},
+         "is a \"tessera-model\"; expected a \"tessera-dataset\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_refused(&cases[i].content, TSR_ERR_FORMAT, cases[i].message);
+    const struct content newer = {
+        TSR_H5_U8, 3, {2, 8, 8}, .format = "tessera-dataset", .version = 2};
+    assert_refused(&newer, TSR_ERR_VERSION, "format_version 2; this program reads up to 1");
+}
+
+static void split_names(void **state) {
+    (void)state;
+    enum tsr_split split;
+    for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++) {
+        assert_ok(tsr_split_parse(tsr_split_name((enum tsr_split)s), &split, &err), &err);
+        assert_int_equal(split, s);
+    }
+    assert_fails(tsr_split_parse("valid", &split, &err), TSR_ERR_NOT_FOUND, &err,
+                 "train, val, test, all");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(foreign_layouts),
+        TEST(splits_and_names),
+        TEST(wrong_layouts),
+        TEST(split_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

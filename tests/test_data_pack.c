@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_data_helper.h"
+
+#include "base/version.h"
+#include "data/dataset.h"
+#include "data/h5.h"
+#include "data/pack.h"
+#include "test_data_files.h"
+
+static struct tsr_error err;
+
+static struct tsr_pack_config config_of(size_t height, size_t width) {
+    struct tsr_pack_config config;
+    tsr_pack_config_default(&config);
+    config.height = height;
+    config.width = width;
+    config.threads = 2;
+    return config;
+}
+
+static struct tsr_pack_report pack(const struct tsr_pack_config *config, const char *source,
+                                   const char *output) {
+    struct tsr_pack_report report;
+    assert_ok(tsr_pack(config, &source, 1, output, NULL, &report, &err), &err);
+    return report;
+}
+
+static enum tsr_status pack_fails(const struct tsr_pack_config *config, const char *source) {
+    struct tsr_pack_report report;
+    memset(&err, 0, sizeof err);
+    return tsr_pack(config, &source, 1, in_folder("out.h5"), NULL, &report, &err);
+}
+
+static struct tsr_dataset *open_dataset(const char *path) {
+    struct tsr_dataset *dataset;
+    assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
+    return dataset;
+}
+
+static size_t split_size(const struct tsr_dataset *dataset, enum tsr_split split) {
+    size_t n;
+    (void)tsr_dataset_split(dataset, split, &n);
+    return n;
+}
+
+/* The split of an image, by asking each. */
+static int split_of(const struct tsr_dataset *dataset, size_t index) {
+    for (int s = 0; s < 3; s++) {
+        size_t n;
+        const uint32_t *members = tsr_dataset_split(dataset, (enum tsr_split)s, &n);
+        for (size_t i = 0; i < n; i++)
+            if (members[i] == index) return s;
+    }
+    return -1;
+}
+
+static int split_of_name(struct tsr_dataset *dataset, const char *name) {
+    for (size_t i = 0; i < tsr_dataset_images(dataset); i++)
+        if (strcmp(tsr_dataset_name(dataset, i), name) == 0) return split_of(dataset, i);
+    return -1;
+}
+
+static void assert_image(struct tsr_dataset *dataset, size_t index, const uint8_t *expected) {
+    size_t size =
+        tsr_dataset_height(dataset) * tsr_dataset_width(dataset) * tsr_dataset_channels(dataset);
+    uint8_t *pixels = malloc(size);
+    assert_non_null(pixels);
+    assert_ok(tsr_dataset_read(dataset, index, pixels, &err), &err);
+    assert_memory_equal(pixels, expected, size);
+    free(pixels);
+}
+
+/* ---- contents ------------------------------------------------------------------------------ */
+
+/* Sorted names, exact pixels, for any number of threads and any compression. */
+static void png_is_packed_exactly(void **state) {
+    (void)state;
+    make_folder("in");
+    make_folder("in/b");
+    for (unsigned i = 0; i < 23; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "in/%s%02u.PNG", i % 2 ? "b/" : "", i);
+        put_png(name, 9, 7, 3, i);
+    }
+    for (int round = 0; round < 3; round++) {
+        struct tsr_pack_config config = config_of(9, 7);
+        config.threads = (size_t)round + 1;
+        config.deflate = round == 2 ? 6 : 0;
+        config.command = "tessera pack in";
+        struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+        assert_int_equal(report.sources, 23);
+        assert_int_equal(report.images, 23);
+        assert_int_equal(report.skipped + report.missing + report.not_listed, 0);
+        assert_int_equal(report.per_split[0], 18);
+        assert_int_equal(report.per_split[1], 3);
+        assert_int_equal(report.per_split[2], 2);
+        struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+        assert_int_equal(tsr_dataset_images(dataset), 23);
+        assert_int_equal(tsr_dataset_height(dataset), 9);
+        assert_int_equal(tsr_dataset_width(dataset), 7);
+        assert_int_equal(tsr_dataset_channels(dataset), 3);
+        assert_string_equal(tsr_dataset_path(dataset), in_folder("out.h5"));
+        for (unsigned i = 0; i < 23; i++) {
+            unsigned number = i < 12 ? 2 * i : 2 * (i - 12) + 1;
+            char name[32];
+            snprintf(name, sizeof name, "%s%02u.PNG", i < 12 ? "" : "b/", number);
+            struct tsr_image image = make_image(9, 7, 3, number);
+            assert_image(dataset, i, image.pixels);
+            assert_string_equal(tsr_dataset_name(dataset, i), name);
+            tsr_image_clear(&image);
+        }
+        uint8_t none;
+        assert_fails(tsr_dataset_read(dataset, 23, &none, &err), TSR_ERR_ARGUMENT, &err,
+                     "there is no 23");
+        tsr_dataset_close(dataset);
+    }
+}
+
+static void attributes_say_how(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(5, 4);
+    config.command = "tessera pack a.png -o out.h5";
+    config.seed = 77;
+    config.fit = TSR_FIT_SQUASH;
+    pack(&config, put_png("a.png", 9, 7, 3, 1), in_folder("out.h5"));
+    struct tsr_h5 *file;
+    char text[64];
+    int64_t number;
+    assert_ok(tsr_h5_open(in_folder("out.h5"), &file, &err), &err);
+    const char *const strings[][2] = {{"format", "tessera-dataset"},
+                                      {"version", TSR_VERSION},
+                                      {"command", "tessera pack a.png -o out.h5"},
+                                      {"fit", "squash"},
+                                      {"split_fractions", "0.8,0.1,0.1"}};
+    for (size_t i = 0; i < 5; i++) {
+        assert_ok(tsr_h5_read_attr_str(file, "/", strings[i][0], text, sizeof text, &err), &err);
+        assert_string_equal(text, strings[i][1]);
+    }
+    assert_ok(tsr_h5_read_attr_i64(file, "/", "format_version", &number, &err), &err);
+    assert_int_equal(number, 1);
+    assert_ok(tsr_h5_read_attr_i64(file, "/", "seed", &number, &err), &err);
+    assert_int_equal(number, 77);
+    tsr_h5_close(file);
+}
+
+static void grey_and_colour(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(4, 4);
+    struct tsr_image grey = make_image(4, 4, 1, 1), colour = make_image(4, 4, 3, 2);
+    uint8_t expected[48];
+    make_folder("in");
+    write_png(in_folder("in/a.png"), &grey);
+    write_png(in_folder("in/b.png"), &colour);
+    pack(&config, in_folder("in"), in_folder("rgb.h5"));
+    struct tsr_dataset *dataset = open_dataset(in_folder("rgb.h5"));
+    for (size_t i = 0; i < 48; i++)
+        expected[i] = grey.pixels[i / 3];
+    assert_image(dataset, 0, expected);
+    assert_image(dataset, 1, colour.pixels);
+    tsr_dataset_close(dataset);
+
+    config.channels = 1;
+    pack(&config, in_folder("in"), in_folder("grey.h5"));
+    dataset = open_dataset(in_folder("grey.h5"));
+    assert_int_equal(tsr_dataset_channels(dataset), 1);
+    for (size_t i = 0; i < 16; i++)
+        expected[i] = (uint8_t)((77 * colour.pixels[3 * i] + 150 * colour.pixels[3 * i + 1] +
+                                 29 * colour.pixels[3 * i + 2]) >>
+                                8);
+    assert_image(dataset, 0, grey.pixels);
+    assert_image(dataset, 1, expected);
+    tsr_dataset_close(dataset);
+    tsr_image_clear(&grey);
+    tsr_image_clear(&colour);
+}
+
+static void tiles_are_named_and_stay_together(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(4, 5);
+    config.fit = TSR_FIT_TILE;
+    config.split[0] = config.split[1] = 0.5;
+    config.split[2] = 0;
+    make_folder("in");
+    for (unsigned i = 0; i < 8; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "in/%u.png", i);
+        put_png(name, 9, 16, 3, i);
+    }
+    struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+    assert_int_equal(report.sources, 8);
+    assert_int_equal(report.images, 48);
+    assert_int_equal(report.per_split[0], 24);
+    assert_int_equal(report.per_split[1], 24);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    for (size_t i = 0; i < 48; i++) {
+        char name[16];
+        uint8_t tile[60];
+        struct tsr_image image = make_image(9, 16, 3, (unsigned)i / 6);
+        snprintf(name, sizeof name, "%zu.png#%zu", i / 6, i % 6);
+        assert_string_equal(tsr_dataset_name(dataset, i), name);
+        assert_int_equal(split_of(dataset, i), split_of(dataset, i / 6 * 6));
+        assert_ok(tsr_fit_apply(&image, TSR_FIT_TILE, i % 6, 4, 5, tile, &err), &err);
+        assert_image(dataset, i, tile);
+        tsr_image_clear(&image);
+    }
+    tsr_dataset_close(dataset);
+}
+
+static void files_and_folders(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(4, 4);
+    struct tsr_pack_report report;
+    make_folder("in");
+    make_folder("in/.hidden");
+    make_folder("in/empty.png");
+    put_png("in/z.png", 4, 4, 3, 1);
+    put_png("in/.dot.png", 4, 4, 3, 1);
+    put_png("in/.hidden/a.png", 4, 4, 3, 1);
+    write_text("in/readme.txt", "not an image, and not looked at");
+    assert_int_equal(symlink("..", in_folder("in/loop")), 0);
+    assert_int_equal(symlink(".", in_folder("in/loop2")), 0);
+    make_folder("else");
+    put_png("else/y.png", 4, 4, 3, 2);
+    put_png("x.data", 4, 4, 3, 3);
+    char slash[128];
+    snprintf(slash, sizeof slash, "%s/", in_folder("in"));
+    const char *const sources[3] = {in_folder("x.data"), slash, in_folder("else")};
+    assert_ok(tsr_pack(&config, sources, 3, in_folder("out.h5"), NULL, &report, &err), &err);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    /* Through the first link lie the files of the folder above, the output's temporary one not. */
+    const char *const names[] = {"x.data", "loop/else/y.png", "z.png", "y.png"};
+    assert_int_equal(tsr_dataset_images(dataset), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(tsr_dataset_name(dataset, i), names[i]);
+    tsr_dataset_close(dataset);
+}
+
+/* ---- splits -------------------------------------------------------------------------------- */
+
+static void folders_are_splits(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(4, 4);
+    const char *const names[] = {"train/a.png", "val/b.png",        "validation/c.png",
+                                 "test/d.png",  "x/test/val/e.png", "trains/f.png"};
+    const int splits[] = {0, 1, 1, 2, 2, 1};
+    const char *const folders[] = {"in",   "in/train",  "in/val",        "in/validation", "in/test",
+                                   "in/x", "in/x/test", "in/x/test/val", "in/trains"};
+    for (size_t i = 0; i < 9; i++)
+        make_folder(folders[i]);
+    for (unsigned i = 0; i < 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "in/%s", names[i]);
+        put_png(name, 4, 4, 3, i);
+    }
+    config.split[0] = config.split[2] = 0;
+    config.split[1] = 1;
+    pack(&config, in_folder("in"), in_folder("out.h5"));
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(split_of_name(dataset, names[i]), splits[i]);
+    tsr_dataset_close(dataset);
+}
+
+static void random_split(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    make_folder("in");
+    for (unsigned i = 0; i < 50; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "in/%02u.png", i);
+        put_png(name, 2, 2, 1, i);
+    }
+    int first[50], differ = 0;
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        config.seed = seed / 2; /* 0, 0, 1 */
+        pack(&config, in_folder("in"), in_folder("out.h5"));
+        struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+        assert_int_equal(split_size(dataset, TSR_SPLIT_TRAIN), 40);
+        assert_int_equal(split_size(dataset, TSR_SPLIT_VAL), 5);
+        assert_int_equal(split_size(dataset, TSR_SPLIT_TEST), 5);
+        assert_int_equal(split_size(dataset, TSR_SPLIT_ALL), 50);
+        for (size_t i = 0; i < 50; i++) {
+            if (seed == 0) first[i] = split_of(dataset, i);
+            if (seed == 1) assert_int_equal(split_of(dataset, i), first[i]);
+            if (seed == 2) differ += split_of(dataset, i) != first[i];
+        }
+        tsr_dataset_close(dataset);
+    }
+    assert_true(differ > 4);
+}
+
+static void limit_is_spread(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    make_folder("in");
+    for (unsigned i = 0; i < 20; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "in/%02u.png", i);
+        put_png(name, 2, 2, 1, i);
+    }
+    config.limit = 5;
+    struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+    assert_int_equal(report.sources, 5);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    const char *const names[] = {"00.png", "04.png", "08.png", "12.png", "16.png"};
+    for (size_t i = 0; i < 5; i++)
+        assert_string_equal(tsr_dataset_name(dataset, i), names[i]);
+    tsr_dataset_close(dataset);
+    config.limit = 100;
+    assert_int_equal(pack(&config, in_folder("in"), in_folder("out.h5")).sources, 20);
+}
+
+static void split_file(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    make_folder("in");
+    make_folder("in/sub");
+    make_folder("in/val");
+    put_png("in/a.png", 2, 2, 1, 0);
+    put_png("in/b c.png", 2, 2, 1, 1);
+    put_png("in/d.png", 2, 2, 1, 2);
+    put_png("in/sub/e.png", 2, 2, 1, 3);
+    put_png("in/sub/f.png", 2, 2, 1, 4);
+    put_png("in/val/g.png", 2, 2, 1, 5);
+    config.split_file = write_text("split.txt", "a.png 2\n"
+                                                "\n"
+                                                "  b c.png\ttrain\r\n"
+                                                "sub/e.png val\n"
+                                                "f.png   0\n"
+                                                "gone.png 1\n"
+                                                "gone.png 1\n"
+                                                "g.png test");
+    struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+    assert_int_equal(report.sources, 5);
+    assert_int_equal(report.not_listed, 1);
+    assert_int_equal(report.missing, 1);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    assert_int_equal(split_of_name(dataset, "a.png"), 2);
+    assert_int_equal(split_of_name(dataset, "b c.png"), 0);
+    assert_int_equal(split_of_name(dataset, "d.png"), -1);
+    assert_int_equal(split_of_name(dataset, "sub/e.png"), 1);
+    assert_int_equal(split_of_name(dataset, "sub/f.png"), 0);
+    assert_int_equal(split_of_name(dataset, "val/g.png"), 1);
+    tsr_dataset_close(dataset);
+}
+
+static void bad_split_files(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    const char *image = put_png("a.png", 2, 2, 1, 0);
+    const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"a.png 0\nb.png 3\n", "split.txt: line 2 is \"b.png 3\"; expected \"name split\""},
+        {"a.png 0\n\nb.png\n", "split.txt: line 3 is \"b.png\""},
+        {"a.png all\n", "line 1 is \"a.png all\""},
+        {"a.png -1\n", "line 1"},
+        {"image_id,partition\na.png,0\n", "line 1 is \"image_id,partition\""},
+        {"a.png 0\nb.png 1\na.png 1\n", "line 3 puts \"a.png\" into another split than line 1"},
+        {"\n \n", "names no image"},
+        {"b.png 0\n", "names none of the 1 images found"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        config.split_file = write_text("split.txt", cases[i].text);
+        enum tsr_status status = pack_fails(&config, image);
+        assert_true(status == TSR_ERR_FORMAT || status == TSR_ERR_NOT_FOUND);
+        assert_fails(status, status, &err, cases[i].message);
+    }
+    write_file(in_folder("split.txt"), "a.png 0\n\0\0 1\n", 13);
+    assert_fails(pack_fails(&config, image), TSR_ERR_FORMAT, &err, "line 2 is not text");
+    config.split_file = in_folder("gone.txt");
+    assert_fails(pack_fails(&config, image), TSR_ERR_IO, &err, "gone.txt: cannot be opened");
+    assert_int_equal(files_in_folder(), 2);
+}
+
+/* ---- failures ------------------------------------------------------------------------------ */
+
+struct log {
+    char text[2048];
+    size_t done, total, calls, stop_after;
+};
+
+static void log_skipped(void *user, const char *path, const char *why) {
+    struct log *log = user;
+    size_t used = strlen(log->text);
+    snprintf(log->text + used, sizeof log->text - used, "%s|%s\n", strrchr(path, '/') + 1, why);
+}
+
+static int log_progress(void *user, size_t done, size_t total) {
+    struct log *log = user;
+    assert_true(done > log->done);
+    log->done = done;
+    log->total = total;
+    return ++log->calls > log->stop_after;
+}
+
+static void make_mixture(void) {
+    make_folder("in");
+    for (unsigned i = 0; i < 30; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "in/%02u.png", i);
+        if (i == 3)
+            write_text(name, "no image");
+        else if (i == 17)
+            put_png(name, 7, 6, 3, i);
+        else if (i == 20)
+            assert_int_equal(symlink("nowhere", in_folder(name)), 0);
+        else
+            put_png(name, 8, 6, 3, i);
+    }
+    write_file(in_folder("in/25.jpg"), jpeg_baseline, sizeof jpeg_baseline - 9);
+}
+
+static void unreadable_files_are_counted(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(8, 6);
+    struct tsr_pack_report report;
+    struct log log = {.stop_after = 1000};
+    const struct tsr_pack_callbacks callbacks = {log_progress, log_skipped, &log};
+    make_mixture();
+    const char *source = in_folder("in");
+    assert_ok(tsr_pack(&config, &source, 1, in_folder("out.h5"), &callbacks, &report, &err), &err);
+    assert_int_equal(report.sources, 31);
+    assert_int_equal(report.images, 27);
+    assert_int_equal(report.skipped, 4);
+    assert_string_equal(log.text,
+                        "03.png|not a JPEG, PNG, BMP or PNM image\n"
+                        "17.png|image of 7x6 (height x width) is too small for a crop of 8x6\n"
+                        "20.png|cannot be opened: No such file or directory\n"
+                        "25.jpg|truncated JPEG (it has no end-of-image marker)\n");
+    assert_int_equal(log.done, 31);
+    assert_int_equal(log.total, 31);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    assert_string_equal(tsr_dataset_name(dataset, 3), "04.png");
+    struct tsr_image image = make_image(8, 6, 3, 4);
+    assert_image(dataset, 3, image.pixels);
+    tsr_image_clear(&image);
+    tsr_dataset_close(dataset);
+}
+
+static void strict_ends_at_the_first(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(8, 6);
+    config.strict = true;
+    make_mixture();
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_FORMAT, &err,
+                 "in/03.png: not a JPEG");
+    assert_int_equal(remove(in_folder("in/03.png")), 0);
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_SHAPE, &err,
+                 "in/17.png: image of 7x6");
+    assert_int_equal(files_in_folder(), 1);
+}
+
+static void interruption_leaves_nothing(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(8, 6);
+    struct tsr_pack_report report;
+    struct log log = {.stop_after = 1};
+    const struct tsr_pack_callbacks callbacks = {log_progress, NULL, &log};
+    make_mixture();
+    const char *source = in_folder("in");
+    assert_fails(tsr_pack(&config, &source, 1, in_folder("out.h5"), &callbacks, &report, &err),
+                 TSR_ERR_INTERRUPTED, &err, "of 31 files");
+    assert_int_equal(files_in_folder(), 1);
+    assert_int_equal(log.calls, 2);
+}
+
+static void nothing_to_pack(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(8, 6);
+    make_folder("in");
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_NOT_FOUND, &err, "no image found");
+    assert_fails(pack_fails(&config, in_folder("gone")), TSR_ERR_IO, &err,
+                 "gone: cannot be opened: No such file");
+    assert_fails(pack_fails(&config, ""), TSR_ERR_IO, &err, "cannot be opened");
+    put_png("in/a.png", 2, 2, 3, 1);
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_NOT_FOUND, &err,
+                 "nothing to write: all of the 1 files");
+    config.fit = TSR_FIT_TILE;
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_NOT_FOUND, &err, "nothing to write");
+    config.fit = TSR_FIT_COVER;
+    const char *source = in_folder("in");
+    assert_fails(tsr_pack(&config, &source, 1, in_folder("no/out.h5"), NULL, NULL, &err),
+                 TSR_ERR_IO, &err, "no/out.h5: cannot create");
+    assert_int_equal(files_in_folder(), 1);
+}
+
+static void bad_settings(void **state) {
+    (void)state;
+    struct tsr_pack_config good = config_of(8, 6), c;
+    assert_ok(tsr_pack_config_check(&good, &err), &err);
+    c = good, c.height = 0;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "size is 0x6");
+    c = good, c.width = 65536;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "8x65536");
+    c = good, c.channels = 2;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "channels is 2");
+    c = good, c.split[0] = 0.9;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "0.9,0.1,0.1");
+    c = good, c.split[0] = 1.1, c.split[1] = -0.2;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "sum is 1");
+    c = good, c.deflate = 10;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "deflate is 10");
+    c = good, c.fit = (enum tsr_fit)9;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "fit 9");
+    c = good, c.threads = 100000;
+    assert_fails(tsr_pack_config_check(&c, &err), TSR_ERR_CONFIG, &err, "threads is 100000");
+    c = good, c.height = c.width = 65535, c.fit = TSR_FIT_COVER;
+    assert_fails(pack_fails(&c, put_png("a.png", 2, 2, 3, 1)), TSR_ERR_UNSUPPORTED, &err, "items");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(png_is_packed_exactly),
+        TEST(attributes_say_how),
+        TEST(grey_and_colour),
+        TEST(tiles_are_named_and_stay_together),
+        TEST(files_and_folders),
+        TEST(folders_are_splits),
+        TEST(random_split),
+        TEST(limit_is_spread),
+        TEST(split_file),
+        TEST(bad_split_files),
+        TEST(unreadable_files_are_counted),
+        TEST(strict_ends_at_the_first),
+        TEST(interruption_leaves_nothing),
+        TEST(nothing_to_pack),
+        TEST(bad_settings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_data_helper.h"
+
+#include <time.h>
+
+#include "base/random.h"
+#include "data/h5.h"
+#include "data/sampler.h"
+
+static struct tsr_error err;
+
+enum { N = 23, HEIGHT = 3, WIDTH = 4, SIZE = HEIGHT * WIDTH };
+
+/* N images whose pixels are 10 * index + place; every fourth is for validation. */
+static struct tsr_dataset *make_dataset(int deflate) {
+    const char *path = in_folder("d.h5");
+    const size_t dims[4] = {N, HEIGHT, WIDTH, 1}, n = N;
+    static uint8_t pixels[N][SIZE], split[N];
+    struct tsr_h5 *file;
+    struct tsr_dataset *dataset;
+    for (size_t i = 0; i < N; i++) {
+        split[i] = i % 4 == 3;
+        for (size_t k = 0; k < SIZE; k++)
+            pixels[i][k] = (uint8_t)(10 * i + k);
+    }
+    assert_ok(tsr_h5_create(path, &file, &err), &err);
+    assert_ok(tsr_h5_write(file, "/images", TSR_H5_U8, 4, dims, pixels, deflate, &err), &err);
+    assert_ok(tsr_h5_write(file, "/split", TSR_H5_U8, 1, &n, split, 0, &err), &err);
+    assert_ok(tsr_h5_commit(file, &err), &err);
+    tsr_h5_close(file);
+    assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
+    return dataset;
+}
+
+/* The first `n` indices of the stream from batch `first` on. */
+static void take(struct tsr_dataset *dataset, enum tsr_split split, size_t batch, uint64_t seed,
+                 uint64_t first, size_t n, uint32_t *out) {
+    struct tsr_sampler *sampler;
+    struct tsr_image_batch b;
+    assert_ok(tsr_sampler_create(dataset, split, batch, seed, first, &sampler, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        if (i % batch == 0) {
+            assert_ok(tsr_sampler_next(sampler, &b, &err), &err);
+            assert_int_equal(b.n, batch);
+            assert_int_equal(b.height, HEIGHT);
+            assert_int_equal(b.width, WIDTH);
+            assert_int_equal(b.channels, 1);
+        }
+        out[i] = b.index[i % batch];
+        assert_true(out[i] < N);
+        for (size_t k = 0; k < SIZE; k++)
+            assert_int_equal(b.pixels[i % batch * SIZE + k], (uint8_t)(10 * out[i] + k));
+    }
+    assert_true(tsr_sampler_waited(sampler) >= 0);
+    tsr_sampler_free(sampler);
+}
+
+static void every_epoch_is_a_permutation(void **state) {
+    (void)state;
+    struct tsr_dataset *dataset = make_dataset(0);
+    const size_t batches[] = {1, 3, 7, 18, 40, 100};
+    for (size_t k = 0; k < 6; k++) {
+        uint32_t stream[18 * 6], order[18];
+        size_t n;
+        take(dataset, TSR_SPLIT_TRAIN, batches[k], 5, 0, 18 * 6, stream);
+        const uint32_t *split = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+        assert_int_equal(n, 18);
+        for (size_t epoch = 0; epoch < 6; epoch++) {
+            tsr_random_permutation(5, TSR_STREAM_SHUFFLE | (uint64_t)epoch << 32, n, order);
+            for (size_t i = 0; i < n; i++)
+                assert_int_equal(stream[epoch * n + i], split[order[i]]);
+        }
+        assert_memory_not_equal(stream, stream + 18, 18 * sizeof *stream);
+    }
+    tsr_dataset_close(dataset);
+}
+
+static void restart_equals_uninterrupted(void **state) {
+    (void)state;
+    struct tsr_dataset *dataset = make_dataset(4);
+    uint32_t whole[300], part[300];
+    const size_t batches[] = {1, 5, 30};
+    for (size_t k = 0; k < 3; k++) {
+        take(dataset, TSR_SPLIT_TRAIN, batches[k], 9, 0, 300, whole);
+        for (size_t first = 0; first * batches[k] < 300; first += first / 3 + 1) {
+            size_t at = first * batches[k];
+            take(dataset, TSR_SPLIT_TRAIN, batches[k], 9, first, 300 - at, part);
+            assert_memory_equal(part, whole + at, (300 - at) * sizeof *part);
+        }
+    }
+    take(dataset, TSR_SPLIT_TRAIN, 5, 10, 0, 300, part);
+    assert_memory_not_equal(part, whole, sizeof part);
+    take(dataset, TSR_SPLIT_VAL, 7, 9, (uint64_t)1 << 40, 100, part);
+    tsr_dataset_close(dataset);
+}
+
+/* A batch stays as it is until the next is asked for, however far reading has gone ahead. */
+static void batch_stays_valid(void **state) {
+    (void)state;
+    struct tsr_dataset *dataset = make_dataset(0);
+    struct tsr_sampler *sampler;
+    struct tsr_image_batch batch;
+    uint8_t pixels[4 * SIZE];
+    const struct timespec pause = {0, 3000000};
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 4, 1, 0, &sampler, &err), &err);
+    for (int i = 0; i < 20; i++) {
+        assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
+        memcpy(pixels, batch.pixels, sizeof pixels);
+        nanosleep(&pause, NULL);
+        assert_memory_equal(pixels, batch.pixels, sizeof pixels);
+    }
+    tsr_sampler_free(sampler);
+    tsr_dataset_close(dataset);
+}
+
+static void stops_at_any_time(void **state) {
+    (void)state;
+    struct tsr_dataset *dataset = make_dataset(0);
+    for (int i = 0; i < 50; i++) {
+        struct tsr_sampler *sampler;
+        struct tsr_image_batch batch;
+        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 8, 1, 0, &sampler, &err), &err);
+        for (int k = 0; k < i % 7; k++)
+            assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
+        tsr_sampler_free(sampler);
+    }
+    tsr_sampler_free(NULL);
+    tsr_dataset_close(dataset);
+}
+
+static void bad_settings(void **state) {
+    (void)state;
+    struct tsr_dataset *dataset = make_dataset(0);
+    struct tsr_sampler *sampler;
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 0, 1, 0, &sampler, &err),
+                 TSR_ERR_CONFIG, &err, "batch is 0");
+    assert_null(sampler);
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_TEST, 2, 1, 0, &sampler, &err),
+                 TSR_ERR_CONFIG, &err, "d.h5: has no image in the split \"test\"");
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, 1, UINT64_MAX, &sampler, &err),
+                 TSR_ERR_CONFIG, &err, "cannot start at batch 18446744073709551615");
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, SIZE_MAX / 4, 1, 0, &sampler, &err),
+                 TSR_ERR_NO_MEMORY, &err, "batch of images");
+    tsr_dataset_close(dataset);
+}
+
+/* One image's compressed bytes are overwritten: batches before it arrive, then the error, again and
+ * again. */
+static void reading_error_surfaces(void **state) {
+    (void)state;
+    tsr_dataset_close(make_dataset(9));
+    const char *path = in_folder("d.h5");
+    size_t size, hits = 0, batches = 0;
+    unsigned char *bytes = slurp(path, &size);
+    for (size_t i = 0; i + 2 < size; i++) /* headers of zlib streams, level 9 */
+        if (bytes[i] == 0x78 && bytes[i + 1] == 0xda && hits++ == 11) memset(bytes + i, 0, 8);
+    assert_true(hits >= N);
+    write_file(path, bytes, size);
+    free(bytes);
+
+    struct tsr_dataset *dataset;
+    struct tsr_sampler *sampler;
+    struct tsr_image_batch batch;
+    enum tsr_status status;
+    assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, 2, 0, &sampler, &err), &err);
+    while ((status = tsr_sampler_next(sampler, &batch, &err)) == TSR_OK && batches < 100)
+        batches++;
+    assert_true(batches < N);
+    for (int i = 0; i < 3; i++) {
+        assert_fails(status, TSR_ERR_FORMAT, &err, "d.h5: /images cannot be read");
+        memset(&err, 0, sizeof err);
+        status = tsr_sampler_next(sampler, &batch, &err);
+    }
+    assert_int_equal(tsr_sampler_next(sampler, &batch, NULL), TSR_ERR_FORMAT);
+    tsr_sampler_free(sampler);
+    tsr_dataset_close(dataset);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(every_epoch_is_a_permutation),
+        TEST(restart_equals_uninterrupted),
+        TEST(batch_stays_valid),
+        TEST(stops_at_any_time),
+        TEST(bad_settings),
+        TEST(reading_error_surfaces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
