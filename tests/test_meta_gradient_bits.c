@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The meta-gradient is a function of its arguments to the last bit: for any number of threads,
+ * whether few tasks are carried by all threads together or many by one each, and call after call.
+ * A task that is not finite shows in its own error alone.
+ */
+#include "tests/check.h"
+
+#include "inner/network.h"
+#include "meta/meta_gradient.h"
+
+enum { SLOTS = 3, STEPS = 2, MAX_TASKS = 300 };
+
+struct fixture {
+    struct tsr_net net;
+    struct tsr_rates rates;
+    size_t n_tasks, max_points;
+    tsr_real *theta, *points;
+    struct tsr_task *task;
+};
+
+struct result {
+    tsr_real *d_theta, *d_rates;
+    double *error;
+};
+
+/* Every third task has max_points points, the others fewer. */
+static void set_up(struct fixture *f, size_t n_tasks, size_t max_points) {
+    struct tsr_network_config config = {.in_dim = 2,
+                                        .out_dim = 3,
+                                        .width = 8,
+                                        .hidden_layers = 1,
+                                        .omega_first = 5,
+                                        .omega_hidden = 5,
+                                        .output_offset = 0.5};
+    memset(f, 0, sizeof *f);
+    tsr_network_layout(&config, &f->net);
+    tsr_rates_layout(&f->rates, TSR_RATES_PER_LAYER_PER_STEP, STEPS, SLOTS, &f->net);
+    f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
+    draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.01, 0.03);
+    f->theta = make(SLOTS * f->net.n_params, sizeof(tsr_real));
+    for (size_t s = 0; s < SLOTS; s++)
+        tsr_network_randomize(&f->net, 5, s, f->theta + s * f->net.n_params);
+    f->n_tasks = n_tasks, f->max_points = max_points;
+    f->points = make(n_tasks * max_points * 5, sizeof(tsr_real));
+    draw_all(f->points, n_tasks * max_points * 5, -1, 1);
+    f->task = make(n_tasks, sizeof *f->task);
+    for (size_t i = 0; i < n_tasks; i++) {
+        tsr_real *x = f->points + i * max_points * 5;
+        struct tsr_points p = {x, x + 2 * max_points, i % 3 ? max_points / 2 + 1 : max_points};
+        f->task[i] = (struct tsr_task){.ctx = p,
+                                       .qry = p,
+                                       .ctx_scale = 1.0 / (double)(3 * p.n),
+                                       .qry_scale = 1.0 / (double)(3 * p.n * n_tasks),
+                                       .slot = draw_size(0, SLOTS - 1)};
+    }
+}
+
+static void tear_down(struct fixture *f) {
+    free(f->rates.value);
+    free(f->theta);
+    free(f->points);
+    free(f->task);
+}
+
+static struct result make_result(const struct fixture *f) {
+    return (struct result){make(SLOTS * f->net.n_params, sizeof(tsr_real)),
+                           make(tsr_rates_count(&f->rates), sizeof(tsr_real)),
+                           make(f->n_tasks, sizeof(double))};
+}
+
+static void clear_result(struct result *r) {
+    free(r->d_theta);
+    free(r->d_rates);
+    free(r->error);
+}
+
+/* `calls` times with the same workspace; the last result. */
+static struct result run(const struct fixture *f, const struct tsr_kernel *kernel,
+                         enum tsr_method method, size_t threads, size_t max_tasks, int calls) {
+    struct tsr_engine engine;
+    struct tsr_meta *meta;
+    struct result r = make_result(f);
+    MUST(tsr_engine_create(&f->net, kernel, threads, &engine, err));
+    MUST(tsr_meta_create(&engine, method, STEPS, &f->rates, SLOTS, max_tasks, f->max_points, &meta,
+                         err));
+    for (int i = 0; i < calls; i++)
+        tsr_meta_gradient(meta, f->theta, &f->rates, f->task, f->n_tasks, r.d_theta, r.d_rates,
+                          r.error);
+    tsr_meta_free(meta);
+    tsr_engine_clear(&engine);
+    return r;
+}
+
+static void assert_same(const struct fixture *f, const struct result *a, const struct result *b,
+                        const char *what) {
+    ASSERT_SAME_BITS(what, a->d_theta, b->d_theta, SLOTS * f->net.n_params);
+    ASSERT_SAME_BITS(what, a->d_rates, b->d_rates, tsr_rates_count(&f->rates));
+    ASSERT_SAME_BITS(what, a->error, b->error, f->n_tasks);
+}
+
+static void check_threads(size_t n_tasks, size_t max_points) {
+    struct fixture f;
+    set_up(&f, n_tasks, max_points);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
+        for (int method = 0; (*k)->available() && method < 3; method++) {
+            struct result one = run(&f, *k, (enum tsr_method)method, 1, n_tasks, 1);
+            assert_true(isfinite(one.error[0]));
+            assert_true(one.d_theta[f.task[0].slot * f.net.n_params] != 0);
+            for (size_t threads = 1; threads <= 3; threads++) {
+                struct result r =
+                    run(&f, *k, (enum tsr_method)method, threads, n_tasks, threads == 2 ? 2 : 1);
+                assert_same(&f, &r, &one, (*k)->name);
+                clear_result(&r);
+            }
+            clear_result(&one);
+        }
+    tear_down(&f);
+}
+
+/* With two or three threads these are below the bound of 8 tasks a thread: a team. */
+static void few_tasks(void **state) {
+    (void)state;
+    check_threads(1, 20);
+    check_threads(5, 33);
+}
+
+/* Regions of several pieces, which only a team shares. */
+static void few_large_tasks(void **state) {
+    (void)state;
+    check_threads(2, 10000);
+}
+
+/* A team with two threads would be too many tasks, with three it is one. */
+static void between(void **state) {
+    (void)state;
+    check_threads(20, 12);
+}
+
+static void many_tasks(void **state) {
+    (void)state;
+    check_threads(60, 12);
+}
+
+/* More tasks than the 128 groups. */
+static void several_tasks_a_group(void **state) {
+    (void)state;
+    check_threads(129, 8);
+    check_threads(MAX_TASKS, 8);
+}
+
+/* The room that the workspace was made for makes no difference. */
+static void spare_room(void **state) {
+    (void)state;
+    struct fixture f;
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    set_up(&f, 7, 20);
+    struct result tight = run(&f, kernel, TSR_METHOD_MAML, 2, 7, 1);
+    struct result roomy = run(&f, kernel, TSR_METHOD_MAML, 2, MAX_TASKS, 3);
+    assert_same(&f, &tight, &roomy, "room");
+    clear_result(&tight);
+    clear_result(&roomy);
+    tear_down(&f);
+}
+
+/* The sum over many tasks in groups, against one task at a time added in double. */
+static void groups_add_up(void **state) {
+    (void)state;
+    struct fixture f, one;
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    set_up(&f, 200, 8);
+    size_t n_theta = SLOTS * f.net.n_params, n_rates = tsr_rates_count(&f.rates);
+    double *theta = make(n_theta, sizeof *theta), *rates = make(n_rates, sizeof *rates);
+    struct result all = run(&f, kernel, TSR_METHOD_MAML, 2, f.n_tasks, 1);
+    one = f;
+    one.n_tasks = 1;
+    for (size_t i = 0; i < f.n_tasks; i++) {
+        one.task = f.task + i;
+        struct result r = run(&one, kernel, TSR_METHOD_MAML, 1, 1, 1);
+        assert_true(r.error[0] == all.error[i]);
+        for (size_t j = 0; j < n_theta; j++)
+            theta[j] += (double)r.d_theta[j];
+        for (size_t j = 0; j < n_rates; j++)
+            rates[j] += (double)r.d_rates[j];
+        clear_result(&r);
+    }
+    ASSERT_CLOSE("theta", all.d_theta, theta, n_theta, 1e-5);
+    ASSERT_CLOSE("rates", all.d_rates, rates, n_rates, 1e-5);
+    clear_result(&all);
+    free(theta);
+    free(rates);
+    tear_down(&f);
+}
+
+static void check_not_finite(size_t n_tasks, size_t bad, tsr_real value) {
+    struct fixture f;
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    set_up(&f, n_tasks, 10);
+    ((tsr_real *)(uintptr_t)f.task[bad].ctx.y)[4] = value;
+    for (int method = 0; method < 3; method++)
+        for (size_t threads = 1; threads <= 2; threads++) {
+            struct result r = run(&f, kernel, (enum tsr_method)method, threads, n_tasks, 1);
+            for (size_t i = 0; i < n_tasks; i++)
+                assert_int_equal(!isfinite(r.error[i]), i == bad);
+            assert_true(isnan(r.error[bad]));
+            clear_result(&r);
+        }
+    tear_down(&f);
+}
+
+static void not_finite(void **state) {
+    (void)state;
+    check_not_finite(1, 0, (tsr_real)NAN);
+    check_not_finite(6, 3, (tsr_real)NAN);
+    check_not_finite(6, 3, (tsr_real)INFINITY);
+    check_not_finite(150, 101, (tsr_real)NAN);
+}
+
+/* The workspace is fit for use after such a task. */
+static void recovers(void **state) {
+    (void)state;
+    struct fixture f;
+    struct tsr_engine engine;
+    struct tsr_meta *meta;
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    set_up(&f, 6, 10);
+    struct result clean = run(&f, kernel, TSR_METHOD_MAML, 2, 6, 1), r = make_result(&f);
+    MUST(tsr_engine_create(&f.net, kernel, 2, &engine, err));
+    MUST(tsr_meta_create(&engine, TSR_METHOD_MAML, STEPS, &f.rates, SLOTS, 6, 10, &meta, err));
+    tsr_real *y = (tsr_real *)(uintptr_t)f.task[2].ctx.y, kept = y[0];
+    y[0] = (tsr_real)NAN;
+    tsr_meta_gradient(meta, f.theta, &f.rates, f.task, 6, r.d_theta, r.d_rates, r.error);
+    assert_true(isnan(r.error[2]));
+    y[0] = kept;
+    tsr_meta_gradient(meta, f.theta, &f.rates, f.task, 6, r.d_theta, r.d_rates, r.error);
+    assert_same(&f, &r, &clean, "after NaN");
+    tsr_meta_gradient(meta, f.theta, &f.rates, f.task, 0, r.d_theta, r.d_rates, r.error);
+    for (size_t i = 0; i < SLOTS * f.net.n_params; i++)
+        assert_true(r.d_theta[i] == 0);
+    tsr_meta_free(meta);
+    tsr_engine_clear(&engine);
+    clear_result(&clean);
+    clear_result(&r);
+    tear_down(&f);
+}
+
+static void names_and_cost(void **state) {
+    (void)state;
+    enum tsr_method method;
+    for (int i = 0; i < 3; i++) {
+        MUST(tsr_method_parse(tsr_method_name((enum tsr_method)i), &method, err));
+        assert_int_equal(method, i);
+    }
+    MUST_FAIL(tsr_method_parse("anil", &method, err), TSR_ERR_NOT_FOUND, "maml, fomaml, reptile");
+    for (size_t k = 0; k < 6; k++) {
+        assert_true(tsr_method_passes(TSR_METHOD_MAML, k) == (double)(9 * k + 3));
+        assert_true(tsr_method_passes(TSR_METHOD_FOMAML, k) == (double)(3 * k + 3));
+        assert_true(tsr_method_passes(TSR_METHOD_REPTILE, k) == (double)(3 * k));
+    }
+    tsr_meta_free(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_tasks),
+        cmocka_unit_test(few_large_tasks),
+        cmocka_unit_test(between),
+        cmocka_unit_test(many_tasks),
+        cmocka_unit_test(several_tasks_a_group),
+        cmocka_unit_test(spare_room),
+        cmocka_unit_test(groups_add_up),
+        cmocka_unit_test(not_finite),
+        cmocka_unit_test(recovers),
+        cmocka_unit_test(names_and_cost),
+    };
+    return cmocka_run_group_tests_name("bits", tests, NULL, NULL);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The exact meta-gradient against central differences of the query loss after adaptation, in every
+ * coordinate of theta and of the rates. The loss is computed here, by the reference kernel and
+ * plain loops. In float the differences are coarse; they still tell the orders and the signs
+ * apart.
+ */
+#include "tests/check.h"
+
+#include "base/memory.h"
+#include "inner/network.h"
+#include "meta/meta_gradient.h"
+
+enum { SLOTS = 3, TASKS = 5, CTX = 11, QRY = 7 };
+
+#ifdef TSR_REAL_DOUBLE
+#define STEP 1e-4
+#define TOLERANCE 2e-9
+#else
+#define STEP 7e-3
+#define TOLERANCE 1e-2
+#endif
+
+struct fixture {
+    struct tsr_net net;
+    struct tsr_engine engine;
+    struct tsr_rates rates;
+    size_t steps;
+    tsr_real *theta; /* [SLOTS, n_params] */
+    tsr_real x[TASKS][(CTX + QRY) * 2], y[TASKS][(CTX + QRY) * 2];
+    struct tsr_task task[TASKS];
+    struct tsr_arena scratch;
+};
+
+/* Tasks of different sizes in mixed order of slots; slot 1 has none. Context and query differ. */
+static void make_tasks(struct fixture *f) {
+    static const size_t slot[TASKS] = {2, 0, 2, 0, 0};
+    for (size_t i = 0; i < TASKS; i++) {
+        draw_all(f->x[i], (CTX + QRY) * 2, -1, 1);
+        draw_all(f->y[i], (CTX + QRY) * 2, 0, 1);
+        struct tsr_points ctx = {f->x[i], f->y[i], CTX - i};
+        struct tsr_points qry = {f->x[i] + CTX * 2, f->y[i] + CTX * 2, QRY - i};
+        f->task[i] = (struct tsr_task){.ctx = ctx,
+                                       .qry = qry,
+                                       .ctx_scale = 1.0 / (double)(ctx.n * 2),
+                                       .qry_scale = 0.3 / (double)(qry.n * 2),
+                                       .slot = slot[i]};
+    }
+}
+
+static void set_up(struct fixture *f, enum tsr_rates_kind kind, size_t steps) {
+    struct tsr_network_config config = {.in_dim = 2,
+                                        .out_dim = 2,
+                                        .width = 4,
+                                        .hidden_layers = 1,
+                                        .omega_first = 3,
+                                        .omega_hidden = 2,
+                                        .output_offset = 0.5};
+    const struct tsr_kernel *kernel;
+    memset(f, 0, sizeof *f);
+    f->steps = steps;
+    tsr_network_layout(&config, &f->net);
+    MUST(tsr_kernel_find("reference", &kernel, err));
+    MUST(tsr_engine_create(&f->net, kernel, 1, &f->engine, err));
+    MUST(tsr_arena_create(&f->scratch, kernel->workspace_size(&f->net), "scratch", err));
+    tsr_rates_layout(&f->rates, kind, steps, SLOTS, &f->net);
+    f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
+    draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.05, 0.15);
+    f->theta = make(SLOTS * f->net.n_params, sizeof(tsr_real));
+    draw_all(f->theta, SLOTS * f->net.n_params, -0.8, 0.8);
+    make_tasks(f);
+}
+
+static void tear_down(struct fixture *f) {
+    tsr_engine_clear(&f->engine);
+    tsr_arena_free(&f->scratch);
+    free(f->rates.value);
+    free(f->theta);
+}
+
+static size_t unit_of(const struct fixture *f, size_t parameter) {
+    size_t layer = 0;
+    if (f->rates.n_units == f->net.n_params) return parameter;
+    while (layer + 1 < f->net.n_layers && parameter >= f->net.weight_at[layer + 1])
+        layer++;
+    return f->rates.n_units == f->net.n_layers ? layer : 0;
+}
+
+static double kernel_gradient(struct fixture *f, const tsr_real *phi,
+                              const struct tsr_points *points, double scale, tsr_real *g) {
+    memset(g, 0, f->net.n_params * sizeof *g);
+    return f->engine.kernel->gradient(&f->net, phi, points, scale, g, NULL, NULL, f->scratch.base);
+}
+
+/* Squared error over the query points of a task after adaptation. */
+static double query_error(struct fixture *f, const struct tsr_task *task) {
+    const struct tsr_rates *r = &f->rates;
+    size_t n = f->net.n_params;
+    tsr_real phi[128], g[128];
+    assert_true(n <= 128);
+    memcpy(phi, f->theta + task->slot * n, n * sizeof *phi);
+    for (size_t k = 0; k < f->steps; k++) {
+        size_t step = r->n_steps > 1 ? k : 0, slot = r->n_slots > 1 ? task->slot : 0;
+        (void)kernel_gradient(f, phi, &task->ctx, task->ctx_scale, g);
+        for (size_t i = 0; i < n; i++)
+            phi[i] -= r->value[(step * r->n_slots + slot) * r->n_units + unit_of(f, i)] * g[i];
+    }
+    return kernel_gradient(f, phi, &task->qry, 1, g);
+}
+
+static double outer_loss(struct fixture *f) {
+    double sum = 0;
+    for (size_t i = 0; i < TASKS; i++)
+        sum += f->task[i].qry_scale * query_error(f, &f->task[i]);
+    return sum;
+}
+
+/* (loss at x + h - loss at x - h) / 2h in the coordinate *x. */
+static double central(struct fixture *f, tsr_real *x, double h) {
+    tsr_real at = *x, up = at + (tsr_real)h, down = at - (tsr_real)h;
+    *x = up;
+    double above = outer_loss(f);
+    *x = down;
+    double below = outer_loss(f);
+    *x = at;
+    return (above - below) / ((double)up - (double)down);
+}
+
+/* Derivatives of the outer loss in every coordinate of x [n], which it depends on: two differences
+ * whose errors of second order cancel. */
+static void differences(struct fixture *f, tsr_real *x, size_t n, double *out) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = (4 * central(f, x + i, STEP) - central(f, x + i, 2 * STEP)) / 3;
+}
+
+static void meta_gradient(struct fixture *f, enum tsr_method method, tsr_real *d_theta,
+                          tsr_real *d_rates) {
+    struct tsr_meta *meta;
+    double error[TASKS];
+    MUST(tsr_meta_create(&f->engine, method, f->steps, &f->rates, SLOTS, TASKS, CTX, &meta, err));
+    /* overwritten, not added to */
+    draw_all(d_theta, SLOTS * f->net.n_params, -1, 1);
+    draw_all(d_rates, tsr_rates_count(&f->rates), -1, 1);
+    tsr_meta_gradient(meta, f->theta, &f->rates, f->task, TASKS, d_theta, d_rates, error);
+    for (size_t i = 0; i < TASKS; i++) {
+        double want = query_error(f, &f->task[i]);
+        if (method != TSR_METHOD_REPTILE) assert_true(fabs(error[i] - want) <= 1e-5 * want);
+    }
+    tsr_meta_free(meta);
+}
+
+struct comparison {
+    size_t n_theta, n_rates;
+    tsr_real *d_theta, *d_rates;
+    double *theta, *rates; /* differences */
+};
+
+static struct comparison compare(struct fixture *f, enum tsr_method method) {
+    struct comparison c = {.n_theta = SLOTS * f->net.n_params,
+                           .n_rates = tsr_rates_count(&f->rates)};
+    c.d_theta = make(c.n_theta, sizeof *c.d_theta);
+    c.d_rates = make(c.n_rates, sizeof *c.d_rates);
+    c.theta = make(c.n_theta, sizeof *c.theta);
+    c.rates = make(c.n_rates, sizeof *c.rates);
+    meta_gradient(f, method, c.d_theta, c.d_rates);
+    differences(f, f->theta, c.n_theta, c.theta);
+    differences(f, f->rates.value, c.n_rates, c.rates);
+    return c;
+}
+
+static void clear(struct comparison *c) {
+    free(c->d_theta);
+    free(c->d_rates);
+    free(c->theta);
+    free(c->rates);
+}
+
+static void check_exact(size_t steps) {
+    for (int kind = 0; kind < 5; kind++) {
+        struct fixture f;
+        set_up(&f, (enum tsr_rates_kind)kind, steps);
+        struct comparison c = compare(&f, TSR_METHOD_MAML);
+        ASSERT_CLOSE("d theta", c.d_theta, c.theta, c.n_theta, TOLERANCE);
+        if (steps > 0)
+            ASSERT_CLOSE("d rates", c.d_rates, c.rates, c.n_rates, TOLERANCE);
+        else
+            for (size_t i = 0; i < c.n_rates; i++)
+                assert_true(c.d_rates[i] == 0);
+        for (size_t i = 0; i < f.net.n_params; i++) /* slot 1 has no tasks */
+            assert_true(c.d_theta[f.net.n_params + i] == 0);
+        clear(&c);
+        tear_down(&f);
+    }
+}
+
+static void no_inner_step(void **state) {
+    (void)state;
+    check_exact(0);
+}
+
+static void one_inner_step(void **state) {
+    (void)state;
+    check_exact(1);
+}
+
+static void three_inner_steps(void **state) {
+    (void)state;
+    check_exact(3);
+}
+
+/* Without inner steps MAML and FOMAML are the plain gradient of the query loss. */
+static void plain_gradient(void **state) {
+    (void)state;
+    for (int method = TSR_METHOD_MAML; method <= TSR_METHOD_FOMAML; method++) {
+        struct fixture f;
+        set_up(&f, TSR_RATES_PER_PARAM, 0);
+        size_t n = f.net.n_params;
+        tsr_real *d_theta = make(SLOTS * n, sizeof *d_theta), *g = make(n, sizeof *g);
+        tsr_real *d_rates = make(tsr_rates_count(&f.rates), sizeof *d_rates);
+        double *want = make(SLOTS * n, sizeof *want);
+        for (size_t i = 0; i < TASKS; i++) {
+            const struct tsr_task *t = &f.task[i];
+            (void)kernel_gradient(&f, f.theta + t->slot * n, &t->qry, t->qry_scale, g);
+            for (size_t j = 0; j < n; j++)
+                want[t->slot * n + j] += (double)g[j];
+        }
+        meta_gradient(&f, (enum tsr_method)method, d_theta, d_rates);
+        ASSERT_CLOSE("plain gradient", d_theta, want, SLOTS * n, 1e-6);
+        free(d_theta);
+        free(g);
+        free(d_rates);
+        free(want);
+        tear_down(&f);
+    }
+}
+
+/* FOMAML, from its definition: the query gradient at phi_K, summed over the tasks of the slot. */
+static void first_order(void **state) {
+    (void)state;
+    struct fixture f;
+    set_up(&f, TSR_RATES_FIXED, 3);
+    size_t n = f.net.n_params;
+    tsr_real *d_theta = make(SLOTS * n, sizeof *d_theta), d_rates, phi[128], g[128];
+    double *want = make(SLOTS * n, sizeof *want);
+    for (size_t i = 0; i < TASKS; i++) {
+        const struct tsr_task *t = &f.task[i];
+        memcpy(phi, f.theta + t->slot * n, n * sizeof *phi);
+        for (size_t k = 0; k < 3; k++) {
+            (void)kernel_gradient(&f, phi, &t->ctx, t->ctx_scale, g);
+            for (size_t j = 0; j < n; j++)
+                phi[j] -= f.rates.value[0] * g[j];
+        }
+        (void)kernel_gradient(&f, phi, &t->qry, t->qry_scale, g);
+        for (size_t j = 0; j < n; j++)
+            want[t->slot * n + j] += (double)g[j];
+    }
+    meta_gradient(&f, TSR_METHOD_FOMAML, d_theta, &d_rates);
+    ASSERT_CLOSE("first order", d_theta, want, SLOTS * n, 1e-5);
+    free(d_theta);
+    free(want);
+    tear_down(&f);
+}
+
+/* Reptile: theta minus the mean of phi_K over the tasks of the slot, nothing for the rates. */
+static void reptile(void **state) {
+    (void)state;
+    struct fixture f;
+    set_up(&f, TSR_RATES_FIXED, 2);
+    size_t n = f.net.n_params, count[SLOTS] = {0};
+    tsr_real *d_theta = make(SLOTS * n, sizeof *d_theta), d_rates, phi[128], g[128];
+    double *want = make(SLOTS * n, sizeof *want);
+    for (size_t i = 0; i < TASKS; i++)
+        count[f.task[i].slot]++;
+    for (size_t i = 0; i < TASKS; i++) {
+        const struct tsr_task *t = &f.task[i];
+        const tsr_real *theta = f.theta + t->slot * n;
+        memcpy(phi, theta, n * sizeof *phi);
+        for (size_t k = 0; k < 2; k++) {
+            (void)kernel_gradient(&f, phi, &t->ctx, t->ctx_scale, g);
+            for (size_t j = 0; j < n; j++)
+                phi[j] -= f.rates.value[0] * g[j];
+        }
+        for (size_t j = 0; j < n; j++)
+            want[t->slot * n + j] += (double)(theta[j] - phi[j]) / (double)count[t->slot];
+    }
+    meta_gradient(&f, TSR_METHOD_REPTILE, d_theta, &d_rates);
+    ASSERT_CLOSE("reptile", d_theta, want, SLOTS * n, 1e-4);
+    assert_true(d_rates == 0);
+    free(d_theta);
+    free(want);
+    tear_down(&f);
+}
+
+/* What is wrong must be rejected by the same comparison, with a wide margin. */
+static void negative_controls(void **state) {
+    (void)state;
+    struct fixture f;
+    set_up(&f, TSR_RATES_PER_PARAM_PER_STEP, 3);
+    struct comparison c = compare(&f, TSR_METHOD_FOMAML);
+    assert_true(relative_error(c.d_theta, c.theta, c.n_theta) > 10 * TOLERANCE);
+    assert_true(relative_error(c.d_rates, c.rates, c.n_rates) > 10 * TOLERANCE);
+    clear(&c);
+    c = compare(&f, TSR_METHOD_MAML);
+    for (size_t i = 0; i < c.n_theta; i++)
+        c.d_theta[i] = -c.d_theta[i];
+    assert_true(relative_error(c.d_theta, c.theta, c.n_theta) > 1);
+    for (size_t i = 0; i < c.n_theta; i++)
+        c.d_theta[i] = -c.d_theta[i];
+    c.d_theta[c.n_theta - 1] = (tsr_real)NAN;
+    assert_false(relative_error(c.d_theta, c.theta, c.n_theta) <= TOLERANCE);
+    clear(&c);
+    tear_down(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_inner_step),     cmocka_unit_test(one_inner_step),
+        cmocka_unit_test(three_inner_steps), cmocka_unit_test(plain_gradient),
+        cmocka_unit_test(first_order),       cmocka_unit_test(reptile),
+        cmocka_unit_test(negative_controls),
+    };
+    return cmocka_run_group_tests_name("differences", tests, NULL, NULL);
+}
