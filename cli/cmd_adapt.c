@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/signals.h"
+#include "data/image.h"
+#include "meta/inr.h"
+#include "meta/reconstruct.h"
+
+struct adapt_args {
+    struct cli_common common;
+    const char *output, *kernel;
+    bool png;
+    size_t inner_steps;
+};
+
+static void defaults(void *args) {
+    struct adapt_args *a = args;
+    a->kernel = "auto";
+}
+
+#define AT(member) offsetof(struct adapt_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "output",
+     .alias = 'o',
+     .metavar = "OUT",
+     .type = CLI_STRING,
+     .at = AT(output),
+     .required = true,
+     .help = "the INR file; with several images, or if it is a folder, a folder that gets "
+             "NAME.inr.h5 of each"},
+    {.name = "png",
+     .type = CLI_FLAG,
+     .at = AT(png),
+     .help = "write the reconstruction too, as NAME.png beside the INR file"},
+    {.name = "inner-steps",
+     .metavar = "K",
+     .type = CLI_SIZE,
+     .at = AT(inner_steps),
+     .max = 1000000,
+     .shown = "the model's",
+     .help = "may exceed the model's: its last rates repeat"},
+    CLI_KERNEL(AT(kernel)),
+    {.type = CLI_END},
+};
+
+/* One call of the command. */
+struct job {
+    struct cli_call *call;
+    const struct adapt_args *args;
+    struct tsr_model *model;
+    struct tsr_reconstruct_config config;
+    double *psnr_db; /* [K+1] */
+    char **paths;    /* [n images] of the INR files */
+    /* Kept from image to image while their size is the same. */
+    struct tsr_reconstructor *reconstructor;
+    size_t height, width;
+};
+
+/* ---- where to -------------------------------------------------------------------------------- */
+
+static enum tsr_status no_memory(struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
+}
+
+static enum tsr_status name_outputs(struct job *job, bool folder, struct tsr_error *err) {
+    size_t n = job->call->n_operands - 1;
+    for (size_t i = 0; i < n; i++) {
+        char *stem = folder ? cli_stem(job->call->operands[i + 1]) : NULL;
+        if (folder && !stem) return no_memory(err);
+        job->paths[i] = cli_join(folder ? job->args->output : "", folder ? stem : job->args->output,
+                                 folder ? ".inr.h5" : "");
+        free(stem);
+        if (!job->paths[i]) return no_memory(err);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(job->paths[i], job->paths[j]) == 0)
+                return TSR_ERROR(err, TSR_ERR_CONFIG, "%s and %s would both be written to %s",
+                                 job->call->operands[j + 1], job->call->operands[i + 1],
+                                 job->paths[i]);
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status prepare_outputs(struct job *job) {
+    struct tsr_error *err = &job->call->err;
+    const char *output = job->args->output;
+    size_t n = job->call->n_operands - 1, length = strlen(output);
+    bool folder = n > 1 || output[length - 1] == '/' || cli_is_folder(output);
+    void *p;
+    TSR_TRY(tsr_alloc(&p, n, sizeof *job->paths, "paths", err));
+    job->paths = p;
+    TSR_TRY(name_outputs(job, folder, err));
+    if (folder) TSR_TRY(cli_make_folder(output, err));
+    return cli_check_output(job->paths[0], job->call->operands, job->call->n_operands, err);
+}
+
+/* ---- one image ------------------------------------------------------------------------------- */
+
+static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t width) {
+    if (job->reconstructor && job->height == height && job->width == width) return TSR_OK;
+    tsr_reconstructor_free(job->reconstructor);
+    job->reconstructor = NULL;
+    job->height = height;
+    job->width = width;
+    return tsr_reconstructor_create(job->model, &job->config, height, width, &job->reconstructor,
+                                    &job->call->err);
+}
+
+static enum tsr_status write_picture(const struct job *job, const struct tsr_inr *inr,
+                                     const char *path, struct tsr_error *err) {
+    struct tsr_image picture = {0};
+    char *png = cli_replace_suffix(path, ".png");
+    if (!png) return no_memory(err);
+    enum tsr_status status = tsr_inr_render(inr, inr->partition->height, inr->partition->width,
+                                            job->config.threads, job->config.kernel, &picture, err);
+    if (status == TSR_OK) status = tsr_image_write_png(png, &picture, err);
+    tsr_image_clear(&picture);
+    free(png);
+    return status;
+}
+
+static void print_row(const struct job *job, const char *path, double seconds) {
+    (void)printf("%s\t%zu\t%zu", path, job->height, job->width);
+    for (size_t k = 0; k <= job->config.inner_steps; k++)
+        (void)printf("\t%.3f", job->psnr_db[k]);
+    (void)printf("\t%.4f\n", seconds);
+    (void)fflush(stdout);
+}
+
+static enum tsr_status adapt(struct job *job, const char *path, const char *output) {
+    struct tsr_image image = {0};
+    struct tsr_inr *inr = NULL;
+    struct tsr_error *err = &job->call->err;
+    enum tsr_status status;
+    struct tsr_reconstruction result = {.psnr_db = job->psnr_db};
+    job->call->phase = CLI_READING;
+    TSR_CHECK(tsr_image_read(path, job->model->net.out_dim, &image, err));
+    status = fit_reconstructor(job, image.height, image.width);
+    if (status == TSR_OK) status = tsr_inr_create(job->model, image.height, image.width, &inr, err);
+    if (status != TSR_OK) tsr_error_prefix(err, "%s", path);
+    TSR_CHECK(status);
+    job->call->phase = CLI_RUNNING;
+    result.phi = inr->phi;
+    tsr_reconstruct(job->reconstructor, image.pixels, &result);
+    TSR_CHECK(tsr_inr_save(inr, output, err));
+    if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));
+    print_row(job, path, result.seconds);
+done:
+    tsr_inr_free(inr);
+    tsr_image_clear(&image);
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+/* A long list should not end at its last item. */
+static enum tsr_status probe_images(const struct cli_call *call, struct tsr_error *err) {
+    struct tsr_image image;
+    for (size_t i = 1; i < call->n_operands; i++)
+        TSR_TRY(tsr_image_probe(call->operands[i], &image, err));
+    return TSR_OK;
+}
+
+static enum tsr_status prepare(struct job *job) {
+    struct cli_call *call = job->call;
+    void *p;
+    TSR_TRY(tsr_model_load(call->operands[0], &job->model, &call->err));
+    if (job->model->net.out_dim != 1 && job->model->net.out_dim != 3)
+        return TSR_ERROR(&call->err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
+                         call->operands[0], job->model->net.out_dim);
+    TSR_TRY(probe_images(call, &call->err));
+    tsr_reconstruct_config_default(job->model, &job->config);
+    if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;
+    job->config.threads = job->args->common.threads;
+    job->config.kernel = job->args->kernel;
+    TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
+    job->psnr_db = p;
+    call->phase = CLI_RUNNING;
+    return prepare_outputs(job);
+}
+
+static enum tsr_status adapt_all(struct job *job) {
+    struct cli_call *call = job->call;
+    (void)printf("#image\theight\twidth");
+    for (size_t k = 0; k <= job->config.inner_steps; k++)
+        (void)printf("\tpsnr_db_%zu", k);
+    (void)printf("\tseconds\n");
+    cli_signals_catch();
+    for (size_t i = 1; i < call->n_operands; i++) {
+        TSR_TRY(adapt(job, call->operands[i], job->paths[i - 1]));
+        if (cli_interrupted())
+            return TSR_ERROR(&call->err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu images",
+                             i, call->n_operands - 1);
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct job job = {.call = call, .args = call->args};
+    enum tsr_status status = prepare(&job);
+    if (status == TSR_OK) status = adapt_all(&job);
+    for (size_t i = 0; job.paths && i + 1 < call->n_operands; i++)
+        free(job.paths[i]);
+    free(job.paths);
+    free(job.psnr_db);
+    tsr_reconstructor_free(job.reconstructor);
+    tsr_model_free(job.model);
+    return status;
+}
+
+const struct cli_command cli_adapt = {
+    .name = "adapt",
+    .group = "images",
+    .summary = "reconstruct images in a few steps: image to INR file",
+    .operands = "M.h5 IMAGE... -o OUT",
+    .about =
+        "Adapts the model to each image, which keeps its size, and writes the adapted weights\n"
+        "as an INR file that `tessera render` turns into a picture of any size. Prints PSNR\n"
+        "(dB) after every inner step, tab-separated.",
+    .options = options,
+    .args_size = sizeof(struct adapt_args),
+    .defaults = defaults,
+    .min_operands = 2,
+    .max_operands = SIZE_MAX,
+    .run = run,
+};

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/evaluation.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/progress.h"
+#include "cli/sheet.h"
+#include "cli/signals.h"
+#include "cli/training.h"
+#include "data/pack.h"
+#include "meta/inr.h"
+
+#define CELL 22 /* pixels; the tiles are 8 cells high and wide */
+#define TILE (8 * CELL)
+#define GAIN 8 /* of the error maps */
+#define MAX_PHOTOS 8
+#define THUMB_HEIGHT 240
+#define THUMB_WIDTH 320
+
+struct demo_args {
+    struct cli_common common;
+    const char *output, *samples;
+    double seconds;
+};
+
+static void defaults(void *args) {
+    struct demo_args *a = args;
+    a->output = "demo";
+    a->samples = "data/sample";
+    a->seconds = 75;
+}
+
+#define AT(member) offsetof(struct demo_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "output",
+     .alias = 'o',
+     .metavar = "DIR",
+     .type = CLI_STRING,
+     .at = AT(output),
+     .help = "folder for dataset, model and pictures"},
+    {.name = "samples",
+     .metavar = "DIR",
+     .type = CLI_STRING,
+     .at = AT(samples),
+     .help = "folder with photos in train, val and test"},
+    {.name = "time",
+     .metavar = "TIME",
+     .type = CLI_DURATION,
+     .at = AT(seconds),
+     .positive = true,
+     .max = 1e9,
+     .help = "how long to train"},
+    {.type = CLI_END},
+};
+
+struct demo {
+    struct cli_call *call;
+    const struct demo_args *args;
+    char *dataset, *model_path, *sheet_path, *test_folder; /* owned */
+    struct tsr_model *model;
+    char *photos[MAX_PHOTOS]; /* owned paths */
+    size_t n_photos;
+    struct sheet sheet;
+};
+
+static void say(const struct demo *d, const char *text) {
+    if (!d->args->common.quiet) (void)fprintf(stderr, "\n== %s\n", text);
+}
+
+/* ---- the dataset ----------------------------------------------------------------------------- */
+
+static int pack_progress(void *user, size_t done, size_t total) {
+    (void)user, (void)done, (void)total;
+    return cli_interrupted();
+}
+
+static enum tsr_status pack(struct demo *d) {
+    struct tsr_pack_config config;
+    struct tsr_pack_report r;
+    const struct tsr_pack_callbacks callbacks = {.progress = pack_progress};
+    tsr_pack_config_default(&config);
+    config.height = config.width = TILE;
+    config.fit = TSR_FIT_TILE;
+    config.seed = d->args->common.seed;
+    config.threads = d->args->common.threads;
+    config.command = d->call->line;
+    say(d, "pack: the sample photos, cut into tiles");
+    TSR_TRY(tsr_pack(&config, &d->args->samples, 1, d->dataset, &callbacks, &r, &d->call->err));
+    (void)printf("%s: %zu tiles of %dx%d (%zu train, %zu val, %zu test) from %zu photos\n",
+                 d->dataset, r.images, TILE, TILE, r.per_split[0], r.per_split[1], r.per_split[2],
+                 r.sources - r.skipped);
+    return TSR_OK;
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+static enum tsr_status train(struct demo *d) {
+    struct tsr_model_config model;
+    struct tsr_trainer_config config;
+    struct tsr_trainer *trainer;
+    struct cli_data data;
+    struct tsr_error *err = &d->call->err;
+    tsr_model_config_default(&model);
+    tsr_trainer_config_default(&config);
+    model.partition =
+        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+    config.seconds = d->args->seconds;
+    config.seed = d->args->common.seed;
+    config.threads = d->args->common.threads;
+    config.output = d->model_path;
+    config.command = d->call->line;
+    say(d, "train: initial weights of one small network for all cells");
+    TSR_TRY(cli_data_look(d->dataset, &data, err));
+    TSR_TRY(tsr_trainer_create(&model, &config, d->dataset, NULL, &trainer, err));
+    if (!d->args->common.quiet) cli_training_table(trainer, &data, stderr);
+    enum tsr_status status = cli_training_run(trainer, d->args->common.quiet, err);
+    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+    if (status == TSR_OK)
+        (void)printf("%s: %llu outer steps in %.0f s\n", d->model_path,
+                     (unsigned long long)p->outer_step, p->seconds);
+    tsr_trainer_free(trainer);
+    return status;
+}
+
+static void print_comparison(const struct tsr_evaluation *learned, const struct cli_baseline *b) {
+    (void)printf("#k\tlearned_psnr_db\trandom_psnr_db\n");
+    for (size_t k = 0; k <= learned->inner_steps; k++)
+        (void)printf("%zu\t%.2f\t%.2f\n", k, learned->psnr_db[k], b->result.psnr_db[k]);
+    (void)printf("after %zu inner steps on %zu tiles of photos never seen: %.2f dB from learned "
+                 "initial weights,\n%.2f dB from random ones at their best rate (%g, chosen on "
+                 "%s)\n",
+                 learned->inner_steps, learned->images, learned->psnr_db[learned->inner_steps],
+                 b->result.psnr_db[b->result.inner_steps], b->rate, tsr_split_name(b->chosen_on));
+}
+
+static enum tsr_status evaluate(struct demo *d) {
+    struct tsr_dataset *dataset = NULL;
+    struct tsr_evaluation learned = {0};
+    struct cli_baseline baseline = {0};
+    struct tsr_reconstruct_config config;
+    struct tsr_error *err = &d->call->err;
+    enum tsr_status status;
+    say(d, "eval: held-out tiles, against random initial weights");
+    TSR_CHECK(tsr_model_load(d->model_path, &d->model, err));
+    TSR_CHECK(tsr_dataset_open(d->dataset, &dataset, err));
+    tsr_reconstruct_config_default(d->model, &config);
+    config.threads = d->args->common.threads;
+    const struct cli_evaluation e = {.model = d->model,
+                                     .dataset = dataset,
+                                     .split = TSR_SPLIT_TEST,
+                                     .config = &config,
+                                     .quiet = d->args->common.quiet};
+    TSR_CHECK(cli_evaluate(&e, "", &learned, err));
+    TSR_CHECK(cli_evaluate_baseline(&e, d->args->common.seed, &baseline, err));
+    print_comparison(&learned, &baseline);
+done:
+    tsr_evaluation_clear(&learned);
+    tsr_evaluation_clear(&baseline.result);
+    tsr_dataset_close(dataset);
+    return status;
+}
+
+/* ---- the pictures ---------------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The images of the folder test, sorted by name. */
+static enum tsr_status find_photos(struct demo *d) {
+    struct tsr_image image;
+    DIR *folder = opendir(d->test_folder);
+    if (!folder)
+        return TSR_ERROR(&d->call->err, TSR_ERR_IO, "%s: %s", d->test_folder, strerror(errno));
+    for (struct dirent *entry; d->n_photos < MAX_PHOTOS && (entry = readdir(folder));) {
+        char *path = entry->d_name[0] == '.' ? NULL : cli_join(d->test_folder, entry->d_name, "");
+        if (path && tsr_image_probe(path, &image, NULL) == TSR_OK)
+            d->photos[d->n_photos++] = path;
+        else
+            free(path);
+    }
+    (void)closedir(folder);
+    qsort(d->photos, d->n_photos, sizeof *d->photos, by_name);
+    return TSR_OK;
+}
+
+/* A photo and its reconstructions. */
+struct showing {
+    struct tsr_image photo, error_map;
+    struct tsr_inr *inr;
+    struct tsr_reconstructor *reconstructor;
+    double *psnr_db;   /* [K+1] */
+    uint8_t *pictures; /* [K+1, H, W, C] */
+    double seconds;
+};
+
+static void clear_showing(struct showing *s) {
+    tsr_image_clear(&s->photo);
+    tsr_image_clear(&s->error_map);
+    tsr_inr_free(s->inr);
+    tsr_reconstructor_free(s->reconstructor);
+    free(s->psnr_db);
+    free(s->pictures);
+}
+
+/* The picture after k inner steps; a view. */
+static struct tsr_image picture_of(const struct showing *s, size_t k) {
+    struct tsr_image view = s->photo;
+    view.pixels = s->pictures + k * s->photo.height * s->photo.width * s->photo.channels;
+    return view;
+}
+
+static enum tsr_status reconstruct(struct demo *d, const char *path, struct showing *s) {
+    struct tsr_reconstruct_config config;
+    struct tsr_error *err = &d->call->err;
+    void *p;
+    tsr_reconstruct_config_default(d->model, &config);
+    config.threads = d->args->common.threads;
+    TSR_TRY(tsr_image_read(path, d->model->net.out_dim, &s->photo, err));
+    size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
+    TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
+    TSR_TRY(tsr_inr_create(d->model, height, width, &s->inr, err));
+    TSR_TRY(tsr_alloc(&p, states, sizeof(double), "PSNR", err));
+    s->psnr_db = p;
+    TSR_TRY(tsr_alloc(&p, states, height * width * s->photo.channels, "pictures", err));
+    s->pictures = p;
+    struct tsr_reconstruction result = {
+        .psnr_db = s->psnr_db, .phi = s->inr->phi, .pictures = s->pictures};
+    tsr_reconstruct(s->reconstructor, s->photo.pixels, &result);
+    s->seconds = result.seconds;
+    struct tsr_image last = picture_of(s, config.inner_steps);
+    return sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);
+}
+
+/* Original, the picture after every inner step, error map: from place (row, 0) on, in `cols`
+ * columns. */
+static enum tsr_status put_showing(struct sheet *sheet, size_t row, const char *name,
+                                   const struct showing *s, size_t inner_steps,
+                                   struct tsr_error *err) {
+    char caption[64];
+    size_t place = row * sheet->cols;
+    TSR_TRY(sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->photo, name, err));
+    for (size_t k = 0; k <= inner_steps; k++) {
+        struct tsr_image picture = picture_of(s, k);
+        (void)snprintf(caption, sizeof caption, "%zu step%s %.1f dB", k, k == 1 ? "" : "s",
+                       s->psnr_db[k]);
+        place++;
+        TSR_TRY(sheet_put(sheet, place / sheet->cols, place % sheet->cols, &picture, caption, err));
+    }
+    place++;
+    (void)snprintf(caption, sizeof caption, "error x %d", GAIN);
+    return sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->error_map, caption, err);
+}
+
+static enum tsr_status write_photo(struct demo *d, const char *name, const struct showing *s) {
+    struct sheet own;
+    struct tsr_error *err = &d->call->err;
+    enum tsr_status status = TSR_ERR_NO_MEMORY;
+    size_t places = d->model->config.inner_steps + 3, cols = (places + 1) / 2;
+    char *inr = cli_join(d->args->output, name, ".inr.h5");
+    char *png = cli_join(d->args->output, name, ".png");
+    own.canvas = (struct tsr_image){0};
+    if (!inr || !png) goto done;
+    TSR_CHECK(tsr_inr_save(s->inr, inr, err));
+    TSR_CHECK(sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
+    TSR_CHECK(put_showing(&own, 0, name, s, d->model->config.inner_steps, err));
+    TSR_CHECK(tsr_image_write_png(png, &own.canvas, err));
+done:
+    sheet_clear(&own);
+    free(inr);
+    free(png);
+    return status;
+}
+
+static enum tsr_status show_photo(struct demo *d, size_t i) {
+    struct showing s = {0};
+    size_t last = d->model->config.inner_steps;
+    enum tsr_status status;
+    char *name = cli_stem(d->photos[i]);
+    if (!name) return TSR_ERROR(&d->call->err, TSR_ERR_NO_MEMORY, "no memory for a name");
+    TSR_CHECK(reconstruct(d, d->photos[i], &s));
+    TSR_CHECK(write_photo(d, name, &s));
+    TSR_CHECK(put_showing(&d->sheet, i, name, &s, last, &d->call->err));
+    (void)printf("%s/%s.png: %zux%zu, %.2f dB after %zu inner steps, %.0f ms\n", d->args->output,
+                 name, s.photo.height, s.photo.width, s.psnr_db[last], last, 1e3 * s.seconds);
+done:
+    clear_showing(&s);
+    free(name);
+    return status;
+}
+
+static enum tsr_status show(struct demo *d) {
+    struct tsr_error *err = &d->call->err;
+    say(d, "adapt: whole photos never seen, in three inner steps");
+    TSR_TRY(find_photos(d));
+    if (d->n_photos == 0) return TSR_OK;
+    TSR_TRY(sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
+                         THUMB_WIDTH, err));
+    for (size_t i = 0; i < d->n_photos; i++) {
+        TSR_TRY(show_photo(d, i));
+        if (cli_interrupted()) return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
+    }
+    TSR_TRY(tsr_image_write_png(d->sheet_path, &d->sheet.canvas, err));
+    (void)printf("%s: all of them, with the error after the last step\n", d->sheet_path);
+    return TSR_OK;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static enum tsr_status run_all(struct demo *d) {
+    struct cli_call *call = d->call;
+    TSR_TRY(cli_check_input(d->args->samples, &call->err));
+    call->phase = CLI_RUNNING;
+    d->dataset = cli_join(d->args->output, "photos", ".h5");
+    d->model_path = cli_join(d->args->output, "model", ".h5");
+    d->sheet_path = cli_join(d->args->output, "demo", ".png");
+    d->test_folder = cli_join(d->args->samples, "test", "");
+    if (!d->dataset || !d->model_path || !d->sheet_path || !d->test_folder)
+        return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for paths");
+    TSR_TRY(cli_make_folder(d->args->output, &call->err));
+    cli_signals_catch();
+    TSR_TRY(pack(d));
+    TSR_TRY(train(d));
+    TSR_TRY(evaluate(d));
+    return show(d);
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct demo d = {.call = call, .args = call->args};
+    enum tsr_status status = run_all(&d);
+    sheet_clear(&d.sheet);
+    tsr_model_free(d.model);
+    for (size_t i = 0; i < d.n_photos; i++)
+        free(d.photos[i]);
+    free(d.dataset);
+    free(d.model_path);
+    free(d.sheet_path);
+    free(d.test_folder);
+    return status;
+}
+
+const struct cli_command cli_demo = {
+    .name = "demo",
+    .group = "about",
+    .summary = "the whole chain on the sample photos, with pictures",
+    .operands = "",
+    .about = "Packs the sample photos, meta-trains for a minute or so, compares with random\n"
+             "initial weights on photos never seen, and writes pictures of their\n"
+             "reconstructions: DIR/demo.png shows all.",
+    .options = options,
+    .args_size = sizeof(struct demo_args),
+    .defaults = defaults,
+    .run = run,
+};

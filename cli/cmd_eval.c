@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/version.h"
+#include "cli/evaluation.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/rule.h"
+#include "cli/signals.h"
+#include "cli/training.h"
+#include "data/file.h"
+
+struct eval_args {
+    struct cli_common common;
+    enum tsr_split split;
+    size_t limit;
+    size_t inner_steps, sgd_steps;
+    struct tsr_inner_optimizer optimizer;
+    struct cli_rule rule;
+    const char *baseline, *kernel, *json;
+};
+
+static void defaults(void *args) {
+    struct eval_args *a = args;
+    a->split = TSR_SPLIT_TEST;
+    a->optimizer =
+        (struct tsr_inner_optimizer){.kind = TSR_INNER_SGD, .adam_lr = 1e-3, .warmup = 20};
+    a->kernel = "auto";
+}
+
+static enum tsr_status check_baseline(const char *text, struct tsr_error *err) {
+    if (strcmp(text, "random") == 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_CONFIG, "\"%s\" is not a baseline; random is", text);
+}
+
+#define AT(member) offsetof(struct eval_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "images", .type = CLI_HEADING},
+    {.name = "split",
+     .metavar = "SPLIT",
+     .type = CLI_ENUM,
+     .names = &cli_enum_split,
+     .at = AT(split),
+     .help = "images to evaluate on"},
+    {.name = "limit",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(limit),
+     .help = "at most the first N images; 0: all"},
+
+    {.name = "inner loop", .type = CLI_HEADING},
+    {.name = "inner-steps",
+     .metavar = "K",
+     .type = CLI_SIZE,
+     .at = AT(inner_steps),
+     .max = 1000000,
+     .shown = "the model's",
+     .help = "may exceed the model's: its last rates repeat"},
+    {.name = "inner-optimizer",
+     .metavar = "KIND",
+     .type = CLI_ENUM,
+     .names = &cli_enum_optimizer,
+     .at = AT(optimizer.kind),
+     .help = "gradient steps with the model's rates, or Adam after --sgd-steps of these"},
+    {.name = "sgd-steps",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(sgd_steps),
+     .max = 1000000,
+     .shown = "the model's inner steps",
+     .help = "gradient steps before Adam begins"},
+    {.name = "adam-lr",
+     .metavar = "A",
+     .type = CLI_DOUBLE,
+     .at = AT(optimizer.adam_lr),
+     .positive = true,
+     .help = "Adam's rate"},
+    {.name = "adam-warmup",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(optimizer.warmup),
+     .help = "inner steps over which Adam's rate rises"},
+
+    {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
+    CLI_RULE_OPTIONS(struct eval_args, rule, ""),
+
+    {.name = "comparison and output", .type = CLI_HEADING},
+    {.name = "baseline",
+     .metavar = "random",
+     .type = CLI_STRING,
+     .at = AT(baseline),
+     .check = check_baseline,
+     .help = "evaluate a random initialisation of the same networks too, after as many gradient "
+             "steps at one fixed rate, the best of 1e-4 to 10 on other images"},
+    {.name = "json",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .at = AT(json),
+     .help = "write all figures there as JSON; -: to stdout, instead of the table"},
+    CLI_KERNEL(AT(kernel)),
+    {.type = CLI_END},
+};
+
+/* ---- output ---------------------------------------------------------------------------------- */
+
+struct outcome {
+    const struct tsr_model *model; /* with the partition in use */
+    const struct eval_args *args;
+    const struct tsr_reconstruct_config *config;
+    struct cli_data data;
+    const char *model_path;
+    struct tsr_evaluation result;
+    struct cli_baseline baseline; /* if asked for */
+};
+
+static double params_per_value(const struct outcome *o) {
+    return (double)o->result.params_per_image /
+           (double)(o->data.height * o->data.width * o->data.channels);
+}
+
+static void print_table(const struct outcome *o) {
+    const struct tsr_evaluation *e = &o->result, *b = &o->baseline.result;
+    bool baseline = o->args->baseline != NULL;
+    (void)printf("#k\tpsnr_db\tpsnr_db_std\tssim%s\n",
+                 baseline ? "\trandom_psnr_db\trandom_ssim" : "");
+    for (size_t k = 0; k <= e->inner_steps; k++) {
+        (void)printf("%zu\t%.3f\t%.3f\t%.4f", k, e->psnr_db[k], e->psnr_db_std[k], e->ssim[k]);
+        if (baseline) (void)printf("\t%.3f\t%.4f", b->psnr_db[k], b->ssim[k]);
+        (void)printf("\n");
+    }
+    (void)printf("images\t%zu\nseconds_per_image\t%.6f\nparams_per_image\t%zu\n"
+                 "params_per_value\t%.4f\nflops_per_image\t%.6g\n",
+                 e->images, e->seconds_per_image, e->params_per_image, params_per_value(o),
+                 e->flops_per_image);
+    if (e->not_finite) (void)printf("not_finite_images\t%zu\n", e->not_finite);
+    if (baseline)
+        (void)printf("random_rate\t%g\nrandom_rate_chosen_on\t%s\n", o->baseline.rate,
+                     tsr_split_name(o->baseline.chosen_on));
+}
+
+static void json_config(struct json *j, const struct outcome *o) {
+    char rule[64], network[160];
+    const struct tsr_model_config *c = &o->model->config;
+    const struct tsr_inner_optimizer *optimizer = &o->config->optimizer;
+    const struct tsr_kernel *kernel = NULL;
+    tsr_partition_rule_describe(&c->partition, rule, sizeof rule);
+    cli_describe_network(&c->network, network, sizeof network);
+    json_open(j, "config", '{');
+    json_string(j, "version", tsr_version());
+    json_string(j, "model", o->model_path);
+    json_string(j, "dataset", o->data.path);
+    json_string(j, "split", tsr_split_name(o->args->split));
+    json_integer(j, "limit", o->args->limit);
+    json_integer(j, "height", o->data.height);
+    json_integer(j, "width", o->data.width);
+    json_integer(j, "channels", o->data.channels);
+    json_string(j, "partition", rule);
+    json_string(j, "slots", tsr_slots_name(c->slots));
+    json_string(j, "network", network);
+    json_integer(j, "network_width", c->network.width);
+    json_integer(j, "hidden_layers", c->network.hidden_layers);
+    json_number(j, "omega_first", c->network.omega_first);
+    json_number(j, "omega_hidden", c->network.omega_hidden);
+    json_number(j, "output_offset", c->network.output_offset);
+    json_number(j, "coord_lo", c->coords.lo);
+    json_number(j, "coord_hi", c->coords.hi);
+    json_string(j, "coord_sampling", tsr_sampling_name(c->coords.sampling));
+    json_string(j, "coord_frame", tsr_frame_name(c->coords.frame));
+    json_string(j, "inner_loss", tsr_inner_loss_name(c->inner_loss));
+    json_string(j, "rates", tsr_rates_name(c->rates));
+    json_integer(j, "trained_inner_steps", c->inner_steps);
+    json_string(j, "inner_optimizer", tsr_inner_optimizer_name(optimizer->kind));
+    if (optimizer->kind == TSR_INNER_ADAM) {
+        json_integer(j, "sgd_steps", optimizer->sgd_steps);
+        json_number(j, "adam_lr", optimizer->adam_lr);
+        json_integer(j, "adam_warmup", optimizer->warmup);
+    }
+    if (tsr_kernel_find(o->config->kernel, &kernel, NULL) == TSR_OK)
+        json_string(j, "kernel", kernel->name);
+    json_integer(j, "threads", tsr_thread_count(o->config->threads));
+    json_integer(j, "seed", o->args->common.seed);
+    json_close(j, '}');
+}
+
+static void json_regions(struct json *j, const struct tsr_evaluation *e) {
+    json_open(j, "regions", '[');
+    for (size_t r = 0; r < e->n_regions; r++) {
+        json_open(j, NULL, '{');
+        json_integer(j, "region", r);
+        json_integer(j, "slot", e->region_slot[r]);
+        json_integer(j, "pixels", e->region_pixels[r]);
+        json_numbers(j, "psnr_db", e->region_psnr_db + r * (e->inner_steps + 1),
+                     e->inner_steps + 1);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+static void json_figures(struct json *j, const struct tsr_evaluation *e) {
+    json_integer(j, "images", e->images);
+    json_integer(j, "inner_steps", e->inner_steps);
+    json_numbers(j, "psnr_db", e->psnr_db, e->inner_steps + 1);
+    json_numbers(j, "psnr_db_std", e->psnr_db_std, e->inner_steps + 1);
+    json_numbers(j, "ssim", e->ssim, e->inner_steps + 1);
+    json_integer(j, "not_finite_images", e->not_finite);
+    json_number(j, "seconds_per_image", e->seconds_per_image);
+    json_integer(j, "params_per_image", e->params_per_image);
+    json_number(j, "flops_per_image", e->flops_per_image);
+}
+
+static void json_baseline(struct json *j, const struct cli_baseline *b) {
+    json_open(j, "baseline", '{');
+    json_string(j, "kind", "random");
+    json_number(j, "rate", b->rate);
+    json_string(j, "rate_chosen_on", tsr_split_name(b->chosen_on));
+    json_integer(j, "rate_chosen_on_images", b->chosen_on_images);
+    json_numbers(j, "rates_tried", cli_baseline_rates, cli_baseline_n_rates);
+    json_figures(j, &b->result);
+    json_close(j, '}');
+}
+
+static enum tsr_status write_json(const struct outcome *o, struct tsr_error *err) {
+    enum tsr_status status;
+    struct json j = {0};
+    json_open(&j, NULL, '{');
+    json_figures(&j, &o->result);
+    json_number(&j, "params_per_value", params_per_value(o));
+    json_regions(&j, &o->result);
+    json_config(&j, o);
+    if (o->args->baseline) json_baseline(&j, &o->baseline);
+    json_close(&j, '}');
+    TSR_CHECK(json_finish(&j, err));
+    if (strcmp(o->args->json, "-") == 0)
+        (void)fwrite(j.text, 1, j.size, stdout); /* main() checks stdout */
+    else
+        TSR_CHECK(tsr_file_replace(o->args->json, j.text, j.size, err));
+done:
+    json_clear(&j);
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
+                                 struct tsr_reconstruct_config *config) {
+    const struct eval_args *a = call->args;
+    bool given;
+    tsr_reconstruct_config_default(model, config);
+    if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
+    size_t sgd_steps = cli_given(call, "sgd-steps") ? a->sgd_steps : model->config.inner_steps;
+    config->optimizer = a->optimizer;
+    config->optimizer.sgd_steps = sgd_steps;
+    config->ssim = true;
+    config->threads = a->common.threads;
+    config->kernel = a->kernel;
+    struct tsr_partition_rule rule = model->config.partition;
+    TSR_TRY(cli_rule_take(&a->rule, &rule, &given, &call->err));
+    if (given && model->config.slots != TSR_SLOTS_SHARED)
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                         "another partition needs a model with a shared slot; this one has %s",
+                         tsr_slots_name(model->config.slots));
+    model->config.partition = rule;
+    return tsr_reconstruct_config_check(config, &call->err);
+}
+
+static enum tsr_status evaluate(struct cli_call *call, struct tsr_dataset *dataset,
+                                struct outcome *o) {
+    const struct eval_args *a = call->args;
+    const struct cli_evaluation e = {.model = o->model,
+                                     .dataset = dataset,
+                                     .split = a->split,
+                                     .limit = a->limit,
+                                     .config = o->config,
+                                     .quiet = a->common.quiet};
+    TSR_TRY(cli_evaluate(&e, "", &o->result, &call->err));
+    if (!a->baseline) return TSR_OK;
+    return cli_evaluate_baseline(&e, a->common.seed, &o->baseline, &call->err);
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct eval_args *a = call->args;
+    struct tsr_model *model = NULL;
+    struct tsr_dataset *dataset = NULL;
+    struct tsr_reconstruct_config config;
+    struct outcome o = {.args = a, .config = &config, .model_path = call->operands[0]};
+    enum tsr_status status;
+    bool to_file = a->json && strcmp(a->json, "-") != 0;
+    if (to_file) {
+        call->phase = CLI_RUNNING;
+        TSR_TRY(cli_check_output(a->json, call->operands, call->n_operands, &call->err));
+        call->phase = CLI_READING;
+    }
+    TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
+    TSR_CHECK(cli_data_look(call->operands[1], &o.data, &call->err));
+    TSR_CHECK(tsr_dataset_open(call->operands[1], &dataset, &call->err));
+    TSR_CHECK(configure(call, model, &config));
+    o.model = model;
+    cli_signals_catch();
+    TSR_CHECK(evaluate(call, dataset, &o));
+    call->phase = CLI_RUNNING;
+    if (!a->json || to_file) print_table(&o);
+    if (a->json) TSR_CHECK(write_json(&o, &call->err));
+done:
+    tsr_evaluation_clear(&o.result);
+    tsr_evaluation_clear(&o.baseline.result);
+    tsr_dataset_close(dataset);
+    tsr_model_free(model);
+    return status;
+}
+
+const struct cli_command cli_eval = {
+    .name = "eval",
+    .group = "models",
+    .summary = "PSNR and SSIM of a model after every inner step",
+    .operands = "M.h5 D.h5",
+    .about = "Adapts the model to each image of a split and prints, for k = 0 to K inner steps,\n"
+             "the means over the images of PSNR (dB, peak 1, from the unclipped output) and SSIM\n"
+             "(of the 8-bit image), tab-separated, then sizes and times.",
+    .options = options,
+    .args_size = sizeof(struct eval_args),
+    .defaults = defaults,
+    .min_operands = 2,
+    .max_operands = 2,
+    .run = run,
+};

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "data/pack.h"
+
+struct pack_args {
+    struct cli_common common;
+    const char *output;
+    size_t size[2], deflate;
+    struct tsr_pack_config config;
+};
+
+static void defaults(void *args) {
+    struct pack_args *a = args;
+    tsr_pack_config_default(&a->config);
+    a->deflate = (size_t)a->config.deflate;
+}
+
+#define AT(member) offsetof(struct pack_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "output",
+     .alias = 'o',
+     .metavar = "D.h5",
+     .type = CLI_STRING,
+     .at = AT(output),
+     .required = true,
+     .help = "the dataset to write"},
+    {.name = "size",
+     .metavar = "HxW",
+     .type = CLI_PAIR,
+     .at = AT(size),
+     .min = 1,
+     .max = TSR_IMAGE_MAX_SIDE,
+     .required = true,
+     .help = "height and width of the stored images"},
+    {.name = "fit",
+     .metavar = "HOW",
+     .type = CLI_ENUM,
+     .names = &cli_enum_fit,
+     .at = AT(config.fit),
+     .help =
+         "centre crop; scale the shorter side, then crop; scale both sides; cut disjoint tiles"},
+    {.name = "channels",
+     .metavar = "1|3",
+     .type = CLI_SIZE,
+     .at = AT(config.channels),
+     .min = 1,
+     .max = 3,
+     .help = "grey or RGB"},
+    {.name = "split-file",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .at = AT(config.split_file),
+     .help = "lines \"name split\", split 0/1/2 or train/val/test, such as CelebA's "
+             "list_eval_partition.txt; files that it does not name are left out"},
+    {.name = "split",
+     .metavar = "T,V,E",
+     .type = CLI_DOUBLES,
+     .list = 3,
+     .at = AT(config.split),
+     .max = 1,
+     .help = "fractions of train, val and test where neither a folder's name nor the split file "
+             "decides"},
+    {.name = "limit",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(config.limit),
+     .help = "take at most N files, evenly spread over the list; 0: all"},
+    {.name = "strict",
+     .type = CLI_FLAG,
+     .at = AT(config.strict),
+     .help = "a file that cannot be used ends the run instead of being skipped"},
+    {.name = "deflate",
+     .metavar = "L",
+     .type = CLI_SIZE,
+     .at = AT(deflate),
+     .max = 9,
+     .help = "compression level, 0 to 9; 0: none"},
+    {.type = CLI_END},
+};
+
+static int on_progress(void *user, size_t done, size_t total) {
+    struct cli_progress *p = user;
+    double fraction = total ? (double)done / (double)total : 1;
+    char left[16];
+    if (cli_progress_due(p, fraction))
+        cli_progress_show(p, fraction, "%zu of %zu files, %s left", done, total,
+                          cli_time(cli_time_left(p, fraction), left));
+    return cli_interrupted();
+}
+
+static void on_skipped(void *user, const char *path, const char *why) {
+    cli_progress_say(user, "tessera pack: skipped %s: %s", path, why);
+}
+
+static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
+    (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
+                 a->output, r->images, a->size[0], a->size[1], a->config.channels, r->per_split[0],
+                 r->per_split[1], r->per_split[2], r->sources - r->skipped);
+    if (r->skipped) (void)printf(", %zu skipped", r->skipped);
+    if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
+    if (r->missing) (void)printf(", %zu of the split file missing", r->missing);
+    (void)printf("\n");
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct pack_args *a = call->args;
+    struct cli_progress progress;
+    struct tsr_pack_report result;
+    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, &progress};
+    a->config.height = a->size[0];
+    a->config.width = a->size[1];
+    a->config.deflate = (int)a->deflate;
+    a->config.threads = a->common.threads;
+    a->config.seed = a->common.seed;
+    a->config.command = call->line;
+    TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
+    for (size_t i = 0; i < call->n_operands; i++)
+        TSR_TRY(cli_check_input(call->operands[i], &call->err));
+    if (a->config.split_file) TSR_TRY(cli_check_input(a->config.split_file, &call->err));
+    call->phase = CLI_RUNNING;
+    TSR_TRY(cli_check_output(a->output, call->operands, call->n_operands, &call->err));
+    cli_signals_catch();
+    cli_progress_start(&progress, a->common.quiet);
+    enum tsr_status status = tsr_pack(&a->config, call->operands, call->n_operands, a->output,
+                                      &callbacks, &result, &call->err);
+    cli_progress_end(&progress);
+    if (status == TSR_OK) report(a, &result);
+    return status;
+}
+
+const struct cli_command cli_pack = {
+    .name = "pack",
+    .group = "datasets",
+    .summary = "images to an HDF5 dataset",
+    .operands = "SRC... -o D.h5 --size HxW",
+    .about = "Packs images (files, or folders searched for .jpg .jpeg .png .bmp .ppm .pgm .pnm)\n"
+             "into one HDF5 dataset. What lies in a folder named train, val or test belongs to\n"
+             "that split.",
+    .options = options,
+    .args_size = sizeof(struct pack_args),
+    .defaults = defaults,
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .run = run,
+};

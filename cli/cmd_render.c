@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "meta/inr.h"
+
+struct render_args {
+    struct cli_common common;
+    const char *output, *kernel;
+    double scale;
+    size_t size[2];
+};
+
+static void defaults(void *args) {
+    struct render_args *a = args;
+    a->scale = 1;
+    a->kernel = "auto";
+}
+
+#define AT(member) offsetof(struct render_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "output",
+     .alias = 'o',
+     .metavar = "P.png",
+     .type = CLI_STRING,
+     .at = AT(output),
+     .required = true,
+     .help = "the picture to write, as PNG"},
+    {.name = "scale",
+     .metavar = "S",
+     .type = CLI_DOUBLE,
+     .at = AT(scale),
+     .positive = true,
+     .max = TSR_IMAGE_MAX_SIDE,
+     .help = "size as a multiple of the image's own"},
+    {.name = "size",
+     .metavar = "HxW",
+     .type = CLI_PAIR,
+     .at = AT(size),
+     .min = 1,
+     .max = TSR_IMAGE_MAX_SIDE,
+     .help = "size in pixels"},
+    CLI_KERNEL(AT(kernel)),
+    {.type = CLI_END},
+};
+
+static size_t scaled(size_t side, double scale) {
+    double pixels = floor((double)side * scale + 0.5);
+    return pixels < 1 ? 1 : (size_t)pixels;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    const struct render_args *a = call->args;
+    struct tsr_inr *inr = NULL;
+    struct tsr_image picture = {0};
+    enum tsr_status status;
+    if (a->size[0] && cli_given(call, "scale"))
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--scale and --size exclude each other");
+    TSR_CHECK(tsr_inr_load(call->operands[0], &inr, &call->err));
+    size_t height = a->size[0] ? a->size[0] : scaled(inr->partition->height, a->scale);
+    size_t width = a->size[0] ? a->size[1] : scaled(inr->partition->width, a->scale);
+    call->phase = CLI_RUNNING;
+    TSR_CHECK(cli_check_output(a->output, call->operands, call->n_operands, &call->err));
+    TSR_CHECK(
+        tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &picture, &call->err));
+    TSR_CHECK(tsr_image_write_png(a->output, &picture, &call->err));
+    if (!a->common.quiet) (void)printf("%s: %zux%zu\n", a->output, height, width);
+done:
+    tsr_image_clear(&picture);
+    tsr_inr_free(inr);
+    return status;
+}
+
+const struct cli_command cli_render = {
+    .name = "render",
+    .group = "images",
+    .summary = "INR file to PNG, at any size",
+    .operands = "F.inr.h5 -o P.png",
+    .about =
+        "Evaluates the networks of an INR file at the pixels of a picture of any size. At the\n"
+        "size of the image this is its reconstruction.",
+    .options = options,
+    .args_size = sizeof(struct render_args),
+    .defaults = defaults,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/clock.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/progress.h"
+#include "cli/rule.h"
+#include "cli/signals.h"
+#include "cli/training.h"
+#include "inner/kernels/kernel.h"
+
+struct train_args {
+    struct cli_common common;
+    const char *output, *resume, *init;
+    struct cli_rule rule;
+    double range[2];
+    struct tsr_model_config model;
+    struct tsr_trainer_config trainer;
+};
+
+static void defaults(void *args) {
+    struct train_args *a = args;
+    tsr_model_config_default(&a->model);
+    tsr_trainer_config_default(&a->trainer);
+    a->range[0] = a->model.coords.lo;
+    a->range[1] = a->model.coords.hi;
+}
+
+#define AT(member) offsetof(struct train_args, member)
+#define NUMBER(id, meta, member, ...)                                                              \
+    { .name = (id), .metavar = (meta), .type = CLI_DOUBLE, .at = AT(member), __VA_ARGS__ }
+#define COUNT(id, meta, member, ...)                                                               \
+    { .name = (id), .metavar = (meta), .type = CLI_SIZE, .at = AT(member), __VA_ARGS__ }
+#define CHOICE(id, meta, member, of, ...)                                                          \
+    {                                                                                              \
+        .name = (id), .metavar = (meta), .type = CLI_ENUM, .names = &cli_enum_##of,                \
+        .at = AT(member), __VA_ARGS__                                                              \
+    }
+#define TEXT(id, meta, member, ...)                                                                \
+    { .name = (id), .metavar = (meta), .type = CLI_STRING, .at = AT(member), __VA_ARGS__ }
+#define HEADING(text)                                                                              \
+    { .name = (text), .type = CLI_HEADING }
+
+static const struct cli_option options[] = {
+    HEADING("files"),
+    TEXT("output", "M.h5", output, .alias = 'o',
+         .help = "the model to write; with --resume, that file unless given"),
+    TEXT("resume", "M.h5", resume,
+         .help = "go on with the run saved there, as it was configured; --outer-steps or --time "
+                 "set a new bound"),
+    TEXT("init", "M0.h5", init,
+         .help = "start from this model; a shared slot expands into per-region slots"),
+
+    HEADING("partition"),
+    CLI_RULE_OPTIONS(struct train_args, rule, "8x8"),
+    CHOICE("slots", "KIND", model.slots, slots,
+           .help = "one initialisation for all regions, or one for each"),
+
+    HEADING("network"),
+    COUNT("width", "N", model.network.width, .min = 1, .max = TSR_MAX_WIDTH,
+          .help = "units of a hidden layer"),
+    COUNT("hidden-layers", "N", model.network.hidden_layers, .max = TSR_MAX_LAYERS - 2,
+          .help = "sine layers after the first"),
+    NUMBER("omega-first", "W", model.network.omega_first, .positive = true,
+           .help = "frequency of the first layer"),
+    NUMBER("omega", "W", model.network.omega_hidden, .positive = true,
+           .help = "frequency of the hidden layers"),
+    NUMBER("output-offset", "X", model.network.output_offset, .min = -1e9,
+           .help = "constant added to every output"),
+    {.name = "coords-range",
+     .metavar = "LO,HI",
+     .type = CLI_DOUBLES,
+     .list = 2,
+     .at = AT(range),
+     .min = -1e9,
+     .help = "range of the coordinates"},
+    CHOICE("coords-sampling", "KIND", model.coords.sampling, sampling,
+           .help = "where in its cell of the range a pixel lies"),
+    CHOICE("coords-frame", "KIND", model.coords.frame, frame, .help = "what the range spans"),
+
+    HEADING("inner loop"),
+    COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
+    CHOICE("rates", "KIND", model.rates, rates, .help = "inner learning rates"),
+    NUMBER("inner-lr", "A", model.inner_lr, .positive = true, .help = "what the rates start from"),
+    CHOICE("inner-loss", "KIND", model.inner_loss, inner_loss,
+           .help = "whose pixels the squared error of a region is divided by"),
+
+    HEADING("outer loop"),
+    CHOICE("method", "KIND", trainer.method, method,
+           .help = "meta-gradient: exact second order, first order, or Reptile's difference"),
+    {.name = "outer-steps",
+     .metavar = "N",
+     .type = CLI_U64,
+     .at = AT(trainer.outer_steps),
+     .min = 1,
+     .max = UINT32_MAX,
+     .shown = "",
+     .help = "stop after N outer steps in all (this or --time)"},
+    {.name = "time",
+     .metavar = "TIME",
+     .type = CLI_DURATION,
+     .at = AT(trainer.seconds),
+     .positive = true,
+     .max = 1e9,
+     .help = "stop after this time of training in all, such as 90s, 30m or 2h"},
+    COUNT("batch", "N", trainer.batch, .min = 1, .max = 65536, .help = "images of a meta-batch"),
+    NUMBER("region-fraction", "F", trainer.region_fraction, .positive = true, .max = 1,
+           .help = "regions of each image in an outer step, as a fraction"),
+    NUMBER("outer-lr", "B", trainer.outer_lr, .positive = true, .shown = "by width",
+           .help = "Adam's rate on the initialisations"),
+    NUMBER("rates-lr", "B", trainer.rates_lr, .max = 100,
+           .help = "Adam's rate on the inner rates, as a fraction of --inner-lr"),
+    COUNT("warmup", "N", trainer.warmup, .help = "outer steps of linear warm-up"),
+    NUMBER("final-lr", "F", trainer.final_lr, .max = 1,
+           .help = "end of the cosine decay, as a fraction of --outer-lr"),
+    NUMBER("beta1", "X", trainer.beta1, .max = 0.999999, .help = "Adam's first moment"),
+    NUMBER("beta2", "X", trainer.beta2, .max = 0.999999, .help = "Adam's second moment"),
+    NUMBER("clip", "X", trainer.clip, .help = "bound on the norm of the meta-gradient; 0: none"),
+    COUNT("val-every", "N", trainer.val_every, .shown = "a tenth of the run",
+          .help = "outer steps between validations"),
+    COUNT("val-images", "N", trainer.val_images, .help = "images to validate on; 0: all"),
+    {.name = "checkpoint-every",
+     .metavar = "TIME",
+     .type = CLI_DURATION,
+     .at = AT(trainer.checkpoint_seconds),
+     .help = "time between checkpoints; 0: only at the end"},
+    CLI_KERNEL(AT(trainer.kernel)),
+    {.type = CLI_END},
+};
+
+/* What a resumed run can still change. */
+static const char *const resumable[] = {"output", "resume",           "outer-steps", "time",
+                                        "kernel", "checkpoint-every", NULL};
+
+static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
+    for (size_t i = 0; options[i].type != CLI_END; i++) {
+        const char *const *name = resumable;
+        while (call->given[i] && *name && strcmp(*name, options[i].name) != 0)
+            name++;
+        if (call->given[i] && !*name)
+            return TSR_ERROR(err, TSR_ERR_CONFIG,
+                             "--%s cannot be changed by --resume; the saved run has it",
+                             options[i].name);
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status check(struct cli_call *call, struct train_args *a) {
+    struct tsr_error *err = &call->err;
+    bool given;
+    a->model.coords.lo = a->range[0];
+    a->model.coords.hi = a->range[1];
+    a->trainer.seed = a->common.seed;
+    a->trainer.threads = tsr_thread_count(a->common.threads);
+    a->trainer.command = call->line;
+    TSR_TRY(cli_rule_take(&a->rule, &a->model.partition, &given, err));
+    if (a->trainer.outer_steps && a->trainer.seconds > 0)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
+    if (a->resume) {
+        TSR_TRY(check_resume(call, err));
+        if (!a->output) a->output = a->resume;
+    } else {
+        if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps N or --time TIME is missing");
+        if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
+        TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
+        TSR_TRY(tsr_coords_check(&a->model.coords, err));
+    }
+    a->trainer.output = a->output;
+    return TSR_OK;
+}
+
+static enum tsr_status create(struct cli_call *call, const struct train_args *a,
+                              struct tsr_trainer **trainer) {
+    struct tsr_model *init = NULL;
+    const char *dataset = call->operands[0];
+    if (a->resume) return tsr_trainer_resume(a->resume, &a->trainer, dataset, trainer, &call->err);
+    if (a->init) TSR_TRY(tsr_model_load(a->init, &init, &call->err));
+    enum tsr_status status =
+        tsr_trainer_create(&a->model, &a->trainer, dataset, init, trainer, &call->err);
+    tsr_model_free(init);
+    return status;
+}
+
+static void summary(const struct cli_call *call, const struct train_args *a,
+                    const struct tsr_trainer *trainer, enum tsr_status status) {
+    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+    char time[16];
+    if (a->common.quiet) return;
+    if (status == TSR_ERR_INTERRUPTED) {
+        (void)fprintf(stderr,
+                      "%s holds the %llu outer steps done; go on with\n"
+                      "  tessera train %s --resume %s\n",
+                      a->output, (unsigned long long)p->outer_step, call->operands[0], a->output);
+    } else if (status == TSR_OK) {
+        (void)printf("%s: %llu outer steps in %s", a->output, (unsigned long long)p->outer_step,
+                     cli_time(p->seconds, time));
+        if (isfinite(p->val_psnr_db)) (void)printf(", validation PSNR %.2f dB", p->val_psnr_db);
+        if (p->skipped)
+            (void)printf(", %llu images left out because something was not finite",
+                         (unsigned long long)p->skipped);
+        (void)printf("\n");
+    }
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct train_args *a = call->args;
+    struct tsr_trainer *trainer;
+    struct cli_data data;
+    TSR_TRY(check(call, a));
+    TSR_TRY(cli_data_look(call->operands[0], &data, &call->err));
+    TSR_TRY(create(call, a, &trainer));
+    call->phase = CLI_RUNNING;
+    enum tsr_status status = cli_check_output(a->output, call->operands, 1, &call->err);
+    if (status == TSR_OK) {
+        if (!a->common.quiet) cli_training_table(trainer, &data, stderr);
+        status = cli_training_run(trainer, a->common.quiet, &call->err);
+        summary(call, a, trainer, status);
+    }
+    tsr_trainer_free(trainer);
+    return status;
+}
+
+const struct cli_command cli_train = {
+    .name = "train",
+    .group = "models",
+    .summary = "meta-train a model on a dataset",
+    .operands = "D.h5 -o M.h5 {--outer-steps N | --time TIME}",
+    .about = "Meta-trains the initial weights of a network for each slot, and its inner learning\n"
+             "rates, on the train split, so that K gradient steps reconstruct a new image. The\n"
+             "model is written at intervals and at the end; Ctrl-C writes it too, and --resume\n"
+             "goes on from there.",
+    .options = options,
+    .args_size = sizeof(struct train_args),
+    .defaults = defaults,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/blas.h"
+#include "base/clock.h"
+#include "base/version.h"
+#include "cli/options.h"
+#include "inner/kernels/kernel.h"
+
+static enum tsr_status run(struct cli_call *call) {
+    const struct tsr_kernel *chosen = NULL;
+    (void)printf("tessera %s\n", tsr_version());
+#if defined __clang__
+    (void)printf("compiler: clang %s\n", __clang_version__);
+#elif defined __GNUC__
+    (void)printf("compiler: gcc %s\n", __VERSION__);
+#endif
+#ifdef _OPENMP
+    (void)printf("threads: OpenMP %d, %zu cores\n", _OPENMP, tsr_thread_count(0));
+#else
+    (void)printf("threads: none\n");
+#endif
+    (void)printf("blas: %s\nblas core: %s\n", tsr_blas_config(), tsr_blas_core());
+    TSR_TRY(tsr_kernel_find("auto", &chosen, &call->err));
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
+        (void)printf("kernel: %s%s\n", (*k)->name,
+                     *k == chosen        ? " (auto)"
+                     : (*k)->available() ? ""
+                                         : " (not on this processor)");
+    return TSR_OK;
+}
+
+const struct cli_command cli_version = {
+    .name = "version",
+    .group = "about",
+    .summary = "version, compiler, libraries, kernels",
+    .operands = "",
+    .about = "Prints what this program is made of, and what of it this machine can use.",
+    .args_size = sizeof(struct cli_common),
+    .run = run,
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put(struct json *j, const char *text, size_t n) {
+    if (j->failed) return;
+    if (j->capacity - j->size < n + 1) {
+        size_t capacity = 2 * j->capacity + n + 4096;
+        char *grown = realloc(j->text, capacity);
+        j->failed = !grown;
+        if (!grown) return;
+        j->text = grown;
+        j->capacity = capacity;
+    }
+    memcpy(j->text + j->size, text, n);
+    j->size += n;
+    j->text[j->size] = '\0';
+}
+
+static void puts_json(struct json *j, const char *text) {
+    put(j, text, strlen(text));
+}
+
+static void new_line(struct json *j) {
+    put(j, "\n", 1);
+    for (size_t i = 0; i < j->depth; i++)
+        put(j, "  ", 2);
+}
+
+/* Length of the UTF-8 sequence at s, or 0 if it is none: then the byte cannot stand in JSON. */
+static size_t utf8_length(const unsigned char *s) {
+    size_t n = s[0] < 0x80                   ? 1
+               : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
+               : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
+               : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                             : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
+        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return n;
+}
+
+static void put_quoted(struct json *j, const char *text) {
+    char code[8];
+    put(j, "\"", 1);
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = utf8_length(s);
+        if (*s == '"' || *s == '\\') {
+            code[0] = '\\', code[1] = (char)*s;
+            put(j, code, 2);
+        } else if (*s < 0x20 || *s == 0x7F) {
+            (void)snprintf(code, sizeof code, "\\u%04x", *s);
+            put(j, code, 6);
+        } else if (n == 0) {
+            put(j, "\\ufffd", 6);
+        } else {
+            put(j, (const char *)s, n);
+        }
+        s += n ? n : 1;
+    }
+    put(j, "\"", 1);
+}
+
+static void begin(struct json *j, const char *key) {
+    if (j->comma) put(j, ",", 1);
+    if (j->inlined) {
+        if (j->comma) put(j, " ", 1);
+    } else if (j->depth > 0) {
+        new_line(j);
+    }
+    if (key) {
+        put_quoted(j, key);
+        put(j, ": ", 2);
+    }
+    j->comma = true;
+}
+
+void json_open(struct json *j, const char *key, char bracket) {
+    begin(j, key);
+    put(j, &bracket, 1);
+    j->depth++;
+    j->comma = false;
+}
+
+void json_close(struct json *j, char bracket) {
+    j->depth--;
+    if (j->comma) new_line(j);
+    put(j, &bracket, 1);
+    j->comma = true;
+}
+
+void json_string(struct json *j, const char *key, const char *value) {
+    begin(j, key);
+    if (value)
+        put_quoted(j, value);
+    else
+        puts_json(j, "null");
+}
+
+void json_number(struct json *j, const char *key, double value) {
+    char text[32] = "null";
+    begin(j, key);
+    if (isfinite(value)) (void)snprintf(text, sizeof text, "%.9g", value);
+    puts_json(j, text);
+}
+
+void json_integer(struct json *j, const char *key, uint64_t value) {
+    char text[32];
+    begin(j, key);
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    puts_json(j, text);
+}
+
+void json_numbers(struct json *j, const char *key, const double *values, size_t n) {
+    begin(j, key);
+    put(j, "[", 1);
+    j->comma = false;
+    j->inlined = true;
+    for (size_t i = 0; i < n; i++)
+        json_number(j, NULL, values[i]);
+    j->inlined = false;
+    put(j, "]", 1);
+    j->comma = true;
+}
+
+enum tsr_status json_finish(struct json *j, struct tsr_error *err) {
+    put(j, "\n", 1);
+    if (j->failed) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for the JSON text");
+    return TSR_OK;
+}
+
+void json_clear(struct json *j) {
+    free(j->text);
+    *j = (struct json){0};
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/paths.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/file.h"
+
+enum tsr_status cli_check_input(const char *path, struct tsr_error *err) {
+    if (access(path, R_OK) == 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+enum tsr_status cli_check_output(const char *path, const char *const *inputs, size_t n,
+                                 struct tsr_error *err) {
+    struct stat out, in;
+    char *temp = NULL;
+    if (stat(path, &out) == 0)
+        for (size_t i = 0; i < n; i++)
+            if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+                return TSR_ERROR(err, TSR_ERR_CONFIG, "%s is an input; it would be overwritten",
+                                 path);
+    TSR_TRY(tsr_temp_create(path, &temp, err));
+    tsr_temp_discard(temp);
+    return TSR_OK;
+}
+
+bool cli_is_folder(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+enum tsr_status cli_make_folder(const char *path, struct tsr_error *err) {
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && cli_is_folder(path))) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_IO, "%s: the folder cannot be made: %s", path, strerror(errno));
+}
+
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *cli_stem(const char *path) {
+    const char *name = file_name(path), *dot = strrchr(name, '.');
+    return strndup(name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
+char *cli_join(const char *folder, const char *name, const char *suffix) {
+    size_t n = strlen(folder), size = n + strlen(name) + strlen(suffix) + 2;
+    char *path = malloc(size);
+    if (path)
+        (void)snprintf(path, size, "%s%s%s%s", folder, n && folder[n - 1] != '/' ? "/" : "", name,
+                       suffix);
+    return path;
+}
+
+char *cli_replace_suffix(const char *path, const char *suffix) {
+    const char *name = file_name(path), *end = strrchr(name, '.');
+    size_t length = strlen(path);
+    if (length > 7 && strcmp(path + length - 7, ".inr.h5") == 0) end = path + length - 7;
+    size_t keep = end && end != name ? (size_t)(end - path) : length;
+    char *out = malloc(keep + strlen(suffix) + 1);
+    if (!out) return NULL;
+    memcpy(out, path, keep);
+    strcpy(out + keep, suffix);
+    return out;
+}

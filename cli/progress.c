@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE
+#include "cli/progress.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define LIVE_SECONDS 0.16
+#define PLAIN_SECONDS 30.0
+#define PLAIN_FRACTION 0.1
+#define BAR 24
+
+void cli_progress_start(struct cli_progress *p, bool quiet) {
+    *p = (struct cli_progress){.quiet = quiet, .live = !quiet && isatty(STDERR_FILENO) == 1};
+    p->start = tsr_seconds();
+    p->last = p->live ? p->start - LIVE_SECONDS : p->start;
+}
+
+bool cli_progress_due(const struct cli_progress *p, double fraction) {
+    if (p->quiet) return false;
+    double elapsed = tsr_seconds() - p->last;
+    if (p->live) return elapsed >= LIVE_SECONDS;
+    return elapsed >= PLAIN_SECONDS ||
+           (elapsed >= 1 && fraction - p->last_fraction >= PLAIN_FRACTION);
+}
+
+static size_t terminal_width(void) {
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+    return 80;
+}
+
+static void show_live(struct cli_progress *p, double fraction, const char *text) {
+    char line[512], bar[BAR + 1];
+    size_t width = terminal_width(), full = 0;
+    if (fraction > 0) full = fraction < 1 ? (size_t)(fraction * BAR) : BAR;
+    memset(bar, '.', BAR);
+    memset(bar, '#', full);
+    bar[BAR] = '\0';
+    (void)snprintf(line, sizeof line, "[%s] %3.0f%%  %s", bar, 100 * fraction, text);
+    if (width <= sizeof line) line[width - 1] = '\0'; /* a line that wraps cannot be taken back */
+    (void)fprintf(stderr, "\r%s\033[K", line);
+    (void)fflush(stderr);
+    p->shown = true;
+}
+
+void cli_progress_show(struct cli_progress *p, double fraction, const char *format, ...) {
+    char text[400];
+    va_list list;
+    if (p->quiet) return;
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    if (p->live)
+        show_live(p, fraction, text);
+    else
+        (void)fprintf(stderr, "%3.0f%%  %s\n", 100 * fraction, text);
+    p->last = tsr_seconds();
+    p->last_fraction = fraction;
+}
+
+void cli_progress_say(struct cli_progress *p, const char *format, ...) {
+    va_list list;
+    if (p->quiet) return;
+    cli_progress_end(p);
+    va_start(list, format);
+    (void)vfprintf(stderr, format, list);
+    va_end(list);
+    (void)fputc('\n', stderr);
+}
+
+void cli_progress_end(struct cli_progress *p) {
+    if (!p->shown) return;
+    (void)fputs("\r\033[K", stderr);
+    (void)fflush(stderr);
+    p->shown = false;
+}
+
+const char *cli_time(double seconds, char *out) {
+    if (!(seconds >= 0 && seconds < 1e8)) {
+        (void)snprintf(out, 16, "?");
+        return out;
+    }
+    unsigned s = (unsigned)(seconds + 0.5);
+    if (s < 60)
+        (void)snprintf(out, 16, "%us", s);
+    else if (s < 3600)
+        (void)snprintf(out, 16, "%um%02us", s / 60, s % 60);
+    else
+        (void)snprintf(out, 16, "%uh%02um", s / 3600, s / 60 % 60);
+    return out;
+}
+
+double cli_time_left(const struct cli_progress *p, double fraction) {
+    double elapsed = tsr_seconds() - p->start;
+    return fraction > 0 ? elapsed * (1 - fraction) / fraction : -1;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/training.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+#include "base/blas.h"
+#include "base/clock.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "inner/kernels/kernel.h"
+
+enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err) {
+    struct tsr_dataset *d;
+    TSR_TRY(tsr_dataset_open(path, &d, err));
+    *out = (struct cli_data){.path = path,
+                             .height = tsr_dataset_height(d),
+                             .width = tsr_dataset_width(d),
+                             .channels = tsr_dataset_channels(d)};
+    for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
+        (void)tsr_dataset_split(d, (enum tsr_split)s, &out->images[s]);
+    tsr_dataset_close(d);
+    return TSR_OK;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static void row(FILE *to, const char *name, const char *format, ...) TSR_PRINTF(3, 4);
+static void row(FILE *to, const char *name, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    (void)fprintf(to, "  %-18s ", name);
+    (void)vfprintf(to, format, list);
+    (void)fputc('\n', to);
+    va_end(list);
+}
+
+void cli_describe_network(const struct tsr_network_config *n, char *out, size_t size) {
+    (void)snprintf(out, size, "%zu -> %zu x %zu -> %zu, sine, omega %g / %g, offset %g", n->in_dim,
+                   n->hidden_layers + 1, n->width, n->out_dim, n->omega_first, n->omega_hidden,
+                   n->output_offset);
+}
+
+static void model_rows(const struct tsr_model *m, const struct cli_data *d, FILE *to) {
+    char text[160];
+    const struct tsr_model_config *c = &m->config;
+    size_t regions = tsr_model_regions(m, d->height, d->width);
+    size_t values = d->height * d->width * d->channels, params = regions * m->net.n_params;
+    tsr_partition_rule_describe(&c->partition, text, sizeof text);
+    row(to, "partition", "%s: %zu regions, %zu slot%s (%s)", text, regions, m->n_slots,
+        m->n_slots == 1 ? "" : "s", tsr_slots_name(c->slots));
+    cli_describe_network(&c->network, text, sizeof text);
+    row(to, "network", "%s", text);
+    row(to, "coordinates", "%g .. %g, %s, frame %s", c->coords.lo, c->coords.hi,
+        tsr_sampling_name(c->coords.sampling), tsr_frame_name(c->coords.frame));
+    row(to, "parameters", "%zu a region, %zu an image: %.2f for each of its %zu values",
+        m->net.n_params, params, (double)params / (double)values, values);
+    row(to, "inner loop", "%zu steps, rates %s from %g, loss %s", c->inner_steps,
+        tsr_rates_name(c->rates), c->inner_lr, tsr_inner_loss_name(c->inner_loss));
+}
+
+static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trainer_progress *p,
+                       FILE *to) {
+    char time[16];
+    row(to, "outer loop", "%s, batch of %zu images, %g of their regions",
+        tsr_method_name(c->method), c->batch, c->region_fraction);
+    row(to, "outer Adam", "rate %g to %g, rates' rate %g, warm-up %zu, beta %g %g, clip %g",
+        c->outer_lr, c->outer_lr * c->final_lr, c->rates_lr, c->warmup, c->beta1, c->beta2,
+        c->clip);
+    if (c->outer_steps)
+        row(to, "until", "%llu outer steps", (unsigned long long)c->outer_steps);
+    else
+        row(to, "until", "%s of training", cli_time(c->seconds, time));
+    if (p->outer_step)
+        row(to, "resumed at", "outer step %llu, %s", (unsigned long long)p->outer_step,
+            cli_time(p->seconds, time));
+    row(to, "seed", "%llu", (unsigned long long)c->seed);
+}
+
+void cli_training_table(const struct tsr_trainer *trainer, const struct cli_data *d, FILE *to) {
+    const struct tsr_trainer_config *c = tsr_trainer_settings(trainer);
+    const struct tsr_kernel *kernel = NULL;
+    row(to, "dataset", "%s: %zux%zux%zu; %zu train, %zu val, %zu test", d->path, d->height,
+        d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
+        d->images[TSR_SPLIT_TEST]);
+    model_rows(tsr_trainer_model(trainer), d, to);
+    outer_rows(c, tsr_trainer_state(trainer), to);
+    if (tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, NULL) == TSR_OK)
+        row(to, "computing", "kernel %s, %zu threads, BLAS core %s", kernel->name,
+            tsr_thread_count(c->threads), tsr_blas_core());
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+struct view {
+    struct cli_progress line;
+    double first_fraction; /* where a resumed run begins */
+    double train_psnr_db;  /* smoothed */
+    double best_val_psnr_db;
+};
+
+static double fraction_of(const struct tsr_trainer_progress *p) {
+    if (p->outer_steps) return (double)p->outer_step / (double)p->outer_steps;
+    return p->seconds_bound > 0 ? fmin(1, p->seconds / p->seconds_bound) : 0;
+}
+
+static void smooth(struct view *v, double psnr_db) {
+    if (!isfinite(psnr_db)) return;
+    v->train_psnr_db += (isfinite(v->train_psnr_db) ? 0.02 : 1) *
+                        (psnr_db - (isfinite(v->train_psnr_db) ? v->train_psnr_db : 0));
+}
+
+static void show(struct view *v, const struct tsr_trainer_progress *p, double fraction) {
+    char done[48], left[16], val[32] = "";
+    double elapsed = tsr_seconds() - v->line.start, gained = fraction - v->first_fraction;
+    double seconds =
+        p->seconds_bound > 0 ? p->seconds_bound - p->seconds : elapsed * (1 - fraction) / gained;
+    if (p->outer_steps)
+        (void)snprintf(done, sizeof done, "%llu/%llu", (unsigned long long)p->outer_step,
+                       (unsigned long long)p->outer_steps);
+    else
+        (void)snprintf(done, sizeof done, "%llu", (unsigned long long)p->outer_step);
+    if (isfinite(p->val_psnr_db)) (void)snprintf(val, sizeof val, "  val %.2f dB", p->val_psnr_db);
+    cli_progress_show(&v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s  %s left",
+                      done, v->train_psnr_db, val, p->images_per_second, cli_time(seconds, left));
+}
+
+static int on_progress(void *user, const struct tsr_trainer_progress *p) {
+    struct view *v = user;
+    double fraction = fraction_of(p);
+    if (isnan(v->train_psnr_db)) smooth(v, p->train_psnr_db);
+    smooth(v, p->train_psnr_db);
+    if (cli_progress_due(&v->line, fraction) || (p->validated && !v->line.live))
+        show(v, p, fraction);
+    return cli_interrupted();
+}
+
+enum tsr_status cli_training_run(struct tsr_trainer *trainer, bool quiet, struct tsr_error *err) {
+    struct view view = {.train_psnr_db = (double)NAN};
+    const struct tsr_trainer_callbacks callbacks = {on_progress, &view};
+    const struct tsr_trainer_config *c = tsr_trainer_settings(trainer);
+    struct tsr_trainer_progress start = *tsr_trainer_state(trainer);
+    start.outer_steps = c->outer_steps;
+    start.seconds_bound = c->seconds;
+    view.first_fraction = fraction_of(&start);
+    cli_signals_catch();
+    cli_progress_start(&view.line, quiet);
+    enum tsr_status status = tsr_trainer_run(trainer, &callbacks, err);
+    cli_progress_end(&view.line);
+    return status;
+}

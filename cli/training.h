@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A training run as people see it: the table before the first step, the line while it runs.
+ * Shared by train and demo.
+ */
+#ifndef TSR_CLI_TRAINING_H
+#define TSR_CLI_TRAINING_H
+
+#include <stdio.h>
+
+#include "meta/trainer.h"
+
+struct cli_data {
+    const char *path;
+    size_t height, width, channels;
+    size_t images[4]; /* by enum tsr_split */
+};
+/* Opens, looks, closes. */
+enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err);
+
+/* "2 -> 32 x 3 -> 3, sine, omega 15 / 30". out [size]. */
+void cli_describe_network(const struct tsr_network_config *network, char *out, size_t size);
+
+void cli_training_table(const struct tsr_trainer *trainer, const struct cli_data *data, FILE *to);
+
+/* tsr_trainer_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */
+enum tsr_status cli_training_run(struct tsr_trainer *trainer, bool quiet, struct tsr_error *err);
+
+#endif
