@@ -15,12 +15,27 @@ enum tsr_image_kind tsr_image_kind(const unsigned char *bytes, size_t size) {
 
 /* ---- JPEG ------------------------------------------------------------------------------------ */
 
+/* The tables of a DHT segment have at most 256 symbols each: stb_image 2.27 writes beyond its own
+ * for more. */
+static bool huffman_tables_fit(const unsigned char *body, size_t size) {
+    while (size > 0) {
+        size_t symbols = 0;
+        if (size < 17) return false;
+        for (int i = 1; i <= 16; i++)
+            symbols += body[i];
+        if (symbols > 256 || symbols > size - 17) return false;
+        body += 17 + symbols;
+        size -= 17 + symbols;
+    }
+    return true;
+}
+
 /* A JPEG file is whole if its markers, followed from the first, lead to the end-of-image marker.
  * Looking for that marker at the end of the file would be wrong both ways: an embedded thumbnail
  * has one of its own, and much software appends data behind it. What lies between segments is
  * skipped until the next marker, as libjpeg does, which also steps over the entropy-coded data:
  * there 0xff is followed by 0 or by a restart marker. */
-static bool jpeg_ends(const unsigned char *bytes, size_t size) {
+static const char *jpeg_damage(const unsigned char *bytes, size_t size) {
     size_t at = 2;
     while (at + 1 < size) {
         unsigned marker = bytes[at + 1];
@@ -29,15 +44,18 @@ static bool jpeg_ends(const unsigned char *bytes, size_t size) {
             continue;
         }
         at += 2;
-        if (marker == 0xd9) return true;
+        if (marker == 0xd9) return NULL;
         /* Stuffed zero, TEM, restart, start of image: no segment follows. */
         if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) continue;
-        if (size - at < 2) return false;
+        if (size - at < 2) break;
         size_t length = (size_t)bytes[at] << 8 | bytes[at + 1];
-        if (length > size - at) return false;
+        if (length > size - at) break;
+        if (length < 2) return "damaged JPEG (segment without length)";
+        if (marker == 0xc4 && !huffman_tables_fit(bytes + at + 2, length - 2))
+            return "damaged JPEG (bad Huffman table)";
         at += length;
     }
-    return false;
+    return "truncated JPEG (it has no end-of-image marker)";
 }
 
 /* ---- PNG ------------------------------------------------------------------------------------- */
@@ -150,7 +168,7 @@ const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *byte
     case TSR_KIND_UNKNOWN:
         return "not a JPEG, PNG, BMP or PNM image";
     case TSR_KIND_JPEG:
-        return jpeg_ends(bytes, size) ? NULL : "truncated JPEG (it has no end-of-image marker)";
+        return jpeg_damage(bytes, size);
     case TSR_KIND_BMP:
         return bmp_is_whole(bytes, size) ? NULL : "truncated BMP";
     case TSR_KIND_PNM:

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/stb.h"
 
+#include <stdlib.h>
+
 /* The library never aborts: what these check is checked by our callers or does not endanger memory.
  */
 #define STBI_ASSERT(x) ((void)0)
 #define STBIR_ASSERT(x) ((void)0)
 #define STBIW_ASSERT(x) ((void)0)
+
+/* Zeroed memory: the decoder of JPEG uses tables that a damaged file has not defined. */
+#define STBI_MALLOC(size) calloc(1, size)
+#define STBI_REALLOC(block, size) realloc(block, size)
+#define STBI_FREE(block) free(block)
 
 /* PNM is read by image.c: this decoder takes a truncated file for a whole one, and leaves memory
  * uninitialised. */

@@ -234,6 +234,22 @@ static void jpeg_with_thumbnail_and_tail(void **state) {
     assert_unreadable(both, "truncated JPEG");
 }
 
+/* Tables that claim more symbols than there can be, which stb_image 2.27 stores beyond its own. */
+static void jpeg_with_impossible_tables(void **state) {
+    (void)state;
+    unsigned char file[sizeof jpeg_baseline];
+    size_t tables = 0;
+    for (size_t i = 2; i + 20 < sizeof file; i++) {
+        if (jpeg_baseline[i] != 0xff || jpeg_baseline[i + 1] != 0xc4) continue;
+        memcpy(file, jpeg_baseline, sizeof file);
+        memset(file + i + 5, 255, 16);
+        write_file(in_folder("a.jpg"), file, sizeof file);
+        assert_unreadable(in_folder("a.jpg"), "damaged JPEG (bad Huffman table)");
+        tables++;
+    }
+    assert_true(tables >= 1);
+}
+
 static void not_an_image(void **state) {
     (void)state;
     struct tsr_image image;
@@ -411,6 +427,7 @@ int main(void) {
         TEST(truncated_files),
         TEST(png_with_a_wrong_bit),
         TEST(jpeg_with_thumbnail_and_tail),
+        TEST(jpeg_with_impossible_tables),
         TEST(not_an_image),
         TEST(enormous_images),
         TEST(unwritable_png),
