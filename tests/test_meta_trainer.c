@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whole training runs on toy images: interrupted and resumed, with one and two threads, until they
+ * learn, until they diverge; and every setting that must be refused.
+ */
+#include "tests/test_meta_helper.h"
+
+#include "base/clock.h"
+#include "meta/evaluate.h"
+#include "meta/trainer.h"
+
+/* ---- counting allocations of the calling thread ------------------------------------------------
+ */
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#define COUNTS_ALLOCATIONS 1
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+static _Thread_local size_t allocations;
+
+void *malloc(size_t size) {
+    allocations++;
+    return __libc_malloc(size);
+}
+void *calloc(size_t n, size_t size) {
+    allocations++;
+    return __libc_calloc(n, size);
+}
+void *realloc(void *block, size_t size) {
+    allocations++;
+    return __libc_realloc(block, size);
+}
+void *aligned_alloc(size_t alignment, size_t size) {
+    allocations++;
+    return __libc_memalign(alignment, size);
+}
+int posix_memalign(void **block, size_t alignment, size_t size) {
+    allocations++;
+    *block = __libc_memalign(alignment, size);
+    return *block ? 0 : 12;
+}
+#else
+#define COUNTS_ALLOCATIONS 0
+static size_t allocations;
+#endif
+
+/* ---- runs --------------------------------------------------------------------------------------
+ */
+
+static struct tsr_trainer_config settings(uint64_t outer_steps, const char *output) {
+    struct tsr_trainer_config config;
+    tsr_trainer_config_default(&config);
+    config.outer_steps = outer_steps;
+    config.batch = 3;
+    config.region_fraction = 1;
+    config.warmup = 4;
+    config.val_every = 4;
+    config.checkpoint_seconds = 0;
+    config.seed = 11;
+    config.threads = 1;
+    config.output = output;
+    return config;
+}
+
+static int stop_at(void *user, const struct tsr_trainer_progress *progress) {
+    return progress->outer_step == *(const uint64_t *)user;
+}
+
+/* A run to its end, or, if `stop` is not 0, to its interruption. */
+static void run(const struct tsr_model_config *model, const struct tsr_trainer_config *config,
+                const char *dataset, uint64_t stop) {
+    struct tsr_trainer *trainer;
+    struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
+    MUST(tsr_trainer_create(model, config, dataset, NULL, &trainer, err));
+    if (stop == 0)
+        MUST(tsr_trainer_run(trainer, &callbacks, err));
+    else
+        MUST_FAIL(tsr_trainer_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step");
+    assert_int_equal(tsr_trainer_state(trainer)->outer_step, stop ? stop : config->outer_steps);
+    tsr_trainer_free(trainer);
+}
+
+static void resume(const char *file, const char *dataset, size_t threads) {
+    struct tsr_trainer *trainer;
+    struct tsr_trainer_config config = {.threads = threads, .output = file};
+    MUST(tsr_trainer_resume(file, &config, dataset, &trainer, err));
+    MUST(tsr_trainer_run(trainer, NULL, err));
+    tsr_trainer_free(trainer);
+}
+
+/* Compares an array of two files bit by bit; 0 if neither has it. */
+static size_t same_array(const char *a, const char *b, const char *object) {
+    size_t na = 0, nb = 0;
+    double *x = read_array(a, object, &na), *y = read_array(b, object, &nb);
+    assert_int_equal(na, nb);
+    for (size_t i = 0; i < na; i++) {
+        assert_true(isfinite(x[i]) || strcmp(object, "/outer/history") == 0);
+        if (strcmp(object, "/outer/history") == 0 && i % 5 == 1) x[i] = y[i]; /* seconds */
+    }
+    if (na > 0) ASSERT_SAME_BITS(object, x, y, na);
+    free(x);
+    free(y);
+    return na;
+}
+
+/* Initialisations, rates, moments, history and state of two checkpoints; returns the numbers
+ * compared in all. */
+static void same_checkpoint(const char *a, const char *b, const struct tsr_model_config *config) {
+    static const char *const arrays[] = {"/outer/theta_m", "/outer/theta_v", "/outer/rates_m",
+                                         "/outer/rates_v", "/outer/history"};
+    static const char *const parts[] = {"/init/layer%zu/weight", "/init/layer%zu/bias",
+                                        "/inner/layer%zu/weight_rate", "/inner/layer%zu/bias_rate"};
+    static const char *const numbers[] = {"outer_step",  "skipped", "train_psnr_db",
+                                          "val_psnr_db", "seed",    "batch"};
+    char path[64];
+    size_t rates = same_array(a, b, "/inner/rate");
+    for (size_t l = 0; l < config->network.hidden_layers + 2; l++)
+        for (size_t i = 0; i < 4; i++) {
+            (void)snprintf(path, sizeof path, parts[i], l);
+            size_t n = same_array(a, b, path);
+            if (i < 2) assert_true(n > 0);
+            rates += i < 2 ? 0 : n;
+        }
+    assert_true(rates > 0);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(same_array(a, b, arrays[i]) > 0);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_true(read_number(a, "/outer", numbers[i]) == read_number(b, "/outer", numbers[i]));
+}
+
+/* ---- determinism -------------------------------------------------------------------------------
+ */
+
+/* 12 outer steps; 5 outer steps and, in another session with another number of threads, the other
+ * 7; and 12 with two threads. */
+static void check_resume(enum tsr_method method, enum tsr_rates_kind rates, enum tsr_slots slots,
+                         double fraction) {
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    const char *whole = in_folder("whole.h5"), *parts = in_folder("parts.h5");
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(12, whole);
+    model.rates = rates;
+    model.slots = slots;
+    config.method = method;
+    config.region_fraction = fraction;
+    run(&model, &config, data, 0);
+    config.output = parts;
+    run(&model, &config, data, 5);
+    resume(parts, data, 2);
+    same_checkpoint(whole, parts, &model);
+    config.threads = 2;
+    run(&model, &config, data, 0);
+    same_checkpoint(whole, parts, &model);
+    config.seed++;
+    run(&model, &config, data, 0);
+    size_t n;
+    double *a = read_array(whole, "/outer/theta_m", &n),
+           *b = read_array(parts, "/outer/theta_m", &n);
+    assert_memory_not_equal(a, b, n * sizeof *a);
+    free(a);
+    free(b);
+}
+
+static void maml_resumes(void **state) {
+    (void)state;
+    check_resume(TSR_METHOD_MAML, TSR_RATES_PER_PARAM_PER_STEP, TSR_SLOTS_SHARED, 1);
+}
+
+static void fomaml_resumes(void **state) {
+    (void)state;
+    check_resume(TSR_METHOD_FOMAML, TSR_RATES_PER_LAYER_PER_STEP, TSR_SLOTS_SHARED, 0.5);
+}
+
+static void reptile_resumes(void **state) {
+    (void)state;
+    check_resume(TSR_METHOD_REPTILE, TSR_RATES_FIXED, TSR_SLOTS_SHARED, 0.5);
+}
+
+static void per_region_slots_resume(void **state) {
+    (void)state;
+    check_resume(TSR_METHOD_MAML, TSR_RATES_PER_STEP, TSR_SLOTS_PER_REGION, 0.5);
+}
+
+static void no_inner_steps(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 1), *output = in_folder("m.h5");
+    struct tsr_model_config model = toy_config(0, 0, 1);
+    struct tsr_trainer_config config = settings(3, output);
+    model.inner_steps = 0;
+    run(&model, &config, data, 0);
+    assert_true(read_number(output, "/outer", "outer_step") == 3);
+}
+
+/* A resumed run that is complete does nothing; a later bound continues it. */
+static void resuming_a_complete_run(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(3, output);
+    struct tsr_trainer *trainer;
+    run(&model, &config, data, 0);
+    resume(output, data, 1);
+    assert_true(read_number(output, "/outer", "outer_step") == 3);
+    struct tsr_trainer_config more = {.outer_steps = 5, .threads = 1, .output = output};
+    MUST(tsr_trainer_resume(output, &more, data, &trainer, err));
+    assert_int_equal(tsr_trainer_settings(trainer)->outer_steps, 5);
+    assert_int_equal(tsr_trainer_settings(trainer)->batch, 3);
+    MUST(tsr_trainer_run(trainer, NULL, err));
+    tsr_trainer_free(trainer);
+    assert_true(read_number(output, "/outer", "outer_step") == 5);
+}
+
+/* ---- what a run reaches ------------------------------------------------------------------------
+ */
+
+static double mean_psnr(const struct tsr_model *model, const char *dataset) {
+    struct tsr_dataset *data;
+    struct tsr_evaluation result;
+    struct tsr_reconstruct_config config;
+    tsr_reconstruct_config_default(model, &config);
+    MUST(tsr_dataset_open(dataset, &data, err));
+    MUST(tsr_evaluate(model, data, TSR_SPLIT_VAL, 0, &config, NULL, &result, err));
+    double psnr = result.psnr_db[config.inner_steps];
+    tsr_evaluation_clear(&result);
+    tsr_dataset_close(data);
+    return psnr;
+}
+
+/* Images that were not trained on gain 4 dB over the random initialisation, by the trainer's own
+ * figure and by that of the evaluation. Reptile, which does not learn the rates, starts with larger
+ * ones. */
+static void learns(void **state) {
+    enum tsr_method method = *(enum tsr_method *)*state;
+    const char *data = toy_dataset("data.h5", 48, 16, 16, 3);
+    struct tsr_model_config model = toy_config(16, 16, 3);
+    struct tsr_trainer_config config = settings(150, NULL);
+    struct tsr_trainer *trainer;
+    struct tsr_model *random;
+    config.method = method;
+    config.batch = 4;
+    config.warmup = 10;
+    config.val_every = 0;
+    if (method == TSR_METHOD_REPTILE) model.inner_lr = 0.1;
+    MUST(tsr_model_create(&model, config.seed, &random, err));
+    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+    assert_memory_equal(tsr_trainer_model(trainer)->theta, random->theta,
+                        random->net.n_params * sizeof(tsr_real));
+    MUST(tsr_trainer_run(trainer, NULL, err));
+    double before = mean_psnr(random, data), after = mean_psnr(tsr_trainer_model(trainer), data);
+    if (!(after > before + 4)) fail_msg("%.2f dB at the start, %.2f dB at the end", before, after);
+    assert_true(fabs(tsr_trainer_state(trainer)->val_psnr_db - after) < 1e-3);
+    assert_int_equal(tsr_trainer_state(trainer)->skipped, 0);
+    tsr_model_free(random);
+    tsr_trainer_free(trainer);
+}
+
+/* A run that starts from another model starts with its figures. */
+static void starts_from_a_model(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
+    struct tsr_model_config config = toy_config(16, 16, 3), other = config;
+    struct tsr_model *init = toy_model(&config, 77);
+    struct tsr_trainer_config run_config = settings(1, NULL);
+    struct tsr_trainer *trainer;
+    other.slots = TSR_SLOTS_PER_REGION;
+    MUST(tsr_trainer_create(&other, &run_config, data, init, &trainer, err));
+    const struct tsr_model *model = tsr_trainer_model(trainer);
+    assert_int_equal(model->n_slots, 6);
+    for (size_t s = 0; s < 6; s++)
+        ASSERT_SAME_BITS("theta", model->theta + s * model->net.n_params, init->theta,
+                         model->net.n_params);
+    tsr_trainer_free(trainer);
+    tsr_model_free(init);
+}
+
+/* ---- divergence --------------------------------------------------------------------------------
+ */
+
+static void divergence_ends_the_run(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
+    struct tsr_model_config config = toy_config(0, 0, 3);
+    struct tsr_trainer_config run_config = settings(50, output);
+    struct tsr_trainer *trainer;
+    struct tsr_model *model;
+    config.inner_lr = 1e30;
+    MUST(tsr_trainer_create(&config, &run_config, data, NULL, &trainer, err));
+    MUST_FAIL(tsr_trainer_run(trainer, NULL, err), TSR_ERR_NUMERIC, "outer step 10: ");
+    assert_true(tsr_trainer_state(trainer)->skipped >= 10);
+    tsr_trainer_free(trainer);
+    MUST(tsr_model_load(output, &model, err));
+    for (size_t i = 0; i < model->net.n_params; i++)
+        assert_true(isfinite(model->theta[i]));
+    tsr_model_free(model);
+    assert_true(read_number(output, "/outer", "outer_step") == 10);
+}
+
+/* One bad image cannot be made of 8-bit pixels, but a bad slot can: only its images are left out.
+ */
+static void bad_slot_is_reported(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
+    struct tsr_model_config config = toy_config(16, 16, 3);
+    struct tsr_trainer_config run_config = settings(50, NULL);
+    struct tsr_trainer *trainer;
+    config.slots = TSR_SLOTS_PER_REGION;
+    struct tsr_model *init = toy_model(&config, 5);
+    init->theta[2 * init->net.n_params + 3] = (tsr_real)NAN;
+    MUST(tsr_trainer_create(&config, &run_config, data, init, &trainer, err));
+    MUST_FAIL(tsr_trainer_run(trainer, NULL, err), TSR_ERR_NUMERIC, "not finite in 10 outer steps");
+    assert_int_equal(tsr_trainer_state(trainer)->skipped, 30);
+    tsr_trainer_free(trainer);
+    tsr_model_free(init);
+}
+
+/* ---- cost --------------------------------------------------------------------------------------
+ */
+
+struct steady {
+    size_t last, steps, validations; /* allocations in outer steps without and with validation */
+};
+
+static int watch_allocations(void *user, const struct tsr_trainer_progress *progress) {
+    struct steady *s = user;
+    size_t *count = progress->validated ? &s->validations : &s->steps;
+    if (progress->outer_step > 1) *count += allocations - s->last;
+    s->last = allocations;
+    return 0;
+}
+
+/* The history may grow, at a validation. */
+static void no_allocation_in_the_outer_loop(void **state) {
+    (void)state;
+    if (!COUNTS_ALLOCATIONS) skip();
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    for (int method = 0; method < 3; method++) {
+        struct tsr_model_config model = toy_config(0, 0, 3);
+        struct tsr_trainer_config config = settings(20, NULL);
+        struct tsr_trainer *trainer;
+        struct steady steady = {0};
+        struct tsr_trainer_callbacks callbacks = {watch_allocations, &steady};
+        config.method = (enum tsr_method)method;
+        config.region_fraction = 0.5;
+        size_t before = allocations;
+        MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+        assert_true(allocations > before); /* they are counted */
+        MUST(tsr_trainer_run(trainer, &callbacks, err));
+        assert_int_equal(steady.steps, 0);
+        assert_true(steady.validations <= 1);
+        tsr_trainer_free(trainer);
+    }
+}
+
+/* ---- bounds and checkpoints --------------------------------------------------------------------
+ */
+
+static void time_bound(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(0, output);
+    struct tsr_trainer *trainer;
+    config.seconds = 0.2;
+    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+    double start = tsr_seconds();
+    MUST(tsr_trainer_run(trainer, NULL, err));
+    double took = tsr_seconds() - start;
+    assert_true(took >= 0.2 && took < 10);
+    assert_true(tsr_trainer_state(trainer)->outer_step > 0);
+    assert_true(isfinite(tsr_trainer_state(trainer)->val_psnr_db));
+    tsr_trainer_free(trainer);
+    assert_true(read_number(output, "/outer", "seconds") >= 0.2);
+}
+
+static int is_there(void *user, const struct tsr_trainer_progress *progress) {
+    if (progress->outer_step == 3) *(bool *)user = files_in_folder() == 2;
+    return 0;
+}
+
+/* With a tiny interval the file is there long before the end. */
+static void checkpoints_on_the_way(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(4, in_folder("m.h5"));
+    struct tsr_trainer *trainer;
+    bool there = false;
+    struct tsr_trainer_callbacks callbacks = {is_there, &there};
+    config.checkpoint_seconds = 1e-9;
+    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+    MUST(tsr_trainer_run(trainer, &callbacks, err));
+    assert_true(there);
+    tsr_trainer_free(trainer);
+}
+
+static void unwritable_output(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(1, in_folder("nowhere/m.h5"));
+    struct tsr_trainer *trainer;
+    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+    MUST_FAIL(tsr_trainer_run(trainer, NULL, err), TSR_ERR_IO, "nowhere");
+    tsr_trainer_free(trainer);
+}
+
+/* ---- what is refused ---------------------------------------------------------------------------
+ */
+
+#define REFUSED(field, value, text)                                                                \
+    do {                                                                                           \
+        struct tsr_trainer_config refused = settings(10, NULL);                                    \
+        refused.field = (value);                                                                   \
+        MUST_FAIL(tsr_trainer_config_check(&refused, err), TSR_ERR_CONFIG, text);                  \
+    } while (0)
+
+static void settings_refused(void **state) {
+    (void)state;
+    struct tsr_trainer_config good = settings(10, NULL);
+    MUST(tsr_trainer_config_check(&good, err));
+    REFUSED(batch, 0, "batch is 0; it must be 1 to 65536");
+    REFUSED(batch, 65537, "batch is 65537");
+    REFUSED(region_fraction, 0, "region_fraction is 0");
+    REFUSED(region_fraction, 1.5, "region_fraction is 1.5");
+    REFUSED(region_fraction, (double)NAN, "region_fraction is nan");
+    REFUSED(outer_lr, -1, "outer_lr is -1");
+    REFUSED(outer_lr, (double)NAN, "outer_lr is nan");
+    REFUSED(rates_lr, -0.1, "rates_lr is -0.1");
+    REFUSED(rates_lr, (double)INFINITY, "rates_lr is inf");
+    REFUSED(beta1, 1, "beta1 is 1");
+    REFUSED(beta1, -0.5, "beta1 is -0.5");
+    REFUSED(beta2, 1, "beta2 is 1");
+    REFUSED(final_lr, 1.01, "final_lr is 1.01");
+    REFUSED(final_lr, (double)NAN, "final_lr is nan");
+    REFUSED(clip, -1, "clip is -1");
+    REFUSED(clip, (double)NAN, "clip is nan");
+    REFUSED(seconds, -1, "seconds is -1");
+    REFUSED(seconds, (double)INFINITY, "seconds is inf");
+    REFUSED(checkpoint_seconds, (double)NAN, "checkpoint_seconds is nan");
+    REFUSED(outer_steps, 0, "a bound is needed");
+    REFUSED(outer_steps, UINT64_MAX, "at most 2^32-1");
+}
+
+static enum tsr_status try_create(const struct tsr_model_config *model,
+                                  const struct tsr_trainer_config *config, const char *dataset,
+                                  const struct tsr_model *init, struct tsr_error *err) {
+    struct tsr_trainer *trainer;
+    enum tsr_status status = tsr_trainer_create(model, config, dataset, init, &trainer, err);
+    if (status != TSR_OK) assert_null(trainer);
+    tsr_trainer_free(trainer);
+    return status;
+}
+
+static void runs_refused(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
+    struct tsr_model_config model = toy_config(16, 16, 3), other = model;
+    struct tsr_trainer_config config = settings(1, NULL), bad = config;
+    MUST(try_create(&model, &config, data, NULL, err));
+    MUST_FAIL(try_create(&model, &config, in_folder("none.h5"), NULL, err), TSR_ERR_IO, "none.h5");
+    bad.kernel = "cuda";
+    MUST_FAIL(try_create(&model, &bad, data, NULL, err), TSR_ERR_NOT_FOUND, "cuda");
+    bad = config, bad.batch = 0;
+    MUST_FAIL(try_create(&model, &bad, data, NULL, err), TSR_ERR_CONFIG, "batch");
+    other.partition.rows = 17;
+    MUST_FAIL(try_create(&other, &config, data, NULL, err), TSR_ERR_CONFIG, "grid 17x3");
+    other = model, other.network.width = 9;
+    struct tsr_model *init = toy_model(&other, 1);
+    MUST_FAIL(try_create(&model, &config, data, init, err), TSR_ERR_SHAPE, "2 -> 2 x 9 -> 3");
+    tsr_model_free(init);
+    MUST_FAIL(try_create(&model, &config, toy_dataset("one.h5", 0, 16, 16, 3), NULL, err),
+              TSR_ERR_FORMAT, "one.h5");
+}
+
+static void no_training_images(void **state) {
+    (void)state;
+    const char *data = in_folder("val.h5");
+    const size_t dims[4] = {1, 16, 16, 3};
+    uint8_t *image = toy_images(1, 16, 16, 3), split = 1;
+    struct tsr_h5 *file;
+    MUST(tsr_h5_create(data, &file, err));
+    MUST(tsr_h5_write(file, "/images", TSR_H5_U8, 4, dims, image, 0, err));
+    MUST(tsr_h5_write(file, "/split", TSR_H5_U8, 1, dims, &split, 0, err));
+    MUST(tsr_h5_commit(file, err));
+    tsr_h5_close(file);
+    free(image);
+    struct tsr_model_config model = toy_config(16, 16, 3);
+    struct tsr_trainer_config config = settings(1, NULL);
+    MUST_FAIL(try_create(&model, &config, data, NULL, err), TSR_ERR_CONFIG,
+              "the train split has no images");
+}
+
+static enum tsr_status try_resume(const char *file, const char *dataset, struct tsr_error *err) {
+    struct tsr_trainer *trainer;
+    struct tsr_trainer_config config = {.threads = 1};
+    enum tsr_status status = tsr_trainer_resume(file, &config, dataset, &trainer, err);
+    if (status != TSR_OK) assert_null(trainer);
+    tsr_trainer_free(trainer);
+    return status;
+}
+
+static void resumptions_refused(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
+    struct tsr_model_config config = toy_config(16, 16, 3);
+    config.slots = TSR_SLOTS_PER_REGION;
+    config.partition =
+        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 8};
+    struct tsr_trainer_config run_config = settings(1, output);
+    run(&config, &run_config, data, 0);
+    MUST(try_resume(output, data, err));
+    MUST_FAIL(try_resume(output, toy_dataset("grey.h5", 8, 16, 16, 1), err), TSR_ERR_SHAPE,
+              "1 channels");
+    MUST_FAIL(try_resume(output, toy_dataset("wide.h5", 8, 16, 24, 3), err), TSR_ERR_SHAPE,
+              "6 regions; the model has 4 per-region slots");
+    MUST_FAIL(try_resume(in_folder("none.h5"), data, err), TSR_ERR_IO, "none.h5");
+    struct tsr_model *model = toy_model(&config, 1);
+    MUST(tsr_model_save(model, output, err));
+    MUST_FAIL(try_resume(output, data, err), TSR_ERR_FORMAT,
+              "there is no /outer; this model cannot be resumed");
+    tsr_model_free(model);
+}
+
+int main(void) {
+    static enum tsr_method methods[] = {TSR_METHOD_MAML, TSR_METHOD_FOMAML, TSR_METHOD_REPTILE};
+    const struct CMUnitTest tests[] = {
+        TEST(maml_resumes),
+        TEST(fomaml_resumes),
+        TEST(reptile_resumes),
+        TEST(per_region_slots_resume),
+        TEST(no_inner_steps),
+        TEST(resuming_a_complete_run),
+        cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[0]),
+        cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[1]),
+        cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[2]),
+        TEST(starts_from_a_model),
+        TEST(divergence_ends_the_run),
+        TEST(bad_slot_is_reported),
+        TEST(no_allocation_in_the_outer_loop),
+        TEST(time_bound),
+        TEST(checkpoints_on_the_way),
+        TEST(unwritable_output),
+        cmocka_unit_test(settings_refused),
+        TEST(runs_refused),
+        TEST(no_training_images),
+        TEST(resumptions_refused),
+    };
+    return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
+}
