@@ -21,6 +21,7 @@
 #endif
 
 #define MAX_THREADS 4096
+#define BLOCK_BYTES ((size_t)16 << 20)
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
@@ -289,12 +290,20 @@ static enum tsr_status pack_all(struct packer *p, struct tsr_error *err) {
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+/* Threads wait for each other at the end of a block, so it is as long as memory allows. For tiles,
+ * whole sources of any size wait to be cut. */
+static size_t block_size(size_t threads, size_t image_size) {
+    size_t n = BLOCK_BYTES / image_size;
+    if (n < 2 * threads) return 2 * threads;
+    return n > 32 * threads ? 32 * threads : n;
+}
+
 static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
     void *memory;
     const struct tsr_pack_config *c = p->config;
     bool tiles = c->fit == TSR_FIT_TILE;
     p->threads = tsr_thread_count(c->threads);
-    p->per_block = p->threads * (tiles ? 2 : 4); /* for tiles, whole sources wait */
+    p->per_block = block_size(p->threads, tiles ? SIZE_MAX : p->image_size);
     TSR_TRY(tsr_alloc(&memory, tiles ? p->image_size : 1, 1, "tile", err));
     p->tile = memory;
     for (int b = 0; b < 2; b++) {

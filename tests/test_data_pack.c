@@ -454,15 +454,18 @@ static void strict_ends_at_the_first(void **state) {
 static void interruption_leaves_nothing(void **state) {
     (void)state;
     struct tsr_pack_config config = config_of(8, 6);
-    struct tsr_pack_report report;
-    struct log log = {.stop_after = 1};
-    const struct tsr_pack_callbacks callbacks = {log_progress, NULL, &log};
     make_mixture();
-    const char *source = in_folder("in");
-    assert_fails(tsr_pack(&config, &source, 1, in_folder("out.h5"), &callbacks, &report, &err),
-                 TSR_ERR_INTERRUPTED, &err, "of 31 files");
-    assert_int_equal(files_in_folder(), 1);
-    assert_int_equal(log.calls, 2);
+    const char *const sources[3] = {in_folder("in"), in_folder("in"), in_folder("in")};
+    for (size_t stop = 0; stop < 3; stop++) {
+        struct tsr_pack_report report;
+        struct log log = {.stop_after = stop};
+        const struct tsr_pack_callbacks callbacks = {log_progress, NULL, &log};
+        config.threads = 1; /* several blocks */
+        assert_fails(tsr_pack(&config, sources, 3, in_folder("out.h5"), &callbacks, &report, &err),
+                     TSR_ERR_INTERRUPTED, &err, "of 93 files");
+        assert_int_equal(files_in_folder(), 1);
+        assert_int_equal(log.calls, stop + 1);
+    }
 }
 
 static void nothing_to_pack(void **state) {
