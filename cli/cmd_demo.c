@@ -72,6 +72,7 @@ struct demo {
 };
 
 static void say(const struct demo *d, const char *text) {
+    (void)fflush(stdout);
     if (!d->args->common.quiet) (void)fprintf(stderr, "\n== %s\n", text);
 }
 
@@ -111,7 +112,7 @@ static enum tsr_status train(struct demo *d) {
     tsr_model_config_default(&model);
     tsr_trainer_config_default(&config);
     model.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+        (struct tsr_partition_rule){.kind = TSR_RULE_GRID, .rows = TILE / CELL, .cols = TILE / CELL};
     config.seconds = d->args->seconds;
     config.seed = d->args->common.seed;
     config.threads = d->args->common.threads;
@@ -134,11 +135,13 @@ static void print_comparison(const struct tsr_evaluation *learned, const struct 
     (void)printf("#k\tlearned_psnr_db\trandom_psnr_db\n");
     for (size_t k = 0; k <= learned->inner_steps; k++)
         (void)printf("%zu\t%.2f\t%.2f\n", k, learned->psnr_db[k], b->result.psnr_db[k]);
-    (void)printf("after %zu inner steps on %zu tiles of photos never seen: %.2f dB from learned "
-                 "initial weights,\n%.2f dB from random ones at their best rate (%g, chosen on "
-                 "%s)\n",
-                 learned->inner_steps, learned->images, learned->psnr_db[learned->inner_steps],
-                 b->result.psnr_db[b->result.inner_steps], b->rate, tsr_split_name(b->chosen_on));
+    size_t last = learned->inner_steps;
+    (void)printf("%zu tiles of photos never seen, %zu inner steps, %.2f parameters for each pixel "
+                 "value:\n%.2f dB from learned initial weights, %.2f dB from random ones at their "
+                 "best rate (%g, chosen on %s)\n",
+                 learned->images, last, (double)learned->params_per_image / (TILE * TILE * 3),
+                 learned->psnr_db[last], b->result.psnr_db[last], b->rate,
+                 tsr_split_name(b->chosen_on));
 }
 
 static enum tsr_status evaluate(struct demo *d) {
@@ -218,6 +221,13 @@ static struct tsr_image picture_of(const struct showing *s, size_t k) {
     return view;
 }
 
+/* Cells as near to those of training as balanced ones can be: no thin ones at the edges. */
+static void fit_partition(struct tsr_model *model, const struct tsr_image *photo) {
+    size_t rows = (photo->height + CELL / 2) / CELL, cols = (photo->width + CELL / 2) / CELL;
+    model->config.partition = (struct tsr_partition_rule){
+        .kind = TSR_RULE_GRID, .rows = rows ? rows : 1, .cols = cols ? cols : 1};
+}
+
 static enum tsr_status reconstruct(struct demo *d, const char *path, struct showing *s) {
     struct tsr_reconstruct_config config;
     struct tsr_error *err = &d->call->err;
@@ -225,6 +235,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     tsr_reconstruct_config_default(d->model, &config);
     config.threads = d->args->common.threads;
     TSR_TRY(tsr_image_read(path, d->model->net.out_dim, &s->photo, err));
+    fit_partition(d->model, &s->photo);
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
     TSR_TRY(tsr_inr_create(d->model, height, width, &s->inr, err));
@@ -263,12 +274,13 @@ static enum tsr_status put_showing(struct sheet *sheet, size_t row, const char *
 static enum tsr_status write_photo(struct demo *d, const char *name, const struct showing *s) {
     struct sheet own;
     struct tsr_error *err = &d->call->err;
-    enum tsr_status status = TSR_ERR_NO_MEMORY;
+    enum tsr_status status = TSR_OK;
     size_t places = d->model->config.inner_steps + 3, cols = (places + 1) / 2;
     char *inr = cli_join(d->args->output, name, ".inr.h5");
     char *png = cli_join(d->args->output, name, ".png");
     own.canvas = (struct tsr_image){0};
-    if (!inr || !png) goto done;
+    if (!inr || !png) status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
+    TSR_CHECK(status);
     TSR_CHECK(tsr_inr_save(s->inr, inr, err));
     TSR_CHECK(sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
     TSR_CHECK(put_showing(&own, 0, name, s, d->model->config.inner_steps, err));

@@ -96,7 +96,6 @@ struct view {
     struct cli_progress line;
     double first_fraction; /* where a resumed run begins */
     double train_psnr_db;  /* smoothed */
-    double best_val_psnr_db;
 };
 
 static double fraction_of(const struct tsr_trainer_progress *p) {
@@ -106,8 +105,10 @@ static double fraction_of(const struct tsr_trainer_progress *p) {
 
 static void smooth(struct view *v, double psnr_db) {
     if (!isfinite(psnr_db)) return;
-    v->train_psnr_db += (isfinite(v->train_psnr_db) ? 0.02 : 1) *
-                        (psnr_db - (isfinite(v->train_psnr_db) ? v->train_psnr_db : 0));
+    if (isfinite(v->train_psnr_db))
+        v->train_psnr_db += 0.03 * (psnr_db - v->train_psnr_db);
+    else
+        v->train_psnr_db = psnr_db;
 }
 
 static void show(struct view *v, const struct tsr_trainer_progress *p, double fraction) {
@@ -122,13 +123,13 @@ static void show(struct view *v, const struct tsr_trainer_progress *p, double fr
         (void)snprintf(done, sizeof done, "%llu", (unsigned long long)p->outer_step);
     if (isfinite(p->val_psnr_db)) (void)snprintf(val, sizeof val, "  val %.2f dB", p->val_psnr_db);
     cli_progress_show(&v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s  %s left",
-                      done, v->train_psnr_db, val, p->images_per_second, cli_time(seconds, left));
+                      done, v->train_psnr_db, val, p->images_per_second,
+                      cli_time(fmax(0, seconds), left));
 }
 
 static int on_progress(void *user, const struct tsr_trainer_progress *p) {
     struct view *v = user;
     double fraction = fraction_of(p);
-    if (isnan(v->train_psnr_db)) smooth(v, p->train_psnr_db);
     smooth(v, p->train_psnr_db);
     if (cli_progress_due(&v->line, fraction) || (p->validated && !v->line.live))
         show(v, p, fraction);
