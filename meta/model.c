@@ -18,7 +18,7 @@ void tsr_model_config_default(struct tsr_model_config *config) {
         .slots = TSR_SLOTS_SHARED,
         .inner_steps = 3,
         .rates = TSR_RATES_PER_PARAM_PER_STEP,
-        .inner_lr = 1e-2,
+        .inner_lr = 3e-2,
         .inner_loss = TSR_INNER_LOSS_REGION,
     };
     tsr_network_config_default(&config->network);

@@ -59,7 +59,7 @@ void tsr_trainer_config_default(struct tsr_trainer_config *config) {
         .method = TSR_METHOD_MAML,
         .batch = 4,
         .region_fraction = 0.25,
-        .rates_lr = 0.02,
+        .rates_lr = 0.05,
         .beta1 = 0.9,
         .beta2 = 0.99,
         .warmup = 100,
