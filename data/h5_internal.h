@@ -27,7 +27,8 @@ struct tsr_h5 {
 };
 
 /* HDF5 prints its errors unless told otherwise. Each public function is one call of another between
- * these two; an error is looked at before the second. */
+ * these two, which also hold the lock of the module: public functions do not call each other. An
+ * error is looked at before the second. */
 struct tsr_h5_mute {
     H5E_auto2_t function;
     void *data;
