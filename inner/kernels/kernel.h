@@ -58,6 +58,11 @@ struct tsr_kernel {
     void (*hvp)(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
                 const struct tsr_points *points, double scale, tsr_real *hv, const void *tape,
                 void *workspace);
+
+    /* Runs `rounds` rounds of independent multiply-adds at this kernel's vector width and returns
+     * how many FLOPs they were: the peak that its speed is measured against. NULL: none of its own.
+     */
+    double (*peak)(size_t rounds);
 };
 
 /* Kernel by name: "auto" (the fastest that this processor runs), or one of tsr_kernel_list().

@@ -36,6 +36,10 @@ static inline __m256 remainder_of(__m256 u, __m256i *flip) {
 #define REMAINDER(u, flip) remainder_of(u, (__m256i *)(flip))
 #include "inner/kernels/kernel_vector.h"
 
+#define PEAK_LANES 8
+#define PEAK_MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#include "inner/kernels/kernel_peak.h"
+
 #ifdef __clang__
 #pragma clang attribute pop
 #endif
@@ -48,5 +52,6 @@ const struct tsr_kernel tsr_kernel_avx2 = {
     .forward = vector_forward,
     .gradient = vector_gradient,
     .hvp = vector_hvp,
+    .peak = peak,
 };
 #endif

@@ -81,6 +81,10 @@ static void hvp(const struct tsr_net *net, const float *phi, const float *v,
     (narrow(net) ? hvp_8 : hvp_16)(net, phi, v, points, scale, hv, tape, workspace);
 }
 
+#define PEAK_LANES 16
+#define PEAK_MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#include "inner/kernels/kernel_peak.h"
+
 #ifdef __clang__
 #pragma clang attribute pop
 #endif
@@ -92,6 +96,7 @@ const struct tsr_kernel tsr_kernel_avx512 = {
     .tape_size = tape_size,
     .forward = forward,
     .gradient = gradient,
+    .peak = peak,
     .hvp = hvp,
 };
 #endif

@@ -29,6 +29,10 @@ static bool available(void) {
 #define NAME(x) vector_##x
 #include "inner/kernels/kernel_vector.h"
 
+#define PEAK_LANES 4
+#define PEAK_MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#include "inner/kernels/kernel_peak.h"
+
 const struct tsr_kernel tsr_kernel_portable = {
     .name = "portable",
     .available = available,
@@ -37,5 +41,6 @@ const struct tsr_kernel tsr_kernel_portable = {
     .forward = vector_forward,
     .gradient = vector_gradient,
     .hvp = vector_hvp,
+    .peak = peak,
 };
 #endif

@@ -72,6 +72,7 @@ static ALWAYS_INLINE VEC NAME(remainder)(VEC u, IVEC *flip) {
 #define TSR_VECTOR_MODES
 enum mode {
     LINEAR,      /* store */
+    R_LINEAR,    /* store the sum of two products */
     SINE,        /* s = sin, c untouched */
     SINE_COSINE, /* s = sin, c = cos */
     BACKWARD,    /* d = c * sum, e = sum if wanted */
@@ -95,6 +96,10 @@ struct job {
     const float *s, *c, *e, *rz;
     bool fresh;
 };
+
+static ALWAYS_INLINE bool two_sums(enum mode mode) {
+    return mode == R_LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS;
+}
 
 static inline size_t round_up(size_t n, size_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
@@ -123,7 +128,7 @@ static ALWAYS_INLINE void NAME(accumulate)(VEC acc[8][MAX_VECS], int rows, int v
                                            size_t a_row, size_t a_step, const float *b,
                                            size_t b_row, size_t k) {
     if (__builtin_constant_p(k))
-        UNROLL for (size_t i = 0; i < LANES; i++)
+        UNROLL for (size_t i = 0; i < k; i++)
             NAME(step)(acc, rows, vecs, a + i * a_step, a_row, b + i * b_row);
     else
         for (; k > 0; k--, a += a_step, b += b_row)
@@ -135,6 +140,7 @@ static ALWAYS_INLINE void NAME(finish)(enum mode mode, const struct job *j, VEC 
     VEC *to = (VEC *)(j->to + at), second;
     switch (mode) {
     case LINEAR:
+    case R_LINEAR:
     case WEIGHTS:
         *to = sum;
         break;
@@ -169,13 +175,13 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int r
         if (mode == WEIGHTS)
             acc[r][v] =
                 j->fresh ? (VEC){0} : *(const VEC *)(j->to + at + (size_t)r * j->row + v * LANES);
-        else if (mode == LINEAR || mode == SINE || mode == SINE_COSINE || mode == R_FORWARD)
-            acc[r][v] = *(const VEC *)(j->bias + (v0 + (size_t)v) * LANES);
-        else
+        else if (mode == BACKWARD || mode == R_BACKWARD)
             acc[r][v] = (VEC){0};
+        else
+            acc[r][v] = *(const VEC *)(j->bias + (v0 + (size_t)v) * LANES);
     }
-    bool two = mode == LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS;
-    UNROLL for (int i = 0; i < (two ? 2 : 1); i++) {
+    UNROLL for (int i = 0; i < 2; i++) {
+        if (i == 1 && !two_sums(mode)) break;
         size_t k = j->sum[i].k, a_row = mode == WEIGHTS ? 1 : j->a_row;
         size_t a_step = mode == WEIGHTS ? j->a_step : 1;
         size_t b_row = mode == WEIGHTS ? j->b_row : (size_t)vecs * LANES;
@@ -207,16 +213,15 @@ static ALWAYS_INLINE void NAME(panel)(enum mode mode, const struct job *j, int r
  * sums are then constants. */
 static ALWAYS_INLINE void NAME(square)(enum mode mode, struct job *j) {
     j->a_row = j->row = j->sum[0].k = LANES;
-    if (mode == R_FORWARD || mode == R_BACKWARD) j->sum[1].k = LANES;
+    if (two_sums(mode)) j->sum[1].k = LANES;
     NAME(panel)(mode, j, 8, 1, 0);
 }
 
 /* The copy of the job tells the compiler that stores of results do not change it. */
 static ALWAYS_INLINE void NAME(product)(enum mode mode, const struct job *task) {
     struct job copy = *task, *const j = &copy;
-    bool fixed = mode != LINEAR && mode != WEIGHTS, two = mode == R_FORWARD || mode == R_BACKWARD;
-    if (fixed && j->vecs == 1 && j->a_row == LANES && j->row == LANES && j->sum[0].k == LANES &&
-        (!two || j->sum[1].k == LANES)) {
+    if (mode != WEIGHTS && j->vecs == 1 && j->a_row == LANES && j->row == LANES &&
+        j->sum[0].k == LANES && (!two_sums(mode) || j->sum[1].k == LANES)) {
         NAME(square)(mode, j);
         return;
     }
@@ -245,6 +250,9 @@ static ALWAYS_INLINE void NAME(product)(enum mode mode, const struct job *task) 
 
 static inline void NAME(linear)(const struct job *j) {
     NAME(product)(LINEAR, j);
+}
+static inline void NAME(r_linear)(const struct job *j) {
+    NAME(product)(R_LINEAR, j);
 }
 static void NAME(sine)(const struct job *j) {
     NAME(product)(SINE, j);
@@ -305,23 +313,30 @@ static ALWAYS_INLINE size_t NAME(vecs)(size_t units) {
     return (units + LANES - 1) / LANES;
 }
 
+/* LANES rows and columns of scale * w^T. w [LANES, LANES], rows `in` apart; to: rows `row` apart.
+ */
+static inline void NAME(pack_square)(const float *w, size_t in, float scale, float *to,
+                                     size_t row) {
+    VEC t[LANES];
+    UNROLL for (size_t i = 0; i < LANES; i++) t[i] = *(const NAME(unaligned) *)(w + i * in) * scale;
+    NAME(transpose)(t);
+    UNROLL for (size_t i = 0; i < LANES; i++) * (VEC *)(to + i * row) = t[i];
+}
+
 /* Panels of scale * w^T: rows k < in, columns o < out. w [out, in]. */
 static void NAME(pack_transposed)(size_t out, size_t in, const float *w, float scale, float *to) {
     size_t all = NAME(vecs)(out);
-    for (size_t v0 = 0, vecs; v0 < all; v0 += vecs, to += vecs * LANES * in - vecs * LANES) {
+    for (size_t v0 = 0, vecs; v0 < all; v0 += vecs, to += vecs * LANES * in) {
         vecs = panel_vecs(all - v0, MAX_VECS);
-        for (size_t v = 0; v < vecs; v++, to += LANES)
-            for (size_t k = 0, o = (v0 + v) * LANES; k < in; k += LANES) {
-                VEC t[LANES];
-                for (size_t i = 0; i < LANES; i++) {
-                    bool inside = o + i < out;
-                    const float *from = inside ? w + (o + i) * in + k : w;
-                    t[i] = NAME(load_some)(from, inside ? in - k : 0) * scale;
-                }
-                NAME(transpose)(t);
-                for (size_t i = 0; i < LANES && k + i < in; i++)
-                    *(VEC *)(to + (k + i) * vecs * LANES) = t[i];
-            }
+        for (size_t v = 0, row = vecs * LANES; v < vecs; v++) {
+            size_t o = (v0 + v) * LANES, k = 0;
+            if (o + LANES <= out)
+                for (; k + LANES <= in; k += LANES)
+                    NAME(pack_square)(w + o * in + k, in, scale, to + k * row + v * LANES, row);
+            for (; k < in; k++)
+                for (size_t i = 0; i < LANES; i++)
+                    to[k * row + v * LANES + i] = o + i < out ? w[(o + i) * in + k] * scale : 0;
+        }
     }
 }
 
@@ -336,8 +351,12 @@ static void NAME(pack)(size_t out, size_t in, const float *w, float scale, float
     }
 }
 
+/* to[o] = bias[o] * scale + offset, 0 in the padding. */
 static void NAME(pack_bias)(size_t out, const float *bias, float scale, float offset, float *to) {
-    for (size_t o = 0; o < NAME(vecs)(out) * LANES; o++)
+    size_t o = 0;
+    for (; o + LANES <= out; o += LANES)
+        *(VEC *)(to + o) = *(const NAME(unaligned) *)(bias + o) * scale + offset;
+    for (; o < round_up(out, LANES); o++)
         to[o] = o < out ? bias[o] * scale + offset : 0;
 }
 
@@ -448,7 +467,7 @@ static inline float *floats(struct tsr_arena *arena, size_t n) {
 #endif
 
 static size_t NAME(most_points)(const struct tsr_net *net) {
-    return net->width <= 32 ? 144 : net->width <= 64 ? 96 : 48;
+    return net->width <= 32 ? 192 : net->width <= 64 ? 144 : 48;
 }
 
 /* Points of a tile when there are n: as even a cut as possible into tiles that the caches hold,
@@ -657,7 +676,7 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
         }
         if (l == last) {
             j.vecs = p->out_vecs, j.row = p->out_row, j.to = p->rd_out;
-            NARROW(linear)(&j);
+            NARROW(r_linear)(&j);
             return;
         }
         j.c = r->c + l * p->layer;
@@ -691,18 +710,30 @@ static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, 
     NAME(weights_tile)(p, 0, m, fresh, p->rd[0], x, NULL, NULL);
 }
 
-/* grad += the sums of all tiles. */
+/* to[i] += from[i]; from is padded to whole vectors. */
+static ALWAYS_INLINE void NAME(add)(size_t n, const float *from, float *to) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        *(NAME(unaligned) *)(to + i) += *(const VEC *)(from + i);
+    for (; i < n; i++)
+        to[i] += from[i];
+}
+
+/* grad += the sums of all tiles. Those of layer 0 are transposed. */
 static void NAME(add_sums)(const struct plan *p, float *grad) {
     const struct tsr_net *net = p->net;
     for (size_t l = 0; l < net->n_layers; l++) {
         size_t in = net->fan_in[l], out = net->fan_out[l];
-        float *w = grad + net->weight_at[l], *b = grad + net->bias_at[l];
-        const float *sum = p->weights[l], *bias = p->bias_sum[l];
-        for (size_t o = 0; o < out; o++)
+        float *w = grad + net->weight_at[l];
+        const float *sum = p->weights[l];
+        if (l > 0)
+            for (size_t o = 0; o < out; o++)
+                NAME(add)(in, sum + o * p->columns, w + o * in);
+        else
             for (size_t i = 0; i < in; i++)
-                w[o * in + i] += l ? sum[o * p->columns + i] : sum[i * p->columns + o];
-        for (size_t o = 0; o < out; o++)
-            b[o] += bias[o];
+                for (size_t o = 0; o < out; o++)
+                    w[o * in + i] += sum[i * p->columns + o];
+        NAME(add)(out, p->bias_sum[l], grad + net->bias_at[l]);
     }
 }
 
