@@ -220,6 +220,26 @@ static struct part describe_part(const char *prefix, const char *suffix, const s
     return p;
 }
 
+static void print_shape(size_t rank, const size_t *dims, char *out, size_t size) {
+    out[0] = '\0';
+    for (size_t i = 0; i < rank; i++) {
+        size_t used = strlen(out);
+        (void)snprintf(out + used, size - used, "%s%zu", i ? ", " : "", dims[i]);
+    }
+}
+
+static enum tsr_status check_part(struct tsr_h5 *file, const struct part *p,
+                                  struct tsr_error *err) {
+    size_t rank, dims[TSR_H5_MAX_RANK];
+    char found[192], expected[96];
+    TSR_TRY(tsr_h5_shape(file, p->path, &rank, dims, NULL, err));
+    if (rank == p->rank && memcmp(dims, p->dims, rank * sizeof *dims) == 0) return TSR_OK;
+    print_shape(rank, dims, found, sizeof found);
+    print_shape(p->rank, p->dims, expected, sizeof expected);
+    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s has shape [%s]; the settings ask for [%s]",
+                     tsr_h5_path(file), p->path, found, expected);
+}
+
 static enum tsr_status transfer_part(bool write, struct tsr_h5 *file, const struct part *p,
                                      size_t n_vectors, size_t n_params, tsr_real *vectors,
                                      struct tsr_error *err) {
@@ -237,7 +257,8 @@ static enum tsr_status transfer_part(bool write, struct tsr_h5 *file, const stru
     return status;
 }
 
-/* vectors [leading..., n_params] */
+/* vectors [leading..., n_params]; NULL when reading: only looks whether all parts are there in
+ * their shapes, which a reader does before it allocates. */
 static enum tsr_status transfer_params(bool write, struct tsr_h5 *file, const char *prefix,
                                        const char *suffix, const struct tsr_net *net,
                                        const size_t *leading, size_t n_leading, tsr_real *vectors,
@@ -248,7 +269,8 @@ static enum tsr_status transfer_params(bool write, struct tsr_h5 *file, const ch
     for (size_t l = 0; l < net->n_layers; l++)
         for (int bias = 0; bias < 2; bias++) {
             struct part p = describe_part(prefix, suffix, net, l, bias, leading, n_leading);
-            TSR_TRY(transfer_part(write, file, &p, n, net->n_params, vectors, err));
+            TSR_TRY(vectors ? transfer_part(write, file, &p, n, net->n_params, vectors, err)
+                            : check_part(file, &p, err));
         }
     return TSR_OK;
 }
@@ -266,6 +288,8 @@ static enum tsr_status transfer_rates(bool write, struct tsr_h5 *file, const str
         return transfer_params(write, file, "/inner", "_rate", net, dims, 2, values, err);
     size_t rank = rates->kind == TSR_RATES_FIXED ? 0 : rates->kind == TSR_RATES_PER_STEP ? 2 : 3;
     if (write) return tsr_h5_write(file, "/inner/rate", REAL, rank, dims, values, 0, err);
+    struct part p = {.path = "/inner/rate", .rank = rank, .dims = {dims[0], dims[1], dims[2]}};
+    if (!values) return check_part(file, &p, err);
     return tsr_h5_read(file, "/inner/rate", REAL, rank, dims, values, err);
 }
 
@@ -327,7 +351,13 @@ static enum tsr_status read_model(struct tsr_h5 *file, struct tsr_model **out,
     size_t slots = 1;
     if (config.slots == TSR_SLOTS_PER_REGION)
         slots = tsr_partition_rule_regions(&config.partition, config.height, config.width);
+    struct tsr_net net;
+    struct tsr_rates rates;
+    tsr_network_layout(&config.network, &net);
+    tsr_rates_layout(&rates, config.rates, config.inner_steps, slots, &net);
     TSR_TRY(check_extent(file, "/init/layer0/weight", slots, "slots", err));
+    TSR_TRY(transfer_params(false, file, "/init", "", &net, &slots, 1, NULL, err));
+    TSR_TRY(transfer_rates(false, file, &net, &rates, NULL, err));
     TSR_TRY(tsr_model_create(&config, 0, out, err));
     struct tsr_model *m = *out;
     TSR_CHECK(transfer_params(false, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
@@ -571,6 +601,7 @@ static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struc
     size_t regions = tsr_partition_rule_regions(&c->partition, c->height, c->width);
     TSR_TRY(check_extent(file, "/regions/layer0/weight", regions, "regions", err));
     tsr_network_layout(&c->network, &model.net);
+    TSR_TRY(transfer_params(false, file, "/regions", "", &model.net, &regions, 1, NULL, err));
     TSR_TRY(tsr_inr_create(&model, c->height, c->width, out, err));
     return transfer_params(false, file, "/regions", "", &(*out)->net, &(*out)->partition->n_regions,
                            1, (*out)->phi, err);
