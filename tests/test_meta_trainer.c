@@ -55,6 +55,9 @@ static struct tsr_trainer_config settings(uint64_t outer_steps, const char *outp
     config.outer_steps = outer_steps;
     config.batch = 3;
     config.region_fraction = 1;
+    config.outer_lr = 5e-3;
+    config.rates_lr = 0.02;
+    config.clip = 0.1;
     config.warmup = 4;
     config.val_every = 4;
     config.checkpoint_seconds = 0;
