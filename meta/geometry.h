@@ -18,17 +18,18 @@ struct tsr_geometry {
 };
 
 /* For images of this size under the model's rule. Errors: as tsr_model_check_image(). */
-enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height, size_t width,
-                                    struct tsr_geometry *out, struct tsr_error *err) TSR_MUST_USE;
-void tsr_geometry_clear(struct tsr_geometry *geometry);
+TSR_API enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height,
+                                            size_t width, struct tsr_geometry *out,
+                                            struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_geometry_clear(struct tsr_geometry *geometry);
 
 /* Targets of a region from an 8-bit image [H, W, C]: y [n_pixels of the region, C], value / 255. */
-void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pixels, size_t region,
-                          tsr_real *y);
+TSR_API void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pixels,
+                                  size_t region, tsr_real *y);
 
 /* The task of a region whose context and query set are all its pixels, with targets y. qry_scale is
  * left 0. */
-struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t region,
-                                  const tsr_real *y);
+TSR_API struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t region,
+                                          const tsr_real *y);
 
 #endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Speed of the kernels and of whole outer steps, as fractions of the multiply-add peak that the
+ * same cores show in the same second: each timing is paired with one of the peak, and medians are
+ * over the pairs.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/version.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "data/file.h"
+#include "meta/geometry.h"
+#include "meta/meta_gradient.h"
+#include "meta/outer_optimizer.h"
+
+struct bench_args {
+    struct cli_common common;
+    const char *kernel, *json;
+    size_t repeats;
+};
+
+static void defaults(void *args) {
+    struct bench_args *a = args;
+    a->kernel = "auto";
+    a->repeats = 7;
+}
+
+#define OFFSET(member) offsetof(struct bench_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "repeats",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = OFFSET(repeats),
+     .min = 1,
+     .max = 1000,
+     .help = "timings of each item; medians are printed"},
+    {.name = "json",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .at = OFFSET(json),
+     .shown = "",
+     .help = "write all figures there as JSON; -: to stdout, instead of the tables"},
+    CLI_KERNEL(OFFSET(kernel)),
+    {.type = CLI_END},
+};
+
+enum { MAX_REPEATS = 1000 };
+
+/* ---- the peak -----------------------------------------------------------------------------------
+ */
+
+/* Multiply-adds per second of `threads` cores at once, in GFLOP/s: seconds of the slowest. */
+static double measure_peak(const struct tsr_kernel *kernel, size_t threads) {
+    enum { ROUNDS = 1 << 18 };
+    double flops = 0, start = tsr_seconds();
+#pragma omp parallel for num_threads((int)threads) schedule(static, 1) reduction(+ : flops)
+    for (size_t i = 0; i < threads; i++)
+        flops += kernel->peak(ROUNDS);
+    return flops / (tsr_seconds() - start) * 1e-9;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *values, size_t n) {
+    qsort(values, n, sizeof *values, by_value);
+    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+/* One measured item: speed, and speed over the peak measured just before. */
+struct sample {
+    double gflops[MAX_REPEATS], fraction[MAX_REPEATS];
+    size_t n;
+};
+
+static void add_sample(struct sample *s, double flops, double seconds, double peak) {
+    s->gflops[s->n] = flops / seconds * 1e-9;
+    s->fraction[s->n] = s->gflops[s->n] / peak;
+    s->n++;
+}
+
+/* ---- kernels
+ * -------------------------------------------------------------------------------------- */
+
+enum operation { FORWARD, GRADIENT, HVP, HVP_TAPE, N_OPERATIONS };
+static const char *const operation_names[] = {"forward", "gradient", "hvp", "hvp_tape"};
+/* Forward passes that each is worth: a product repeats the ordinary passes unless it has a tape. */
+static const double operation_passes[] = {1, 3, 8, 6};
+
+/* One network on one region, with everything the kernels read and write. */
+struct region {
+    struct tsr_net net;
+    struct tsr_points points;
+    tsr_real *x, *y, *phi, *v, *g, *out;
+    void *tape, *workspace;
+};
+
+static void layout_region(struct region *r, const struct tsr_kernel *k, size_t n,
+                          struct tsr_arena *a) {
+    r->x = tsr_arena_take(a, n * r->net.in_dim, sizeof(tsr_real));
+    r->y = tsr_arena_take(a, n * r->net.out_dim, sizeof(tsr_real));
+    r->out = tsr_arena_take(a, n * r->net.out_dim, sizeof(tsr_real));
+    r->phi = tsr_arena_take(a, r->net.n_params, sizeof(tsr_real));
+    r->v = tsr_arena_take(a, r->net.n_params, sizeof(tsr_real));
+    r->g = tsr_arena_take(a, r->net.n_params, sizeof(tsr_real));
+    r->tape = tsr_arena_take(a, k->tape_size(&r->net, n), 1);
+    r->workspace = tsr_arena_take(a, k->workspace_size(&r->net), 1);
+}
+
+static void run_operation(const struct region *r, const struct tsr_kernel *k, enum operation op) {
+    double scale = 1.0 / (double)(r->points.n * r->net.out_dim);
+    if (op == FORWARD)
+        k->forward(&r->net, r->phi, r->x, r->points.n, r->out, r->workspace);
+    else if (op == GRADIENT)
+        (void)k->gradient(&r->net, r->phi, &r->points, scale, r->g, NULL, NULL, r->workspace);
+    else
+        k->hvp(&r->net, r->phi, r->v, &r->points, scale, r->g, op == HVP_TAPE ? r->tape : NULL,
+               r->workspace);
+}
+
+static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k, size_t width,
+                                   size_t n, struct tsr_arena *arena, struct tsr_error *err) {
+    struct tsr_network_config config;
+    tsr_network_config_default(&config);
+    config.width = width;
+    tsr_network_layout(&config, &r->net);
+    struct tsr_arena measure = {0};
+    layout_region(r, k, n, &measure);
+    TSR_TRY(tsr_arena_create(arena, measure.used, "bench", err));
+    layout_region(r, k, n, arena);
+    tsr_network_randomize(&r->net, 0, 0, r->phi);
+    tsr_network_randomize(&r->net, 0, 1, r->v);
+    for (size_t i = 0; i < 2 * n; i++)
+        r->x[i] = (tsr_real)(2 * tsr_random_uniform(0, TSR_STREAM_USER, i) - 1);
+    for (size_t i = 0; i < 3 * n; i++)
+        r->y[i] = (tsr_real)tsr_random_uniform(0, TSR_STREAM_USER + 1, i);
+    r->points = (struct tsr_points){r->x, r->y, n};
+    if (k->tape_size(&r->net, n))
+        (void)k->gradient(&r->net, r->phi, &r->points, 1, r->g, NULL, r->tape, r->workspace);
+    return TSR_OK;
+}
+
+/* Repetitions that take about 10 ms. */
+static size_t calibrate(const struct region *r, const struct tsr_kernel *k, enum operation op) {
+    size_t n = 1;
+    for (;; n *= 2) {
+        double start = tsr_seconds();
+        for (size_t i = 0; i < n; i++)
+            run_operation(r, k, op);
+        if (tsr_seconds() - start > 0.005) return 2 * n;
+    }
+}
+
+/* What is measured for each width: regions as a grid of such networks on a 178x178 image would
+ * have. */
+static const struct {
+    size_t width, points;
+} kernel_rows[] = {{8, 121}, {16, 121}, {32, 484}, {64, 1980}, {128, 1980}, {256, 1980}};
+enum { N_KERNEL_ROWS = sizeof kernel_rows / sizeof *kernel_rows };
+
+static enum tsr_status bench_kernel_row(const struct tsr_kernel *k, const struct tsr_kernel *peak,
+                                        size_t row, size_t repeats, struct sample *samples,
+                                        struct tsr_error *err) {
+    struct region r;
+    struct tsr_arena arena;
+    TSR_TRY(make_region(&r, k, kernel_rows[row].width, kernel_rows[row].points, &arena, err));
+    double flops = tsr_network_flops(&r.net, 1) * (double)r.points.n;
+    bool has_tape = k->tape_size(&r.net, r.points.n) > 0;
+    for (int op = 0; op < N_OPERATIONS; op++) {
+        samples[op].n = 0;
+        if (op == HVP_TAPE && !has_tape) continue;
+        size_t n = calibrate(&r, k, (enum operation)op);
+        for (size_t i = 0; i < repeats; i++) {
+            double top = measure_peak(peak, 1), start = tsr_seconds();
+            for (size_t j = 0; j < n; j++)
+                run_operation(&r, k, (enum operation)op);
+            add_sample(&samples[op], flops * operation_passes[op] * (double)n,
+                       tsr_seconds() - start, top);
+        }
+    }
+    tsr_arena_free(&arena);
+    return TSR_OK;
+}
+
+/* ---- outer steps
+ * ------------------------------------------------------------------------------------ */
+
+struct outer_row {
+    const char *name;
+    size_t side, grid, width, hidden_layers, inner_steps, images;
+    enum tsr_method method;
+};
+static const struct outer_row outer_rows[] = {
+    {"256x256, one network 128 wide, 3 hidden, K=3, 1 image", 256, 1, 128, 3, 3, 1,
+     TSR_METHOD_MAML},
+    {"256x256, 2x2 grid of these, K=3, 1 image", 256, 2, 128, 3, 3, 1, TSR_METHOD_MAML},
+    {"178x178, 4x4 grid, 64 wide, 3 hidden, K=3, 4 images", 178, 4, 64, 3, 3, 4, TSR_METHOD_MAML},
+    {"the same, first order", 178, 4, 64, 3, 3, 4, TSR_METHOD_FOMAML},
+    {"178x178, one network 256 wide, 3 hidden, K=2, 3 images", 178, 1, 256, 3, 2, 3,
+     TSR_METHOD_MAML},
+    {"178x178, 8x8 grid, 32 wide, 2 hidden, K=3, 4 images", 178, 8, 32, 2, 3, 4, TSR_METHOD_MAML},
+    {"178x178, 16x16 grid, 16 wide, 2 hidden, K=3, 4 images", 178, 16, 16, 2, 3, 4,
+     TSR_METHOD_MAML},
+};
+enum { N_OUTER_ROWS = sizeof outer_rows / sizeof *outer_rows };
+
+/* A model, a meta-batch of smooth random images, and what an outer step needs. */
+struct outer_bench {
+    struct tsr_model *model;
+    struct tsr_geometry geometry;
+    struct tsr_engine engine;
+    struct tsr_meta *meta;
+    size_t n_tasks;
+    struct tsr_task *tasks;
+    tsr_real *y, *d_theta, *d_rates, *moments;
+    double *error;
+    uint8_t *pixels;
+    struct tsr_arena arena;
+};
+
+static void layout_outer(struct outer_bench *b, struct tsr_arena *a) {
+    size_t rates = tsr_rates_count(&b->model->rates), n = b->model->net.n_params;
+    b->tasks = tsr_arena_take(a, b->n_tasks, sizeof *b->tasks);
+    b->error = tsr_arena_take(a, b->n_tasks, sizeof *b->error);
+    b->y = tsr_arena_take(a, b->n_tasks, b->geometry.max_region_pixels * 3 * sizeof(tsr_real));
+    b->d_theta = tsr_arena_take(a, n, sizeof(tsr_real));
+    b->d_rates = tsr_arena_take(a, rates, sizeof(tsr_real));
+    b->moments = tsr_arena_take(a, 2 * (n + rates), sizeof(tsr_real));
+    b->pixels = tsr_arena_take(a, b->geometry.n_pixels * 3, 1);
+}
+
+static void paint(uint8_t *pixels, size_t side, size_t image) {
+    double f[6];
+    for (size_t i = 0; i < 6; i++)
+        f[i] = 0.3 * tsr_random_normal(0, TSR_STREAM_USER + 2, image * 6 + i);
+    for (size_t i = 0; i < side * side; i++)
+        for (size_t c = 0; c < 3; c++) {
+            double x = (double)(i / side), y = (double)(i % side);
+            pixels[3 * i + c] = (uint8_t)(127.5 + 100 * sin(f[2 * c] * x + f[2 * c + 1] * y));
+        }
+}
+
+static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
+    size_t regions = b->geometry.partition->n_regions, stride = b->geometry.max_region_pixels * 3;
+    for (size_t i = 0; i < row->images; i++) {
+        paint(b->pixels, row->side, i);
+        for (size_t r = 0; r < regions; r++) {
+            size_t t = i * regions + r;
+            tsr_geometry_targets(&b->geometry, b->pixels, r, b->y + t * stride);
+            b->tasks[t] = tsr_geometry_task(&b->geometry, r, b->y + t * stride);
+            b->tasks[t].qry_scale = 1.0 / (double)(row->images * b->geometry.n_pixels * 3);
+        }
+    }
+}
+
+static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row *row,
+                                  const struct tsr_kernel *kernel, size_t threads,
+                                  struct tsr_error *err) {
+    struct tsr_model_config config;
+    tsr_model_config_default(&config);
+    config.partition.rows = config.partition.cols = row->grid;
+    config.network.width = row->width;
+    config.network.hidden_layers = row->hidden_layers;
+    config.inner_steps = row->inner_steps;
+    config.inner_lr = 1e-3;
+    TSR_TRY(tsr_model_create(&config, 0, &b->model, err));
+    TSR_TRY(tsr_geometry_create(b->model, row->side, row->side, &b->geometry, err));
+    TSR_TRY(tsr_engine_create(&b->model->net, kernel, threads, &b->engine, err));
+    b->n_tasks = row->images * b->geometry.partition->n_regions;
+    TSR_TRY(tsr_meta_create(&b->engine, row->method, row->inner_steps, &b->model->rates, 1,
+                            b->n_tasks, b->geometry.max_region_pixels, &b->meta, err));
+    struct tsr_arena measure = {0};
+    layout_outer(b, &measure);
+    TSR_TRY(tsr_arena_create(&b->arena, measure.used, "bench", err));
+    layout_outer(b, &b->arena);
+    make_tasks(b, row);
+    return TSR_OK;
+}
+
+static void clear_outer(struct outer_bench *b) {
+    tsr_meta_free(b->meta);
+    tsr_engine_clear(&b->engine);
+    tsr_geometry_clear(&b->geometry);
+    tsr_model_free(b->model);
+    tsr_arena_free(&b->arena);
+}
+
+/* One outer step, with rates so small that the parameters stay where they are. */
+static double time_outer_step(struct outer_bench *b) {
+    size_t n = b->model->net.n_params, rates = tsr_rates_count(&b->model->rates);
+    struct tsr_adam adam = {1e-12, 0.9, 0.99, 1};
+    double start = tsr_seconds();
+    tsr_meta_gradient(b->meta, b->model->theta, &b->model->rates, b->tasks, b->n_tasks, b->d_theta,
+                      b->d_rates, b->error);
+    tsr_adam_update(&adam, 1, n, b->d_theta, b->model->theta, b->moments, b->moments + n);
+    tsr_adam_update(&adam, 1, rates, b->d_rates, b->model->rates.value, b->moments + 2 * n,
+                    b->moments + 2 * n + rates);
+    return tsr_seconds() - start;
+}
+
+/* Peak resident memory in MiB since the last reset; 0 where the system does not tell. */
+static double peak_memory(void) {
+    char line[256];
+    double kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "VmHWM:", 6) == 0) kib = strtod(line + 6, NULL);
+    if (f) (void)fclose(f);
+    return kib / 1024;
+}
+
+static void reset_peak_memory(void) {
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    if (!f) return;
+    (void)fputs("5", f);
+    (void)fclose(f);
+}
+
+struct outer_result {
+    double seconds, gflops, fraction, memory;
+};
+
+static enum tsr_status bench_outer(const struct outer_row *row, const struct tsr_kernel *kernel,
+                                   size_t threads, size_t repeats, struct outer_result *out,
+                                   struct tsr_error *err) {
+    static struct sample s;
+    struct outer_bench b = {0};
+    double seconds[MAX_REPEATS];
+    reset_peak_memory();
+    enum tsr_status status = make_outer(&b, row, kernel, threads, err);
+    if (status == TSR_OK) {
+        double passes = tsr_method_passes(row->method, row->inner_steps);
+        double flops =
+            tsr_network_flops(&b.model->net, passes) * (double)(b.geometry.n_pixels * row->images);
+        s.n = 0;
+        (void)time_outer_step(&b); /* first touch */
+        for (size_t i = 0; i < repeats; i++) {
+            double top = measure_peak(kernel->peak ? kernel : *tsr_kernel_list(), threads);
+            seconds[i] = time_outer_step(&b);
+            add_sample(&s, flops, seconds[i], top);
+        }
+        *out = (struct outer_result){median(seconds, repeats), median(s.gflops, repeats),
+                                     median(s.fraction, repeats), peak_memory()};
+    }
+    clear_outer(&b);
+    return status;
+}
+
+/* ---- tables and JSON
+ * --------------------------------------------------------------------------------- */
+
+static void print_kernel_row(const char *name, size_t row, struct sample *samples,
+                             struct json *json, bool table) {
+    json_open(json, NULL, '{');
+    json_string(json, "kernel", name);
+    json_integer(json, "width", kernel_rows[row].width);
+    json_integer(json, "points", kernel_rows[row].points);
+    if (table) (void)printf("%s\t%zu\t%zu", name, kernel_rows[row].width, kernel_rows[row].points);
+    for (int op = 0; op < N_OPERATIONS; op++) {
+        struct sample *s = &samples[op];
+        double gflops = s->n ? median(s->gflops, s->n) : (double)NAN;
+        double fraction = s->n ? median(s->fraction, s->n) : (double)NAN;
+        json_open(json, operation_names[op], '{');
+        json_number(json, "gflops", gflops);
+        json_number(json, "fraction_of_peak", fraction);
+        json_close(json, '}');
+        if (!table) continue;
+        if (s->n)
+            (void)printf("\t%.1f\t%.0f%%", gflops, 100 * fraction);
+        else
+            (void)printf("\t-\t-");
+    }
+    if (table) (void)printf("\n");
+    json_close(json, '}');
+}
+
+static enum tsr_status bench_kernels(const struct bench_args *a, const struct tsr_kernel *peak,
+                                     struct json *json, bool table, struct tsr_error *err) {
+    static struct sample samples[N_OPERATIONS];
+    if (table)
+        (void)printf("#kernel\twidth\tpoints\tforward_gflops\t%%peak\tgradient_gflops\t%%peak\t"
+                     "hvp_gflops\t%%peak\thvp_tape_gflops\t%%peak\n");
+    json_open(json, "kernels", '[');
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        bool chosen = strcmp(a->kernel, "auto") == 0 ? (*k)->peak || strcmp((*k)->name, "blas") == 0
+                                                     : strcmp(a->kernel, (*k)->name) == 0;
+        if (!chosen || !(*k)->available()) continue;
+        for (size_t row = 0; row < N_KERNEL_ROWS; row++) {
+            TSR_TRY(bench_kernel_row(*k, (*k)->peak ? *k : peak, row, a->repeats, samples, err));
+            print_kernel_row((*k)->name, row, samples, json, table);
+            (void)fflush(stdout);
+        }
+    }
+    json_close(json, ']');
+    return TSR_OK;
+}
+
+static void print_outer_row(const struct outer_row *row, size_t threads, double one,
+                            const struct outer_result *r, struct json *json, bool table) {
+    json_open(json, NULL, '{');
+    json_string(json, "work", row->name);
+    json_string(json, "method", tsr_method_name(row->method));
+    json_integer(json, "threads", threads);
+    json_number(json, "seconds", r->seconds);
+    json_number(json, "gflops", r->gflops);
+    json_number(json, "fraction_of_peak", r->fraction);
+    json_number(json, "speedup", one / r->seconds);
+    json_number(json, "peak_memory_mib", r->memory);
+    json_close(json, '}');
+    if (table)
+        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%\t%.2f\t%.0f\n", row->name, threads, r->seconds,
+                     r->gflops, 100 * r->fraction, one / r->seconds, r->memory);
+    (void)fflush(stdout);
+}
+
+static enum tsr_status bench_outer_steps(const struct bench_args *a,
+                                         const struct tsr_kernel *kernel, struct json *json,
+                                         bool table, struct tsr_error *err) {
+    size_t all = tsr_thread_count(a->common.threads);
+    if (table)
+        (void)printf("#outer_step\tthreads\tseconds\tgflops\t%%peak\tspeedup\tpeak_memory_mib\n");
+    json_open(json, "outer_steps", '[');
+    for (size_t row = 0; row < N_OUTER_ROWS; row++) {
+        double one = 0;
+        /* 1, 2, 4, ... and all threads */
+        for (size_t threads = 1;; threads = 2 * threads < all ? 2 * threads : all) {
+            struct outer_result r;
+            TSR_TRY(bench_outer(&outer_rows[row], kernel, threads, a->repeats, &r, err));
+            if (threads == 1) one = r.seconds;
+            print_outer_row(&outer_rows[row], threads, one, &r, json, table);
+            if (threads >= all) break;
+        }
+    }
+    json_close(json, ']');
+    return TSR_OK;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    const struct bench_args *a = call->args;
+    const struct tsr_kernel *kernel, *peak;
+    struct json json = {0};
+    bool table = !(a->json && strcmp(a->json, "-") == 0);
+    enum tsr_status status;
+    call->phase = CLI_RUNNING;
+    TSR_CHECK(tsr_kernel_find(a->kernel, &kernel, &call->err));
+    TSR_CHECK(tsr_kernel_find("auto", &peak, &call->err));
+    if (!kernel->peak) kernel = strcmp(a->kernel, "auto") == 0 ? peak : kernel;
+    json_open(&json, NULL, '{');
+    json_string(&json, "version", tsr_version());
+    json_string(&json, "kernel", kernel->name);
+    json_string(&json, "blas_core", tsr_blas_core());
+    double top = measure_peak(kernel->peak ? kernel : peak, 1);
+    json_number(&json, "peak_gflops_one_core", top);
+    if (table)
+        (void)printf("# tessera %s, kernel %s, multiply-add peak of one core %.0f GFLOP/s now\n",
+                     tsr_version(), kernel->name, top);
+    TSR_CHECK(bench_kernels(a, peak, &json, table, &call->err));
+    TSR_CHECK(bench_outer_steps(a, kernel, &json, table, &call->err));
+    json_close(&json, '}');
+    TSR_CHECK(json_finish(&json, &call->err));
+    if (!table)
+        (void)fwrite(json.text, 1, json.size, stdout); /* main() checks stdout */
+    else if (a->json)
+        TSR_CHECK(tsr_file_replace(a->json, json.text, json.size, &call->err));
+done:
+    json_clear(&json);
+    return status;
+}
+
+const struct cli_command cli_bench = {
+    .name = "bench",
+    .group = "about",
+    .summary = "speed of kernels and outer steps against this machine's peak",
+    .operands = "",
+    .about = "Measures the kernels (widths 8 to 256, one core) and whole outer steps (1 to all\n"
+             "threads), each timing paired with one of the multiply-add peak of the same cores.\n"
+             "FLOPs are the essential ones: 2 x weights x pixels for a forward pass, 3 times\n"
+             "that for a gradient, 8 for a Hessian-vector product that repeats the ordinary\n"
+             "passes, 6 for one that remembers them and within an outer step.",
+    .options = options,
+    .args_size = sizeof(struct bench_args),
+    .defaults = defaults,
+    .min_operands = 0,
+    .max_operands = 0,
+    .run = run,
+};
