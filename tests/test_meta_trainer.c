@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "meta/evaluate.h"
+#include "meta/geometry.h"
 #include "meta/trainer.h"
 
 /* ---- counting allocations of the calling thread ------------------------------------------------
@@ -128,6 +129,108 @@ static void same_checkpoint(const char *a, const char *b, const struct tsr_model
         assert_true(same_array(a, b, arrays[i]) > 0);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         assert_true(read_number(a, "/outer", numbers[i]) == read_number(b, "/outer", numbers[i]));
+}
+
+/* ---- one outer step ----------------------------------------------------------------------------
+ */
+
+/* The meta-gradient of all training images, each the mean over its pixels; train_psnr the mean of
+ * the PSNR of each. */
+static void whole_gradient(const struct tsr_model *model, const char *path, tsr_real *d_theta,
+                           tsr_real *d_rates, double *train_psnr) {
+    enum { IMAGES = 4, REGIONS = 6, VALUES = 16 * 16 * 3, TASKS = IMAGES * REGIONS };
+    const struct tsr_kernel *kernel;
+    struct tsr_dataset *data;
+    struct tsr_geometry geometry;
+    struct tsr_engine engine;
+    struct tsr_meta *meta;
+    struct tsr_task tasks[TASKS];
+    size_t n;
+    uint8_t *pixels = make(VALUES, 1);
+    tsr_real *y = make(TASKS * VALUES, sizeof *y);
+    double error[TASKS];
+    MUST(tsr_dataset_open(path, &data, err));
+    const uint32_t *index = tsr_dataset_split(data, TSR_SPLIT_TRAIN, &n);
+    assert_int_equal(n, IMAGES);
+    MUST(tsr_geometry_create(model, 16, 16, &geometry, err));
+    for (size_t i = 0; i < TASKS; i++) {
+        MUST(tsr_dataset_read(data, index[i / REGIONS], pixels, err));
+        tsr_geometry_targets(&geometry, pixels, i % REGIONS, y + i * VALUES);
+        tasks[i] = tsr_geometry_task(&geometry, i % REGIONS, y + i * VALUES);
+        tasks[i].qry_scale = 1.0 / (IMAGES * VALUES);
+    }
+    MUST(tsr_kernel_find("reference", &kernel, err));
+    MUST(tsr_engine_create(&model->net, kernel, 1, &engine, err));
+    MUST(tsr_meta_create(&engine, TSR_METHOD_MAML, model->config.inner_steps, &model->rates,
+                         model->n_slots, TASKS, VALUES, &meta, err));
+    tsr_meta_gradient(meta, model->theta, &model->rates, tasks, TASKS, d_theta, d_rates, error);
+    *train_psnr = 0;
+    for (size_t i = 0; i < TASKS; i += REGIONS) {
+        double sum = 0;
+        for (size_t r = 0; r < REGIONS; r++)
+            sum += error[i + r];
+        *train_psnr += -10 * log10(sum / VALUES) / IMAGES;
+    }
+    tsr_meta_free(meta);
+    tsr_engine_clear(&engine);
+    tsr_geometry_clear(&geometry);
+    tsr_dataset_close(data);
+    free(y);
+    free(pixels);
+}
+
+/* A meta-batch of all images and regions: figures and moments after the first outer step follow
+ * from the meta-gradient g alone. m = (1 - beta1) c g and v = (1 - beta2) (c g)^2, with c from the
+ * clipping for theta and 1 for the rates. */
+static void first_outer_step_by_hand(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
+    struct tsr_model_config config = toy_config(16, 16, 3);
+    struct tsr_trainer_config run_config = settings(20, output);
+    struct tsr_model *start;
+    struct tsr_trainer *trainer;
+    uint64_t stop = 1;
+    struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
+    config.rates = TSR_RATES_PER_STEP;
+    run_config.batch = 4;
+    run_config.clip = 1e-3;
+    MUST(tsr_model_create(&config, run_config.seed, &start, err));
+    size_t n = start->net.n_params, n_rates = tsr_rates_count(&start->rates), found;
+    tsr_real *d_theta = make(n, sizeof *d_theta), *d_rates = make(n_rates, sizeof *d_rates);
+    double psnr, norm = 0;
+    whole_gradient(start, data, d_theta, d_rates, &psnr);
+    for (size_t i = 0; i < n; i++)
+        norm += (double)d_theta[i] * (double)d_theta[i];
+    norm = sqrt(norm);
+    assert_true(norm > 2e-3); /* so it is clipped */
+    MUST(tsr_trainer_create(&config, &run_config, data, NULL, &trainer, err));
+    MUST_FAIL(tsr_trainer_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step 1");
+    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+    assert_true(fabs(p->gradient_norm - norm) <= 1e-4 * norm);
+    assert_true(fabs(p->train_psnr_db - psnr) <= 1e-3);
+    assert_true(fabs(p->outer_lr - 5e-3 / 4) <= 1e-9); /* the first of 4 outer steps of warm-up */
+    double *m = read_array(output, "/outer/theta_m", &found);
+    for (size_t i = 0; i < n; i++)
+        d_theta[i] *= (tsr_real)(0.1 * 1e-3 / norm);
+    assert_int_equal(found, n);
+    ASSERT_CLOSE("m of theta", d_theta, m, n, 1e-4);
+    free(m);
+    m = read_array(output, "/outer/rates_m", &found);
+    for (size_t i = 0; i < n_rates; i++)
+        d_rates[i] *= (tsr_real)0.1;
+    assert_int_equal(found, n_rates);
+    ASSERT_CLOSE("m of the rates", d_rates, m, n_rates, 1e-4);
+    free(m);
+    /* the first update of Adam is the rate times the sign */
+    for (size_t i = 0; i < n_rates; i++) {
+        double step = (double)(tsr_trainer_model(trainer)->rates.value[i] - start->rates.value[i]);
+        double want = 0.02 * 0.01 / 4 * (d_rates[i] > 0 ? -1 : 1);
+        assert_true(fabs(step - want) <= 1e-3 * fabs(want));
+    }
+    tsr_trainer_free(trainer);
+    tsr_model_free(start);
+    free(d_theta);
+    free(d_rates);
 }
 
 /* ---- determinism -------------------------------------------------------------------------------
@@ -527,6 +630,7 @@ static void resumptions_refused(void **state) {
 int main(void) {
     static enum tsr_method methods[] = {TSR_METHOD_MAML, TSR_METHOD_FOMAML, TSR_METHOD_REPTILE};
     const struct CMUnitTest tests[] = {
+        TEST(first_outer_step_by_hand),
         TEST(maml_resumes),
         TEST(fomaml_resumes),
         TEST(reptile_resumes),
