@@ -75,8 +75,6 @@ libtessera.a: $B/libtessera.a
 libtessera.so: $B/libtessera.so.$(VERSION)
 	$(Q)ln -sf $< $@
 
-$B/float/inner/kernels/kernel_avx512.o: FILE_FLAGS := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma -mprefer-vector-width=512
-$B/float/inner/kernels/kernel_avx2.o: FILE_FLAGS := -mavx2 -mfma
 # Code of others: its warnings are not ours to mend.
 $B/float/data/stb.o $B/double/data/stb.o: FILE_FLAGS := -w
 
@@ -103,6 +101,7 @@ $B/float/tests/%: $B/float/tests/%.o $B/libtessera.a
 $B/double/tests/%: $B/double/tests/%.o $B/libtessera-double.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
 
+.SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 # ---- dependencies: installed once when something is missing -------------------------------------

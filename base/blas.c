@@ -2,6 +2,7 @@
 #include "base/blas.h"
 
 #include <cblas.h>
+#include <string.h>
 
 #ifdef TSR_REAL_DOUBLE
 #define GEMM cblas_dgemm
@@ -26,6 +27,19 @@ void tsr_blas_single_thread(void) {
 
 const char *tsr_blas_core(void) {
     return openblas_get_corename();
+}
+
+const char *tsr_blas_better_core(const char *chosen, bool avx512, bool avx2) {
+    static const char *const old[] = {
+        "Prescott", "Core2",  "Penryn",     "Dunnington",   "Nehalem",   "Sandybridge",
+        "Atom",     "Athlon", "Opteron",    "Opteron_SSE3", "Barcelona", "Bobcat",
+        "Nano",     "Katmai", "Coppermine", "Northwood",    "Banias",    "Generic"};
+    static const char *const avx2_only[] = {"Haswell", "Zen", "Excavator"};
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
+        if (avx2 && strcmp(chosen, old[i]) == 0) return avx512 ? "SkylakeX" : "Haswell";
+    for (size_t i = 0; i < sizeof avx2_only / sizeof *avx2_only; i++)
+        if (avx512 && strcmp(chosen, avx2_only[i]) == 0) return "SkylakeX";
+    return NULL;
 }
 
 const char *tsr_blas_config(void) {

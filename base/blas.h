@@ -23,6 +23,13 @@ TSR_API void tsr_blas_single_thread(void);
 /* Name of the processor type whose kernels OpenBLAS chose, e.g. "SkylakeX". Static storage. */
 TSR_API const char *tsr_blas_core(void);
 
+/* OpenBLAS picks its kernels by the model of the processor, and takes those of an ancient one
+ * (Prescott, four to six times slower) for a model it does not know. The core type (a value for the
+ * environment variable OPENBLAS_CORETYPE, read when the process starts) that would serve a
+ * processor with these instructions better than `chosen`; NULL if `chosen` is fine. Static storage.
+ */
+TSR_API const char *tsr_blas_better_core(const char *chosen, bool avx512, bool avx2);
+
 /* Version and build of the BLAS library, one line. Static storage. */
 TSR_API const char *tsr_blas_config(void);
 

@@ -7,6 +7,7 @@
 
 #include "base/blas.h"
 #include "base/version.h"
+#include "cli/blas_core.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 
@@ -161,6 +162,7 @@ static enum cli_exit dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    cli_correct_blas_core(argc, argv);
     tsr_blas_single_thread();
     enum cli_exit code = dispatch(argc, argv);
     errno = 0;
