@@ -297,7 +297,7 @@ static void check_negative_control(void **state) {
 }
 
 int main(void) {
-    static char *names[] = {
+    static char names[][48] = {
         "/siren_1reg_8x8_K1_fixed",
         "/siren_1reg_8x8_K3_pps_B2",
         "/siren_grid1x2_9x13_shared_K2_fixed_w19",
