@@ -112,7 +112,7 @@ static enum tsr_status train(struct demo *d) {
     tsr_model_config_default(&model);
     tsr_trainer_config_default(&config);
     model.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_GRID, .rows = TILE / CELL, .cols = TILE / CELL};
+        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
     config.seconds = d->args->seconds;
     config.seed = d->args->common.seed;
     config.threads = d->args->common.threads;
@@ -185,7 +185,8 @@ static enum tsr_status find_photos(struct demo *d) {
         return TSR_ERROR(&d->call->err, TSR_ERR_IO, "%s: %s", d->test_folder, strerror(errno));
     for (struct dirent *entry; d->n_photos < MAX_PHOTOS && (entry = readdir(folder));) {
         char *path = entry->d_name[0] == '.' ? NULL : cli_join(d->test_folder, entry->d_name, "");
-        if (path && tsr_image_probe(path, &image, NULL) == TSR_OK)
+        if (path && tsr_image_probe(path, &image, NULL) == TSR_OK && image.height >= CELL &&
+            image.width >= CELL)
             d->photos[d->n_photos++] = path;
         else
             free(path);
@@ -221,11 +222,19 @@ static struct tsr_image picture_of(const struct showing *s, size_t k) {
     return view;
 }
 
-/* Cells as near to those of training as balanced ones can be: no thin ones at the edges. */
-static void fit_partition(struct tsr_model *model, const struct tsr_image *photo) {
-    size_t rows = (photo->height + CELL / 2) / CELL, cols = (photo->width + CELL / 2) / CELL;
-    model->config.partition = (struct tsr_partition_rule){
-        .kind = TSR_RULE_GRID, .rows = rows ? rows : 1, .cols = cols ? cols : 1};
+/* Crops to whole cells: the thin ones that would be left at the edges are unlike any seen in
+ * training. */
+static enum tsr_status read_photo(const char *path, size_t channels, struct tsr_image *out,
+                                  struct tsr_error *err) {
+    struct tsr_image file = {0};
+    enum tsr_status status;
+    TSR_CHECK(tsr_image_read(path, channels, &file, err));
+    size_t height = file.height / CELL * CELL, width = file.width / CELL * CELL;
+    TSR_CHECK(tsr_image_create(out, height, width, file.channels, err));
+    TSR_CHECK(tsr_fit_apply(&file, TSR_FIT_CROP, 0, height, width, out->pixels, err));
+done:
+    tsr_image_clear(&file);
+    return status;
 }
 
 static enum tsr_status reconstruct(struct demo *d, const char *path, struct showing *s) {
@@ -234,8 +243,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     void *p;
     tsr_reconstruct_config_default(d->model, &config);
     config.threads = d->args->common.threads;
-    TSR_TRY(tsr_image_read(path, d->model->net.out_dim, &s->photo, err));
-    fit_partition(d->model, &s->photo);
+    TSR_TRY(read_photo(path, d->model->net.out_dim, &s->photo, err));
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
     TSR_TRY(tsr_inr_create(d->model, height, width, &s->inr, err));
@@ -311,7 +319,7 @@ done:
 
 static enum tsr_status show(struct demo *d) {
     struct tsr_error *err = &d->call->err;
-    say(d, "adapt: whole photos never seen, in three inner steps");
+    say(d, "adapt: photos never seen, in three inner steps");
     TSR_TRY(find_photos(d));
     if (d->n_photos == 0) return TSR_OK;
     TSR_TRY(sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
