@@ -26,13 +26,14 @@
 #ifdef TSR_REAL_DOUBLE
 static const double tolerance = 1e-12;
 static const double hvp_tolerance = 1e-12;
+static const double sincos_bound = 2e-13; /* rounding of pi u at pi u = 1000 */
 #else
 static const double tolerance = 1e-5;
 static const double hvp_tolerance = 1e-5;
+static const double sincos_bound = 2e-7;
 #endif
 
-/* ---- networks and data ------------------------------------------------------------------------
- */
+/* ---- networks and data ------------------------------------------------------------------- */
 
 static struct tsr_net make_net(size_t in, size_t width, size_t n_layers, size_t out) {
     struct tsr_net net = {.in_dim = in, .out_dim = out, .width = width, .n_layers = n_layers};
@@ -164,8 +165,7 @@ static double plain(const struct tsr_net *net, const double *phi, const double *
     return error;
 }
 
-/* ---- comparison -------------------------------------------------------------------------------
- */
+/* ---- comparison -------------------------------------------------------------------------- */
 
 static double largest(const double *values, size_t n) {
     double m = 0;
@@ -192,8 +192,7 @@ static bool same_derivative(const double *got, const double *want, size_t n, dou
     return n > 0;
 }
 
-/* ---- guarded memory ---------------------------------------------------------------------------
- */
+/* ---- guarded memory ---------------------------------------------------------------------- */
 
 enum { GUARD = 192, PATTERN = 0xA5 };
 
@@ -241,8 +240,7 @@ static void release(struct guarded *g) {
     free(g->base);
 }
 
-/* ---- one kernel on one case -------------------------------------------------------------------
- */
+/* ---- one kernel on one case -------------------------------------------------------------- */
 
 struct test_case {
     struct tsr_net net;
@@ -387,8 +385,7 @@ static void check_case(struct tsr_net net, size_t n, uint64_t seed) {
     free_case(&t);
 }
 
-/* ---- parity -----------------------------------------------------------------------------------
- */
+/* ---- parity ------------------------------------------------------------------------------ */
 
 static size_t draw(uint64_t index, size_t from, size_t count) {
     return from + (size_t)tsr_random_below(7, TSR_STREAM_USER, index, count);
@@ -438,8 +435,7 @@ static void large_dimensions_agree(void **state) {
     check_case(make_net(2, 8, 3, 3), 3000, 5);
 }
 
-/* ---- what must fail ---------------------------------------------------------------------------
- */
+/* ---- what must fail ---------------------------------------------------------------------- */
 
 static void comparison_catches_errors(void **state) {
     (void)state;
@@ -489,6 +485,33 @@ static void huge_arguments_stay_bounded(void **state) {
     }
 }
 
+/* With omega = pi, weight 1 and no bias the argument in half turns is the input itself. */
+static void sines_of_kernels_are_accurate(void **state) {
+    (void)state;
+    enum { N = 20000 };
+    struct tsr_net net = make_net(1, 1, 2, 1);
+    net.omega[0] = (double)PI, net.output_offset = 0;
+    double *x = doubles(N), *want = doubles(N), *got = doubles(N);
+    const double parameters[4] = {1, 0, 1, 0};
+    fill(x, N / 2, 318, 5);
+    for (int i = 0; i < N / 2; i++)
+        x[N / 2 + i] = (double)(tsr_real)((i % 1273 - 636) * 0.5 + (i / 1273 - 3) * 1e-5);
+    for (int i = 0; i < N; i++)
+        want[i] = (double)sinl(PI * remainderl((long double)x[i], 2));
+    struct guarded phi = guard_reals(parameters, 4), in = guard_reals(x, N);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available() || *k == &tsr_kernel_reference) continue;
+        struct guarded out = guard_reals(NULL, N), workspace = guard((*k)->workspace_size(&net), 0);
+        (*k)->forward(&net, (tsr_real *)phi.p, (tsr_real *)in.p, N, (tsr_real *)out.p, workspace.p);
+        read_back(&out, NULL, got);
+        double worst = deviation(got, want, N);
+        if (!(worst <= sincos_bound)) fail_msg("%s: sine deviates by %g", (*k)->name, worst);
+        release(&out), release(&workspace);
+    }
+    release(&phi), release(&in);
+    free(x), free(want), free(got);
+}
+
 static void kernels_are_found_by_name(void **state) {
     (void)state;
     const struct tsr_kernel *k = NULL;
@@ -501,8 +524,7 @@ static void kernels_are_found_by_name(void **state) {
     assert_non_null(strstr(err.message, "reference"));
 }
 
-/* ---- sine and cosine --------------------------------------------------------------------------
- */
+/* ---- sine and cosine --------------------------------------------------------------------- */
 
 static double sincos_error(double u) {
     tsr_real s, c;
@@ -514,11 +536,6 @@ static double sincos_error(double u) {
 
 static void sine_and_cosine_are_accurate(void **state) {
     (void)state;
-#ifdef TSR_REAL_DOUBLE
-    const double bound = 2e-13; /* rounding of pi u at |u| = 1000/pi */
-#else
-    const double bound = 2e-7;
-#endif
     const double most = 1000 / (double)PI;
     double worst = 0;
     for (double u = -most; u <= most; u += 0.000831)
@@ -532,7 +549,7 @@ static void sine_and_cosine_are_accurate(void **state) {
                 u = nextafterf(u, ulp > 0 ? INFINITY : -INFINITY);
             worst = fmax(worst, sincos_error((double)u));
         }
-    if (!(worst <= bound)) fail_msg("sincos: error %g", worst);
+    if (!(worst <= sincos_bound)) fail_msg("sincos: error %g", worst);
 }
 
 static void sine_and_cosine_of_extremes(void **state) {
@@ -552,8 +569,7 @@ static void sine_and_cosine_of_extremes(void **state) {
     assert_true(s == 0 && c == 1);
 }
 
-/* ---- derivatives, in double -------------------------------------------------------------------
- */
+/* ---- derivatives, in double -------------------------------------------------------------- */
 #ifdef TSR_REAL_DOUBLE
 
 /* A network whose third derivatives leave finite differences their digits. */
@@ -691,6 +707,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sine_and_cosine_are_accurate),
         cmocka_unit_test(sine_and_cosine_of_extremes),
+        cmocka_unit_test(sines_of_kernels_are_accurate),
         cmocka_unit_test(kernels_are_found_by_name),
         cmocka_unit_test(comparison_catches_errors),
 #ifdef TSR_REAL_DOUBLE

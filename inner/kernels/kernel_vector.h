@@ -4,8 +4,8 @@
  * and kernel_portable.c for vectors of LANES floats. Formulas and notation: kernel_ref.c.
  *
  * Layout. Points are worked off in tiles that stay in the cache. Everything of a tile is stored
- * [point][unit], units padded to whole vectors, rows LD floats apart. All products are then of one
- * form, result[r][units..] += sum_k broadcast(a[r, k]) * b[k][units..], and no activation is ever
+ * [point][unit], units padded to whole vectors. All products are then of one form,
+ * result[r][units..] += sum_k broadcast(a[r, k]) * b[k][units..], and no activation is ever
  * transposed:
  *     forward    z[p][o..]  = b + sum_i a[p][i] * W^T[i][o..]     b: packed W^T, times omega / pi
  *     backward   e[p][i..]  = sum_o d[p][o] * W[o][i..]           b: packed W, times omega below
@@ -18,9 +18,10 @@
  * Scaling. With the factors above, stored quantities are free of omega: c = cos, d and e are the
  * d_l and omega_l W^T d of the reference, and z is in half turns, as sincos.h wants it.
  *
- * The first layer's inputs are copied with a 1 behind each point: its row of the weight gradient is
- * the bias gradient. That gradient is accumulated as [in_dim + 1][width]. The last layer's few
- * outputs are products of NARROW vectors (8 lanes where 16 would be mostly padding).
+ * Ends. The weight gradient of layer 0 is accumulated transposed, [in_dim][width], so that its
+ * vectors too run over units. The last layer's few outputs are products of NARROW vectors (8 lanes
+ * where 16 would be mostly padding). Padding holds s = 0, c = 1 and d = e = 0: it stays out of all
+ * sums without masks.
  *
  * The includer defines LANES, MAX_VECS, NAME(x), MULTIPLY_ADD(a, b, c), optionally REMAINDER(u,
  * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES.
@@ -64,8 +65,7 @@ static ALWAYS_INLINE VEC NAME(remainder)(VEC u, IVEC *flip) {
 #define SINCOS_FMA(a, b, c) MULTIPLY_ADD(a, SPLAT(b), SPLAT(c))
 #include "inner/kernels/sincos.h"
 
-/* ---- products ---------------------------------------------------------------------------------
- */
+/* ---- products ---------------------------------------------------------------------------- */
 
 /* What becomes of a block once its sums are complete. */
 #ifndef TSR_VECTOR_MODES
@@ -90,7 +90,7 @@ struct job {
         const float *a, *b;
         size_t k;
     } sum[2];
-    const float *bias; /* NULL: none */
+    const float *bias; /* padded; not in BACKWARD, R_BACKWARD and WEIGHTS */
     size_t row;        /* stride of all following */
     float *to, *to2;
     const float *s, *c, *e, *rz;
@@ -123,12 +123,12 @@ static ALWAYS_INLINE void NAME(step)(VEC acc[8][MAX_VECS], int rows, int vecs, c
     }
 }
 
-/* acc[r][v] += sum over k of broadcast(a[r, k]) * b[k][v]. A sum of constant length is unrolled. */
-static ALWAYS_INLINE void NAME(accumulate)(VEC acc[8][MAX_VECS], int rows, int vecs, const float *a,
-                                           size_t a_row, size_t a_step, const float *b,
-                                           size_t b_row, size_t k) {
-    if (__builtin_constant_p(k))
-        UNROLL for (size_t i = 0; i < k; i++)
+/* acc[r][v] += sum over k of broadcast(a[r, k]) * b[k][v]. If `square`, k is LANES. */
+static ALWAYS_INLINE void NAME(accumulate)(VEC acc[8][MAX_VECS], int rows, int vecs, bool square,
+                                           const float *a, size_t a_row, size_t a_step,
+                                           const float *b, size_t b_row, size_t k) {
+    if (square)
+        UNROLL for (size_t i = 0; i < LANES; i++)
             NAME(step)(acc, rows, vecs, a + i * a_step, a_row, b + i * b_row);
     else
         for (; k > 0; k--, a += a_step, b += b_row)
@@ -167,26 +167,32 @@ static ALWAYS_INLINE void NAME(finish)(enum mode mode, const struct job *j, VEC 
     }
 }
 
+/* What the sums of a block start from: bias, what is there, or 0. */
+static ALWAYS_INLINE void NAME(start)(enum mode mode, const struct job *j, VEC acc[8][MAX_VECS],
+                                      int rows, int vecs, size_t v0, size_t at) {
+    bool bias = mode != BACKWARD && mode != R_BACKWARD && mode != WEIGHTS;
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) {
+        acc[r][v] = (VEC){0};
+        if (bias) acc[r][v] = AT(j->bias, (v0 + (size_t)v) * LANES);
+    }
+    if (mode != WEIGHTS || j->fresh) return;
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) acc[r][v] =
+        AT(j->to, at + (size_t)r * j->row + (size_t)v * LANES);
+}
+
 static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int rows, int vecs,
-                                      size_t r0, size_t v0) {
+                                      bool square, size_t r0, size_t v0) {
     VEC acc[8][MAX_VECS];
     size_t at = r0 * j->row + v0 * LANES;
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) {
-        if (mode == WEIGHTS)
-            acc[r][v] =
-                j->fresh ? (VEC){0} : *(const VEC *)(j->to + at + (size_t)r * j->row + v * LANES);
-        else if (mode == BACKWARD || mode == R_BACKWARD)
-            acc[r][v] = (VEC){0};
-        else
-            acc[r][v] = *(const VEC *)(j->bias + (v0 + (size_t)v) * LANES);
-    }
+    NAME(start)(mode, j, acc, rows, vecs, v0, at);
     UNROLL for (int i = 0; i < 2; i++) {
         if (i == 1 && !two_sums(mode)) break;
         size_t k = j->sum[i].k, a_row = mode == WEIGHTS ? 1 : j->a_row;
         size_t a_step = mode == WEIGHTS ? j->a_step : 1;
         size_t b_row = mode == WEIGHTS ? j->b_row : (size_t)vecs * LANES;
         const float *b = j->sum[i].b + v0 * LANES * (mode == WEIGHTS ? 1 : k);
-        NAME(accumulate)(acc, rows, vecs, j->sum[i].a + r0 * a_row, a_row, a_step, b, b_row, k);
+        NAME(accumulate)
+        (acc, rows, vecs, square, j->sum[i].a + r0 * a_row, a_row, a_step, b, b_row, k);
     }
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++)
         NAME(finish)(mode, j, acc[r][v], at + (size_t)r * j->row + (size_t)v * LANES);
@@ -194,27 +200,26 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int r
 
 /* All rows of one panel. */
 static ALWAYS_INLINE void NAME(panel)(enum mode mode, const struct job *j, int rows, int vecs,
-                                      size_t v0) {
+                                      bool square, size_t v0) {
     size_t r = 0;
     for (; r + (size_t)rows <= j->rows; r += (size_t)rows)
-        NAME(block)(mode, j, rows, vecs, r, v0);
+        NAME(block)(mode, j, rows, vecs, square, r, v0);
     if (j->rows - r >= 4) {
-        NAME(block)(mode, j, 4, vecs, r, v0);
+        NAME(block)(mode, j, 4, vecs, square, r, v0);
         r += 4;
     }
     if (j->rows - r >= 2) {
-        NAME(block)(mode, j, 2, vecs, r, v0);
+        NAME(block)(mode, j, 2, vecs, square, r, v0);
         r += 2;
     }
-    if (j->rows - r) NAME(block)(mode, j, 1, vecs, r, v0);
+    if (j->rows - r) NAME(block)(mode, j, 1, vecs, square, r, v0);
 }
 
 /* The whole product when all units fit one vector and there are as many: strides and lengths of the
  * sums are then constants. */
 static ALWAYS_INLINE void NAME(square)(enum mode mode, struct job *j) {
-    j->a_row = j->row = j->sum[0].k = LANES;
-    if (two_sums(mode)) j->sum[1].k = LANES;
-    NAME(panel)(mode, j, 8, 1, 0);
+    j->a_row = j->row = LANES;
+    NAME(panel)(mode, j, 8, 1, true, 0);
 }
 
 /* The copy of the job tells the compiler that stores of results do not change it. */
@@ -229,19 +234,19 @@ static ALWAYS_INLINE void NAME(product)(enum mode mode, const struct job *task) 
         vecs = panel_vecs(j->vecs - v0, MAX_VECS);
         switch (vecs) {
         case 1:
-            NAME(panel)(mode, j, 8, 1, v0);
+            NAME(panel)(mode, j, 8, 1, false, v0);
             break;
 #if MAX_VECS > 1
         case 2:
-            NAME(panel)(mode, j, MAX_VECS > 2 ? 8 : 6, 2, v0);
+            NAME(panel)(mode, j, MAX_VECS > 2 ? 8 : 6, 2, false, v0);
             break;
 #endif
 #if MAX_VECS > 2
         case 3:
-            NAME(panel)(mode, j, 8, 3, v0);
+            NAME(panel)(mode, j, 8, 3, false, v0);
             break;
         case 4:
-            NAME(panel)(mode, j, 6, 4, v0);
+            NAME(panel)(mode, j, 6, 4, false, v0);
             break;
 #endif
         }
@@ -273,8 +278,7 @@ static void NAME(weights)(const struct job *j) {
     NAME(product)(WEIGHTS, j);
 }
 
-/* ---- packing ----------------------------------------------------------------------------------
- */
+/* ---- packing ----------------------------------------------------------------------------- */
 
 /* The first `count` floats at p, or as many as a vector holds; the rest 0. */
 static ALWAYS_INLINE VEC NAME(load_some)(const float *p, size_t count) {
@@ -360,8 +364,7 @@ static void NAME(pack_bias)(size_t out, const float *bias, float scale, float of
         to[o] = o < out ? bias[o] * scale + offset : 0;
 }
 
-/* ---- small passes over a tile -----------------------------------------------------------------
- */
+/* ---- small passes over a tile ------------------------------------------------------------ */
 
 /* to[units] = (fresh ? 0 : to) + sum of n rows */
 static void NAME(sum_rows)(size_t n, size_t vecs, const float *d, size_t row, bool fresh,
@@ -432,8 +435,7 @@ static inline void NAME(copy_columns)(size_t n, size_t count, const float *f, si
         memcpy(out + i * out_row, f + i * f_row, count * sizeof *out);
 }
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------ */
 
 #ifndef TSR_VECTOR_MEMORY
 #define TSR_VECTOR_MEMORY
@@ -466,6 +468,8 @@ static inline float *floats(struct tsr_arena *arena, size_t n) {
 }
 #endif
 
+/* Measured on Zen 4: anything from 48 to 200 is within a few per cent; few tiles suit small
+ * networks, short ones the second-level cache of wide networks. */
 static size_t NAME(most_points)(const struct tsr_net *net) {
     return net->width <= 32 ? 192 : net->width <= 64 ? 144 : 48;
 }
@@ -540,8 +544,7 @@ static size_t NAME(tape_size)(const struct tsr_net *net, size_t n) {
     return (n + p.tile - 1) / p.tile * NAME(record_layout)(&p, &r, true, NULL);
 }
 
-/* ---- one call ---------------------------------------------------------------------------------
- */
+/* ---- one call ---------------------------------------------------------------------------- */
 
 static void NAME(pack_forward)(const struct plan *p, const float *parameters, float offset,
                                size_t from, float *const *to, float *const *bias) {
@@ -549,20 +552,21 @@ static void NAME(pack_forward)(const struct plan *p, const float *parameters, fl
     size_t last = net->n_layers - 1;
     for (size_t l = from; l < last; l++) {
         float scale = (float)(net->omega[l] / 3.14159265358979323846);
-        NAME(pack_transposed)
-        (net->width, net->fan_in[l], parameters + net->weight_at[l], scale, to[l]);
+        const float *w = parameters + net->weight_at[l];
+        NAME(pack_transposed)(net->width, net->fan_in[l], w, scale, to[l]);
         NAME(pack_bias)(net->width, parameters + net->bias_at[l], scale, 0, bias[l]);
     }
-    NARROW(pack_transposed)
-    (net->out_dim, net->width, parameters + net->weight_at[last], 1, to[last]);
+    const float *w = parameters + net->weight_at[last];
+    NARROW(pack_transposed)(net->out_dim, net->width, w, 1, to[last]);
     NARROW(pack_bias)(net->out_dim, parameters + net->bias_at[last], 1, offset, bias[last]);
 }
 
 static void NAME(pack_backward)(const struct plan *p, const float *parameters, float *const *to) {
     const struct tsr_net *net = p->net;
-    for (size_t l = 1; l < net->n_layers; l++)
-        NAME(pack)
-    (net->fan_out[l], net->width, parameters + net->weight_at[l], (float)net->omega[l - 1], to[l]);
+    for (size_t l = 1; l < net->n_layers; l++) {
+        const float *w = parameters + net->weight_at[l];
+        NAME(pack)(net->fan_out[l], net->width, w, (float)net->omega[l - 1], to[l]);
+    }
 }
 
 static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, float *out) {
@@ -614,8 +618,9 @@ static float *NAME(delta)(const struct plan *p, const struct record *r, size_t l
     return r->d + (r->e ? l : l & 1) * p->layer;
 }
 
-/* Gradient of the weights and biases of layer l: d a^T, plus d2 a2^T if d2 is not NULL. The rows of
- * d are rounded up to a multiple of 4, within its padding; those of layer 0 are the inputs. */
+/* Adds tile by tile the weight and bias gradients of layer l: d a^T, plus d2 a2^T if d2 is not
+ * NULL; the biases are those of d alone. The rows of d are rounded up to a multiple of 4, within
+ * its padding; those of layer 0 are the inputs. */
 static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fresh, const float *d,
                                const float *a, const float *d2, const float *a2) {
     bool last = l + 1 == p->net->n_layers;
