@@ -121,7 +121,7 @@ check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
 
 demo: all
-	$(Q)scripts/demo
+	./tessera demo
 
 clean:
 	rm -rf build tessera libtessera.a libtessera.so
