@@ -233,7 +233,7 @@ static void layout_outer(struct outer_bench *b, struct tsr_arena *a) {
     size_t rates = tsr_rates_count(&b->model->rates), n = b->model->net.n_params;
     b->tasks = tsr_arena_take(a, b->n_tasks, sizeof *b->tasks);
     b->error = tsr_arena_take(a, b->n_tasks, sizeof *b->error);
-    b->y = tsr_arena_take(a, b->n_tasks, b->geometry.max_region_pixels * 3 * sizeof(tsr_real));
+    b->y = tsr_arena_take(a, b->n_tasks, b->geometry.max_context * 3 * sizeof(tsr_real));
     b->d_theta = tsr_arena_take(a, n, sizeof(tsr_real));
     b->d_rates = tsr_arena_take(a, rates, sizeof(tsr_real));
     b->moments = tsr_arena_take(a, 2 * (n + rates), sizeof(tsr_real));
@@ -252,7 +252,7 @@ static void paint(uint8_t *pixels, size_t side, size_t image) {
 }
 
 static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
-    size_t regions = b->geometry.partition->n_regions, stride = b->geometry.max_region_pixels * 3;
+    size_t regions = b->geometry.partition->n_regions, stride = b->geometry.max_context * 3;
     for (size_t i = 0; i < row->images; i++) {
         paint(b->pixels, row->side, i);
         for (size_t r = 0; r < regions; r++) {
@@ -279,7 +279,7 @@ static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row 
     TSR_TRY(tsr_engine_create(&b->model->net, kernel, threads, &b->engine, err));
     b->n_tasks = row->images * b->geometry.partition->n_regions;
     TSR_TRY(tsr_meta_create(&b->engine, row->method, row->inner_steps, &b->model->rates, 1,
-                            b->n_tasks, b->geometry.max_region_pixels, &b->meta, err));
+                            b->n_tasks, b->geometry.max_context, &b->meta, err));
     struct tsr_arena measure = {0};
     layout_outer(b, &measure);
     TSR_TRY(tsr_arena_create(&b->arena, measure.used, "bench", err));

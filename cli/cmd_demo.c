@@ -222,28 +222,13 @@ static struct tsr_image picture_of(const struct showing *s, size_t k) {
     return view;
 }
 
-/* Crops to whole cells: the thin ones that would be left at the edges are unlike any seen in
- * training. */
-static enum tsr_status read_photo(const char *path, size_t channels, struct tsr_image *out,
-                                  struct tsr_error *err) {
-    struct tsr_image file = {0};
-    enum tsr_status status;
-    TSR_CHECK(tsr_image_read(path, channels, &file, err));
-    size_t height = file.height / CELL * CELL, width = file.width / CELL * CELL;
-    TSR_CHECK(tsr_image_create(out, height, width, file.channels, err));
-    TSR_CHECK(tsr_fit_apply(&file, TSR_FIT_CROP, 0, height, width, out->pixels, err));
-done:
-    tsr_image_clear(&file);
-    return status;
-}
-
 static enum tsr_status reconstruct(struct demo *d, const char *path, struct showing *s) {
     struct tsr_reconstruct_config config;
     struct tsr_error *err = &d->call->err;
     void *p;
     tsr_reconstruct_config_default(d->model, &config);
     config.threads = d->args->common.threads;
-    TSR_TRY(read_photo(path, d->model->net.out_dim, &s->photo, err));
+    TSR_TRY(tsr_image_read(path, d->model->net.out_dim, &s->photo, err));
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
     TSR_TRY(tsr_inr_create(d->model, height, width, &s->inr, err));

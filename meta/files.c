@@ -498,9 +498,10 @@ static enum tsr_status read_history(struct tsr_h5 *file, struct tsr_outer_state 
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /outer/history must be [lines, %d]",
                          tsr_h5_path(file), TSR_HISTORY_COLUMNS);
     if (dims[0] > s->progress.outer_step)
-        return TSR_ERROR(err, TSR_ERR_FORMAT,
-                         "%s: /outer/history has %zu lines after %llu outer steps; at most one each",
-                         tsr_h5_path(file), dims[0], (unsigned long long)s->progress.outer_step);
+        return TSR_ERROR(
+            err, TSR_ERR_FORMAT,
+            "%s: /outer/history has %zu lines after %llu outer steps; at most one each",
+            tsr_h5_path(file), dims[0], (unsigned long long)s->progress.outer_step);
     void *p;
     TSR_TRY(tsr_alloc(&p, dims[0], sizeof *s->history, "history", err));
     s->history = p;

@@ -16,8 +16,8 @@ enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height
         return status;
     }
     for (size_t r = 0; r < out->partition->n_regions; r++)
-        if (out->partition->regions[r].n_pixels > out->max_region_pixels)
-            out->max_region_pixels = out->partition->regions[r].n_pixels;
+        if (out->partition->regions[r].n_context > out->max_context)
+            out->max_context = out->partition->regions[r].n_context;
     return TSR_OK;
 }
 
@@ -42,14 +42,15 @@ void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pi
             targets_of_row(pixels + p->pixels[p->first[region] + i] * c, c, y + i * c);
         return;
     }
-    for (size_t r = 0; r < g->height; r++)
-        targets_of_row(pixels + ((g->row + r) * p->width + g->col) * c, g->width * c,
-                       y + r * g->width * c);
+    const struct tsr_box *w = &g->window;
+    for (size_t r = 0; r < w->height; r++)
+        targets_of_row(pixels + ((w->row + r) * p->width + w->col) * c, w->width * c,
+                       y + r * w->width * c);
 }
 
 struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t region,
                                   const tsr_real *y) {
-    size_t n = geometry->partition->regions[region].n_pixels;
+    size_t n = geometry->partition->regions[region].n_context;
     size_t over = geometry->inner_loss == TSR_INNER_LOSS_REGION ? n : geometry->n_pixels;
     struct tsr_points points = {geometry->coords.x[region], y, n};
     return (struct tsr_task){.ctx = points,

@@ -12,7 +12,7 @@ struct tsr_geometry {
     struct tsr_partition *partition; /* owned */
     struct tsr_coord_table coords;   /* owned */
     size_t channels, n_pixels;       /* of an image */
-    size_t max_region_pixels;
+    size_t max_context;              /* largest number of context pixels of a region */
     enum tsr_slots slots;
     enum tsr_inner_loss inner_loss;
 };
@@ -23,7 +23,8 @@ TSR_API enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_
                                             struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_geometry_clear(struct tsr_geometry *geometry);
 
-/* Targets of a region from an 8-bit image [H, W, C]: y [n_pixels of the region, C], value / 255. */
+/* Targets of a region's context pixels from an 8-bit image [H, W, C]: y [n_context, C], value /
+ * 255. */
 TSR_API void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pixels,
                                   size_t region, tsr_real *y);
 

@@ -15,7 +15,7 @@ enum { REGIONS_PER_THREAD = 4 };
 struct worker {
     struct tsr_trajectory t;
     struct tsr_task task;
-    tsr_real *y; /* [max_region_pixels, C] */
+    tsr_real *y; /* [max_context, C] */
     float *ssim; /* [5 * width] */
 };
 
@@ -57,7 +57,7 @@ enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config
 
 static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
                           struct tsr_arena *a) {
-    size_t n = r->engine.net.n_params, pixels = r->geometry.max_region_pixels;
+    size_t n = r->engine.net.n_params, pixels = r->geometry.max_context;
     size_t partial = tsr_pass_partial(&r->engine, pixels, r->team);
     struct tsr_trajectory *t = &w->t;
     t->phi = tsr_arena_take(a, n, sizeof(tsr_real));
@@ -139,18 +139,43 @@ static uint8_t to_byte(tsr_real x) {
     return x >= 1 ? 255 : (uint8_t)(x * 255 + (tsr_real)0.5);
 }
 
-/* Puts the outputs of a region into a picture [H, W, C]. */
+/* Index among the context points of a region of its i-th own pixel, and that pixel's place in the
+ * image. */
+static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, size_t *at) {
+    const struct tsr_region *g = &p->regions[region];
+    if (p->labels) {
+        *at = p->pixels[p->first[region] + i];
+        return i;
+    }
+    size_t row = g->row + i / g->width, col = g->col + i % g->width;
+    *at = row * p->width + col;
+    return (row - g->window.row) * g->window.width + col - g->window.col;
+}
+
+/* Puts the outputs at a region's own pixels into a picture [H, W, C]. */
 static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
                  uint8_t *picture) {
-    const struct tsr_partition *p = geometry->partition;
-    const struct tsr_region *g = &p->regions[region];
     size_t c = geometry->channels;
-    for (size_t i = 0; i < g->n_pixels; i++) {
-        size_t at = p->labels ? p->pixels[p->first[region] + i]
-                              : (g->row + i / g->width) * p->width + g->col + i % g->width;
+    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
+        size_t at, from = own_point(geometry->partition, region, i, &at);
         for (size_t j = 0; j < c; j++)
-            picture[at * c + j] = to_byte(out[i * c + j]);
+            picture[at * c + j] = to_byte(out[from * c + j]);
     }
+}
+
+/* Squared error over the own pixels of a region that was adapted to more than these. */
+static double own_error(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
+                        const tsr_real *y) {
+    size_t c = geometry->channels;
+    double sum = 0;
+    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
+        size_t at, from = own_point(geometry->partition, region, i, &at);
+        for (size_t j = from * c; j < (from + 1) * c; j++) {
+            double r = (double)out[j] - (double)y[j];
+            sum += r * r;
+        }
+    }
+    return sum;
 }
 
 /* Outputs and squared error at the parameters after the last inner step. */
@@ -166,6 +191,7 @@ static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct work
                          const uint8_t *pixels, size_t region, uint8_t *pictures, tsr_real *phi) {
     size_t n = r->engine.net.n_params, n_regions = r->geometry.partition->n_regions;
     size_t picture_size = r->geometry.n_pixels * r->geometry.channels;
+    bool cut = tsr_region_is_cut(&r->geometry.partition->regions[region]);
     struct tsr_pass pass;
     tsr_geometry_targets(&r->geometry, pixels, region, w->y);
     w->task = tsr_geometry_task(&r->geometry, region, w->y);
@@ -178,7 +204,8 @@ static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct work
                            &pass);
         else
             final_pass(r, thread, w);
-        r->region_error[k * n_regions + region] = w->t.error[k];
+        r->region_error[k * n_regions + region] =
+            cut ? own_error(&r->geometry, region, w->t.out, w->y) : w->t.error[k];
         if (pictures) draw(&r->geometry, region, w->t.out, pictures + k * picture_size);
     }
     if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));

@@ -43,7 +43,7 @@ struct tsr_trainer {
     bool *bad;              /* [batch] images to leave out */
     uint32_t *order;        /* [n_regions] */
     uint32_t *region;       /* [batch * chosen] */
-    tsr_real *y;            /* [batch * chosen, max_region_pixels, C] */
+    tsr_real *y;            /* [batch * chosen, max_context, C] */
     tsr_real *d_theta, *d_rates;
     struct tsr_arena arena;
     size_t bad_streak;
@@ -133,8 +133,7 @@ static void layout(struct tsr_trainer *t, struct tsr_arena *a) {
     t->bad = tsr_arena_take(a, batch, sizeof *t->bad);
     t->order = tsr_arena_take(a, t->geometry.partition->n_regions, sizeof *t->order);
     t->region = tsr_arena_take(a, n, sizeof *t->region);
-    t->y =
-        tsr_arena_take(a, n, t->geometry.max_region_pixels * t->geometry.channels * sizeof *t->y);
+    t->y = tsr_arena_take(a, n, t->geometry.max_context * t->geometry.channels * sizeof *t->y);
     t->d_theta = tsr_arena_take(a, t->model->n_slots * t->model->net.n_params, sizeof *t->d_theta);
     t->d_rates = tsr_arena_take(a, tsr_rates_count(&t->model->rates), sizeof *t->d_rates);
 }
@@ -172,7 +171,7 @@ static enum tsr_status set_up(struct tsr_trainer *t, struct tsr_error *err) {
     t->chosen = (size_t)lround(c->region_fraction * (double)regions);
     if (t->chosen < 1) t->chosen = 1;
     TSR_TRY(tsr_meta_create(&t->engine, c->method, t->model->config.inner_steps, &t->model->rates,
-                            t->model->n_slots, c->batch * t->chosen, t->geometry.max_region_pixels,
+                            t->model->n_slots, c->batch * t->chosen, t->geometry.max_context,
                             &t->meta, err));
     struct tsr_arena measure = {0};
     layout(t, &measure);
@@ -322,7 +321,7 @@ static void choose_regions(struct tsr_trainer *t, size_t image, uint32_t *out) {
 }
 
 static void gather_targets(struct tsr_trainer *t, const struct tsr_image_batch *batch) {
-    size_t stride = t->geometry.max_region_pixels * t->geometry.channels;
+    size_t stride = t->geometry.max_context * t->geometry.channels;
     size_t image_size = t->geometry.n_pixels * t->geometry.channels, n = batch->n * t->chosen;
     for (size_t b = 0; b < batch->n; b++)
         choose_regions(t, b, t->region + b * t->chosen);
@@ -335,7 +334,7 @@ static void gather_targets(struct tsr_trainer *t, const struct tsr_image_batch *
 /* Tasks of the images that are not bad. Outer loss: mean over these images of the mean over the
  * pixels chosen of each. */
 static void make_tasks(struct tsr_trainer *t, size_t n_images) {
-    size_t stride = t->geometry.max_region_pixels * t->geometry.channels, good = 0;
+    size_t stride = t->geometry.max_context * t->geometry.channels, good = 0;
     for (size_t b = 0; b < n_images; b++)
         good += !t->bad[b];
     t->n_tasks = 0;

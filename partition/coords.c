@@ -46,8 +46,8 @@ void tsr_coords_at(const struct tsr_coords *coords, const struct tsr_partition *
         return;
     }
     const struct tsr_region *g = &partition->regions[region];
-    out[0] = coordinate(coords, row - (double)g->row, g->height);
-    out[1] = coordinate(coords, col - (double)g->col, g->width);
+    out[0] = coordinate(coords, row - (double)g->window.row, g->window.height);
+    out[1] = coordinate(coords, col - (double)g->window.col, g->window.width);
 }
 
 void tsr_coords_fill(const struct tsr_coords *coords, const struct tsr_partition *partition,
@@ -60,9 +60,10 @@ void tsr_coords_fill(const struct tsr_coords *coords, const struct tsr_partition
                           (double)(pixel[i] % partition->width), x + 2 * i);
         return;
     }
-    for (size_t r = 0; r < g->height; r++)
-        for (size_t c = 0; c < g->width; c++, x += 2)
-            tsr_coords_at(coords, partition, region, (double)(g->row + r), (double)(g->col + c), x);
+    for (size_t r = 0; r < g->window.height; r++)
+        for (size_t c = 0; c < g->window.width; c++, x += 2)
+            tsr_coords_at(coords, partition, region, (double)(g->window.row + r),
+                          (double)(g->window.col + c), x);
 }
 
 /* An earlier region with the same coordinates, or `region` itself. Rectangles of a grid or of cells
@@ -71,7 +72,7 @@ static size_t twin_of(const struct tsr_coords *coords, const struct tsr_partitio
                       const size_t *owners, size_t n_owners) {
     if (coords->frame != TSR_FRAME_REGION || p->labels) return region;
     for (size_t i = 0; i < n_owners; i++) {
-        const struct tsr_region *a = &p->regions[owners[i]], *b = &p->regions[region];
+        const struct tsr_box *a = &p->regions[owners[i]].window, *b = &p->regions[region].window;
         if (a->height == b->height && a->width == b->width) return owners[i];
     }
     return region;
@@ -93,7 +94,7 @@ enum tsr_status tsr_coord_table_create(const struct tsr_coords *coords,
         twin[r] = twin_of(coords, partition, r, owners, n_owners);
         if (twin[r] != r) continue;
         owners[n_owners++] = r;
-        total += partition->regions[r].n_pixels;
+        total += partition->regions[r].n_context;
     }
     TSR_CHECK(tsr_alloc(&block, n, sizeof *out->x, "coordinates", err));
     out->x = block;
@@ -107,7 +108,7 @@ enum tsr_status tsr_coord_table_create(const struct tsr_coords *coords,
         }
         tsr_coords_fill(coords, partition, r, at);
         out->x[r] = at;
-        at += 2 * partition->regions[r].n_pixels;
+        at += 2 * partition->regions[r].n_context;
     }
 done:
     free(twin);

@@ -4,8 +4,9 @@
  *
  * Pixel i of N along a side lies at lo + (hi - lo) t with t = i/N (`edge`), (i + 1/2)/N (`center`)
  * or i/(N-1) (`endpoints`; 1/2 where N = 1). In the frame `image` i and N count the image, in the
- * frame `region` the bounding box of the region. Feature order: row, column. All three are affine
- * in i, so positions between pixels, which rendering at another size needs, are defined too.
+ * frame `region` the window of the region (its bounding box, see struct tsr_region). Feature order:
+ * row, column. All three are affine in i, so positions between pixels, which rendering at another
+ * size needs, are defined too.
  */
 #ifndef TSR_PARTITION_COORDS_H
 #define TSR_PARTITION_COORDS_H
@@ -45,7 +46,7 @@ TSR_API void tsr_coords_fill(const struct tsr_coords *coords, const struct tsr_p
  * frame `region`) share one array. */
 struct tsr_coord_table {
     size_t n_regions;
-    const tsr_real **x; /* [n_regions], each a view [n_pixels of the region, 2] */
+    const tsr_real **x; /* [n_regions], each a view [n_context of the region, 2] */
     tsr_real *block;    /* what they point into; owned */
 };
 TSR_API enum tsr_status tsr_coord_table_create(const struct tsr_coords *coords,

@@ -106,6 +106,18 @@ static enum tsr_status make_edges(size_t length, size_t n, size_t cell, size_t *
     return TSR_OK;
 }
 
+/* Makes a side of a window as long as the nominal cell (0: none) where the image allows it. */
+static void move_inwards(size_t cell, size_t image, size_t *from, size_t *length) {
+    if (cell == 0) return;
+    if (cell > image) cell = image;
+    if (*from + cell > image) *from = image - cell;
+    *length = cell;
+}
+
+bool tsr_region_is_cut(const struct tsr_region *region) {
+    return region->n_context != region->n_pixels;
+}
+
 enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size_t height,
                                      size_t width, struct tsr_partition **out,
                                      struct tsr_error *err) {
@@ -129,7 +141,16 @@ enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size
     for (size_t i = 0; i < rows * cols; i++) {
         size_t r = i / cols, c = i % cols;
         size_t h = p->row_edge[r + 1] - p->row_edge[r], w = p->col_edge[c + 1] - p->col_edge[c];
-        p->regions[i] = (struct tsr_region){p->row_edge[r], p->col_edge[c], h, w, h * w};
+        struct tsr_box window = {p->row_edge[r], p->col_edge[c], h, w};
+        move_inwards(ch, height, &window.row, &window.height);
+        move_inwards(cw, width, &window.col, &window.width);
+        p->regions[i] = (struct tsr_region){.row = p->row_edge[r],
+                                            .col = p->col_edge[c],
+                                            .height = h,
+                                            .width = w,
+                                            .n_pixels = h * w,
+                                            .window = window,
+                                            .n_context = window.height * window.width};
     }
     *out = p;
     return TSR_OK;
@@ -177,8 +198,12 @@ enum tsr_status tsr_partition_from_labels(const uint32_t *labels, size_t height,
     memcpy(p->labels, labels, n * sizeof *labels);
     for (size_t i = 0; i < n; i++)
         include_pixel(&p->regions[labels[i]], i / width, i % width);
-    for (size_t r = 0; r < n_regions; r++)
-        p->first[r + 1] = p->first[r] + p->regions[r].n_pixels;
+    for (size_t r = 0; r < n_regions; r++) {
+        struct tsr_region *g = &p->regions[r];
+        g->window = (struct tsr_box){g->row, g->col, g->height, g->width};
+        g->n_context = g->n_pixels;
+        p->first[r + 1] = p->first[r] + g->n_pixels;
+    }
     /* Counting sort: first[r] runs to the end of its region, then is set back. */
     for (size_t i = 0; i < n; i++)
         p->pixels[p->first[labels[i]]++] = (uint32_t)i;

@@ -10,6 +10,8 @@
 #ifndef TSR_PARTITION_PARTITION_H
 #define TSR_PARTITION_PARTITION_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 enum tsr_rule { TSR_RULE_WHOLE, TSR_RULE_GRID, TSR_RULE_CELL };
@@ -34,10 +36,21 @@ TSR_API enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule
 TSR_API size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule, size_t height,
                                           size_t width);
 
+struct tsr_box {
+    size_t row, col; /* upper left corner */
+    size_t height, width;
+};
+
 struct tsr_region {
     size_t row, col;      /* upper left corner of the bounding box */
     size_t height, width; /* of the bounding box; 0 x 0 for a region without pixels */
     size_t n_pixels;
+    /* What the network of the region is adapted to: its own pixels (n_context = n_pixels, window =
+     * the bounding box), but for a cell that the edge of the image cuts off all pixels of the
+     * window: the cell moved inwards until it is whole. So every cell gives its network the task it
+     * was trained for. */
+    struct tsr_box window;
+    size_t n_context;
 };
 
 struct tsr_partition {
@@ -71,6 +84,9 @@ TSR_API void tsr_partition_free(struct tsr_partition *partition); /* accepts NUL
  */
 TSR_API void tsr_partition_pixels(const struct tsr_partition *partition, size_t region,
                                   uint32_t *out);
+
+/* Are the context pixels of a region others than its own? */
+TSR_API bool tsr_region_is_cut(const struct tsr_region *region);
 
 /* The region that holds a pixel; row < height, col < width. */
 TSR_API size_t tsr_partition_region_at(const struct tsr_partition *partition, size_t row,

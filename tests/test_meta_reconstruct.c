@@ -151,12 +151,26 @@ static void clear_picture(struct picture *p) {
     tsr_partition_free(p->partition);
 }
 
-/* Points of a region with coordinates and targets made here. */
+/* The pixels of a region's window: what a cell that the edge cuts off is adapted to. */
+static size_t window_pixels(const struct tsr_partition *p, size_t region, uint32_t *index) {
+    const struct tsr_box *w = &p->regions[region].window;
+    size_t n = 0;
+    for (size_t row = w->row; row < w->row + w->height; row++)
+        for (size_t col = w->col; col < w->col + w->width; col++)
+            index[n++] = (uint32_t)(row * p->width + col);
+    return n;
+}
+
+/* Own pixels of a region, or its context pixels, with coordinates and targets made here. */
 static struct tsr_points points_of(const struct picture *p, const struct tsr_model *model,
-                                   const uint8_t *pixels, size_t region, tsr_real *x, tsr_real *y) {
+                                   const uint8_t *pixels, size_t region, bool context, tsr_real *x,
+                                   tsr_real *y) {
     size_t n = p->partition->regions[region].n_pixels, c = p->channels;
-    uint32_t *index = make(n, sizeof *index);
-    tsr_partition_pixels(p->partition, region, index);
+    uint32_t *index = make(p->height * p->width, sizeof *index);
+    if (context)
+        n = window_pixels(p->partition, region, index);
+    else
+        tsr_partition_pixels(p->partition, region, index);
     for (size_t i = 0; i < n; i++) {
         tsr_coords_at(&model->config.coords, p->partition, region, (double)(index[i] / p->width),
                       (double)(index[i] % p->width), x + 2 * i);
@@ -167,9 +181,10 @@ static struct tsr_points points_of(const struct picture *p, const struct tsr_mod
     return (struct tsr_points){x, y, n};
 }
 
-/* The inner loop of one region with plain loops; error [K+1]. */
+/* The inner loop of one region with plain loops; error [K+1] at its own points. */
 static void adapt(const struct picture *p, const struct tsr_model *model, size_t region,
-                  const struct tsr_points *points, tsr_real *phi, double *error) {
+                  const struct tsr_points *points, const struct tsr_points *own_points,
+                  tsr_real *phi, double *error) {
     const struct tsr_kernel *kernel;
     struct tsr_arena scratch;
     size_t n = model->net.n_params, slot = model->n_slots > 1 ? region : 0;
@@ -180,8 +195,9 @@ static void adapt(const struct picture *p, const struct tsr_model *model, size_t
     MUST(tsr_arena_create(&scratch, kernel->workspace_size(&model->net), "scratch", err));
     memcpy(phi, model->theta + slot * n, n * sizeof *phi);
     for (size_t k = 0; k <= p->steps; k++) {
+        error[k] = kernel->gradient(&model->net, phi, own_points, 1, g, NULL, NULL, scratch.base);
         memset(g, 0, n * sizeof *g);
-        error[k] = kernel->gradient(&model->net, phi, points, scale, g, NULL, NULL, scratch.base);
+        (void)kernel->gradient(&model->net, phi, points, scale, g, NULL, NULL, scratch.base);
         tsr_rates_apply(&model->rates, &model->net, k, slot, g, g);
         for (size_t i = 0; k < p->steps && i < n; i++)
             phi[i] -= g[i];
@@ -194,13 +210,14 @@ static void adapt(const struct picture *p, const struct tsr_model *model, size_t
 static void check_against_loops(const struct picture *p, const struct tsr_model *model,
                                 const uint8_t *pixels) {
     size_t values = p->height * p->width * p->channels, n = model->net.n_params;
-    tsr_real *x = make(2 * values, sizeof *x), *y = make(values, sizeof *y);
+    tsr_real *x = make(4 * values, sizeof *x), *y = make(2 * values, sizeof *y);
     tsr_real *phi = make(n, sizeof *phi);
     double *want = make(n, sizeof *want), *sum = make(p->steps + 1, sizeof *sum);
     double *error = make(p->steps + 1, sizeof *error);
     for (size_t r = 0; r < p->n_regions; r++) {
-        struct tsr_points points = points_of(p, model, pixels, r, x, y);
-        adapt(p, model, r, &points, phi, error);
+        struct tsr_points points = points_of(p, model, pixels, r, true, x, y);
+        struct tsr_points own = points_of(p, model, pixels, r, false, x + 2 * values, y + values);
+        adapt(p, model, r, &points, &own, phi, error);
         for (size_t i = 0; i < n; i++)
             want[i] = (double)phi[i];
         ASSERT_CLOSE("phi", p->out.phi + r * n, want, n, 1e-4);

@@ -46,20 +46,58 @@ static struct tsr_partition *random_partition(void) {
     return p;
 }
 
+/* The context pixels of a region, ascending: those of its window, or of its label. */
+static size_t context_pixels(const struct tsr_partition *p, size_t region, uint32_t *pixel) {
+    const struct tsr_box *w = &p->regions[region].window;
+    size_t n = 0;
+    if (p->labels) {
+        tsr_partition_pixels(p, region, pixel);
+        return p->regions[region].n_pixels;
+    }
+    for (size_t r = w->row; r < w->row + w->height; r++)
+        for (size_t c = w->col; c < w->col + w->width; c++)
+            pixel[n++] = (uint32_t)(r * p->width + c);
+    return n;
+}
+
 static void check_region(const struct tsr_coords *c, const struct tsr_partition *p, size_t region,
                          const tsr_real *x) {
-    const struct tsr_region *g = &p->regions[region];
+    const struct tsr_box *w = &p->regions[region].window;
     bool whole = c->frame == TSR_FRAME_IMAGE;
-    size_t row0 = whole ? 0 : g->row, col0 = whole ? 0 : g->col;
-    size_t rows = whole ? p->height : g->height, cols = whole ? p->width : g->width;
-    uint32_t *pixel = make(g->n_pixels, sizeof *pixel);
-    tsr_partition_pixels(p, region, pixel);
-    for (size_t i = 0; i < g->n_pixels; i++) {
+    size_t row0 = whole ? 0 : w->row, col0 = whole ? 0 : w->col;
+    size_t rows = whole ? p->height : w->height, cols = whole ? p->width : w->width;
+    uint32_t *pixel = make(p->height * p->width, sizeof *pixel);
+    assert_int_equal(context_pixels(p, region, pixel), p->regions[region].n_context);
+    for (size_t i = 0; i < p->regions[region].n_context; i++) {
         size_t row = pixel[i] / p->width, col = pixel[i] % p->width;
         assert_near(x[2 * i], expected(c->sampling, (double)(row - row0), rows));
         assert_near(x[2 * i + 1], expected(c->sampling, (double)(col - col0), cols));
     }
     free(pixel);
+}
+
+/* A window holds its region, lies in the image, and is a whole cell where the image is large
+ * enough. */
+static void windows(void **state) {
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct tsr_partition_rule rule = {
+            .kind = TSR_RULE_CELL, .cell_height = draw_size(1, 12), .cell_width = draw_size(1, 12)};
+        size_t height = draw_size(1, 30), width = draw_size(1, 30);
+        struct tsr_partition *p;
+        MUST(tsr_partition_create(&rule, height, width, &p, err));
+        for (size_t r = 0; r < p->n_regions; r++) {
+            const struct tsr_region *g = &p->regions[r];
+            const struct tsr_box *w = &g->window;
+            assert_true(w->row <= g->row && g->row + g->height <= w->row + w->height);
+            assert_true(w->col <= g->col && g->col + g->width <= w->col + w->width);
+            assert_true(w->row + w->height <= height && w->col + w->width <= width);
+            assert_int_equal(w->height, rule.cell_height < height ? rule.cell_height : height);
+            assert_int_equal(w->width, rule.cell_width < width ? rule.cell_width : width);
+            assert_int_equal(g->n_context, w->height * w->width);
+        }
+        tsr_partition_free(p);
+    }
 }
 
 static void formulas(void **state) {
@@ -163,7 +201,8 @@ static void table_shares(void **state) {
         for (size_t a = 0; a < p->n_regions; a++)
             for (size_t b = 0; b < p->n_regions; b++) {
                 const struct tsr_region *ga = &p->regions[a], *gb = &p->regions[b];
-                bool twins = ga->height == gb->height && ga->width == gb->width;
+                bool twins =
+                    ga->window.height == gb->window.height && ga->window.width == gb->window.width;
                 bool shared = a == b || (frame == TSR_FRAME_REGION && twins);
                 assert_int_equal(table.x[a] == table.x[b], shared);
             }
@@ -197,13 +236,10 @@ static void checks_and_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formulas),
-        cmocka_unit_test(one_pixel),
-        cmocka_unit_test(endpoints_touch_the_ends),
-        cmocka_unit_test(affine),
-        cmocka_unit_test(table_has_the_values),
-        cmocka_unit_test(table_shares),
-        cmocka_unit_test(checks_and_names),
+        cmocka_unit_test(formulas),     cmocka_unit_test(windows),
+        cmocka_unit_test(one_pixel),    cmocka_unit_test(endpoints_touch_the_ends),
+        cmocka_unit_test(affine),       cmocka_unit_test(table_has_the_values),
+        cmocka_unit_test(table_shares), cmocka_unit_test(checks_and_names),
     };
     return cmocka_run_group_tests_name("coords", tests, NULL, NULL);
 }

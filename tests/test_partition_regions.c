@@ -164,7 +164,11 @@ static void stray_pixels(void **state) {
     MUST(tsr_partition_from_labels(labels, 6, 7, 4, &p, err));
     check_partition(p);
     const struct tsr_region expected[4] = {
-        {0, 0, 6, 7, 39}, {0, 0, 6, 7, 2}, {2, 3, 1, 1, 1}, {0, 0, 0, 0, 0}};
+        {0, 0, 6, 7, 39, {0, 0, 6, 7}, 39},
+        {0, 0, 6, 7, 2, {0, 0, 6, 7}, 2},
+        {2, 3, 1, 1, 1, {2, 3, 1, 1}, 1},
+        {0, 0, 0, 0, 0, {0, 0, 0, 0}, 0},
+    };
     assert_memory_equal(p->regions, expected, sizeof expected);
     labels[0] = 3; /* the partition has its own copy */
     assert_int_equal(tsr_partition_region_at(p, 0, 0), 0);
