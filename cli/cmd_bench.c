@@ -24,7 +24,7 @@
 struct bench_args {
     struct cli_common common;
     const char *kernel, *json;
-    size_t repeats;
+    size_t repeats, row;
 };
 
 static void defaults(void *args) {
@@ -43,6 +43,14 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = 1000,
      .help = "timings of each item; medians are printed"},
+    {.name = "outer-row",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = OFFSET(row),
+     .min = 1,
+     .max = 7,
+     .shown = "all, after the kernels",
+     .help = "measure only this row of the table of outer steps, with all threads"},
     {.name = "json",
      .metavar = "F",
      .type = CLI_STRING,
@@ -432,9 +440,10 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
         (void)printf("#outer_step\tthreads\tseconds\tgflops\t%%peak\tspeedup\tpeak_memory_mib\n");
     json_open(json, "outer_steps", '[');
     for (size_t row = 0; row < N_OUTER_ROWS; row++) {
-        double one = 0;
+        double one = (double)NAN;
+        if (a->row && a->row != row + 1) continue;
         /* 1, 2, 4, ... and all threads */
-        for (size_t threads = 1;; threads = 2 * threads < all ? 2 * threads : all) {
+        for (size_t threads = a->row ? all : 1;; threads = 2 * threads < all ? 2 * threads : all) {
             struct outer_result r;
             TSR_TRY(bench_outer(&outer_rows[row], kernel, threads, a->repeats, &r, err));
             if (threads == 1) one = r.seconds;
@@ -465,7 +474,7 @@ static enum tsr_status run(struct cli_call *call) {
     if (table)
         (void)printf("# tessera %s, kernel %s, multiply-add peak of one core %.0f GFLOP/s now\n",
                      tsr_version(), kernel->name, top);
-    TSR_CHECK(bench_kernels(a, peak, &json, table, &call->err));
+    if (!a->row) TSR_CHECK(bench_kernels(a, peak, &json, table, &call->err));
     TSR_CHECK(bench_outer_steps(a, kernel, &json, table, &call->err));
     json_close(&json, '}');
     TSR_CHECK(json_finish(&json, &call->err));
