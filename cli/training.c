@@ -96,6 +96,8 @@ struct view {
     struct cli_progress line;
     double first_fraction; /* where a resumed run begins */
     double train_psnr_db;  /* smoothed */
+    double best_val_psnr_db;
+    uint64_t best_outer_step;
 };
 
 static double fraction_of(const struct tsr_trainer_progress *p) {
@@ -131,13 +133,27 @@ static int on_progress(void *user, const struct tsr_trainer_progress *p) {
     struct view *v = user;
     double fraction = fraction_of(p);
     smooth(v, p->train_psnr_db);
+    if (p->validated && !(p->val_psnr_db <= v->best_val_psnr_db)) {
+        v->best_val_psnr_db = p->val_psnr_db;
+        v->best_outer_step = p->outer_step;
+    }
     if (cli_progress_due(&v->line, fraction) || (p->validated && !v->line.live))
         show(v, p, fraction);
     return cli_interrupted();
 }
 
+/* Too high an outer rate diverges without a NaN. */
+static void warn_of_decline(const struct view *v, const struct tsr_trainer_progress *p) {
+    const double tolerated = 0.5; /* dB */
+    if (p->val_psnr_db < v->best_val_psnr_db - tolerated)
+        (void)fprintf(stderr,
+                      "tessera train: validation PSNR fell from %.2f dB (outer step %llu) to "
+                      "%.2f dB; a smaller --outer-lr or --rates-lr may serve this run better\n",
+                      v->best_val_psnr_db, (unsigned long long)v->best_outer_step, p->val_psnr_db);
+}
+
 enum tsr_status cli_training_run(struct tsr_trainer *trainer, bool quiet, struct tsr_error *err) {
-    struct view view = {.train_psnr_db = (double)NAN};
+    struct view view = {.train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
     const struct tsr_trainer_callbacks callbacks = {on_progress, &view};
     const struct tsr_trainer_config *c = tsr_trainer_settings(trainer);
     struct tsr_trainer_progress start = *tsr_trainer_state(trainer);
@@ -148,5 +164,6 @@ enum tsr_status cli_training_run(struct tsr_trainer *trainer, bool quiet, struct
     cli_progress_start(&view.line, quiet);
     enum tsr_status status = tsr_trainer_run(trainer, &callbacks, err);
     cli_progress_end(&view.line);
+    if (!quiet) warn_of_decline(&view, tsr_trainer_state(trainer));
     return status;
 }

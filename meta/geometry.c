@@ -58,3 +58,8 @@ struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t re
                              .ctx_scale = 1.0 / (double)(over * geometry->channels),
                              .slot = tsr_slot_of_region(geometry->slots, region)};
 }
+
+uint8_t tsr_to_byte(tsr_real value) {
+    if (!(value > 0)) return 0;
+    return value >= 1 ? 255 : (uint8_t)(value * 255 + (tsr_real)0.5);
+}

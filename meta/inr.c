@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "inner/pass.h"
+#include "meta/geometry.h"
 
 enum tsr_status tsr_inr_create(const struct tsr_model *model, size_t height, size_t width,
                                struct tsr_inr **out, struct tsr_error *err) {
@@ -79,11 +80,6 @@ struct canvas {
     void *workspace;
 };
 
-static uint8_t to_byte(tsr_real v) {
-    if (!(v > 0)) return 0;
-    return v >= 1 ? 255 : (uint8_t)(v * 255 + (tsr_real)0.5);
-}
-
 /* Evaluates the collected points and paints them. */
 static void flush(struct canvas *c, size_t region) {
     size_t channels = c->inr->net.out_dim;
@@ -91,7 +87,7 @@ static void flush(struct canvas *c, size_t region) {
                        c->workspace);
     for (size_t i = 0; i < c->n; i++)
         for (size_t j = 0; j < channels; j++)
-            c->image->pixels[c->at[i] * channels + j] = to_byte(c->y[i * channels + j]);
+            c->image->pixels[c->at[i] * channels + j] = tsr_to_byte(c->y[i * channels + j]);
     c->n = 0;
 }
 

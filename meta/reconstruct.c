@@ -134,11 +134,6 @@ const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconst
     return r->geometry.partition;
 }
 
-static uint8_t to_byte(tsr_real x) {
-    if (!(x > 0)) return 0; /* NaN too */
-    return x >= 1 ? 255 : (uint8_t)(x * 255 + (tsr_real)0.5);
-}
-
 /* Index among the context points of a region of its i-th own pixel, and that pixel's place in the
  * image. */
 static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, size_t *at) {
@@ -159,7 +154,7 @@ static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_r
     for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
         size_t at, from = own_point(geometry->partition, region, i, &at);
         for (size_t j = 0; j < c; j++)
-            picture[at * c + j] = to_byte(out[from * c + j]);
+            picture[at * c + j] = tsr_to_byte(out[from * c + j]);
     }
 }
 
