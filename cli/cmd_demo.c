@@ -113,6 +113,8 @@ static enum tsr_status train(struct demo *d) {
     tsr_trainer_config_default(&config);
     model.partition =
         (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+    config.outer_lr = 3e-3; /* a run of a minute bears more than the defaults */
+    config.rates_lr = 0.05;
     config.seconds = d->args->seconds;
     config.seed = d->args->common.seed;
     config.threads = d->args->common.threads;

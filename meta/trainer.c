@@ -59,7 +59,7 @@ void tsr_trainer_config_default(struct tsr_trainer_config *config) {
         .method = TSR_METHOD_MAML,
         .batch = 4,
         .region_fraction = 0.25,
-        .rates_lr = 0.05,
+        .rates_lr = 0.02,
         .beta1 = 0.9,
         .beta2 = 0.99,
         .warmup = 100,
@@ -102,9 +102,10 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     return TSR_OK;
 }
 
-/* Rates found in trials on CelebA; wide networks want smaller ones. */
+/* Measured on CelebA at width 32: twice as much is better for runs of a minute, and over ten
+ * minutes drifts down from 37.6 to 33 dB without a NaN. */
 static double default_outer_lr(size_t width) {
-    return width <= 16 ? 5e-3 : width <= 32 ? 3e-3 : width <= 64 ? 2e-3 : 1e-3;
+    return width <= 16 ? 3e-3 : width <= 32 ? 1.5e-3 : 1e-3;
 }
 
 /* ---- construction -------------------------------------------------------------------------------
