@@ -107,11 +107,10 @@ static void layout(struct tsr_meta *m, struct tsr_arena *a) {
 
 static enum tsr_status allocate(struct tsr_meta *m, struct tsr_error *err) {
     size_t threads = m->engine->threads;
-    m->n_flights = threads;
-    if (runs_as_team(m->engine, 1)) {
-        size_t team = min_size(m->max_tasks, TASKS_PER_THREAD * threads);
-        if (team > threads) m->n_flights = team;
-    }
+    /* A team carries all tasks at once; should an outer step that usually has many be left with
+     * few, it carries as many as there are threads. */
+    m->n_flights =
+        runs_as_team(m->engine, m->max_tasks) && m->max_tasks > threads ? m->max_tasks : threads;
     m->max_groups = min_size(m->max_tasks, GROUPS + m->slots);
     const char *what = "workspace of the meta-gradient";
     void *p;
