@@ -19,6 +19,16 @@ mandir ?= $(prefix)/share/man
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 
+# ---- dependencies: installed once when something is missing, before their flags are asked for ----
+ifneq ($(filter-out help clean print-config uninstall format deps,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell scripts/install-deps --check && echo found),found)
+$(shell scripts/install-deps >&2)
+ifneq ($(.SHELLSTATUS),0)
+$(error dependencies are missing: see above)
+endif
+endif
+endif
+
 # ---- flags --------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
             -Wwrite-strings -Wundef
@@ -78,11 +88,11 @@ libtessera.so: $B/libtessera.so.$(VERSION)
 # Code of others: its warnings are not ours to mend.
 $B/float/data/stb.o $B/double/data/stb.o: FILE_FLAGS := -w
 
-$B/float/%.o: %.c | deps-found
+$B/float/%.o: %.c
 	@mkdir -p $(@D)
 	@[ $(V) = 1 ] || echo "  CC      $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_FLAGS) -MMD -MP -c $< -o $@
-$B/double/%.o: %.c | deps-found
+$B/double/%.o: %.c
 	@mkdir -p $(@D)
 	@[ $(V) = 1 ] || echo "  CC(dbl) $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_FLAGS) -DTSR_REAL_DOUBLE -MMD -MP -c $< -o $@
@@ -104,15 +114,8 @@ $B/double/tests/%: $B/double/tests/%.o $B/libtessera-double.a
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-# ---- dependencies: installed once when something is missing -------------------------------------
-.PHONY: deps-found deps
-deps-found:
-	@scripts/install-deps --check || scripts/install-deps
-deps:
-	scripts/install-deps
-
 # ---- checks -------------------------------------------------------------------------------------
-.PHONY: check check-san demo test-programs help clean install uninstall print-config format
+.PHONY: deps check check-san demo test-programs help clean install uninstall print-config format
 test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $B/tessera
 check: all test-programs
 	$(Q)tests/run $B
@@ -122,6 +125,9 @@ check-san:
 
 demo: all
 	./tessera demo
+
+deps:
+	scripts/install-deps
 
 clean:
 	rm -rf build tessera libtessera.a libtessera.so
