@@ -43,6 +43,8 @@ BASE_FLAGS += $(OPT)
 endif
 ifeq ($(OPENMP),1)
 BASE_FLAGS += -fopenmp
+else
+BASE_FLAGS += -Wno-unknown-pragmas
 endif
 comma := ,
 ifneq ($(SAN),)

@@ -143,7 +143,7 @@ static void check_sgd(void **state) {
         for (size_t k = 0; k < MORE; k++)
             assert_true(fabs(error[i * MORE + k] - naive[k]) <= TOLERANCE * naive[k]);
     }
-    run_sgd(&f, false, 1, MORE, other, error2);
+    run_sgd(&f, false, f.engine.threads - 1, MORE, other, error2);
     ASSERT_SAME_BITS("in place", other, phi, SLOTS * n);
     ASSERT_SAME_BITS("errors in place", error2, error, SLOTS * MORE);
     run_sgd(&f, true, TSR_TEAM, MORE, other, error2);
