@@ -340,8 +340,8 @@ struct outer_result {
 };
 
 static enum tsr_status bench_outer(const struct outer_row *row, const struct tsr_kernel *kernel,
-                                   size_t threads, size_t repeats, struct outer_result *out,
-                                   struct tsr_error *err) {
+                                   const struct tsr_kernel *peak, size_t threads, size_t repeats,
+                                   struct outer_result *out, struct tsr_error *err) {
     static struct sample s;
     struct outer_bench b = {0};
     double seconds[MAX_REPEATS];
@@ -354,7 +354,7 @@ static enum tsr_status bench_outer(const struct outer_row *row, const struct tsr
         s.n = 0;
         (void)time_outer_step(&b); /* first touch */
         for (size_t i = 0; i < repeats; i++) {
-            double top = measure_peak(kernel->peak ? kernel : *tsr_kernel_list(), threads);
+            double top = measure_peak(peak, threads);
             seconds[i] = time_outer_step(&b);
             add_sample(&s, flops, seconds[i], top);
         }
@@ -433,7 +433,8 @@ static void print_outer_row(const struct outer_row *row, size_t threads, double 
 }
 
 static enum tsr_status bench_outer_steps(const struct bench_args *a,
-                                         const struct tsr_kernel *kernel, struct json *json,
+                                         const struct tsr_kernel *kernel,
+                                         const struct tsr_kernel *peak, struct json *json,
                                          bool table, struct tsr_error *err) {
     size_t all = tsr_thread_count(a->common.threads);
     if (table)
@@ -445,7 +446,7 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
         /* 1, 2, 4, ... and all threads */
         for (size_t threads = a->row ? all : 1;; threads = 2 * threads < all ? 2 * threads : all) {
             struct outer_result r;
-            TSR_TRY(bench_outer(&outer_rows[row], kernel, threads, a->repeats, &r, err));
+            TSR_TRY(bench_outer(&outer_rows[row], kernel, peak, threads, a->repeats, &r, err));
             if (threads == 1) one = r.seconds;
             print_outer_row(&outer_rows[row], threads, one, &r, json, table);
             if (threads >= all) break;
@@ -464,18 +465,18 @@ static enum tsr_status run(struct cli_call *call) {
     call->phase = CLI_RUNNING;
     TSR_CHECK(tsr_kernel_find(a->kernel, &kernel, &call->err));
     TSR_CHECK(tsr_kernel_find("auto", &peak, &call->err));
-    if (!kernel->peak) kernel = strcmp(a->kernel, "auto") == 0 ? peak : kernel;
+    if (kernel->peak) peak = kernel; /* else that of the fastest kernel this processor runs */
     json_open(&json, NULL, '{');
     json_string(&json, "version", tsr_version());
     json_string(&json, "kernel", kernel->name);
     json_string(&json, "blas_core", tsr_blas_core());
-    double top = measure_peak(kernel->peak ? kernel : peak, 1);
+    double top = measure_peak(peak, 1);
     json_number(&json, "peak_gflops_one_core", top);
     if (table)
         (void)printf("# tessera %s, kernel %s, multiply-add peak of one core %.0f GFLOP/s now\n",
                      tsr_version(), kernel->name, top);
     if (!a->row) TSR_CHECK(bench_kernels(a, peak, &json, table, &call->err));
-    TSR_CHECK(bench_outer_steps(a, kernel, &json, table, &call->err));
+    TSR_CHECK(bench_outer_steps(a, kernel, peak, &json, table, &call->err));
     json_close(&json, '}');
     TSR_CHECK(json_finish(&json, &call->err));
     if (!table)
