@@ -1,24 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta/geometry.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* A label map that is still to come: all pixels are in region 0. */
+static enum tsr_status empty_partition(const struct tsr_partition_rule *rule, size_t height,
+                                       size_t width, struct tsr_partition **out,
+                                       struct tsr_error *err) {
+    void *labels;
+    TSR_TRY(tsr_alloc(&labels, height * width, sizeof(uint32_t), "label map", err));
+    enum tsr_status status = tsr_partition_from_labels(labels, height, width, rule->n_regions,
+                                                       rule->overlap, out, err);
+    free(labels);
+    return status;
+}
+
+static void measure_context(struct tsr_geometry *g, const struct tsr_partition_rule *rule) {
+    const struct tsr_partition *p = g->partition;
+    if (tsr_rule_follows_image(rule->kind)) {
+        size_t side = 2 * rule->overlap + 1, most = side * side;
+        g->max_context = g->n_pixels;
+        g->total_context = g->n_pixels * (most < p->n_regions ? most : p->n_regions);
+        return;
+    }
+    for (size_t r = 0; r < p->n_regions; r++) {
+        size_t n = p->regions[r].n_context;
+        if (n > g->max_context) g->max_context = n;
+        g->total_context += n;
+    }
+}
+
 enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height, size_t width,
                                     struct tsr_geometry *out, struct tsr_error *err) {
     const struct tsr_model_config *c = &model->config;
+    enum tsr_status status;
     *out = (struct tsr_geometry){.channels = model->net.out_dim,
                                  .n_pixels = height * width,
+                                 .frame = c->coords,
                                  .slots = c->slots,
                                  .inner_loss = c->inner_loss};
     TSR_TRY(tsr_model_check_image(model, height, width, model->net.out_dim, err));
-    TSR_TRY(tsr_partition_create(&c->partition, height, width, &out->partition, err));
-    enum tsr_status status = tsr_coord_table_create(&c->coords, out->partition, &out->coords, err);
-    if (status != TSR_OK) {
-        tsr_geometry_clear(out);
-        return status;
-    }
-    for (size_t r = 0; r < out->partition->n_regions; r++)
-        if (out->partition->regions[r].n_context > out->max_context)
-            out->max_context = out->partition->regions[r].n_context;
+    if (tsr_rule_follows_image(c->partition.kind))
+        TSR_TRY(empty_partition(&c->partition, height, width, &out->partition, err));
+    else
+        TSR_TRY(tsr_partition_create(&c->partition, height, width, &out->partition, err));
+    TSR_CHECK(tsr_coord_table_create(&c->coords, out->partition, &out->coords, err));
+    measure_context(out, &c->partition);
     return TSR_OK;
+done:
+    tsr_geometry_clear(out);
+    return status;
+}
+
+enum tsr_status tsr_geometry_follow(struct tsr_geometry *geometry, const uint32_t *labels,
+                                    struct tsr_error *err) {
+    TSR_TRY(tsr_partition_relabel(geometry->partition, labels, err));
+    return tsr_coord_table_refill(&geometry->coords, &geometry->frame, geometry->partition, err);
 }
 
 void tsr_geometry_clear(struct tsr_geometry *geometry) {
@@ -38,8 +77,8 @@ void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pi
     const struct tsr_region *g = &p->regions[region];
     size_t c = geometry->channels;
     if (p->labels) {
-        for (size_t i = 0; i < g->n_pixels; i++)
-            targets_of_row(pixels + p->pixels[p->first[region] + i] * c, c, y + i * c);
+        for (size_t i = 0; i < g->n_context; i++)
+            targets_of_row(pixels + p->context[p->context_first[region] + i] * c, c, y + i * c);
         return;
     }
     const struct tsr_box *w = &g->window;

@@ -13,13 +13,21 @@ struct tsr_geometry {
     struct tsr_coord_table coords;   /* owned */
     size_t channels, n_pixels;       /* of an image */
     size_t max_context;              /* largest number of context pixels of a region */
+    size_t total_context;            /* largest number of context pixels of all regions together */
+    struct tsr_coords frame;
     enum tsr_slots slots;
     enum tsr_inner_loss inner_loss;
 };
 
-/* For images of this size under the model's rule. Errors: as tsr_model_check_image(). */
+/* For images of this size under the model's rule; a rule that follows the image begins with an empty
+ * partition, and max_context is the largest that any image can give. Errors: as
+ * tsr_model_check_image(). */
 TSR_API enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height,
                                             size_t width, struct tsr_geometry *out,
+                                            struct tsr_error *err) TSR_MUST_USE;
+/* Makes the regions and their coordinates from a label map [H, W], for a rule that follows the
+ * image. */
+TSR_API enum tsr_status tsr_geometry_follow(struct tsr_geometry *geometry, const uint32_t *labels,
                                             struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_geometry_clear(struct tsr_geometry *geometry);
 

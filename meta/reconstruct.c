@@ -134,6 +134,11 @@ const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconst
     return r->geometry.partition;
 }
 
+enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint32_t *labels,
+                                         struct tsr_error *err) {
+    return tsr_geometry_follow(&r->geometry, labels, err);
+}
+
 /* Index among the context points of a region of its i-th own pixel, and that pixel's place in the
  * image. */
 static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, size_t *at) {
@@ -192,6 +197,10 @@ static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct work
     w->task = tsr_geometry_task(&r->geometry, region, w->y);
     w->t.task = &w->task;
     memcpy(w->t.phi, r->model->theta + w->task.slot * n, n * sizeof(tsr_real));
+    if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));
+    for (size_t k = 0; k <= r->config.inner_steps; k++)
+        r->region_error[k * n_regions + region] = 0;
+    if (w->task.ctx.n == 0) return;
     if (w->t.moments) memset(w->t.moments, 0, 2 * n * sizeof(tsr_real));
     for (size_t k = 0; k <= r->config.inner_steps; k++) {
         if (k < r->config.inner_steps)

@@ -34,13 +34,20 @@ TSR_API void tsr_reconstructor_free(struct tsr_reconstructor *r); /* accepts NUL
 
 TSR_API const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconstructor *r);
 
+/* For a rule that follows the image: the label map [H, W] of the image to come, each below the
+ * model's number of regions. To be called before tsr_reconstruct() for every image. */
+TSR_API enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r,
+                                                 const uint32_t *labels,
+                                                 struct tsr_error *err) TSR_MUST_USE;
+
 /* What comes out; all arrays are the caller's and may be NULL where not wanted. K = inner_steps. */
 struct tsr_reconstruction {
     double *psnr_db; /* [K+1] of the image, from the unclipped outputs */
     double
         *ssim; /* [K+1] of the clipped 8-bit image; needs config.ssim and 11x11 pixels, else NaN */
     double *region_error; /* [K+1, n_regions] squared error summed over pixels and channels */
-    tsr_real *phi;        /* [n_regions, n_params] adapted parameters */
+    tsr_real *phi;        /* [n_regions, n_params] adapted parameters; a region without pixels keeps
+                             its initialisation */
     uint8_t *pictures;    /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
     double seconds;       /* of computing, without SSIM */
 };

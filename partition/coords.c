@@ -54,8 +54,8 @@ void tsr_coords_fill(const struct tsr_coords *coords, const struct tsr_partition
                      size_t region, tsr_real *x) {
     const struct tsr_region *g = &partition->regions[region];
     if (partition->labels) {
-        const uint32_t *pixel = partition->pixels + partition->first[region];
-        for (size_t i = 0; i < g->n_pixels; i++)
+        const uint32_t *pixel = partition->context + partition->context_first[region];
+        for (size_t i = 0; i < g->n_context; i++)
             tsr_coords_at(coords, partition, region, (double)(pixel[i] / partition->width),
                           (double)(pixel[i] % partition->width), x + 2 * i);
         return;
@@ -66,53 +66,73 @@ void tsr_coords_fill(const struct tsr_coords *coords, const struct tsr_partition
                           (double)(g->window.col + c), x);
 }
 
-/* An earlier region with the same coordinates, or `region` itself. Rectangles of a grid or of cells
- * have at most four sizes, so looking at the regions that own an array is quick. */
-static size_t twin_of(const struct tsr_coords *coords, const struct tsr_partition *p, size_t region,
-                      const size_t *owners, size_t n_owners) {
-    if (coords->frame != TSR_FRAME_REGION || p->labels) return region;
-    for (size_t i = 0; i < n_owners; i++) {
-        const struct tsr_box *a = &p->regions[owners[i]].window, *b = &p->regions[region].window;
-        if (a->height == b->height && a->width == b->width) return owners[i];
+/* Do two rectangles see the same coordinates? */
+static bool same_window(const struct tsr_coords *coords, const struct tsr_partition *p, size_t a,
+                        size_t b) {
+    const struct tsr_box *x = &p->regions[a].window, *y = &p->regions[b].window;
+    return coords->frame == TSR_FRAME_REGION && !p->labels && x->height == y->height &&
+           x->width == y->width;
+}
+
+static enum tsr_status reserve(struct tsr_coord_table *table, size_t points,
+                               struct tsr_error *err) {
+    void *block;
+    if (table->block && points <= table->capacity) return TSR_OK;
+    free(table->block);
+    table->block = NULL;
+    TSR_TRY(tsr_alloc(&block, points, 2 * sizeof *table->block, "coordinates", err));
+    table->block = block;
+    table->capacity = points;
+    return TSR_OK;
+}
+
+/* Rectangles of a grid or of cells have at most four sizes in consecutive or periodic order, so the
+ * owner of a region's coordinates is among the few regions that own an array. */
+enum { MAX_OWNERS = 8 };
+
+/* twin[r]: an earlier region with the same coordinates, or r itself. Returns the points of those
+ * that are their own twin. */
+static size_t find_twins(const struct tsr_coords *coords, const struct tsr_partition *p,
+                         const tsr_real **twin, const tsr_real *base) {
+    size_t owners[MAX_OWNERS], n_owners = 0, points = 0;
+    for (size_t r = 0; r < p->n_regions; r++) {
+        size_t i = 0;
+        while (i < n_owners && !same_window(coords, p, owners[i], r))
+            i++;
+        if (i < n_owners) {
+            if (twin) twin[r] = twin[owners[i]];
+            continue;
+        }
+        if (twin) twin[r] = base + 2 * points;
+        points += p->regions[r].n_context;
+        if (n_owners < MAX_OWNERS) owners[n_owners++] = r;
     }
-    return region;
+    return points;
+}
+
+enum tsr_status tsr_coord_table_refill(struct tsr_coord_table *table,
+                                       const struct tsr_coords *coords,
+                                       const struct tsr_partition *partition,
+                                       struct tsr_error *err) {
+    TSR_TRY(reserve(table, find_twins(coords, partition, NULL, NULL), err));
+    (void)find_twins(coords, partition, table->x, table->block);
+    const tsr_real *filled = table->block;
+    for (size_t r = 0; r < table->n_regions; r++) {
+        if (table->x[r] != filled) continue; /* an earlier region's */
+        tsr_coords_fill(coords, partition, r, table->block + (filled - table->block));
+        filled += 2 * partition->regions[r].n_context;
+    }
+    return TSR_OK;
 }
 
 enum tsr_status tsr_coord_table_create(const struct tsr_coords *coords,
                                        const struct tsr_partition *partition,
                                        struct tsr_coord_table *out, struct tsr_error *err) {
-    size_t n = partition->n_regions, total = 0, n_owners = 0;
-    size_t *twin = NULL, *owners = NULL;
-    void *block;
-    enum tsr_status status;
-    *out = (struct tsr_coord_table){.n_regions = n};
-    TSR_CHECK(tsr_alloc(&block, n, sizeof *twin, "coordinates", err));
-    twin = block;
-    TSR_CHECK(tsr_alloc(&block, n, sizeof *owners, "coordinates", err));
-    owners = block;
-    for (size_t r = 0; r < n; r++) {
-        twin[r] = twin_of(coords, partition, r, owners, n_owners);
-        if (twin[r] != r) continue;
-        owners[n_owners++] = r;
-        total += partition->regions[r].n_context;
-    }
-    TSR_CHECK(tsr_alloc(&block, n, sizeof *out->x, "coordinates", err));
-    out->x = block;
-    TSR_CHECK(tsr_alloc(&block, total, 2 * sizeof *out->block, "coordinates", err));
-    out->block = block;
-    tsr_real *at = out->block;
-    for (size_t r = 0; r < n; r++) {
-        if (twin[r] != r) {
-            out->x[r] = out->x[twin[r]];
-            continue;
-        }
-        tsr_coords_fill(coords, partition, r, at);
-        out->x[r] = at;
-        at += 2 * partition->regions[r].n_context;
-    }
-done:
-    free(twin);
-    free(owners);
+    void *p;
+    *out = (struct tsr_coord_table){.n_regions = partition->n_regions};
+    TSR_TRY(tsr_alloc(&p, partition->n_regions, sizeof *out->x, "coordinates", err));
+    out->x = p;
+    enum tsr_status status = tsr_coord_table_refill(out, coords, partition, err);
     if (status != TSR_OK) tsr_coord_table_clear(out);
     return status;
 }

@@ -37,8 +37,7 @@ TSR_API enum tsr_status tsr_coords_check(const struct tsr_coords *coords,
 TSR_API void tsr_coords_at(const struct tsr_coords *coords, const struct tsr_partition *partition,
                            size_t region, double row, double col, tsr_real *out);
 
-/* Coordinates of all pixels of a region, in the order of tsr_partition_pixels(): x [n_pixels, 2].
- */
+/* Coordinates of the context pixels of a region, row by row: x [n_context, 2]. */
 TSR_API void tsr_coords_fill(const struct tsr_coords *coords, const struct tsr_partition *partition,
                              size_t region, tsr_real *x);
 
@@ -48,10 +47,17 @@ struct tsr_coord_table {
     size_t n_regions;
     const tsr_real **x; /* [n_regions], each a view [n_context of the region, 2] */
     tsr_real *block;    /* what they point into; owned */
+    size_t capacity;    /* of block, in points */
 };
 TSR_API enum tsr_status tsr_coord_table_create(const struct tsr_coords *coords,
                                                const struct tsr_partition *partition,
                                                struct tsr_coord_table *out,
+                                               struct tsr_error *err) TSR_MUST_USE;
+/* The same for another partition with as many regions. Allocates only where it needs more room than
+ * before; after an error the table can only be cleared. */
+TSR_API enum tsr_status tsr_coord_table_refill(struct tsr_coord_table *table,
+                                               const struct tsr_coords *coords,
+                                               const struct tsr_partition *partition,
                                                struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_coord_table_clear(struct tsr_coord_table *table);
 

@@ -7,9 +7,10 @@
 
 #include "base/memory.h"
 #include "base/names.h"
+#include "partition/overlap.h"
 
-static const char *const rule_names[] = {"whole", "grid", "cell"};
-static const char *const slot_names[] = {"shared", "per-region"};
+static const char *const rule_names[] = {"whole", "grid", "cell", "segment", "labels"};
+static const char *const slot_names[] = {"shared", "per-region", "per-class"};
 
 TSR_DEFINE_NAMES(tsr_rule, tsr_rule, rule_names, "partition rule")
 TSR_DEFINE_NAMES(tsr_slots, tsr_slots, slot_names, "slot arrangement")
@@ -18,13 +19,24 @@ size_t tsr_slot_of_region(enum tsr_slots slots, size_t region) {
     return slots == TSR_SLOTS_SHARED ? 0 : region;
 }
 
+bool tsr_rule_follows_image(enum tsr_rule kind) {
+    return kind == TSR_RULE_SEGMENT || kind == TSR_RULE_LABELS;
+}
+
 void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, char *out, size_t size) {
+    int n;
     if (rule->kind == TSR_RULE_WHOLE)
-        (void)snprintf(out, size, "whole");
+        n = snprintf(out, size, "whole");
     else if (rule->kind == TSR_RULE_GRID)
-        (void)snprintf(out, size, "grid %zux%zu", rule->rows, rule->cols);
+        n = snprintf(out, size, "grid %zux%zu", rule->rows, rule->cols);
+    else if (rule->kind == TSR_RULE_CELL)
+        n = snprintf(out, size, "cell %zux%zu", rule->cell_height, rule->cell_width);
+    else if (rule->kind == TSR_RULE_SEGMENT)
+        n = snprintf(out, size, "segment %zu %s", rule->n_regions, tsr_merge_name(rule->merge));
     else
-        (void)snprintf(out, size, "cell %zux%zu", rule->cell_height, rule->cell_width);
+        n = snprintf(out, size, "labels %zu", rule->n_regions);
+    if (rule->overlap && n >= 0 && (size_t)n < size)
+        (void)snprintf(out + n, size - (size_t)n, " overlap %zu", rule->overlap);
 }
 
 enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
@@ -55,6 +67,7 @@ static void count_cells(const struct tsr_partition_rule *rule, size_t height, si
 size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule, size_t height,
                                   size_t width) {
     size_t rows, cols;
+    if (tsr_rule_follows_image(rule->kind)) return rule->n_regions;
     count_cells(rule, height, width, &rows, &cols);
     return rows * cols;
 }
@@ -87,6 +100,9 @@ void tsr_partition_free(struct tsr_partition *partition) {
     free(partition->regions);
     free(partition->row_edge);
     free(partition->col_edge);
+    if (partition->context != partition->pixels) free(partition->context);
+    if (partition->context_first != partition->first) free(partition->context_first);
+    free(partition->weight);
     free(partition->labels);
     free(partition->pixels);
     free(partition->first);
@@ -106,12 +122,13 @@ static enum tsr_status make_edges(size_t length, size_t n, size_t cell, size_t *
     return TSR_OK;
 }
 
-/* Makes a side of a window as long as the nominal cell (0: none) where the image allows it. */
-static void move_inwards(size_t cell, size_t image, size_t *from, size_t *length) {
-    if (cell == 0) return;
-    if (cell > image) cell = image;
-    if (*from + cell > image) *from = image - cell;
-    *length = cell;
+/* A side of a window: `length` pixels from `from` on and `overlap` more at both ends, moved inwards
+ * where the edge of the image cuts it off. */
+static void place_side(size_t image, size_t overlap, size_t *from, size_t *length) {
+    *from -= *from < overlap ? *from : overlap;
+    *length += 2 * overlap;
+    if (*length > image) *length = image;
+    if (*from + *length > image) *from = image - *length;
 }
 
 bool tsr_region_is_cut(const struct tsr_region *region) {
@@ -124,6 +141,9 @@ enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size
     *out = NULL;
     TSR_TRY(tsr_partition_rule_check(rule, err));
     TSR_TRY(check_size(height, width, err));
+    if (tsr_rule_follows_image(rule->kind))
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "rule %s: the regions come from a label map",
+                         tsr_rule_name(rule->kind));
     size_t rows, cols;
     count_cells(rule, height, width, &rows, &cols);
     if (rows > height || cols > width)
@@ -134,16 +154,16 @@ enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size
     size_t cw = rule->kind == TSR_RULE_CELL ? rule->cell_width : 0;
     struct tsr_partition *p;
     TSR_TRY(allocate(height, width, rows * cols, &p, err));
-    p->n_rows = rows, p->n_cols = cols;
+    p->n_rows = rows, p->n_cols = cols, p->overlap = rule->overlap;
     enum tsr_status status;
     TSR_CHECK(make_edges(height, rows, ch, &p->row_edge, err));
     TSR_CHECK(make_edges(width, cols, cw, &p->col_edge, err));
     for (size_t i = 0; i < rows * cols; i++) {
         size_t r = i / cols, c = i % cols;
         size_t h = p->row_edge[r + 1] - p->row_edge[r], w = p->col_edge[c + 1] - p->col_edge[c];
-        struct tsr_box window = {p->row_edge[r], p->col_edge[c], h, w};
-        move_inwards(ch, height, &window.row, &window.height);
-        move_inwards(cw, width, &window.col, &window.width);
+        struct tsr_box window = {p->row_edge[r], p->col_edge[c], ch ? ch : h, cw ? cw : w};
+        place_side(height, rule->overlap, &window.row, &window.height);
+        place_side(width, rule->overlap, &window.col, &window.width);
         p->regions[i] = (struct tsr_region){.row = p->row_edge[r],
                                             .col = p->col_edge[c],
                                             .height = h,
@@ -174,30 +194,57 @@ static void include_pixel(struct tsr_region *region, size_t row, size_t col) {
     }
 }
 
+static enum tsr_status allocate_labels(struct tsr_partition *p, struct tsr_error *err) {
+    size_t n = p->height * p->width;
+    void *block;
+    TSR_TRY(tsr_alloc(&block, n, sizeof *p->labels, "label map", err));
+    p->labels = block;
+    TSR_TRY(tsr_alloc(&block, n, sizeof *p->pixels, "pixel lists", err));
+    p->pixels = p->context = block;
+    TSR_TRY(tsr_alloc(&block, p->n_regions + 1, sizeof *p->first, "pixel lists", err));
+    p->first = p->context_first = block;
+    if (p->overlap == 0) return TSR_OK;
+    p->context = NULL;
+    p->context_first = NULL;
+    TSR_TRY(tsr_alloc(&block, p->n_regions + 1, sizeof *p->first, "pixel lists", err));
+    p->context_first = block;
+    return TSR_OK;
+}
+
 enum tsr_status tsr_partition_from_labels(const uint32_t *labels, size_t height, size_t width,
-                                          size_t n_regions, struct tsr_partition **out,
-                                          struct tsr_error *err) {
+                                          size_t n_regions, size_t overlap,
+                                          struct tsr_partition **out, struct tsr_error *err) {
     *out = NULL;
     TSR_TRY(check_size(height, width, err));
-    size_t n = height * width;
+    if (overlap > TSR_MAX_OVERLAP)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "overlap of %zu pixels: at most %d are allowed",
+                         overlap, TSR_MAX_OVERLAP);
+    struct tsr_partition *p;
+    enum tsr_status status;
+    TSR_TRY(allocate(height, width, n_regions, &p, err));
+    p->overlap = overlap;
+    TSR_CHECK(allocate_labels(p, err));
+    TSR_CHECK(tsr_partition_relabel(p, labels, err));
+    *out = p;
+    return TSR_OK;
+done:
+    tsr_partition_free(p);
+    return status;
+}
+
+enum tsr_status tsr_partition_relabel(struct tsr_partition *p, const uint32_t *labels,
+                                      struct tsr_error *err) {
+    size_t n = p->height * p->width, n_regions = p->n_regions;
     for (size_t i = 0; i < n; i++)
         if (labels[i] >= n_regions)
             return TSR_ERROR(err, TSR_ERR_ARGUMENT,
                              "label map: pixel (%zu, %zu) has label %u; labels must be below %zu",
-                             i / width, i % width, labels[i], n_regions);
-    struct tsr_partition *p;
-    void *block;
-    enum tsr_status status;
-    TSR_TRY(allocate(height, width, n_regions, &p, err));
-    TSR_CHECK(tsr_alloc(&block, n, sizeof *p->labels, "label map", err));
-    p->labels = block;
-    TSR_CHECK(tsr_alloc(&block, n, sizeof *p->pixels, "pixel lists", err));
-    p->pixels = block;
-    TSR_CHECK(tsr_alloc(&block, n_regions + 1, sizeof *p->first, "pixel lists", err));
-    p->first = block;
+                             i / p->width, i % p->width, labels[i], n_regions);
     memcpy(p->labels, labels, n * sizeof *labels);
+    memset(p->regions, 0, n_regions * sizeof *p->regions);
     for (size_t i = 0; i < n; i++)
-        include_pixel(&p->regions[labels[i]], i / width, i % width);
+        include_pixel(&p->regions[labels[i]], i / p->width, i % p->width);
+    p->first[0] = 0;
     for (size_t r = 0; r < n_regions; r++) {
         struct tsr_region *g = &p->regions[r];
         g->window = (struct tsr_box){g->row, g->col, g->height, g->width};
@@ -207,14 +254,9 @@ enum tsr_status tsr_partition_from_labels(const uint32_t *labels, size_t height,
     /* Counting sort: first[r] runs to the end of its region, then is set back. */
     for (size_t i = 0; i < n; i++)
         p->pixels[p->first[labels[i]]++] = (uint32_t)i;
-    for (size_t r = n_regions; r > 0; r--)
-        p->first[r] = p->first[r - 1];
+    memmove(p->first + 1, p->first, n_regions * sizeof *p->first);
     p->first[0] = 0;
-    *out = p;
-    return TSR_OK;
-done:
-    tsr_partition_free(p);
-    return status;
+    return p->overlap ? tsr_overlap_of_labels(p, err) : TSR_OK;
 }
 
 void tsr_partition_pixels(const struct tsr_partition *partition, size_t region, uint32_t *out) {

@@ -2,31 +2,54 @@
  *
  * Partition of an image into regions: every pixel is in exactly one region.
  *
- * A rule makes the partition of an image of any size: `whole` (one region), `grid RxC` (the PoG
- * rule of arXiv 2310.14184, with balanced cells: cell i of n covers the rows floor(i H/n) ..
+ * Some rules depend on the size of the image only: `whole` (one region), `grid RxC` (the PoG rule of
+ * arXiv 2310.14184, with balanced cells: cell i of n covers the rows floor(i H/n) ..
  * floor((i+1) H/n) - 1), `cell PxQ` (cells of fixed pixel size; those at the lower and right edge
- * may be smaller). Regions are numbered row-major. A partition can also be made from a label map.
+ * may be smaller). Their regions are numbered row-major. Others follow the image and are made from a
+ * label map: `segment N` (the PoS rule: N connected regions, partition/segment.h) and `labels`
+ * (semantic classes; a class that the image lacks is a region without pixels).
+ *
+ * With an overlap of P pixels the context set of a region includes a margin around it, and its
+ * output fades over the margin: at every pixel the weights of the regions whose context holds it
+ * sum to one.
  */
 #ifndef TSR_PARTITION_PARTITION_H
 #define TSR_PARTITION_PARTITION_H
 
 #include <stdbool.h>
 
-#include "base/status.h"
+#include "partition/segment.h"
 
-enum tsr_rule { TSR_RULE_WHOLE, TSR_RULE_GRID, TSR_RULE_CELL };
+enum tsr_rule {
+    TSR_RULE_WHOLE,
+    TSR_RULE_GRID,
+    TSR_RULE_CELL,
+    TSR_RULE_SEGMENT,
+    TSR_RULE_LABELS
+};
+
+/* Largest number of regions of a rule that follows the image: label maps are stored in 16 bits. */
+#define TSR_MAX_LABELS 65535
+/* Largest overlap in pixels. */
+#define TSR_MAX_OVERLAP 64
 
 struct tsr_partition_rule {
     enum tsr_rule kind;
     size_t rows, cols;              /* grid */
     size_t cell_height, cell_width; /* cell, in pixels */
+    size_t n_regions;               /* segment: N; labels: the number of classes */
+    enum tsr_merge merge;           /* segment */
+    size_t overlap;                 /* pixels, 0 .. TSR_MAX_OVERLAP; any rule */
 };
 
-/* "whole", "grid", "cell"; parse: NOT_FOUND lists the names. */
+/* Does the partition of an image depend on more than its size? Then it is made from a label map. */
+TSR_API bool tsr_rule_follows_image(enum tsr_rule kind);
+
+/* "whole", "grid", "cell", "segment", "labels"; parse: NOT_FOUND lists the names. */
 TSR_API const char *tsr_rule_name(enum tsr_rule kind);
 TSR_API enum tsr_status tsr_rule_parse(const char *text, enum tsr_rule *out,
                                        struct tsr_error *err) TSR_MUST_USE;
-/* "grid 8x8" and the like; out [size], terminated. */
+/* "grid 8x8", "segment 9 color", "labels 19", "grid 8x8 overlap 2"; out [size], terminated. */
 TSR_API void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, char *out,
                                          size_t size);
 TSR_API enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
@@ -45,10 +68,11 @@ struct tsr_region {
     size_t row, col;      /* upper left corner of the bounding box */
     size_t height, width; /* of the bounding box; 0 x 0 for a region without pixels */
     size_t n_pixels;
-    /* What the network of the region is adapted to: its own pixels (n_context = n_pixels, window =
-     * the bounding box), but for a cell that the edge of the image cuts off all pixels of the
-     * window: the cell moved inwards until it is whole. So every cell gives its network the task it
-     * was trained for. */
+    /* What the network of the region is adapted to. Of a rectangle: all pixels of the window, which
+     * is the cell, whole, with the overlap on all sides, moved inwards where the edge of the image
+     * cuts it off; so every cell gives its network the task it was trained for. Of a label map: the
+     * pixels up to `overlap` (the larger of the distances in rows and in columns) from the
+     * region's; the window is their bounding box. */
     struct tsr_box window;
     size_t n_context;
 };
@@ -60,13 +84,20 @@ struct tsr_partition {
     /* Rectangular cells: edges of rows [n_rows+1] and columns [n_cols+1]; labels is NULL. */
     size_t n_rows, n_cols;
     size_t *row_edge, *col_edge;
-    /* Label map: labels [height, width]; the pixels of region r, ascending, at pixels[first[r]]. */
+    /* Label map: labels [height, width]; the pixels of region r, ascending, at pixels[first[r]], its
+     * context pixels at context[context_first[r]] and their blending weights beside them; without
+     * overlap `context` is `pixels` and `weight` is NULL. */
     uint32_t *labels, *pixels;
     size_t *first; /* [n_regions+1] */
+    uint32_t *context;
+    float *weight;
+    size_t *context_first; /* [n_regions+1] */
+    size_t context_capacity;
+    size_t overlap;
 };
 
 /* The partition of a height x width image. Errors: TSR_ERR_CONFIG when a grid has more rows or
- * columns than the image has pixels there. */
+ * columns than the image has pixels there; TSR_ERR_ARGUMENT for a rule that follows the image. */
 TSR_API enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size_t height,
                                              size_t width, struct tsr_partition **out,
                                              struct tsr_error *err) TSR_MUST_USE;
@@ -74,9 +105,15 @@ TSR_API enum tsr_status tsr_partition_create(const struct tsr_partition_rule *ru
 /* From labels [height, width], each below n_regions (copied). A label that does not occur is a
  * region without pixels. */
 TSR_API enum tsr_status tsr_partition_from_labels(const uint32_t *labels, size_t height,
-                                                  size_t width, size_t n_regions,
+                                                  size_t width, size_t n_regions, size_t overlap,
                                                   struct tsr_partition **out,
                                                   struct tsr_error *err) TSR_MUST_USE;
+/* Makes a partition that came from labels that of another label map of the same size, number of
+ * regions and overlap. Allocates only where the margins need more room than before; after an error
+ * the partition can only be freed or made again. */
+TSR_API enum tsr_status tsr_partition_relabel(struct tsr_partition *partition,
+                                              const uint32_t *labels,
+                                              struct tsr_error *err) TSR_MUST_USE;
 
 TSR_API void tsr_partition_free(struct tsr_partition *partition); /* accepts NULL */
 
@@ -84,6 +121,18 @@ TSR_API void tsr_partition_free(struct tsr_partition *partition); /* accepts NUL
  */
 TSR_API void tsr_partition_pixels(const struct tsr_partition *partition, size_t region,
                                   uint32_t *out);
+
+/* Blending weights of the context pixels of a region, in the order of their coordinates: out
+ * [n_context], 0 .. 1. Their sum over the regions is 1 at every pixel; without overlap they are 1 on
+ * the region's own pixels and 0 elsewhere. With the distance d of the pixel from the region they are
+ * cos^2(pi/2 d / (overlap + 1)), divided by their sum; for rectangles the product of such factors
+ * for rows and columns. */
+TSR_API void tsr_partition_weights(const struct tsr_partition *partition, size_t region,
+                                   float *out);
+/* The same between the pixels: bilinear in the weights of the four pixels around position (row,
+ * col), in pixels of the image; positions beyond the edge count as on it. */
+TSR_API double tsr_partition_weight_at(const struct tsr_partition *partition, size_t region,
+                                       double row, double col);
 
 /* Are the context pixels of a region others than its own? */
 TSR_API bool tsr_region_is_cut(const struct tsr_region *region);
@@ -93,9 +142,9 @@ TSR_API size_t tsr_partition_region_at(const struct tsr_partition *partition, si
                                        size_t col);
 
 /* Slots: which meta-learned initialisation a region starts from. */
-enum tsr_slots { TSR_SLOTS_SHARED, TSR_SLOTS_PER_REGION };
+enum tsr_slots { TSR_SLOTS_SHARED, TSR_SLOTS_PER_REGION, TSR_SLOTS_PER_CLASS };
 
-TSR_API const char *tsr_slots_name(enum tsr_slots slots); /* "shared", "per-region" */
+TSR_API const char *tsr_slots_name(enum tsr_slots slots); /* "shared", "per-region", "per-class" */
 TSR_API enum tsr_status tsr_slots_parse(const char *text, enum tsr_slots *out,
                                         struct tsr_error *err) TSR_MUST_USE;
 TSR_API size_t tsr_slot_of_region(enum tsr_slots slots, size_t region);

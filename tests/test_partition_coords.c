@@ -34,7 +34,7 @@ static struct tsr_partition *random_partition(void) {
         size_t n = draw_size(1, 6);
         for (size_t i = 0; i < height * width; i++)
             labels[i] = (uint32_t)draw_size(0, n - 1);
-        MUST(tsr_partition_from_labels(labels, height, width, n + 1, &p, err));
+        MUST(tsr_partition_from_labels(labels, height, width, n + 1, 0, &p, err));
         return p;
     }
     struct tsr_partition_rule rule = {.kind = (enum tsr_rule)draw_size(0, 2),

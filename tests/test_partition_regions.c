@@ -142,7 +142,7 @@ static void label_maps(void **state) {
         for (size_t j = 0; j < height * width; j++)
             labels[j] = (uint32_t)draw_size(0, used - 1);
         struct tsr_partition *p;
-        MUST(tsr_partition_from_labels(labels, height, width, n, &p, err));
+        MUST(tsr_partition_from_labels(labels, height, width, n, 0, &p, err));
         assert_int_equal(p->n_regions, n);
         check_partition(p);
         for (size_t j = 0; j < height * width; j++)
@@ -161,7 +161,7 @@ static void stray_pixels(void **state) {
     struct tsr_partition *p;
     labels[0 * 7 + 6] = labels[5 * 7 + 0] = 1;
     labels[2 * 7 + 3] = 2;
-    MUST(tsr_partition_from_labels(labels, 6, 7, 4, &p, err));
+    MUST(tsr_partition_from_labels(labels, 6, 7, 4, 0, &p, err));
     check_partition(p);
     const struct tsr_region expected[4] = {
         {0, 0, 6, 7, 39, {0, 0, 6, 7}, 39},
@@ -210,13 +210,13 @@ static void labels_out_of_range(void **state) {
     (void)state;
     const uint32_t labels[6] = {0, 1, 2, 0, 3, 1};
     struct tsr_partition *p;
-    MUST_FAIL(tsr_partition_from_labels(labels, 2, 3, 3, &p, err), TSR_ERR_ARGUMENT,
+    MUST_FAIL(tsr_partition_from_labels(labels, 2, 3, 3, 0, &p, err), TSR_ERR_ARGUMENT,
               "pixel (1, 1) has label 3; labels must be below 3");
     assert_null(p);
-    MUST_FAIL(tsr_partition_from_labels(labels, 2, 3, 0, &p, err), TSR_ERR_ARGUMENT,
+    MUST_FAIL(tsr_partition_from_labels(labels, 2, 3, 0, 0, &p, err), TSR_ERR_ARGUMENT,
               "pixel (0, 0) has label 0");
-    MUST_FAIL(tsr_partition_from_labels(labels, 0, 3, 3, &p, err), TSR_ERR_ARGUMENT, "0x3");
-    MUST(tsr_partition_from_labels(labels, 2, 3, 4, &p, err));
+    MUST_FAIL(tsr_partition_from_labels(labels, 0, 3, 3, 0, &p, err), TSR_ERR_ARGUMENT, "0x3");
+    MUST(tsr_partition_from_labels(labels, 2, 3, 4, 0, &p, err));
     tsr_partition_free(p);
     tsr_partition_free(NULL);
 }
