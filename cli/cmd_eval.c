@@ -87,7 +87,7 @@ static const struct cli_option options[] = {
      .help = "inner steps over which Adam's rate rises"},
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct eval_args, rule, ""),
+    CLI_RULE_OPTIONS(struct eval_args, rule, "", "the model's"),
 
     {.name = "comparison and output", .type = CLI_HEADING},
     {.name = "baseline",
@@ -112,6 +112,7 @@ struct outcome {
     const struct tsr_model *model; /* with the partition in use */
     const struct eval_args *args;
     const struct tsr_reconstruct_config *config;
+    struct tsr_dataset *dataset;
     struct cli_data data;
     const char *model_path;
     struct tsr_evaluation result;
@@ -119,21 +120,24 @@ struct outcome {
 };
 
 static double params_per_value(const struct outcome *o) {
-    return (double)o->result.params_per_image /
+    return o->result.params_per_image /
            (double)(o->data.height * o->data.width * o->data.channels);
 }
 
 static void print_table(const struct outcome *o) {
     const struct tsr_evaluation *e = &o->result, *b = &o->baseline.result;
     bool baseline = o->args->baseline != NULL;
-    (void)printf("#k\tpsnr_db\tpsnr_db_std\tssim%s\n",
+    (void)printf("#k\tpsnr_db\tpsnr_db_std\tssim\tseam%s\n",
                  baseline ? "\trandom_psnr_db\trandom_ssim" : "");
     for (size_t k = 0; k <= e->inner_steps; k++) {
-        (void)printf("%zu\t%.3f\t%.3f\t%.4f", k, e->psnr_db[k], e->psnr_db_std[k], e->ssim[k]);
+        (void)printf("%zu\t%.3f\t%.3f\t%.4f\t%.3f", k, e->psnr_db[k], e->psnr_db_std[k], e->ssim[k],
+                     e->seam[k]);
         if (baseline) (void)printf("\t%.3f\t%.4f", b->psnr_db[k], b->ssim[k]);
         (void)printf("\n");
     }
-    (void)printf("images\t%zu\nseconds_per_image\t%.6f\nparams_per_image\t%zu\n"
+    if (e->map_seconds_per_image > 0)
+        (void)printf("map_seconds_per_image\t%.6f\n", e->map_seconds_per_image);
+    (void)printf("images\t%zu\nseconds_per_image\t%.6f\nparams_per_image\t%.0f\n"
                  "params_per_value\t%.4f\nflops_per_image\t%.6g\n",
                  e->images, e->seconds_per_image, e->params_per_image, params_per_value(o),
                  e->flops_per_image);
@@ -187,13 +191,18 @@ static void json_config(struct json *j, const struct outcome *o) {
     json_close(j, '}');
 }
 
-static void json_regions(struct json *j, const struct tsr_evaluation *e) {
+static void json_regions(struct json *j, const struct outcome *o) {
+    const struct tsr_evaluation *e = &o->result;
+    bool classes = o->model->config.partition.kind == TSR_RULE_LABELS;
     json_open(j, "regions", '[');
     for (size_t r = 0; r < e->n_regions; r++) {
         json_open(j, NULL, '{');
         json_integer(j, "region", r);
         json_integer(j, "slot", e->region_slot[r]);
-        json_integer(j, "pixels", e->region_pixels[r]);
+        if (classes && r < tsr_dataset_label_count(o->dataset))
+            json_string(j, "class", tsr_dataset_label_name(o->dataset, r));
+        json_integer(j, "images", e->region_images[r]);
+        json_number(j, "pixels", e->region_pixels[r]);
         json_numbers(j, "psnr_db", e->region_psnr_db + r * (e->inner_steps + 1),
                      e->inner_steps + 1);
         json_close(j, '}');
@@ -209,7 +218,10 @@ static void json_figures(struct json *j, const struct tsr_evaluation *e) {
     json_numbers(j, "ssim", e->ssim, e->inner_steps + 1);
     json_integer(j, "not_finite_images", e->not_finite);
     json_number(j, "seconds_per_image", e->seconds_per_image);
-    json_integer(j, "params_per_image", e->params_per_image);
+    if (e->map_seconds_per_image > 0)
+        json_number(j, "map_seconds_per_image", e->map_seconds_per_image);
+    json_numbers(j, "seam", e->seam, e->inner_steps + 1);
+    json_number(j, "params_per_image", e->params_per_image);
     json_number(j, "flops_per_image", e->flops_per_image);
 }
 
@@ -230,7 +242,7 @@ static enum tsr_status write_json(const struct outcome *o, struct tsr_error *err
     json_open(&j, NULL, '{');
     json_figures(&j, &o->result);
     json_number(&j, "params_per_value", params_per_value(o));
-    json_regions(&j, &o->result);
+    json_regions(&j, o);
     json_config(&j, o);
     if (o->args->baseline) json_baseline(&j, &o->baseline);
     json_close(&j, '}');
@@ -246,7 +258,8 @@ done:
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
+static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *dataset,
+                                 struct tsr_model *model,
                                  struct tsr_reconstruct_config *config) {
     const struct eval_args *a = call->args;
     bool given;
@@ -255,15 +268,17 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
     size_t sgd_steps = cli_given(call, "sgd-steps") ? a->sgd_steps : model->config.inner_steps;
     config->optimizer = a->optimizer;
     config->optimizer.sgd_steps = sgd_steps;
-    config->ssim = true;
+    config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;
     struct tsr_partition_rule rule = model->config.partition;
-    TSR_TRY(cli_rule_take(&a->rule, &rule, &given, &call->err));
+    TSR_TRY(cli_rule_take(call, &a->rule, &rule, &given, &call->err));
     if (given && model->config.slots != TSR_SLOTS_SHARED)
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
                          "another partition needs a model with a shared slot; this one has %s",
                          tsr_slots_name(model->config.slots));
+    if (given && rule.kind == TSR_RULE_LABELS)
+        rule.n_regions = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
     model->config.partition = rule;
     return tsr_reconstruct_config_check(config, &call->err);
 }
@@ -298,8 +313,9 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
     TSR_CHECK(cli_data_look(call->operands[1], &o.data, &call->err));
     TSR_CHECK(tsr_dataset_open(call->operands[1], &dataset, &call->err));
-    TSR_CHECK(configure(call, model, &config));
+    TSR_CHECK(configure(call, dataset, model, &config));
     o.model = model;
+    o.dataset = dataset;
     cli_signals_catch();
     TSR_CHECK(evaluate(call, dataset, &o));
     call->phase = CLI_RUNNING;
@@ -319,8 +335,9 @@ const struct cli_command cli_eval = {
     .summary = "PSNR and SSIM of a model after every inner step",
     .operands = "M.h5 D.h5",
     .about = "Adapts the model to each image of a split and prints, for k = 0 to K inner steps,\n"
-             "the means over the images of PSNR (dB, peak 1, from the unclipped output) and SSIM\n"
-             "(of the 8-bit image), tab-separated, then sizes and times.",
+             "the means over the images of PSNR (dB, peak 1, from the unclipped output), SSIM (of the\n"
+             "8-bit image) and the seam metric (mean jump of the error across borders of regions,\n"
+             "divided by that inside regions: 1 is no seam), tab-separated, then sizes and times.",
     .options = options,
     .args_size = sizeof(struct eval_args),
     .defaults = defaults,

@@ -53,12 +53,12 @@ static const struct cli_option options[] = {
          .help = "go on with the run saved there, as it was configured; --outer-steps or --time "
                  "set a new bound"),
     TEXT("init", "M0.h5", init,
-         .help = "start from this model; a shared slot expands into per-region slots"),
+         .help = "start from this model; a shared slot expands into as many as are needed"),
 
     HEADING("partition"),
-    CLI_RULE_OPTIONS(struct train_args, rule, "8x8"),
+    CLI_RULE_OPTIONS(struct train_args, rule, "8x8", NULL),
     CHOICE("slots", "KIND", model.slots, slots,
-           .help = "one initialisation for all regions, or one for each"),
+           .help = "one initialisation for all regions, one for each, or one for each class"),
 
     HEADING("network"),
     COUNT("width", "N", model.network.width, .min = 1, .max = TSR_MAX_WIDTH,
@@ -158,7 +158,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     a->trainer.seed = a->common.seed;
     a->trainer.threads = tsr_thread_count(a->common.threads);
     a->trainer.command = call->line;
-    TSR_TRY(cli_rule_take(&a->rule, &a->model.partition, &given, err));
+    TSR_TRY(cli_rule_take(call, &a->rule, &a->model.partition, &given, err));
     if (a->trainer.outer_steps && a->trainer.seconds > 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
     if (a->resume) {

@@ -29,7 +29,8 @@
 
 ENUM(fit, tsr_fit, tsr_fit, TSR_FIT_TILE)
 ENUM(split, tsr_split, tsr_split, TSR_SPLIT_ALL)
-ENUM(slots, tsr_slots, tsr_slots, TSR_SLOTS_PER_REGION)
+ENUM(slots, tsr_slots, tsr_slots, TSR_SLOTS_PER_CLASS)
+ENUM(merge, tsr_merge, tsr_merge, TSR_MERGE_AREA)
 ENUM(sampling, tsr_sampling, tsr_sampling, TSR_SAMPLING_ENDPOINTS)
 ENUM(frame, tsr_frame, tsr_frame, TSR_FRAME_REGION)
 ENUM(method, tsr_method, tsr_method, TSR_METHOD_REPTILE)

@@ -33,7 +33,8 @@ struct cli_enum {
     size_t n;
 };
 extern const struct cli_enum cli_enum_fit, cli_enum_split, cli_enum_slots, cli_enum_sampling,
-    cli_enum_frame, cli_enum_method, cli_enum_rates, cli_enum_inner_loss, cli_enum_optimizer;
+    cli_enum_frame, cli_enum_method, cli_enum_rates, cli_enum_inner_loss, cli_enum_optimizer,
+    cli_enum_merge;
 
 struct cli_option {
     const char *name;
@@ -57,6 +58,13 @@ struct cli_option {
         .name = "kernel", .metavar = "NAME", .type = CLI_STRING, .at = (offset),                   \
         .check = cli_check_kernel,                                                                 \
         .help = "the code of the inner loop: auto, or one that `tessera version` lists"            \
+    }
+#define CLI_MERGE(offset)                                                                          \
+    {                                                                                              \
+        .name = "merge", .metavar = "KIND", .type = CLI_ENUM, .names = &cli_enum_merge,            \
+        .at = (offset),                                                                            \
+        .help = "how segments are joined: most similar colours, or the smallest into its smallest "\
+                "neighbour"                                                                        \
     }
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * --whole, --grid and --cell, of which one may be given.
+ * The options of the partition rule, of which one may be given, and --overlap.
  */
 #ifndef TSR_CLI_RULE_H
 #define TSR_CLI_RULE_H
@@ -9,12 +9,13 @@
 #include "partition/partition.h"
 
 struct cli_rule {
-    bool whole;
-    size_t grid[2], cell[2];
+    bool whole, labels;
+    size_t grid[2], cell[2], segment, overlap;
+    enum tsr_merge merge;
 };
 
-/* The three options over a member of type struct cli_rule; `shown`: the default of --grid. */
-#define CLI_RULE_OPTIONS(args, member, shown_grid)                                                 \
+/* The options over a member of type struct cli_rule; `shown`: the default of --grid. */
+#define CLI_RULE_OPTIONS(args, member, shown_grid, shown_overlap)                                  \
     {.name = "whole",                                                                              \
      .type = CLI_FLAG,                                                                             \
      .at = offsetof(args, member.whole),                                                           \
@@ -27,14 +28,38 @@ struct cli_rule {
          .max = 65535,                                                                             \
          .shown = (shown_grid),                                                                    \
          .help = "R rows and C columns of balanced cells"},                                        \
+        {.name = "cell",                                                                           \
+         .metavar = "PxQ",                                                                         \
+         .type = CLI_PAIR,                                                                         \
+         .at = offsetof(args, member.cell),                                                        \
+         .min = 1,                                                                                 \
+         .max = 65535,                                                                             \
+         .shown = "",                                                                              \
+         .help = "cells of P by Q pixels: one model for images of any size"},                      \
+        {.name = "segment",                                                                        \
+         .metavar = "N",                                                                           \
+         .type = CLI_SIZE,                                                                         \
+         .at = offsetof(args, member.segment),                                                     \
+         .min = 1,                                                                                 \
+         .max = TSR_MAX_LABELS,                                                                    \
+         .shown = "",                                                                              \
+         .help = "N connected regions that follow the image, found without supervision"},          \
+        CLI_MERGE(offsetof(args, member.merge)),                                                   \
+        {.name = "labels",                                                                         \
+         .type = CLI_FLAG,                                                                         \
+         .at = offsetof(args, member.labels),                                                      \
+         .help = "one region for each semantic class, by the image's label map"},                  \
     {                                                                                              \
-        .name = "cell", .metavar = "PxQ", .type = CLI_PAIR, .at = offsetof(args, member.cell),     \
-        .min = 1, .max = 65535, .shown = "",                                                       \
-        .help = "cells of P by Q pixels: one model for images of any size"                         \
+        .name = "overlap", .metavar = "P", .type = CLI_SIZE, .at = offsetof(args, member.overlap), \
+        .max = TSR_MAX_OVERLAP, .shown = (shown_overlap),                                          \
+        .help = "adapt each region to a margin of P pixels around it too, and blend"               \
     }
 
-/* Changes *rule to what was asked for, if anything was (*given). TSR_ERR_CONFIG for two rules. */
-enum tsr_status cli_rule_take(const struct cli_rule *asked, struct tsr_partition_rule *rule,
-                              bool *given, struct tsr_error *err);
+/* Changes *rule to what was asked for: *given says whether a rule was; --overlap alone changes the
+ * overlap. The number of classes of `labels` is left 0. TSR_ERR_CONFIG for two rules, or for
+ * --merge without --segment. */
+enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
+                              struct tsr_partition_rule *rule, bool *given,
+                              struct tsr_error *err);
 
 #endif

@@ -28,6 +28,30 @@ size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t wi
     return tsr_partition_rule_regions(&model->config.partition, height, width);
 }
 
+size_t tsr_model_config_slots(const struct tsr_model_config *config) {
+    if (config->slots == TSR_SLOTS_SHARED) return 1;
+    return tsr_partition_rule_regions(&config->partition, config->height, config->width);
+}
+
+bool tsr_model_has_anchors(const struct tsr_model_config *config) {
+    return config->partition.kind == TSR_RULE_SEGMENT && config->slots == TSR_SLOTS_PER_REGION;
+}
+
+static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
+    enum tsr_rule rule = config->partition.kind;
+    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_LABELS)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "slots per-region with the rule labels: its slots are per-class or shared");
+    if (config->slots == TSR_SLOTS_PER_CLASS && rule != TSR_RULE_LABELS)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "slots per-class need the rule labels, not %s",
+                         tsr_rule_name(rule));
+    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_CELL &&
+        (config->height == 0 || config->width == 0))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "per-region slots with cells of fixed size need the size of the images");
+    return TSR_OK;
+}
+
 enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                        struct tsr_error *err) {
     TSR_TRY(tsr_network_config_check(&config->network, err));
@@ -45,11 +69,7 @@ enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
     if (config->height > UINT16_MAX || config->width > UINT16_MAX)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "images of %zux%zu pixels: sides must be below 65536",
                          config->height, config->width);
-    if (config->slots == TSR_SLOTS_PER_REGION && config->partition.kind == TSR_RULE_CELL &&
-        (config->height == 0 || config->width == 0))
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "per-region slots with cells of fixed size need the size of the images");
-    return TSR_OK;
+    return check_slots(config, err);
 }
 
 static enum tsr_status allocate(struct tsr_model *m, struct tsr_error *err) {
@@ -71,9 +91,7 @@ enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t
     struct tsr_model *m = p;
     m->config = *config;
     tsr_network_layout(&config->network, &m->net);
-    m->n_slots = 1;
-    if (config->slots == TSR_SLOTS_PER_REGION)
-        m->n_slots = tsr_partition_rule_regions(&config->partition, config->height, config->width);
+    m->n_slots = tsr_model_config_slots(config);
     enum tsr_status status = allocate(m, err);
     if (status != TSR_OK) {
         tsr_model_free(m);
@@ -91,6 +109,7 @@ void tsr_model_free(struct tsr_model *model) {
     if (!model) return;
     free(model->theta);
     free(model->rates.value);
+    tsr_anchors_clear(&model->anchors);
     free(model);
 }
 
@@ -123,6 +142,8 @@ enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_mo
                    from->rates.value + tsr_rates_at(&from->rates, k, source),
                    model->rates.n_units * sizeof *model->rates.value);
     }
+    if (tsr_model_has_anchors(&model->config) && from->anchors.n == model->n_slots)
+        return tsr_anchors_copy(&from->anchors, &model->anchors, err);
     return TSR_OK;
 }
 
@@ -133,10 +154,10 @@ enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t heig
                          "the images have %zu channels, the model's networks %zu outputs", channels,
                          model->net.out_dim);
     size_t regions = tsr_model_regions(model, height, width);
-    if (model->config.slots == TSR_SLOTS_PER_REGION && regions != model->n_slots)
-        return TSR_ERROR(
-            err, TSR_ERR_SHAPE,
-            "images of %zux%zu pixels have %zu regions; the model has %zu per-region slots", height,
-            width, regions, model->n_slots);
+    if (model->config.slots != TSR_SLOTS_SHARED && regions != model->n_slots)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "images of %zux%zu pixels have %zu regions; the model has %zu %s slots",
+                         height, width, regions, model->n_slots,
+                         tsr_slots_name(model->config.slots));
     return TSR_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "inner/network.h"
 #include "inner/rates.h"
+#include "partition/anchors.h"
 #include "partition/coords.h"
 
 /* What the inner loss of a region is divided by: its own pixels, so that a rate means the same for
@@ -36,12 +37,22 @@ TSR_API void tsr_model_config_default(struct tsr_model_config *config);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
 
+/* Initialisations that a model of this configuration has. per-region slots need a rule with as many
+ * regions in every image (not `labels`), per-class slots the rule `labels`. */
+TSR_API size_t tsr_model_config_slots(const struct tsr_model_config *config);
+
+/* Are regions matched to slots by anchors? For the rule `segment` with per-region slots. */
+TSR_API bool tsr_model_has_anchors(const struct tsr_model_config *config);
+
 struct tsr_model {
     struct tsr_model_config config;
     struct tsr_net net;
     size_t n_slots;
     tsr_real *theta;        /* [n_slots, n_params], owned */
     struct tsr_rates rates; /* value is owned */
+    /* With tsr_model_has_anchors(): what the regions of every image are matched to, so that slot s
+     * means the same kind of region everywhere. Learned from the train split; n is 0 before. */
+    struct tsr_anchors anchors;
 };
 
 /* A model with random initialisation: a function of `seed`. Errors: TSR_ERR_CONFIG,
@@ -51,8 +62,9 @@ TSR_API enum tsr_status tsr_model_create(const struct tsr_model_config *config, 
                                          struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_model_free(struct tsr_model *model); /* accepts NULL */
 
-/* Copies initialisation and rates of `from` into `model`. The networks must have the same shape; a
- * shared slot expands into per-region slots; rates are taken over if kind and K agree. */
+/* Copies initialisation, rates and anchors of `from` into `model`. The networks must have the same
+ * shape; a shared slot expands into per-region or per-class slots; rates are taken over if kind and
+ * K agree. */
 TSR_API enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                             struct tsr_error *err) TSR_MUST_USE;
 
@@ -64,8 +76,8 @@ TSR_API enum tsr_status tsr_model_load(const char *path, struct tsr_model **out,
 TSR_API enum tsr_status tsr_model_save(const struct tsr_model *model, const char *path,
                                        struct tsr_error *err) TSR_MUST_USE;
 
-/* Do images of this shape fit the model? TSR_ERR_SHAPE names what does not: the channels, or, with
- * per-region slots, a number of regions that is not the number of slots. */
+/* Do images of this shape fit the model? TSR_ERR_SHAPE names what does not: the channels, or,
+ * unless the slot is shared, a number of regions that is not the number of slots. */
 TSR_API enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t height,
                                               size_t width, size_t channels,
                                               struct tsr_error *err) TSR_MUST_USE;

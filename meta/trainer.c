@@ -12,17 +12,33 @@
 #include "data/sampler.h"
 #include "meta/files.h"
 #include "meta/geometry.h"
+#include "meta/regions.h"
 #include "meta/outer_optimizer.h"
 #include "meta/reconstruct.h"
 
 /* A run ends when so many outer steps in a row had images left out. */
 enum { MAX_BAD_STREAK = 10 };
 
+/* Images that the anchors of segments are learned from. */
+enum { ANCHOR_IMAGES = 256 };
+
 /* Validation images are kept in memory: during training the file belongs to the sampler. */
 struct validation {
     size_t n;
-    uint8_t *pixels; /* [n, H, W, C] */
+    uint8_t *pixels;  /* [n, H, W, C] */
+    uint32_t *labels; /* [n, H, W] for a rule that follows the image, else NULL */
     struct tsr_reconstructor *reconstructor;
+};
+
+/* What one image of the meta-batch contributes. */
+struct image_part {
+    bool bad;         /* to be left out */
+    size_t n;         /* chosen regions */
+    uint32_t *region; /* [n] of n_regions */
+    tsr_real *y;      /* targets of the chosen regions, one after the other */
+    uint32_t *labels; /* [H, W] for a rule that follows the image */
+    enum tsr_status status;
+    struct tsr_error error;
 };
 
 struct tsr_trainer {
@@ -31,19 +47,20 @@ struct tsr_trainer {
     char *kernel, *output, *command;
     struct tsr_dataset *dataset;
     struct tsr_sampler *sampler;
-    struct tsr_geometry geometry;
+    bool stored;                    /* the dataset's label maps are those of the rule */
+    size_t n_geometries;            /* 1, or `batch` for a rule that follows the image */
+    struct tsr_geometry *geometry;  /* [n_geometries] */
     struct tsr_engine engine;
     struct tsr_meta *meta;
     struct validation validation;
-    /* One outer step. Tasks of an image are consecutive, `chosen` each. */
+    /* One outer step. Of each image at most `chosen` regions take part; tasks of an image are
+     * consecutive. */
     size_t chosen, n_tasks;
-    struct tsr_task *tasks; /* [batch * chosen] */
-    size_t *image_of_task;  /* [batch * chosen] */
-    double *error;          /* [batch * chosen] */
-    bool *bad;              /* [batch] images to leave out */
-    uint32_t *order;        /* [n_regions] */
-    uint32_t *region;       /* [batch * chosen] */
-    tsr_real *y;            /* [batch * chosen, max_context, C] */
+    struct image_part *images; /* [batch] */
+    struct tsr_task *tasks;    /* [batch * chosen] */
+    size_t *image_of_task;     /* [batch * chosen] */
+    double *error;             /* [batch * chosen] */
+    bool *present;             /* [n_slots] slots that have a task */
     tsr_real *d_theta, *d_rates;
     struct tsr_arena arena;
     size_t bad_streak;
@@ -126,24 +143,72 @@ static enum tsr_status own_strings(struct tsr_trainer *t, struct tsr_error *err)
     return TSR_OK;
 }
 
+static bool follows_image(const struct tsr_trainer *t) {
+    return tsr_rule_follows_image(t->model->config.partition.kind);
+}
+
+static struct tsr_geometry *geometry_of(const struct tsr_trainer *t, size_t image) {
+    return &t->geometry[t->n_geometries > 1 ? image : 0];
+}
+
+static size_t n_regions(const struct tsr_trainer *t) {
+    return t->geometry->partition->n_regions;
+}
+
+/* Largest number of context pixels that the chosen regions of an image have together. */
+static size_t chosen_context(const struct tsr_trainer *t) {
+    size_t most = t->chosen * t->geometry->max_context, all = t->geometry->total_context;
+    return most < all ? most : all;
+}
+
 static void layout(struct tsr_trainer *t, struct tsr_arena *a) {
     size_t batch = t->state.config.batch, n = batch * t->chosen;
+    struct image_part measured;
+    t->images = tsr_arena_take(a, batch, sizeof *t->images);
+    for (size_t b = 0; b < batch; b++) {
+        struct image_part *image = t->images ? &t->images[b] : &measured;
+        image->region = tsr_arena_take(a, n_regions(t), sizeof *image->region);
+        image->y = tsr_arena_take(a, chosen_context(t), t->geometry->channels * sizeof *image->y);
+        size_t map = follows_image(t) ? t->geometry->n_pixels : 0;
+        image->labels = map ? tsr_arena_take(a, map, sizeof *image->labels) : NULL;
+    }
     t->tasks = tsr_arena_take(a, n, sizeof *t->tasks);
     t->image_of_task = tsr_arena_take(a, n, sizeof *t->image_of_task);
     t->error = tsr_arena_take(a, n, sizeof *t->error);
-    t->bad = tsr_arena_take(a, batch, sizeof *t->bad);
-    t->order = tsr_arena_take(a, t->geometry.partition->n_regions, sizeof *t->order);
-    t->region = tsr_arena_take(a, n, sizeof *t->region);
-    t->y = tsr_arena_take(a, n, t->geometry.max_context * t->geometry.channels * sizeof *t->y);
+    t->present = tsr_arena_take(a, t->model->n_slots, sizeof *t->present);
     t->d_theta = tsr_arena_take(a, t->model->n_slots * t->model->net.n_params, sizeof *t->d_theta);
     t->d_rates = tsr_arena_take(a, tsr_rates_count(&t->model->rates), sizeof *t->d_rates);
+}
+
+/* Label maps of the validation images, which are in memory. */
+static enum tsr_status map_validation(struct tsr_trainer *t, const uint32_t *index,
+                                      struct tsr_error *err) {
+    struct validation *v = &t->validation;
+    size_t height = t->geometry->partition->height, width = t->geometry->partition->width;
+    size_t n_pixels = t->geometry->n_pixels;
+    uint16_t *stored = NULL;
+    enum tsr_status status;
+    void *p;
+    TSR_TRY(tsr_alloc(&p, v->n, n_pixels * sizeof *v->labels, "label maps of validation", err));
+    v->labels = p;
+    TSR_TRY(tsr_alloc(&p, n_pixels, sizeof *stored, "label map", err));
+    stored = p;
+    for (size_t i = 0; i < v->n; i++) {
+        if (t->stored) TSR_CHECK(tsr_dataset_read_labels(t->dataset, index[i], stored, err));
+        TSR_CHECK(tsr_regions_of_image(t->model, v->pixels + i * n_pixels * t->geometry->channels,
+                                     height, width, t->stored ? stored : NULL,
+                                     v->labels + i * n_pixels, err));
+    }
+done:
+    free(stored);
+    return status;
 }
 
 static enum tsr_status load_validation(struct tsr_trainer *t, struct tsr_error *err) {
     struct validation *v = &t->validation;
     struct tsr_reconstruct_config config;
-    size_t n, height = t->geometry.partition->height, width = t->geometry.partition->width;
-    size_t size = t->geometry.n_pixels * t->geometry.channels;
+    size_t n, height = t->geometry->partition->height, width = t->geometry->partition->width;
+    size_t size = t->geometry->n_pixels * t->geometry->channels;
     const uint32_t *index = tsr_dataset_split(t->dataset, TSR_SPLIT_VAL, &n);
     if (t->state.config.val_images && t->state.config.val_images < n)
         n = t->state.config.val_images;
@@ -154,32 +219,43 @@ static enum tsr_status load_validation(struct tsr_trainer *t, struct tsr_error *
     v->n = n;
     for (size_t i = 0; i < n; i++)
         TSR_TRY(tsr_dataset_read(t->dataset, index[i], v->pixels + i * size, err));
+    if (follows_image(t)) TSR_TRY(map_validation(t, index, err));
     tsr_reconstruct_config_default(t->model, &config);
     config.threads = t->engine.threads;
     config.kernel = t->kernel;
     return tsr_reconstructor_create(t->model, &config, height, width, &v->reconstructor, err);
 }
 
+static enum tsr_status create_geometry(struct tsr_trainer *t, struct tsr_error *err) {
+    size_t height = tsr_dataset_height(t->dataset), width = tsr_dataset_width(t->dataset);
+    size_t n = follows_image(t) ? t->state.config.batch : 1;
+    void *p;
+    TSR_TRY(tsr_alloc(&p, n, sizeof *t->geometry, "regions of the meta-batch", err));
+    t->geometry = p;
+    for (; t->n_geometries < n; t->n_geometries++)
+        TSR_TRY(tsr_geometry_create(t->model, height, width, &t->geometry[t->n_geometries], err));
+    return TSR_OK;
+}
+
 /* Everything but model and state, which are there. */
 static enum tsr_status set_up(struct tsr_trainer *t, struct tsr_error *err) {
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_kernel *kernel;
-    size_t height = tsr_dataset_height(t->dataset), width = tsr_dataset_width(t->dataset);
     TSR_TRY(tsr_kernel_find(t->kernel, &kernel, err));
     TSR_TRY(tsr_engine_create(&t->model->net, kernel, c->threads, &t->engine, err));
-    TSR_TRY(tsr_geometry_create(t->model, height, width, &t->geometry, err));
-    size_t regions = t->geometry.partition->n_regions;
-    t->chosen = (size_t)lround(c->region_fraction * (double)regions);
+    TSR_TRY(tsr_regions_stored(&t->model->config.partition, t->dataset, &t->stored, err));
+    TSR_TRY(create_geometry(t, err));
+    t->chosen = (size_t)lround(c->region_fraction * (double)n_regions(t));
     if (t->chosen < 1) t->chosen = 1;
     TSR_TRY(tsr_meta_create(&t->engine, c->method, t->model->config.inner_steps, &t->model->rates,
-                            t->model->n_slots, c->batch * t->chosen, t->geometry.max_context,
+                            t->model->n_slots, c->batch * t->chosen, t->geometry->max_context,
                             &t->meta, err));
     struct tsr_arena measure = {0};
     layout(t, &measure);
     TSR_TRY(tsr_arena_create(&t->arena, measure.used, "training", err));
     layout(t, &t->arena);
     TSR_TRY(load_validation(t, err));
-    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, c->batch, c->seed,
+    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, c->batch, t->stored, c->seed,
                               t->state.progress.outer_step, &t->sampler, err);
 }
 
@@ -198,9 +274,12 @@ static enum tsr_status make_model(struct tsr_trainer *t, const struct tsr_model_
     config.height = tsr_dataset_height(t->dataset);
     config.width = tsr_dataset_width(t->dataset);
     config.network.out_dim = tsr_dataset_channels(t->dataset);
+    if (config.partition.kind == TSR_RULE_LABELS && config.partition.n_regions == 0)
+        config.partition.n_regions =
+            tsr_dataset_has_labels(t->dataset) ? tsr_dataset_label_count(t->dataset) : 1;
     TSR_TRY(tsr_model_create(&config, t->state.config.seed, &t->model, err));
     if (init) TSR_TRY(tsr_model_init_from(t->model, init, err));
-    return TSR_OK;
+    return tsr_regions_learn(t->model, t->dataset, ANCHOR_IMAGES, t->state.config.threads, err);
 }
 
 static enum tsr_status allocate(struct tsr_trainer **out, struct tsr_error *err) {
@@ -279,8 +358,11 @@ void tsr_trainer_free(struct tsr_trainer *t) {
     tsr_dataset_close(t->dataset);
     tsr_reconstructor_free(t->validation.reconstructor);
     free(t->validation.pixels);
+    free(t->validation.labels);
     tsr_meta_free(t->meta);
-    tsr_geometry_clear(&t->geometry);
+    for (size_t i = 0; i < t->n_geometries; i++)
+        tsr_geometry_clear(&t->geometry[i]);
+    free(t->geometry);
     tsr_engine_clear(&t->engine);
     tsr_arena_free(&t->arena);
     tsr_outer_state_clear(&t->state);
@@ -306,50 +388,88 @@ const struct tsr_trainer_progress *tsr_trainer_state(const struct tsr_trainer *t
 /* ---- one outer step -----------------------------------------------------------------------------
  */
 
-/* The first `chosen` of a random order of the regions: a function of seed, outer step and image. */
-static void choose_regions(struct tsr_trainer *t, size_t image, uint32_t *out) {
-    size_t n = t->geometry.partition->n_regions;
+/* The first of a random order of the image's regions that have pixels, as many of them as the
+ * region fraction says: a function of seed, outer step and place in the meta-batch. */
+static void choose_regions(struct tsr_trainer *t, size_t b) {
+    struct image_part *image = &t->images[b];
+    const struct tsr_partition *p = geometry_of(t, b)->partition;
     uint64_t stream = t->state.progress.outer_step << 32 | TSR_STREAM_REGIONS;
-    for (size_t i = 0; i < n; i++)
-        t->order[i] = (uint32_t)i;
-    for (size_t i = 0; i < t->chosen; i++) {
-        size_t j = i;
-        if (t->chosen < n)
-            j += (size_t)tsr_random_below(t->state.config.seed, stream, image * n + i, n - i);
-        out[i] = t->order[j];
-        t->order[j] = t->order[i];
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_regions; i++)
+        if (p->regions[i].n_pixels > 0) image->region[n++] = (uint32_t)i;
+    size_t chosen = (size_t)lround(t->state.config.region_fraction * (double)n);
+    image->n = chosen < 1 ? 1 : chosen;
+    for (size_t i = 0; image->n < n && i < image->n; i++) {
+        size_t j = i + (size_t)tsr_random_below(t->state.config.seed, stream,
+                                                b * p->n_regions + i, n - i);
+        uint32_t swap = image->region[i];
+        image->region[i] = image->region[j];
+        image->region[j] = swap;
     }
 }
 
-static void gather_targets(struct tsr_trainer *t, const struct tsr_image_batch *batch) {
-    size_t stride = t->geometry.max_context * t->geometry.channels;
-    size_t image_size = t->geometry.n_pixels * t->geometry.channels, n = batch->n * t->chosen;
+/* The partition of an image whose rule follows it. */
+static enum tsr_status follow_image(struct tsr_trainer *t, const struct tsr_image_batch *batch,
+                                    size_t b, struct tsr_error *err) {
+    struct tsr_geometry *g = geometry_of(t, b);
+    const uint8_t *pixels = batch->pixels + b * g->n_pixels * g->channels;
+    const uint16_t *stored = batch->labels ? batch->labels + b * g->n_pixels : NULL;
+    TSR_TRY(tsr_regions_of_image(t->model, pixels, batch->height, batch->width, stored,
+                               t->images[b].labels, err));
+    return tsr_geometry_follow(g, t->images[b].labels, err);
+}
+
+static enum tsr_status follow_images(struct tsr_trainer *t, const struct tsr_image_batch *batch,
+                                     struct tsr_error *err) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)t->engine.threads)
     for (size_t b = 0; b < batch->n; b++)
-        choose_regions(t, b, t->region + b * t->chosen);
+        t->images[b].status = follow_image(t, batch, b, &t->images[b].error);
+    for (size_t b = 0; b < batch->n; b++)
+        if (t->images[b].status != TSR_OK) {
+            *err = t->images[b].error;
+            tsr_error_prefix(err, "image %u", batch->index[b]);
+            return t->images[b].status;
+        }
+    return TSR_OK;
+}
+
+static void gather_targets(struct tsr_trainer *t, const struct tsr_image_batch *batch) {
+    size_t image_size = t->geometry->n_pixels * t->geometry->channels;
 #pragma omp parallel for schedule(static) num_threads((int)t->engine.threads)
-    for (size_t i = 0; i < n; i++)
-        tsr_geometry_targets(&t->geometry, batch->pixels + i / t->chosen * image_size, t->region[i],
-                             t->y + i * stride);
+    for (size_t b = 0; b < batch->n; b++) {
+        const struct tsr_geometry *g = geometry_of(t, b);
+        tsr_real *y = t->images[b].y;
+        choose_regions(t, b);
+        for (size_t i = 0; i < t->images[b].n; i++) {
+            size_t region = t->images[b].region[i];
+            tsr_geometry_targets(g, batch->pixels + b * image_size, region, y);
+            y += g->partition->regions[region].n_context * g->channels;
+        }
+    }
 }
 
 /* Tasks of the images that are not bad. Outer loss: mean over these images of the mean over the
  * pixels chosen of each. */
 static void make_tasks(struct tsr_trainer *t, size_t n_images) {
-    size_t stride = t->geometry.max_context * t->geometry.channels, good = 0;
+    size_t good = 0, channels = t->geometry->channels;
     for (size_t b = 0; b < n_images; b++)
-        good += !t->bad[b];
+        good += !t->images[b].bad;
     t->n_tasks = 0;
+    memset(t->present, 0, t->model->n_slots * sizeof *t->present);
     for (size_t b = 0; b < n_images; b++) {
-        if (t->bad[b]) continue;
+        const struct image_part *image = &t->images[b];
+        if (image->bad) continue;
         size_t pixels = 0, first = t->n_tasks;
-        for (size_t i = b * t->chosen; i < (b + 1) * t->chosen; i++) {
+        for (size_t i = 0; i < image->n; i++) {
             struct tsr_task *task = &t->tasks[t->n_tasks];
-            *task = tsr_geometry_task(&t->geometry, t->region[i], t->y + i * stride);
+            *task = tsr_geometry_task(geometry_of(t, b), image->region[i],
+                                      image->y + pixels * channels);
             pixels += task->qry.n;
+            t->present[task->slot] = true;
             t->image_of_task[t->n_tasks++] = b;
         }
         for (size_t i = first; i < t->n_tasks; i++)
-            t->tasks[i].qry_scale = 1.0 / (double)(good * pixels * t->geometry.channels);
+            t->tasks[i].qry_scale = 1.0 / (double)(good * pixels * channels);
     }
 }
 
@@ -357,9 +477,9 @@ static void make_tasks(struct tsr_trainer *t, size_t n_images) {
 static size_t mark_bad(struct tsr_trainer *t) {
     size_t n = 0;
     for (size_t i = 0; i < t->n_tasks; i++) {
-        size_t b = t->image_of_task[i];
-        if (isfinite(t->error[i]) || t->bad[b]) continue;
-        t->bad[b] = true;
+        struct image_part *image = &t->images[t->image_of_task[i]];
+        if (isfinite(t->error[i]) || image->bad) continue;
+        image->bad = true;
         n++;
     }
     return n;
@@ -368,16 +488,17 @@ static size_t mark_bad(struct tsr_trainer *t) {
 /* Mean over the images in play of the PSNR over their chosen pixels. */
 static double mean_psnr(const struct tsr_trainer *t) {
     double sum = 0;
-    for (size_t i = 0; i < t->n_tasks; i += t->chosen) {
+    size_t images = 0;
+    for (size_t i = 0; i < t->n_tasks; images++) {
+        size_t b = t->image_of_task[i], pixels = 0;
         double error = 0;
-        size_t pixels = 0;
-        for (size_t j = i; j < i + t->chosen; j++) {
-            error += t->error[j];
-            pixels += t->tasks[j].qry.n;
+        for (; i < t->n_tasks && t->image_of_task[i] == b; i++) {
+            error += t->error[i];
+            pixels += t->tasks[i].qry.n;
         }
-        sum += tsr_psnr_db(error, pixels * t->geometry.channels);
+        sum += tsr_psnr_db(error, pixels * t->geometry->channels);
     }
-    return sum / ((double)t->n_tasks / (double)t->chosen);
+    return sum / (double)images;
 }
 
 static double progress_of(const struct tsr_trainer *t) {
@@ -388,26 +509,39 @@ static double progress_of(const struct tsr_trainer *t) {
     return steps > time ? steps : time;
 }
 
+/* A slot whose regions are all absent keeps its initialisation, its rates and their moments. */
+static void update_slot(struct tsr_trainer *t, size_t slot, const struct tsr_adam *theta,
+                        const struct tsr_adam *rates) {
+    const struct tsr_trainer_config *c = &t->state.config;
+    struct tsr_model *m = t->model;
+    size_t n = m->net.n_params, at = slot * n;
+    tsr_adam_update(theta, tsr_clip_factor(t->state.progress.gradient_norm, c->clip), n,
+                    t->d_theta + at, m->theta + at, t->state.m_theta + at, t->state.v_theta + at);
+    if (m->rates.kind == TSR_RATES_FIXED || c->method == TSR_METHOD_REPTILE) return;
+    for (size_t k = 0; k < m->rates.n_steps; k++) {
+        size_t i = tsr_rates_at(&m->rates, k, slot);
+        tsr_adam_update(rates, 1, m->rates.n_units, t->d_rates + i, m->rates.value + i,
+                        t->state.m_rates + i, t->state.v_rates + i);
+    }
+}
+
 static void update(struct tsr_trainer *t) {
     const struct tsr_trainer_config *c = &t->state.config;
     struct tsr_trainer_progress *p = &t->state.progress;
-    size_t n = t->model->n_slots * t->model->net.n_params;
     double schedule = tsr_schedule(p->outer_step, c->warmup, progress_of(t), c->final_lr);
     p->outer_lr = c->outer_lr * schedule;
-    struct tsr_adam adam = {p->outer_lr, c->beta1, c->beta2, p->outer_step + 1};
-    tsr_adam_update(&adam, tsr_clip_factor(p->gradient_norm, c->clip), n, t->d_theta,
-                    t->model->theta, t->state.m_theta, t->state.v_theta);
-    if (t->model->rates.kind == TSR_RATES_FIXED || c->method == TSR_METHOD_REPTILE) return;
-    adam.lr = c->rates_lr * t->model->config.inner_lr * schedule;
-    tsr_adam_update(&adam, 1, tsr_rates_count(&t->model->rates), t->d_rates, t->model->rates.value,
-                    t->state.m_rates, t->state.v_rates);
+    struct tsr_adam theta = {p->outer_lr, c->beta1, c->beta2, p->outer_step + 1}, rates = theta;
+    rates.lr = c->rates_lr * t->model->config.inner_lr * schedule;
+    for (size_t s = 0; s < t->model->n_slots; s++)
+        if (t->present[s]) update_slot(t, s, &theta, &rates);
 }
 
 /* The meta-gradient of the images that give a finite one. False if there is none. */
 static bool finite_gradient(struct tsr_trainer *t, size_t n_images) {
     struct tsr_trainer_progress *p = &t->state.progress;
     size_t n = t->model->n_slots * t->model->net.n_params, bad;
-    memset(t->bad, 0, n_images * sizeof *t->bad);
+    for (size_t b = 0; b < n_images; b++)
+        t->images[b].bad = false;
     do {
         make_tasks(t, n_images);
         if (t->n_tasks == 0) return false;
@@ -425,6 +559,7 @@ static enum tsr_status outer_step(struct tsr_trainer *t, struct tsr_error *err) 
     struct tsr_image_batch batch;
     uint64_t skipped = p->skipped;
     TSR_TRY(tsr_sampler_next(t->sampler, &batch, err));
+    if (follows_image(t)) TSR_TRY(follow_images(t, &batch, err));
     gather_targets(t, &batch);
     bool finite = finite_gradient(t, batch.n);
     if (finite) {
@@ -449,15 +584,19 @@ static enum tsr_status outer_step(struct tsr_trainer *t, struct tsr_error *err) 
 /* ---- the run ------------------------------------------------------------------------------------
  */
 
-static double validate(struct tsr_trainer *t) {
-    size_t size = t->geometry.n_pixels * t->geometry.channels, k = t->model->config.inner_steps;
+static enum tsr_status validate(struct tsr_trainer *t, double *mean, struct tsr_error *err) {
+    const struct validation *v = &t->validation;
+    size_t n_pixels = t->geometry->n_pixels, k = t->model->config.inner_steps;
     double sum = 0, psnr[1001];
-    for (size_t i = 0; i < t->validation.n; i++) {
+    for (size_t i = 0; i < v->n; i++) {
         struct tsr_reconstruction out = {.psnr_db = psnr};
-        tsr_reconstruct(t->validation.reconstructor, t->validation.pixels + i * size, &out);
+        if (v->labels)
+            TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * n_pixels, err));
+        tsr_reconstruct(v->reconstructor, v->pixels + i * n_pixels * t->geometry->channels, &out);
         sum += psnr[k];
     }
-    return t->validation.n ? sum / (double)t->validation.n : (double)NAN;
+    *mean = sum / (double)v->n;
+    return TSR_OK;
 }
 
 static bool validation_due(const struct tsr_trainer *t) {
@@ -473,7 +612,7 @@ static enum tsr_status record_validation(struct tsr_trainer *t, struct tsr_error
     struct tsr_trainer_progress *p = &t->state.progress;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
     if (t->validation.n == 0) return TSR_OK;
-    p->val_psnr_db = validate(t);
+    TSR_TRY(validate(t, &p->val_psnr_db, err));
     p->validated = 1;
     struct tsr_history_line line = {(double)p->outer_step, p->seconds, p->train_psnr_db,
                                     p->val_psnr_db, p->outer_lr};

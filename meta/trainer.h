@@ -71,7 +71,8 @@ struct tsr_trainer_callbacks {
 
 struct tsr_trainer;
 
-/* A new run. model_config->height and ->width and network.out_dim are taken from the dataset.
+/* A new run. model_config->height and ->width and network.out_dim are taken from the dataset, and
+ * so is the number of classes of the rule `labels` where it is 0.
  * `init`: a model to start from (tsr_model_init_from), or NULL. */
 TSR_API enum tsr_status tsr_trainer_create(const struct tsr_model_config *model_config,
                                            const struct tsr_trainer_config *config,
