@@ -51,7 +51,7 @@ ifneq ($(SAN),)
 BASE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas hdf5 2>/dev/null) -isystem /usr/include/stb
-DEP_LIBS := $(shell $(PKG_CONFIG) --libs openblas hdf5 2>/dev/null) -lm -lpthread
+DEP_LIBS := $(shell $(PKG_CONFIG) --libs openblas hdf5 2>/dev/null) -lvl -lm -lpthread
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CFLAGS)
 
