@@ -262,7 +262,6 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
                                  struct tsr_model *model,
                                  struct tsr_reconstruct_config *config) {
     const struct eval_args *a = call->args;
-    bool given;
     tsr_reconstruct_config_default(model, config);
     if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
     size_t sgd_steps = cli_given(call, "sgd-steps") ? a->sgd_steps : model->config.inner_steps;
@@ -271,15 +270,8 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;
-    struct tsr_partition_rule rule = model->config.partition;
-    TSR_TRY(cli_rule_take(call, &a->rule, &rule, &given, &call->err));
-    if (given && model->config.slots != TSR_SLOTS_SHARED)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
-                         "another partition needs a model with a shared slot; this one has %s",
-                         tsr_slots_name(model->config.slots));
-    if (given && rule.kind == TSR_RULE_LABELS)
-        rule.n_regions = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
-    model->config.partition = rule;
+    size_t classes = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
+    TSR_TRY(cli_rule_override(call, &a->rule, classes, model, &call->err));
     return tsr_reconstruct_config_check(config, &call->err);
 }
 

@@ -25,3 +25,18 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
     if (cli_given(call, "overlap")) rule->overlap = asked->overlap;
     return TSR_OK;
 }
+
+enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_rule *asked,
+                                  size_t n_classes, struct tsr_model *model,
+                                  struct tsr_error *err) {
+    struct tsr_partition_rule rule = model->config.partition;
+    bool given;
+    TSR_TRY(cli_rule_take(call, asked, &rule, &given, err));
+    if (given && model->config.slots != TSR_SLOTS_SHARED)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "another partition needs a model with a shared slot; this one has %s",
+                         tsr_slots_name(model->config.slots));
+    if (given && rule.kind == TSR_RULE_LABELS) rule.n_regions = n_classes;
+    model->config.partition = rule;
+    return TSR_OK;
+}

@@ -6,7 +6,7 @@
 #define TSR_CLI_RULE_H
 
 #include "cli/options.h"
-#include "partition/partition.h"
+#include "meta/model.h"
 
 struct cli_rule {
     bool whole, labels;
@@ -61,5 +61,10 @@ struct cli_rule {
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
                               struct tsr_partition_rule *rule, bool *given,
                               struct tsr_error *err);
+
+/* Gives a model the partition that was asked for, if any was: TSR_ERR_CONFIG unless its slot is
+ * shared. n_classes: for the rule `labels`. */
+enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_rule *asked,
+                                  size_t n_classes, struct tsr_model *model, struct tsr_error *err);
 
 #endif

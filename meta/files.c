@@ -7,6 +7,7 @@
  */
 #include "meta/files.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,11 +313,44 @@ static enum tsr_status transfer_settings(bool write, struct tsr_h5 *file,
     return TRANSFER(write, file, table, err);
 }
 
+static enum tsr_status write_anchors(struct tsr_h5 *file, const struct tsr_anchors *a,
+                                     struct tsr_error *err) {
+    const size_t dims[2] = {a->n, TSR_REGION_FEATURES};
+    if (a->n == 0) return TSR_OK;
+    TSR_TRY(tsr_h5_write(file, "/partition/anchors", TSR_H5_F64, 2, dims, a->mean, 0, err));
+    return tsr_h5_write(file, "/partition/anchor_weights", TSR_H5_F64, 1, dims + 1, a->weight, 0,
+                        err);
+}
+
+static enum tsr_status read_anchors(struct tsr_h5 *file, struct tsr_model *m,
+                                    struct tsr_error *err) {
+    const size_t dims[2] = {m->n_slots, TSR_REGION_FEATURES};
+    struct tsr_anchors *a = &m->anchors;
+    void *mean;
+    if (!tsr_model_has_anchors(&m->config)) return TSR_OK;
+    TSR_TRY(tsr_alloc(&mean, dims[0], dims[1] * sizeof(double), "anchors", err));
+    a->mean = mean;
+    a->n = dims[0];
+    TSR_TRY(tsr_h5_read(file, "/partition/anchors", TSR_H5_F64, 2, dims, a->mean, err));
+    TSR_TRY(tsr_h5_read(file, "/partition/anchor_weights", TSR_H5_F64, 1, dims + 1, a->weight, err));
+    for (size_t i = 0; i < dims[0] * dims[1]; i++)
+        if (!isfinite(a->mean[i]))
+            return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /partition/anchors holds %g; it must be finite",
+                             tsr_h5_path(file), a->mean[i]);
+    for (size_t i = 0; i < dims[1]; i++)
+        if (!(isfinite(a->weight[i]) && a->weight[i] >= 0))
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: /partition/anchor_weights holds %g; it must be 0 or more",
+                             tsr_h5_path(file), a->weight[i]);
+    return TSR_OK;
+}
+
 static enum tsr_status write_model(struct tsr_h5 *file, const struct tsr_model *m,
                                    const char *command, struct tsr_error *err) {
     struct tsr_model_config config = m->config;
     TSR_TRY(write_format(file, "tessera-model", command, err));
     TSR_TRY(transfer_settings(true, file, &config, err));
+    TSR_TRY(write_anchors(file, &m->anchors, err));
     TSR_TRY(transfer_params(true, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
     return transfer_rates(true, file, &m->net, &m->rates, m->rates.value, err);
 }
@@ -348,9 +382,7 @@ static enum tsr_status read_model(struct tsr_h5 *file, struct tsr_model **out,
         tsr_error_prefix(err, "%s", tsr_h5_path(file));
         return TSR_ERR_FORMAT;
     }
-    size_t slots = 1;
-    if (config.slots == TSR_SLOTS_PER_REGION)
-        slots = tsr_partition_rule_regions(&config.partition, config.height, config.width);
+    size_t slots = tsr_model_config_slots(&config);
     struct tsr_net net;
     struct tsr_rates rates;
     tsr_network_layout(&config.network, &net);
@@ -360,6 +392,7 @@ static enum tsr_status read_model(struct tsr_h5 *file, struct tsr_model **out,
     TSR_TRY(transfer_rates(false, file, &net, &rates, NULL, err));
     TSR_TRY(tsr_model_create(&config, 0, out, err));
     struct tsr_model *m = *out;
+    TSR_CHECK(read_anchors(file, m, err));
     TSR_CHECK(transfer_params(false, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
     TSR_CHECK(transfer_rates(false, file, &m->net, &m->rates, m->rates.value, err));
 done:

@@ -118,6 +118,18 @@ static bool same_network(const struct tsr_network_config *a, const struct tsr_ne
            a->hidden_layers == b->hidden_layers;
 }
 
+static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_anchors *to,
+                                    struct tsr_error *err) {
+    void *mean;
+    size_t size = from->n * TSR_REGION_FEATURES * sizeof *from->mean;
+    TSR_TRY(tsr_alloc(&mean, from->n, size / from->n, "anchors", err));
+    memcpy(mean, from->mean, size);
+    tsr_anchors_clear(to);
+    *to = *from;
+    to->mean = mean;
+    return TSR_OK;
+}
+
 enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                     struct tsr_error *err) {
     const struct tsr_network_config *a = &from->config.network, *b = &model->config.network;
@@ -143,7 +155,7 @@ enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_mo
                    model->rates.n_units * sizeof *model->rates.value);
     }
     if (tsr_model_has_anchors(&model->config) && from->anchors.n == model->n_slots)
-        return tsr_anchors_copy(&from->anchors, &model->anchors, err);
+        return copy_anchors(&from->anchors, &model->anchors, err);
     return TSR_OK;
 }
 
