@@ -180,7 +180,7 @@ static enum tsr_status set_up(struct tsr_trainer *t, struct tsr_error *err) {
     layout(t, &t->arena);
     TSR_TRY(load_validation(t, err));
     return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, c->batch, c->seed,
-                              t->state.progress.outer_step, &t->sampler, err);
+                              t->state.progress.outer_step, false, &t->sampler, err);
 }
 
 static enum tsr_status open_dataset(struct tsr_trainer *t, const char *path,
