@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "cli/label_sheet.h"
 #include "cli/options.h"
+#include "cli/paths.h"
 #include "cli/training.h"
 #include "data/h5.h"
 #include "meta/inr.h"
+
+struct info_args {
+    struct cli_common common;
+    const char *label_png;
+    size_t image;
+};
+
+#define AT(member) offsetof(struct info_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "label-png",
+     .metavar = "OUT.png",
+     .type = CLI_STRING,
+     .at = AT(label_png),
+     .help = "of a dataset: draws an image beside its label map"},
+    {.name = "image",
+     .metavar = "I",
+     .type = CLI_SIZE,
+     .at = AT(image),
+     .help = "which one, counted from 0"},
+    {.type = CLI_END},
+};
 
 /* ---- what kind of file ----------------------------------------------------------------------- */
 
@@ -50,8 +76,8 @@ static void print_attributes(struct tsr_h5 *f, const char *object, const char *c
 
 static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
     static const char *const names[] = {
-        "fit",     "split_fractions", "split_file", "limit",   "seed",
-        "sources", "skipped",         "version",    "command", NULL};
+        "fit",     "split_fractions", "split_file",       "limit",   "seed",    "sources",
+        "skipped", "label_folder",    "label_names_file", "version", "command", NULL};
     struct cli_data d;
     TSR_TRY(cli_data_look(tsr_h5_path(f), &d, err));
     (void)printf("kind: dataset\nimages: %zu\nheight: %zu\nwidth: %zu\nchannels: %zu\n",
@@ -63,6 +89,103 @@ static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
         (void)printf("split: none (all images belong to every split)\n");
     print_attributes(f, "/", names);
     return TSR_OK;
+}
+
+/* ---- label maps ------------------------------------------------------------------------------ */
+
+#define SHARES_OF 64 /* images: enough for a look, and quick */
+
+/* counts [label_count]: pixels of each label in the first `n` images. */
+static enum tsr_status count_labels(struct tsr_dataset *d, size_t n, size_t *counts,
+                                    struct tsr_error *err) {
+    void *memory;
+    size_t area = tsr_dataset_height(d) * tsr_dataset_width(d);
+    TSR_TRY(tsr_alloc(&memory, area, sizeof(uint16_t), "label map", err));
+    uint16_t *labels = memory;
+    enum tsr_status status = TSR_OK;
+    for (size_t i = 0; i < n && status == TSR_OK; i++) {
+        status = tsr_dataset_read_labels(d, i, labels, err);
+        for (size_t k = 0; k < area && status == TSR_OK; k++)
+            counts[labels[k]]++;
+    }
+    free(labels);
+    return status;
+}
+
+static enum tsr_status labels_info(struct tsr_dataset *d, struct tsr_error *err) {
+    void *memory;
+    size_t count = tsr_dataset_label_count(d), images = tsr_dataset_images(d);
+    size_t n = images < SHARES_OF ? images : SHARES_OF;
+    double pixels = (double)n * (double)(tsr_dataset_height(d) * tsr_dataset_width(d));
+    TSR_TRY(tsr_alloc(&memory, count, sizeof(size_t), "labels", err));
+    size_t *counts = memory;
+    enum tsr_status status = count_labels(d, n, counts, err);
+    if (status == TSR_OK) {
+        (void)printf("labels: %zu\nlabel rule: %s\nlabel shares: of the pixels of the first %zu "
+                     "images\n",
+                     count, tsr_dataset_label_rule(d), n);
+        for (size_t i = 0; i < count; i++)
+            (void)printf("label %zu: %s, %.2f %%\n", i, tsr_dataset_label_name(d, i),
+                         100 * (double)counts[i] / pixels);
+    }
+    free(counts);
+    return status;
+}
+
+static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
+                                        struct tsr_image *picture, uint32_t **labels,
+                                        struct tsr_error *err) {
+    void *memory;
+    TSR_TRY(tsr_image_create(picture, tsr_dataset_height(d), tsr_dataset_width(d),
+                             tsr_dataset_channels(d), err));
+    TSR_TRY(tsr_dataset_read(d, index, picture->pixels, err));
+    size_t area = picture->height * picture->width;
+    TSR_TRY(tsr_alloc(&memory, area, sizeof **labels, "label map", err));
+    *labels = memory;
+    TSR_TRY(tsr_alloc(&memory, area, sizeof(uint16_t), "label map", err));
+    const uint16_t *narrow = memory;
+    enum tsr_status status = tsr_dataset_read_labels(d, index, memory, err);
+    for (size_t i = 0; i < area && status == TSR_OK; i++)
+        (*labels)[i] = narrow[i];
+    free(memory);
+    return status;
+}
+
+static enum tsr_status draw_labels(const struct info_args *a, struct tsr_dataset *d,
+                                   struct tsr_error *err) {
+    enum tsr_status status;
+    struct tsr_image picture = {0}, sheet = {0};
+    uint32_t *labels = NULL;
+    const char *path = tsr_dataset_path(d);
+    if (!tsr_dataset_has_labels(d))
+        return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: has no label maps to draw", path);
+    if (a->image >= tsr_dataset_images(d))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is %zu; %s has %zu images, from 0", a->image,
+                         path, tsr_dataset_images(d));
+    TSR_TRY(cli_check_output(a->label_png, &path, 1, err));
+    TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
+    char caption[32];
+    (void)snprintf(caption, sizeof caption, "image %zu", a->image);
+    TSR_CHECK(label_sheet(&picture, labels, caption, &sheet, err));
+    TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
+    (void)printf("drawn: image %zu (%s) in %s\n", a->image, tsr_dataset_name(d, a->image),
+                 a->label_png);
+done:
+    free(labels);
+    tsr_image_clear(&picture);
+    tsr_image_clear(&sheet);
+    return status;
+}
+
+static enum tsr_status label_info(const struct info_args *a, const char *path,
+                                  struct tsr_error *err) {
+    struct tsr_dataset *d;
+    enum tsr_status status = TSR_OK;
+    TSR_TRY(tsr_dataset_open(path, &d, err));
+    if (tsr_dataset_has_labels(d)) status = labels_info(d, err);
+    if (status == TSR_OK && a->label_png) status = draw_labels(a, d, err);
+    tsr_dataset_close(d);
+    return status;
 }
 
 /* ---- networks -------------------------------------------------------------------------------- */
@@ -164,13 +287,21 @@ static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
 }
 
 static enum tsr_status run(struct cli_call *call) {
+    const struct info_args *a = call->args;
     struct tsr_h5 *f = NULL;
     enum kind kind = DATASET;
     enum tsr_status status;
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, &kind, &call->err));
+    if (a->label_png && kind != DATASET) {
+        status =
+            TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                      "--label-png draws label maps of a dataset; %s is none", call->operands[0]);
+        goto done;
+    }
     (void)printf("file: %s\n", call->operands[0]);
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
+    if (kind == DATASET) TSR_CHECK(label_info(a, call->operands[0], &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
     if (kind == INR) TSR_CHECK(inr_info(f, &call->err));
 done:
@@ -184,7 +315,8 @@ const struct cli_command cli_info = {
     .summary = "what a dataset, model or INR file holds",
     .operands = "FILE",
     .about = "Prints what a dataset, a model or an INR file holds, as lines \"key: value\".",
-    .args_size = sizeof(struct cli_common),
+    .options = options,
+    .args_size = sizeof(struct info_args),
     .min_operands = 1,
     .max_operands = 1,
     .run = run,

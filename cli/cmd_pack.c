@@ -64,6 +64,19 @@ static const struct cli_option options[] = {
      .max = 1,
      .help = "fractions of train, val and test where neither a folder's name nor the split file "
              "decides"},
+    {.name = "labels",
+     .metavar = "DIR",
+     .type = CLI_STRING,
+     .at = AT(config.labels),
+     .help = "label maps of the images: grey or palette PNG, or PGM, of the image's size and file "
+             "name (its ending apart), anywhere below DIR"},
+    {.name = "label-names",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .at = AT(config.label_names),
+     .help =
+         "the names of the labels: line i, from 0, that of label i, or lines \"i name\"; without "
+         "it \"0\", \"1\", ... up to the largest found"},
     {.name = "limit",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -100,6 +113,7 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
                  a->output, r->images, a->size[0], a->size[1], a->config.channels, r->per_split[0],
                  r->per_split[1], r->per_split[2], r->sources - r->skipped);
+    if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
     if (r->missing) (void)printf(", %zu of the split file missing", r->missing);
@@ -121,6 +135,8 @@ static enum tsr_status run(struct cli_call *call) {
     for (size_t i = 0; i < call->n_operands; i++)
         TSR_TRY(cli_check_input(call->operands[i], &call->err));
     if (a->config.split_file) TSR_TRY(cli_check_input(a->config.split_file, &call->err));
+    if (a->config.labels) TSR_TRY(cli_check_input(a->config.labels, &call->err));
+    if (a->config.label_names) TSR_TRY(cli_check_input(a->config.label_names, &call->err));
     call->phase = CLI_RUNNING;
     TSR_TRY(cli_check_output(a->output, call->operands, call->n_operands, &call->err));
     cli_signals_catch();
@@ -139,7 +155,8 @@ const struct cli_command cli_pack = {
     .operands = "SRC... -o D.h5 --size HxW",
     .about = "Packs images (files, or folders searched for .jpg .jpeg .png .bmp .ppm .pgm .pnm)\n"
              "into one HDF5 dataset. What lies in a folder named train, val or test belongs to\n"
-             "that split.",
+             "that split. Files below --labels are label maps; the fit cuts and scales them as\n"
+             "the images, to the nearest pixel.",
     .options = options,
     .args_size = sizeof(struct pack_args),
     .defaults = defaults,

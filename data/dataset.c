@@ -12,6 +12,8 @@
 
 #define FORMAT_VERSION 1
 #define NAME_SIZE 16 /* of "#4294967295" */
+#define RULE_SIZE 256
+#define LABELS_AT_MOST 65536
 
 struct tsr_dataset {
     struct tsr_h5 *file;
@@ -22,6 +24,10 @@ struct tsr_dataset {
     size_t part_n[4];
     char **names;   /* one block; NULL: not asked for yet, or none */
     char *numbered; /* [n][NAME_SIZE], where the file has no names */
+
+    size_t label_count; /* 0: no label maps */
+    char **label_names; /* [label_count], one block */
+    char label_rule[RULE_SIZE];
 };
 
 /* ---- splits ---------------------------------------------------------------------------------- */
@@ -77,6 +83,92 @@ const uint32_t *tsr_dataset_split(const struct tsr_dataset *dataset, enum tsr_sp
                                   size_t *n) {
     *n = dataset->part_n[split];
     return dataset->part[split];
+}
+
+/* ---- label maps ------------------------------------------------------------------------------ */
+
+static enum tsr_status check_label_shape(const struct tsr_dataset *dataset, size_t rank,
+                                         const size_t *dims, enum tsr_h5_type type,
+                                         struct tsr_error *err) {
+    const char *path = tsr_h5_path(dataset->file);
+    if (type == TSR_H5_F32 || type == TSR_H5_F64)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /labels holds floats; labels are integers",
+                         path);
+    if (rank != 3)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /labels has rank %zu; expected [N,H,W]", path,
+                         rank);
+    if (dims[0] != dataset->n || dims[1] != dataset->height || dims[2] != dataset->width)
+        return TSR_ERROR(err, TSR_ERR_FORMAT,
+                         "%s: /labels has shape [%zu,%zu,%zu]; expected [%zu,%zu,%zu] as /images",
+                         path, dims[0], dims[1], dims[2], dataset->n, dataset->height,
+                         dataset->width);
+    return TSR_OK;
+}
+
+static enum tsr_status read_label_count(struct tsr_dataset *dataset, struct tsr_error *err) {
+    int64_t count;
+    TSR_TRY(tsr_h5_read_attr_i64(dataset->file, "/labels", "count", &count, err));
+    if (count < 1 || count > LABELS_AT_MOST)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /labels@count is %lld; expected 1..%d",
+                         tsr_h5_path(dataset->file), (long long)count, LABELS_AT_MOST);
+    if (dataset->label_names && (size_t)count != dataset->label_count)
+        return TSR_ERROR(err, TSR_ERR_FORMAT,
+                         "%s: /labels@count is %lld, but /labels@label_names has %zu",
+                         tsr_h5_path(dataset->file), (long long)count, dataset->label_count);
+    dataset->label_count = (size_t)count;
+    return TSR_OK;
+}
+
+static enum tsr_status find_largest_label(struct tsr_dataset *dataset, struct tsr_error *err) {
+    void *memory;
+    size_t area = dataset->height * dataset->width;
+    uint16_t largest = 0;
+    TSR_TRY(tsr_alloc(&memory, area, sizeof(uint16_t), "label map", err));
+    const uint16_t *labels = memory;
+    enum tsr_status status = TSR_OK;
+    dataset->label_count = LABELS_AT_MOST;
+    for (size_t i = 0; i < dataset->n && status == TSR_OK; i++) {
+        status = tsr_dataset_read_labels(dataset, i, memory, err);
+        for (size_t k = 0; k < area && status == TSR_OK; k++)
+            if (labels[k] > largest) largest = labels[k];
+    }
+    dataset->label_count = (size_t)largest + 1;
+    free(memory);
+    return status;
+}
+
+static enum tsr_status number_labels(struct tsr_dataset *dataset, struct tsr_error *err) {
+    void *memory;
+    size_t n = dataset->label_count;
+    TSR_TRY(tsr_alloc(&memory, n, sizeof(char *) + NAME_SIZE, "label names", err));
+    dataset->label_names = memory;
+    char *text = (char *)(dataset->label_names + n);
+    for (size_t i = 0; i < n; i++, text += NAME_SIZE) {
+        (void)snprintf(text, NAME_SIZE, "#%u", (unsigned)i);
+        dataset->label_names[i] = text;
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status load_labels(struct tsr_dataset *dataset, struct tsr_error *err) {
+    struct tsr_h5 *f = dataset->file;
+    size_t rank, dims[TSR_H5_MAX_RANK];
+    enum tsr_h5_type type;
+    if (!tsr_h5_exists(f, "/labels")) return TSR_OK;
+    /* What is no array of numbers, a group say, is no label map either. */
+    if (tsr_h5_shape(f, "/labels", &rank, dims, &type, NULL) != TSR_OK || rank < 3) return TSR_OK;
+    TSR_TRY(check_label_shape(dataset, rank, dims, type, err));
+    (void)snprintf(dataset->label_rule, RULE_SIZE, "labels");
+    if (tsr_h5_has_attr(f, "/labels", "rule"))
+        TSR_TRY(tsr_h5_read_attr_str(f, "/labels", "rule", dataset->label_rule, RULE_SIZE, err));
+    if (tsr_h5_has_attr(f, "/labels", "label_names"))
+        TSR_TRY(tsr_h5_read_attr_strings(f, "/labels", "label_names", &dataset->label_count,
+                                         &dataset->label_names, err));
+    if (tsr_h5_has_attr(f, "/labels", "count"))
+        TSR_TRY(read_label_count(dataset, err));
+    else if (!dataset->label_names)
+        TSR_TRY(find_largest_label(dataset, err));
+    return dataset->label_names ? TSR_OK : number_labels(dataset, err);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -143,6 +235,7 @@ enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
     TSR_CHECK(check_format(dataset->file, err));
     TSR_CHECK(check_images(dataset, err));
     TSR_CHECK(load_splits(dataset, err));
+    TSR_CHECK(load_labels(dataset, err));
     *out = dataset;
     dataset = NULL;
 done:
@@ -156,6 +249,7 @@ void tsr_dataset_close(struct tsr_dataset *dataset) {
     free(dataset->order);
     free(dataset->names);
     free(dataset->numbered);
+    free(dataset->label_names);
     free(dataset);
 }
 
@@ -206,4 +300,37 @@ const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index) {
     if (!dataset->names && !dataset->numbered) load_names(dataset);
     if (dataset->names) return dataset->names[index];
     return dataset->numbered ? dataset->numbered + index * NAME_SIZE : "#?";
+}
+
+bool tsr_dataset_has_labels(const struct tsr_dataset *dataset) {
+    return dataset->label_count > 0;
+}
+
+size_t tsr_dataset_label_count(const struct tsr_dataset *dataset) {
+    return dataset->label_count;
+}
+
+const char *tsr_dataset_label_name(const struct tsr_dataset *dataset, size_t i) {
+    return i < dataset->label_count ? dataset->label_names[i] : "#?";
+}
+
+const char *tsr_dataset_label_rule(const struct tsr_dataset *dataset) {
+    return dataset->label_count > 0 ? dataset->label_rule : NULL;
+}
+
+enum tsr_status tsr_dataset_read_labels(struct tsr_dataset *dataset, size_t index, uint16_t *out,
+                                        struct tsr_error *err) {
+    const size_t dims[3] = {dataset->n, dataset->height, dataset->width};
+    if (dataset->label_count == 0)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: has no label maps (/labels [N,H,W])",
+                         tsr_h5_path(dataset->file));
+    TSR_TRY(tsr_h5_read_item(dataset->file, "/labels", TSR_H5_U16, 3, dims, index, out, err));
+    for (size_t i = 0; i < dims[1] * dims[2]; i++)
+        if (out[i] >= dataset->label_count)
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: /labels has %u at row %zu, column %zu of image %zu (%s); labels "
+                             "are 0..%zu",
+                             tsr_h5_path(dataset->file), out[i], i / dims[2], i % dims[2], index,
+                             tsr_dataset_name(dataset, index), dataset->label_count - 1);
+    return TSR_OK;
 }

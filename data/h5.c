@@ -84,7 +84,8 @@ static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct 
     void *memory;
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
     *out = memory;
-    **out = (struct tsr_h5){.id = H5I_INVALID_HID, .recent.id = H5I_INVALID_HID};
+    **out = (struct tsr_h5){
+        .id = H5I_INVALID_HID, .recent.id = H5I_INVALID_HID, .earlier.id = H5I_INVALID_HID};
     (*out)->path = strdup(path);
     if ((*out)->path) return TSR_OK;
     free(*out);
@@ -92,17 +93,20 @@ static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct 
     return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: cannot allocate its name", path);
 }
 
-enum tsr_status tsr_h5_forget(struct tsr_h5 *file, struct tsr_error *err) {
-    hid_t id = file->recent.id;
-    char *name = file->recent.name;
-    file->recent = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
+enum tsr_status tsr_h5_forget(const struct tsr_h5 *file, struct tsr_h5_dataset *dataset,
+                              struct tsr_error *err) {
+    hid_t id = dataset->id;
+    char *name = dataset->name;
+    *dataset = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
     enum tsr_status status = tsr_h5_shut(file, name, id, TSR_OK, err);
     free(name);
     return status;
 }
 
 static enum tsr_status close_file(struct tsr_h5 *file, struct tsr_error *err) {
-    enum tsr_status status = tsr_h5_forget(file, err);
+    enum tsr_status status = tsr_h5_forget(file, &file->recent, err);
+    enum tsr_status earlier = tsr_h5_forget(file, &file->earlier, status == TSR_OK ? err : NULL);
+    if (status == TSR_OK) status = earlier;
     hid_t id = file->id;
     file->id = H5I_INVALID_HID;
     if (id >= 0 && H5Fclose(id) < 0 && status == TSR_OK)

@@ -92,6 +92,17 @@ TSR_API enum tsr_status tsr_h5_write_strings(struct tsr_h5 *file, const char *ob
 TSR_API enum tsr_status tsr_h5_read_strings(struct tsr_h5 *file, const char *object, size_t *n,
                                             char ***out, struct tsr_error *err) TSR_MUST_USE;
 
+/* The same as an attribute, of 1 to TSR_H5_MAX_ATTR_STRINGS strings: HDF5 keeps attributes within
+ * 64 KiB. Any file of others is read with up to 65536; a single string is an array of one. */
+#define TSR_H5_MAX_ATTR_STRINGS 4000
+TSR_API enum tsr_status tsr_h5_write_attr_strings(struct tsr_h5 *file, const char *object,
+                                                  const char *name, size_t n,
+                                                  const char *const *strings,
+                                                  struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_read_attr_strings(struct tsr_h5 *file, const char *object,
+                                                 const char *name, size_t *n, char ***out,
+                                                 struct tsr_error *err) TSR_MUST_USE;
+
 /* Scalar attributes. Integers and floats are converted; a string attribute is truncated never: too
  * long for `size` is an error. `object` "/" is the file itself. */
 TSR_API enum tsr_status tsr_h5_write_attr_i64(struct tsr_h5 *file, const char *object,

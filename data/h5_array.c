@@ -198,9 +198,12 @@ done:
 /* Makes `object` the recent dataset. */
 static enum tsr_status use(struct tsr_h5 *file, const char *object, struct tsr_error *err) {
     if (file->recent.name && strcmp(file->recent.name, object) == 0) return TSR_OK;
-    struct tsr_h5_dataset dataset;
-    TSR_TRY(tsr_h5_forget(file, err));
-    TSR_TRY(open_dataset(file, object, &dataset, err));
+    struct tsr_h5_dataset dataset = file->earlier;
+    if (!dataset.name || strcmp(dataset.name, object) != 0) {
+        TSR_TRY(tsr_h5_forget(file, &file->earlier, err));
+        TSR_TRY(open_dataset(file, object, &dataset, err));
+    }
+    file->earlier = file->recent;
     file->recent = dataset;
     return TSR_OK;
 }

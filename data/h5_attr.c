@@ -42,28 +42,37 @@ static enum tsr_status close_attribute(const struct tsr_h5 *file, const struct a
     return tsr_h5_shut(file, attribute->label.text, attribute->id, status, err);
 }
 
-/* Opens an attribute of one element. To be closed whether this succeeds or not. */
-static enum tsr_status open_attribute(struct tsr_h5 *file, const char *object, const char *name,
-                                      struct attribute *out, struct tsr_error *err) {
+/* Opens an attribute of any shape. All to be closed whether this succeeds or not. */
+static enum tsr_status open_any(struct tsr_h5 *file, const char *object, const char *name,
+                                struct attribute *out, hid_t *space, size_t *n,
+                                struct tsr_error *err) {
     *out = (struct attribute){H5I_INVALID_HID, H5I_INVALID_HID, H5T_NO_CLASS, label(object, name)};
+    *space = H5I_INVALID_HID;
     const char *text = out->label.text;
     if (!has_attr(file, object, name))
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, text, "is missing");
     out->id = H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT);
     if (out->id < 0) return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, text, "cannot be opened");
     out->type = H5Aget_type(out->id);
-    hid_t space = H5Aget_space(out->id);
-    hssize_t n = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
-    if (out->type < 0 || n < 0) {
-        enum tsr_status status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, text, "cannot be opened");
-        return tsr_h5_shut(file, text, space, status, err);
-    }
-    TSR_TRY(tsr_h5_shut(file, text, space, TSR_OK, err));
-    if (n != 1)
-        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, text, "has %lld values; expected one",
-                          (long long)n);
+    *space = H5Aget_space(out->id);
+    hssize_t points = *space < 0 ? -1 : H5Sget_simple_extent_npoints(*space);
+    if (out->type < 0 || points < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, text, "cannot be opened");
     out->class = H5Tget_class(out->type);
+    *n = (size_t)points;
     return TSR_OK;
+}
+
+/* Opens an attribute of one element. To be closed whether this succeeds or not. */
+static enum tsr_status open_attribute(struct tsr_h5 *file, const char *object, const char *name,
+                                      struct attribute *out, struct tsr_error *err) {
+    size_t n = 0;
+    hid_t space;
+    enum tsr_status status = open_any(file, object, name, out, &space, &n, err);
+    if (status == TSR_OK && n != 1)
+        status = TSR_H5_BAD(err, TSR_ERR_FORMAT, file, out->label.text,
+                            "has %zu values; expected one", n);
+    return tsr_h5_shut(file, out->label.text, space, status, err);
 }
 
 /* ---- attributes: writing --------------------------------------------------------------------- */
@@ -83,28 +92,30 @@ static enum tsr_status ensure_object(struct tsr_h5 *file, const char *object,
     return tsr_h5_shut(file, object, links, status, err);
 }
 
-static enum tsr_status write_attr(struct tsr_h5 *file, const char *object, const char *name,
-                                  hid_t stored, hid_t given, const void *value,
-                                  struct tsr_error *err) {
-    enum tsr_status status;
+static enum tsr_status replace_attr(struct tsr_h5 *file, const char *object, const char *name,
+                                    hid_t stored, hid_t given, hid_t space, const void *value,
+                                    struct tsr_error *err) {
     struct label text = label(object, name);
-    hid_t space = H5I_INVALID_HID, attribute = H5I_INVALID_HID;
-    TSR_CHECK(tsr_h5_check_writable(file, text.text, err));
-    TSR_CHECK(ensure_object(file, object, err));
-    if (has_attr(file, object, name) &&
-        H5Adelete_by_name(file->id, object, name, H5P_DEFAULT) < 0) {
-        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, text.text, "cannot be replaced");
-        goto done;
-    }
-    space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5I_INVALID_HID;
+    enum tsr_status status = TSR_OK;
+    TSR_TRY(tsr_h5_check_writable(file, text.text, err));
+    TSR_TRY(ensure_object(file, object, err));
+    if (has_attr(file, object, name) && H5Adelete_by_name(file->id, object, name, H5P_DEFAULT) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, text.text, "cannot be replaced");
     if (space >= 0)
         attribute = H5Acreate_by_name(file->id, object, name, stored, space, H5P_DEFAULT,
                                       H5P_DEFAULT, H5P_DEFAULT);
     if (attribute < 0 || H5Awrite(attribute, given, value) < 0)
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, text.text, "cannot be written");
-done:
-    status = tsr_h5_shut(file, text.text, space, status, err);
     return tsr_h5_shut(file, text.text, attribute, status, err);
+}
+
+static enum tsr_status write_attr(struct tsr_h5 *file, const char *object, const char *name,
+                                  hid_t stored, hid_t given, const void *value,
+                                  struct tsr_error *err) {
+    hid_t space = H5Screate(H5S_SCALAR);
+    enum tsr_status status = replace_attr(file, object, name, stored, given, space, value, err);
+    return tsr_h5_shut(file, object, space, status, err);
 }
 
 enum tsr_status tsr_h5_write_attr_i64(struct tsr_h5 *file, const char *object, const char *name,
@@ -279,7 +290,7 @@ enum tsr_status tsr_h5_read_attr_str(struct tsr_h5 *file, const char *object, co
     TSR_H5_QUIETLY(read_attr_str(file, object, name, out, size, err));
 }
 
-/* ---- arrays of strings ----------------------------------------------------------------------- */
+/* ---- datasets of strings --------------------------------------------------------------------- */
 
 static enum tsr_status write_strings(struct tsr_h5 *file, const char *object, size_t n,
                                      const char *const *strings, struct tsr_error *err) {
@@ -450,4 +461,91 @@ done:
 enum tsr_status tsr_h5_read_strings(struct tsr_h5 *file, const char *object, size_t *n, char ***out,
                                     struct tsr_error *err) {
     TSR_H5_QUIETLY(read_strings(file, object, n, out, err));
+}
+
+/* ---- attributes: arrays of strings ----------------------------------------------------------- */
+
+static enum tsr_status write_attr_strings(struct tsr_h5 *file, const char *object, const char *name,
+                                          size_t n, const char *const *strings,
+                                          struct tsr_error *err) {
+    hsize_t extent = n;
+    hid_t type, space = H5I_INVALID_HID;
+    if (n < 1 || n > TSR_H5_MAX_ATTR_STRINGS)
+        return TSR_H5_BAD(err, TSR_ERR_UNSUPPORTED, file, label(object, name).text,
+                          "has %zu strings; an attribute stores 1 to %d", n,
+                          TSR_H5_MAX_ATTR_STRINGS);
+    enum tsr_status status = tsr_h5_utf8_type(file, object, &type, err);
+    if (status == TSR_OK) space = H5Screate_simple(1, &extent, NULL);
+    if (status == TSR_OK)
+        status = replace_attr(file, object, name, type, type, space, strings, err);
+    status = tsr_h5_shut(file, object, space, status, err);
+    return tsr_h5_shut(file, object, type, status, err);
+}
+
+enum tsr_status tsr_h5_write_attr_strings(struct tsr_h5 *file, const char *object, const char *name,
+                                          size_t n, const char *const *strings,
+                                          struct tsr_error *err) {
+    TSR_H5_WRITING(file, err, write_attr_strings(file, object, name, n, strings, err));
+}
+
+/* Reads all strings of an attribute at once: it is small. */
+static enum tsr_status read_all(const struct tsr_h5 *file, const struct attribute *attribute,
+                                hid_t space, struct strings *s, struct tsr_error *err) {
+    const char *text = attribute->label.text;
+    enum tsr_status status = TSR_OK;
+    s->variable = H5Tis_variable_str(s->type) > 0;
+    s->width = s->variable ? sizeof(char *) : H5Tget_size(s->type);
+    s->at = calloc(s->n, sizeof *s->at);
+    s->block = calloc(s->n, s->width);
+    if (!s->at || !s->block)
+        return TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, text, "has %zu strings", s->n);
+    if (H5Aread(attribute->id, s->type, s->block) < 0)
+        return TSR_H5_FAIL(err, tsr_h5_blame(file), file, text, "cannot be read");
+    for (size_t i = 0; i < s->n && status == TSR_OK; i++) {
+        const char *string = s->variable ? ((char **)s->block)[i] : (char *)s->block + i * s->width;
+        status = keep_string(file, text, s, i, string ? string : "", err);
+    }
+    if (s->variable && H5Dvlen_reclaim(s->type, space, H5P_DEFAULT, s->block) < 0 &&
+        status == TSR_OK)
+        status = TSR_H5_FAIL(err, tsr_h5_blame(file), file, text, "cannot be read");
+    return status;
+}
+
+static enum tsr_status read_attr_strings(struct tsr_h5 *file, const char *object, const char *name,
+                                         size_t *n, char ***out, struct tsr_error *err) {
+    enum tsr_status status;
+    struct attribute attribute;
+    struct strings s = {
+        .dataset = H5I_INVALID_HID, .space = H5I_INVALID_HID, .type = H5I_INVALID_HID};
+    *n = 0;
+    *out = NULL;
+    TSR_CHECK(open_any(file, object, name, &attribute, &s.space, &s.n, err));
+    const char *text = attribute.label.text;
+    if (attribute.class != H5T_STRING || H5Sget_simple_extent_ndims(s.space) > 1 || s.n < 1 ||
+        s.n > UINT16_MAX + 1u) {
+        status =
+            TSR_H5_BAD(err, TSR_ERR_FORMAT, file, text, "is not an array of 1 to 65536 strings");
+        goto done;
+    }
+    TSR_CHECK(tsr_h5_string_type(file, text, attribute.type, &s.type, err));
+    TSR_CHECK(read_all(file, &attribute, s.space, &s, err));
+    TSR_CHECK(assemble(file, text, &s, out, err));
+    *n = s.n;
+done:
+    free(s.at);
+    free(s.text);
+    free(s.block);
+    status = tsr_h5_shut(file, object, s.type, status, err);
+    status = tsr_h5_shut(file, object, s.space, status, err);
+    status = close_attribute(file, &attribute, status, err);
+    if (status != TSR_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+enum tsr_status tsr_h5_read_attr_strings(struct tsr_h5 *file, const char *object, const char *name,
+                                         size_t *n, char ***out, struct tsr_error *err) {
+    TSR_H5_QUIETLY(read_attr_strings(file, object, name, n, out, err));
 }

@@ -9,7 +9,8 @@
 
 #include "data/h5.h"
 
-/* The dataset used last stays open: a training run reads one image after the other from it. */
+/* The two datasets used last stay open: a training run reads one image after the other, and one
+ * label map after the other. */
 struct tsr_h5_dataset {
     hid_t id;
     char *name;
@@ -23,7 +24,7 @@ struct tsr_h5 {
     char *path;
     char *temp;      /* where a file being written is; NULL for one being read */
     int write_error; /* errno of the first failure to write it (h5_driver.h) */
-    struct tsr_h5_dataset recent;
+    struct tsr_h5_dataset recent, earlier; /* the one used last, the one used before it */
 };
 
 /* HDF5 prints its errors unless told otherwise. Each public function is one call of another between
@@ -68,7 +69,9 @@ enum tsr_status tsr_h5_blame(const struct tsr_h5 *file);
 enum tsr_status tsr_h5_shut(const struct tsr_h5 *file, const char *object, hid_t id,
                             enum tsr_status status, struct tsr_error *err);
 
-enum tsr_status tsr_h5_forget(struct tsr_h5 *file, struct tsr_error *err);
+/* Closes one of the datasets that are kept open. */
+enum tsr_status tsr_h5_forget(const struct tsr_h5 *file, struct tsr_h5_dataset *dataset,
+                              struct tsr_error *err);
 bool tsr_h5_find(struct tsr_h5 *file, const char *object);
 
 /* Properties for creating links: missing groups on the way are made. */

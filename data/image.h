@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * 8-bit images: decode (JPEG, PNG, BMP, PNM through stb_image), fit to a size, write PNG.
+ * 8-bit images: decode (JPEG, PNG, BMP, PNM through stb_image), fit to a size, write PNG. Label
+ * maps: decode (PNG, PGM), fit as the images they belong to.
  */
 #ifndef TSR_DATA_IMAGE_H
 #define TSR_DATA_IMAGE_H
@@ -34,6 +35,25 @@ TSR_API enum tsr_status tsr_image_create(struct tsr_image *out, size_t height, s
 /* Frees the pixels and zeroes the struct; NULL and an empty image are fine. */
 TSR_API void tsr_image_clear(struct tsr_image *image);
 
+/* Of a label map: which object, class or region each pixel belongs to. */
+struct tsr_label_map {
+    size_t height, width;
+    uint16_t *labels; /* [height, width], owned */
+};
+
+/* Decodes a label map exactly: a PNG that is grey (of 1 to 16 bits; alpha is dropped) or has a
+ * palette (the labels are the indices), or a binary PGM (values as they are, whatever its maximum).
+ * Errors as tsr_image_read(); TSR_ERR_FORMAT also for colours, and for JPEG, which keeps no exact
+ * values. Any thread. */
+TSR_API enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
+                                           struct tsr_error *err) TSR_MUST_USE;
+/* Frees the labels and zeroes the struct; NULL and an empty map are fine. */
+TSR_API void tsr_label_map_clear(struct tsr_label_map *map);
+
+/* Internal to data/: TSR_ERR_FORMAT unless sides and area are within the limits above. */
+enum tsr_status tsr_image_check_sides(const char *name, size_t height, size_t width,
+                                      struct tsr_error *err);
+
 enum tsr_fit {
     TSR_FIT_CROP,   /* centre crop; an image smaller than the target is an error */
     TSR_FIT_COVER,  /* scale so that the target is just covered, then centre crop */
@@ -56,6 +76,12 @@ TSR_API size_t tsr_fit_count(const struct tsr_image *image, enum tsr_fit fit, si
 TSR_API enum tsr_status tsr_fit_apply(const struct tsr_image *image, enum tsr_fit fit, size_t index,
                                       size_t height, size_t width, uint8_t *out,
                                       struct tsr_error *err) TSR_MUST_USE;
+
+/* The same of a label map: out [height, width] are the labels of what tsr_fit_apply() makes of an
+ * image of the size of the map. Where it scales, each is the label at the pixel's centre. */
+TSR_API enum tsr_status tsr_fit_labels(const struct tsr_label_map *map, enum tsr_fit fit,
+                                       size_t index, size_t height, size_t width, uint16_t *out,
+                                       struct tsr_error *err) TSR_MUST_USE;
 
 /* Writes a PNG (8-bit grey or RGB) to a temporary name beside `path`, then renames: `path` holds
  * the whole picture or what it held before. */

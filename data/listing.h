@@ -21,9 +21,10 @@ void tsr_pool_free(struct tsr_pool *pool);
 #define TSR_UNDECIDED 3
 
 struct tsr_listed {
-    const char *path; /* to open it */
-    const char *name; /* relative to its source: the end of `path` */
-    uint8_t split;    /* enum tsr_split by a folder's name, or TSR_UNDECIDED */
+    const char *path;   /* to open it */
+    const char *name;   /* relative to its source: the end of `path` */
+    uint8_t split;      /* enum tsr_split by a folder's name, or TSR_UNDECIDED */
+    const char *labels; /* path of its label map; NULL: not looked for */
 };
 
 struct tsr_listing {
@@ -37,6 +38,9 @@ struct tsr_listing {
 enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
                                 struct tsr_error *err) TSR_MUST_USE;
 void tsr_listing_clear(struct tsr_listing *listing);
+
+/* Cuts blanks from both ends of a line, in place. */
+char *tsr_trim(char *text);
 
 /* The last component of a path. */
 const char *tsr_last_component(const char *path);

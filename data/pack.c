@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "base/version.h"
 #include "data/h5.h"
-#include "data/listing.h"
+#include "data/label_files.h"
 
 #ifdef _OPENMP
 #define OMP(directive) _Pragma(#directive)
@@ -22,12 +22,27 @@
 
 #define MAX_THREADS 4096
 #define BLOCK_BYTES ((size_t)16 << 20)
+#define LABELS_WITHOUT_NAMES 256
+#define LABELS_AT_MOST 65536
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
 void tsr_pack_config_default(struct tsr_pack_config *config) {
     *config = (struct tsr_pack_config){
         .fit = TSR_FIT_CROP, .channels = 3, .split = {0.8, 0.1, 0.1}, .deflate = 0};
+}
+
+static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_error *err) {
+    if (c->labels && c->label_image)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "label maps come from files or from a rule, not from both");
+    if (c->label_names && !c->labels)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "label names are given, but no label maps");
+    if (c->label_image && (!c->label_rule || c->label_count < 1 || c->label_count > LABELS_AT_MOST))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "the rule of the labels is \"%s\" of %zu; it is a text, and 1..%d labels",
+                         c->label_rule ? c->label_rule : "", c->label_count, LABELS_AT_MOST);
+    return TSR_OK;
 }
 
 enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, struct tsr_error *err) {
@@ -55,7 +70,7 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
     if (config->threads > MAX_THREADS)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "threads is %zu; it is 0..%d", config->threads,
                          MAX_THREADS);
-    return TSR_OK;
+    return check_labels(config, err);
 }
 
 /* ---- which files, which split ---------------------------------------------------------------- */
@@ -123,6 +138,7 @@ static enum tsr_status list_files(const struct tsr_pack_config *config, const ch
                                   struct tsr_pack_report *report, struct tsr_error *err) {
     for (size_t i = 0; i < n_sources; i++)
         TSR_TRY(tsr_listing_add(listing, sources[i], err));
+    if (config->labels) TSR_TRY(tsr_label_files_hide(config->labels, listing, err));
     if (listing->n == 0)
         return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
                          "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm)",
@@ -130,6 +146,7 @@ static enum tsr_status list_files(const struct tsr_pack_config *config, const ch
     if (config->split_file) TSR_TRY(apply_split_file(config->split_file, listing, report, err));
     apply_limit(config->limit, listing);
     report->sources = listing->n;
+    if (config->labels) TSR_TRY(tsr_label_files_match(config->labels, listing, err));
     return apply_fractions(config, listing, err);
 }
 
@@ -142,6 +159,11 @@ struct job {
     size_t count;           /* images made of it */
     struct tsr_image whole; /* for tiles: they are cut when they are written */
     uint8_t *pixels;        /* [height, width, channels], else */
+
+    uint16_t *labels;   /* [count, height, width], if there are any */
+    size_t labels_room; /* for as many maps */
+    uint16_t largest;   /* label */
+    bool fatal;         /* it is the labels that failed */
 };
 
 struct block {
@@ -159,28 +181,125 @@ struct packer {
     struct block blocks[2]; /* one being decoded, one being written */
     uint8_t *tile;          /* [height, width, channels] */
 
+    bool has_labels;
+    struct tsr_label_names names_of_labels;
+    size_t label_bound; /* labels are below it */
+    uint16_t largest;   /* of those written */
+
     uint8_t *splits;    /* [capacity], of the images written */
     const char **names; /* [capacity] */
     size_t capacity;
 };
 
-static enum tsr_status fit(const struct packer *p, const char *path, struct job *job,
+static enum tsr_status check_label_bound(const struct packer *p, const char *path,
+                                         const struct tsr_label_map *map, struct tsr_error *err) {
+    const char *names = p->config->label_names;
+    for (size_t i = 0; i < map->height * map->width; i++)
+        if (map->labels[i] >= p->label_bound)
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: has the label %u at row %zu, column %zu; %s%s labels 0..%zu",
+                             path, map->labels[i], i / map->width, i % map->width,
+                             names ? names : "without names there are", names ? " names the" : "",
+                             p->label_bound - 1);
+    return TSR_OK;
+}
+
+/* The labels of a file, cut and scaled as the image was. */
+static enum tsr_status read_labels(const struct packer *p, const struct tsr_listed *item,
+                                   struct job *job, struct tsr_error *err) {
+    enum tsr_status status;
+    const struct tsr_pack_config *c = p->config;
+    const struct tsr_image *image = &job->whole;
+    struct tsr_label_map map;
+    TSR_TRY(tsr_label_map_read(item->labels, &map, err));
+    if (map.height != image->height || map.width != image->width) {
+        status = TSR_ERROR(err, TSR_ERR_SHAPE,
+                           "%s: is %zux%zu (height x width); its image %s is %zux%zu", item->labels,
+                           map.height, map.width, item->path, image->height, image->width);
+        goto done;
+    }
+    TSR_CHECK(check_label_bound(p, item->labels, &map, err));
+    for (size_t k = 0; k < job->count; k++)
+        TSR_CHECK(tsr_fit_labels(&map, c->fit, k, c->height, c->width,
+                                 job->labels + k * c->height * c->width, err));
+done:
+    tsr_label_map_clear(&map);
+    return status;
+}
+
+static enum tsr_status call_for_labels(const struct packer *p, const uint8_t *pixels,
+                                       uint16_t *labels, struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    TSR_TRY(c->label_image(c->label_user, pixels, c->height, c->width, c->channels, labels, err));
+    for (size_t i = 0; i < c->height * c->width; i++)
+        if (labels[i] >= p->label_bound)
+            return TSR_ERROR(err, TSR_ERR_ARGUMENT, "the rule \"%s\" gave the label %u of %zu",
+                             c->label_rule, labels[i], p->label_bound);
+    return TSR_OK;
+}
+
+/* The labels that the rule finds in each image made of the source. */
+static enum tsr_status find_labels(const struct packer *p, const struct tsr_listed *item,
+                                   struct job *job, struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    enum tsr_status status = TSR_OK;
+    void *tile;
+    if (c->fit != TSR_FIT_TILE) {
+        status = call_for_labels(p, job->pixels, job->labels, err);
+    } else {
+        TSR_TRY(tsr_alloc(&tile, p->image_size, 1, "tile", err));
+        for (size_t k = 0; k < job->count && status == TSR_OK; k++) {
+            status = tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, tile, err);
+            if (status == TSR_OK)
+                status = call_for_labels(p, tile, job->labels + k * c->height * c->width, err);
+        }
+        free(tile);
+    }
+    if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
+    return status;
+}
+
+static enum tsr_status label(const struct packer *p, const struct tsr_listed *item, struct job *job,
+                             struct tsr_error *err) {
+    size_t area = p->config->height * p->config->width;
+    if (job->labels_room < job->count) {
+        void *memory;
+        TSR_TRY(tsr_alloc(&memory, job->count, area * sizeof *job->labels, item->path, err));
+        free(job->labels);
+        job->labels = memory;
+        job->labels_room = job->count;
+    }
+    TSR_TRY(p->config->labels ? read_labels(p, item, job, err) : find_labels(p, item, job, err));
+    job->largest = 0;
+    for (size_t i = 0; i < job->count * area; i++)
+        if (job->labels[i] > job->largest) job->largest = job->labels[i];
+    return TSR_OK;
+}
+
+static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item, struct job *job,
                            struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
-    TSR_TRY(tsr_image_read(path, c->channels, &job->whole, err));
+    TSR_TRY(tsr_image_read(item->path, c->channels, &job->whole, err));
     job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
-    if (job->count > 0 && c->fit == TSR_FIT_TILE) return TSR_OK;
-    enum tsr_status status =
-        tsr_fit_apply(&job->whole, c->fit, 0, c->height, c->width, job->pixels, err);
-    if (status != TSR_OK) tsr_error_prefix(err, "%s", path);
-    tsr_image_clear(&job->whole);
+    enum tsr_status status = TSR_OK;
+    bool tiles = job->count > 0 && c->fit == TSR_FIT_TILE;
+    if (!tiles) {
+        status = tsr_fit_apply(&job->whole, c->fit, 0, c->height, c->width, job->pixels, err);
+        if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
+    }
+    if (status == TSR_OK && p->has_labels) {
+        status = label(p, item, job, err);
+        job->fatal = status != TSR_OK;
+    }
+    if (!tiles || status != TSR_OK) tsr_image_clear(&job->whole);
     return status;
 }
 
 static void decode(const struct packer *p, size_t first, size_t i, struct job *job) {
     job->err = (struct tsr_error){0};
     job->count = 0;
-    job->status = fit(p, p->listing.items[first + i].path, job, &job->err);
+    job->fatal = false;
+    job->status = fit(p, &p->listing.items[first + i], job, &job->err);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -201,7 +320,8 @@ static enum tsr_status reserve(struct packer *p, struct tsr_error *err) {
 }
 
 static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item, size_t tile,
-                                 const uint8_t *pixels, struct tsr_error *err) {
+                                 const uint8_t *pixels, const uint16_t *labels,
+                                 struct tsr_error *err) {
     size_t at = p->report->images;
     const char *name = item->name;
     TSR_TRY(reserve(p, err));
@@ -213,6 +333,7 @@ static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item
         name = numbered;
     }
     TSR_TRY(tsr_h5_append(p->file, "/images", TSR_H5_U8, 1, pixels, err));
+    if (labels) TSR_TRY(tsr_h5_append(p->file, "/labels", TSR_H5_U16, 1, labels, err));
     p->names[at] = name;
     p->splits[at] = item->split;
     p->report->per_split[item->split]++;
@@ -222,7 +343,7 @@ static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item
 
 static enum tsr_status skip(struct packer *p, const char *path, const struct job *job,
                             struct tsr_error *err) {
-    if (p->config->strict || job->status == TSR_ERR_NO_MEMORY) {
+    if (p->config->strict || job->fatal || job->status == TSR_ERR_NO_MEMORY) {
         if (err) *err = job->err;
         return job->status;
     }
@@ -240,10 +361,13 @@ static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item
                                  const struct job *job, struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
     if (job->status != TSR_OK) return skip(p, item->path, job, err);
-    if (c->fit != TSR_FIT_TILE) return add_image(p, item, 0, job->pixels, err);
+    const uint16_t *labels = p->has_labels ? job->labels : NULL;
+    if (labels && job->largest > p->largest) p->largest = job->largest;
+    if (c->fit != TSR_FIT_TILE) return add_image(p, item, 0, job->pixels, labels, err);
     for (size_t k = 0; k < job->count; k++) {
         TSR_TRY(tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, p->tile, err));
-        TSR_TRY(add_image(p, item, k, p->tile, err));
+        TSR_TRY(add_image(p, item, k, p->tile, labels, err));
+        if (labels) labels += c->height * c->width;
     }
     return TSR_OK;
 }
@@ -303,7 +427,8 @@ static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
     bool tiles = c->fit == TSR_FIT_TILE;
     p->threads = tsr_thread_count(c->threads);
-    p->per_block = block_size(p->threads, tiles ? SIZE_MAX : p->image_size);
+    size_t labels = p->has_labels ? c->height * c->width * sizeof(uint16_t) : 0;
+    p->per_block = block_size(p->threads, tiles ? SIZE_MAX : p->image_size + labels);
     TSR_TRY(tsr_alloc(&memory, tiles ? p->image_size : 1, 1, "tile", err));
     p->tile = memory;
     for (int b = 0; b < 2; b++) {
@@ -322,12 +447,14 @@ static void free_packer(struct packer *p) {
         for (size_t i = 0; p->blocks[b].jobs && i < p->per_block; i++) {
             tsr_image_clear(&p->blocks[b].jobs[i].whole);
             free(p->blocks[b].jobs[i].pixels);
+            free(p->blocks[b].jobs[i].labels);
         }
         free(p->blocks[b].jobs);
     }
     free(p->tile);
     free(p->splits);
     free(p->names);
+    tsr_label_names_clear(&p->names_of_labels);
     tsr_listing_clear(&p->listing);
     tsr_h5_close(p->file);
 }
@@ -344,10 +471,45 @@ static enum tsr_status write_attributes(const struct packer *p, struct tsr_error
     TSR_TRY(tsr_h5_write_attr_str(f, "/", "fit", tsr_fit_name(c->fit), err));
     TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_fractions", split, err));
     if (c->split_file) TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_file", c->split_file, err));
+    if (c->labels) TSR_TRY(tsr_h5_write_attr_str(f, "/", "label_folder", c->labels, err));
+    if (c->label_names)
+        TSR_TRY(tsr_h5_write_attr_str(f, "/", "label_names_file", c->label_names, err));
     TSR_TRY(tsr_h5_write_attr_i64(f, "/", "limit", (int64_t)c->limit, err));
     TSR_TRY(tsr_h5_write_attr_i64(f, "/", "seed", (int64_t)c->seed, err));
     TSR_TRY(tsr_h5_write_attr_i64(f, "/", "sources", (int64_t)p->report->sources, err));
     return tsr_h5_write_attr_i64(f, "/", "skipped", (int64_t)p->report->skipped, err);
+}
+
+/* Label maps compress to a few percent, and faster than they are read: they always are. */
+static enum tsr_status create_labels(struct packer *p, struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    const size_t dims[3] = {0, c->height, c->width};
+    p->has_labels = c->labels || c->label_image;
+    if (!p->has_labels) return TSR_OK;
+    p->label_bound = c->label_image ? c->label_count : LABELS_WITHOUT_NAMES;
+    if (c->label_names) {
+        TSR_TRY(tsr_label_names_read(c->label_names, &p->names_of_labels, err));
+        p->label_bound = p->names_of_labels.n;
+    }
+    return tsr_h5_create_growing(p->file, "/labels", p->label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8,
+                                 3, dims, c->deflate ? c->deflate : 1, err);
+}
+
+static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    struct tsr_label_names *names = &p->names_of_labels;
+    if (!p->has_labels) return TSR_OK;
+    p->report->labels = p->label_bound;
+    if (c->labels && !c->label_names) {
+        p->report->labels = (size_t)p->largest + 1;
+        TSR_TRY(tsr_label_names_number(p->report->labels, names, err));
+    }
+    TSR_TRY(tsr_h5_write_attr_str(p->file, "/labels", "rule",
+                                  c->label_image ? c->label_rule : "labels", err));
+    TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "count", (int64_t)p->report->labels, err));
+    if (c->label_image) return TSR_OK;
+    return tsr_h5_write_attr_strings(p->file, "/labels", "label_names", names->n,
+                                     (const char *const *)names->names, err);
 }
 
 static enum tsr_status finish(struct packer *p, struct tsr_error *err) {
@@ -358,6 +520,7 @@ static enum tsr_status finish(struct packer *p, struct tsr_error *err) {
                          tsr_h5_path(p->file), p->report->sources);
     TSR_TRY(tsr_h5_write(p->file, "/split", TSR_H5_U8, 1, &n, p->splits, 0, err));
     TSR_TRY(tsr_h5_write_strings(p->file, "/names", n, p->names, err));
+    TSR_TRY(finish_labels(p, err));
     TSR_TRY(write_attributes(p, err));
     return tsr_h5_commit(p->file, err);
 }
@@ -377,6 +540,7 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
     TSR_CHECK(list_files(config, sources, n_sources, &p.listing, p.report, err));
     TSR_CHECK(tsr_h5_create(output, &p.file, err));
     TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
+    TSR_CHECK(create_labels(&p, err));
     /* No overflow: HDF5 has just accepted it as a chunk, that is less than 2^32. */
     p.image_size = config->height * config->width * config->channels;
     TSR_CHECK(allocate(&p, err));

@@ -23,6 +23,21 @@ struct tsr_pack_config {
     int deflate;    /* 0..9 */
     uint64_t seed;  /* of the random split: whole source files, never tiles of one, change side */
     size_t threads; /* 0: all */
+
+    /* Label maps, stored as /labels: from files, or from a function, or (both NULL) none. */
+    const char *labels;      /* folder of label maps (tsr_label_map_read()), of the size of their
+                                images, and found by their names (data/label_files.h) */
+    const char *label_names; /* file of names, which bound the labels; NULL: "0", "1", ... up to the
+                                largest found, at most 256 */
+    /* Writes the labels [height, width] of one stored image [height, width, channels]. Called from
+     * several threads at once, once for each image; the result must depend on the pixels alone. An
+     * error ends the run. */
+    enum tsr_status (*label_image)(void *user, const uint8_t *pixels, size_t height, size_t width,
+                                   size_t channels, uint16_t *labels, struct tsr_error *err);
+    void *label_user;
+    const char *label_rule; /* how label_image does it, say "segment 9 color" */
+    size_t label_count;     /* its labels are below it; 1..65536 */
+
     const char *command; /* stored as an attribute; NULL: none */
 };
 TSR_API void tsr_pack_config_default(struct tsr_pack_config *config); /* 0x0: must be set */
@@ -36,6 +51,7 @@ struct tsr_pack_report {
     size_t skipped;    /* unreadable, or too small for the fit */
     size_t not_listed; /* not named by the split file */
     size_t missing;    /* named by the split file, but not there */
+    size_t labels;     /* classes of the label maps; 0: no label maps */
     double seconds;
 };
 
@@ -52,7 +68,11 @@ struct tsr_pack_callbacks {
  * component train, val (or validation) or test below a source decides the split of what lies in it;
  * else split_file; else the fractions. Names stored are paths relative to their source folder
  * (tiles: "name#k"). `callbacks` may be NULL. Writes `output` atomically. Errors: no image found,
- * nothing left after skipping, bad split file (with line number), unwritable output. */
+ * nothing left after skipping, bad split file (with line number), unwritable output.
+ *
+ * Of label maps: .png .pgm .pnm below config->labels are no images, wherever they are found; an
+ * image without a label map is TSR_ERR_NOT_FOUND, a map of another size TSR_ERR_SHAPE, a map that
+ * cannot be decoded, or with a label that has no name, TSR_ERR_FORMAT, whether strict or not. */
 TSR_API enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
                                  size_t n_sources, const char *output,
                                  const struct tsr_pack_callbacks *callbacks,

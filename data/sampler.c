@@ -18,13 +18,15 @@
 
 struct slot {
     uint8_t *pixels;
+    uint16_t *labels; /* NULL: not asked for */
     uint32_t *index;
 };
 
 struct tsr_sampler {
     struct tsr_dataset *dataset;
     const uint32_t *split; /* [n], view of the dataset's */
-    size_t n, batch, image_size;
+    size_t n, batch, image_size, area;
+    bool labels;
     uint64_t seed;
     struct slot slots[SLOTS];
     double waited; /* used by the caller's thread only */
@@ -62,6 +64,9 @@ static enum tsr_status fill(struct tsr_sampler *s, struct slot *slot, struct tsr
         slot->index[i] = image_at(s, s->position);
         TSR_TRY(
             tsr_dataset_read(s->dataset, slot->index[i], slot->pixels + i * s->image_size, err));
+        if (s->labels)
+            TSR_TRY(tsr_dataset_read_labels(s->dataset, slot->index[i], slot->labels + i * s->area,
+                                            err));
     }
     return TSR_OK;
 }
@@ -115,6 +120,8 @@ static enum tsr_status check(const struct tsr_sampler *s, enum tsr_split split,
     if (s->n < 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: has no image in the split \"%s\"", path,
                          tsr_split_name(split));
+    if (s->labels && !tsr_dataset_has_labels(s->dataset))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: has no label maps (/labels [N,H,W])", path);
     if (__builtin_mul_overflow(first_batch, s->batch, &position) || position > UINT64_MAX / 2)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "cannot start at batch %llu of %zu images",
                          (unsigned long long)first_batch, s->batch);
@@ -130,6 +137,11 @@ static enum tsr_status allocate(struct tsr_sampler *s, struct tsr_error *err) {
     for (size_t i = 0; i < SLOTS; i++) {
         TSR_TRY(tsr_alloc(&memory, size, 1, "batch of images", err));
         s->slots[i].pixels = memory;
+        if (s->labels) {
+            TSR_TRY(tsr_alloc(&memory, s->batch, s->area * sizeof *s->slots[i].labels,
+                              "batch of label maps", err));
+            s->slots[i].labels = memory;
+        }
         TSR_TRY(tsr_alloc(&memory, s->batch, sizeof *s->slots[i].index, "batch of images", err));
         s->slots[i].index = memory;
     }
@@ -137,8 +149,8 @@ static enum tsr_status allocate(struct tsr_sampler *s, struct tsr_error *err) {
 }
 
 enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split split, size_t batch,
-                                   uint64_t seed, uint64_t first_batch, struct tsr_sampler **out,
-                                   struct tsr_error *err) {
+                                   uint64_t seed, uint64_t first_batch, bool labels,
+                                   struct tsr_sampler **out, struct tsr_error *err) {
     enum tsr_status status;
     void *memory;
     *out = NULL;
@@ -147,8 +159,9 @@ enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split s
     s->dataset = dataset;
     s->split = tsr_dataset_split(dataset, split, &s->n);
     s->batch = batch;
-    s->image_size =
-        tsr_dataset_height(dataset) * tsr_dataset_width(dataset) * tsr_dataset_channels(dataset);
+    s->area = tsr_dataset_height(dataset) * tsr_dataset_width(dataset);
+    s->image_size = s->area * tsr_dataset_channels(dataset);
+    s->labels = labels;
     s->seed = seed;
     s->position = first_batch * batch;  /* checked next */
     pthread_mutex_init(&s->lock, NULL); /* with default attributes these two cannot fail */
@@ -189,6 +202,7 @@ enum tsr_status tsr_sampler_next(struct tsr_sampler *s, struct tsr_image_batch *
                                         .width = tsr_dataset_width(s->dataset),
                                         .channels = tsr_dataset_channels(s->dataset),
                                         .pixels = slot->pixels,
+                                        .labels = slot->labels,
                                         .index = slot->index};
         s->taken++;
         pthread_cond_broadcast(&s->changed);
@@ -214,6 +228,7 @@ void tsr_sampler_free(struct tsr_sampler *s) {
     pthread_mutex_destroy(&s->lock);
     for (size_t i = 0; i < SLOTS; i++) {
         free(s->slots[i].pixels);
+        free(s->slots[i].labels);
         free(s->slots[i].index);
     }
     free(s->order);

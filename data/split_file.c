@@ -24,8 +24,7 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Cuts white space from both ends, in place. */
-static char *trim(char *text) {
+char *tsr_trim(char *text) {
     while (is_space(*text))
         text++;
     char *end = text + strlen(text);
@@ -38,7 +37,7 @@ static char *trim(char *text) {
 /* A line [from `text`, terminated]. The last word is the split: names may contain spaces. */
 static enum tsr_status parse_line(const char *path, size_t line, char *text,
                                   struct tsr_split_file *out, struct tsr_error *err) {
-    text = trim(text);
+    text = tsr_trim(text);
     if (*text == 0) return TSR_OK;
     char *split = text + strlen(text);
     while (split > text && !is_space(split[-1]))
@@ -50,7 +49,7 @@ static enum tsr_status parse_line(const char *path, size_t line, char *text,
                          "train, val or test",
                          path, line, text);
     split[-1] = 0;
-    entry.name = trim(text);
+    entry.name = tsr_trim(text);
     out->entries[out->n++] = entry;
     return TSR_OK;
 }

@@ -52,6 +52,11 @@ unsigned char *tsr_stb_decode(const unsigned char *bytes, int size, int channels
     return stbi_load_from_memory(bytes, size, &width, &height, &in_file, channels);
 }
 
+unsigned short *tsr_stb_decode_wide(const unsigned char *bytes, int size) {
+    int width, height, in_file;
+    return stbi_load_16_from_memory(bytes, size, &width, &height, &in_file, 1);
+}
+
 const char *tsr_stb_reason(void) {
     const char *reason = stbi_failure_reason();
     return reason ? reason : "unknown reason";

@@ -13,6 +13,8 @@
 bool tsr_stb_info(const unsigned char *bytes, int size, int *width, int *height, int *channels);
 /* Pixels converted to `channels`; free with free(). NULL: tsr_stb_reason() says why. */
 unsigned char *tsr_stb_decode(const unsigned char *bytes, int size, int channels);
+/* The same of a grey image of 16 bits, converted to one channel. */
+unsigned short *tsr_stb_decode_wide(const unsigned char *bytes, int size);
 /* Why the last call of this thread failed, in two or three words. */
 const char *tsr_stb_reason(void);
 

@@ -255,8 +255,8 @@ static enum tsr_status set_up(struct tsr_trainer *t, struct tsr_error *err) {
     TSR_TRY(tsr_arena_create(&t->arena, measure.used, "training", err));
     layout(t, &t->arena);
     TSR_TRY(load_validation(t, err));
-    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, c->batch, t->stored, c->seed,
-                              t->state.progress.outer_step, &t->sampler, err);
+    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, c->batch, c->seed,
+                              t->state.progress.outer_step, t->stored, &t->sampler, err);
 }
 
 static enum tsr_status open_dataset(struct tsr_trainer *t, const char *path,

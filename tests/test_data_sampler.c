@@ -37,7 +37,7 @@ static void take(struct tsr_dataset *dataset, enum tsr_split split, size_t batch
                  uint64_t first, size_t n, uint32_t *out) {
     struct tsr_sampler *sampler;
     struct tsr_image_batch b;
-    assert_ok(tsr_sampler_create(dataset, split, batch, seed, first, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, split, batch, seed, first, false, &sampler, &err), &err);
     for (size_t i = 0; i < n; i++) {
         if (i % batch == 0) {
             assert_ok(tsr_sampler_next(sampler, &b, &err), &err);
@@ -102,7 +102,7 @@ static void batch_stays_valid(void **state) {
     struct tsr_image_batch batch;
     uint8_t pixels[4 * SIZE];
     const struct timespec pause = {0, 3000000};
-    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 4, 1, 0, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 4, 1, 0, false, &sampler, &err), &err);
     for (int i = 0; i < 20; i++) {
         assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
         memcpy(pixels, batch.pixels, sizeof pixels);
@@ -119,7 +119,7 @@ static void stops_at_any_time(void **state) {
     for (int i = 0; i < 50; i++) {
         struct tsr_sampler *sampler;
         struct tsr_image_batch batch;
-        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 8, 1, 0, &sampler, &err), &err);
+        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 8, 1, 0, false, &sampler, &err), &err);
         for (int k = 0; k < i % 7; k++)
             assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
         tsr_sampler_free(sampler);
@@ -132,15 +132,17 @@ static void bad_settings(void **state) {
     (void)state;
     struct tsr_dataset *dataset = make_dataset(0);
     struct tsr_sampler *sampler;
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 0, 1, 0, &sampler, &err),
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 0, 1, 0, false, &sampler, &err),
                  TSR_ERR_CONFIG, &err, "batch is 0");
     assert_null(sampler);
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_TEST, 2, 1, 0, &sampler, &err),
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_TEST, 2, 1, 0, false, &sampler, &err),
                  TSR_ERR_CONFIG, &err, "d.h5: has no image in the split \"test\"");
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, 1, UINT64_MAX, &sampler, &err),
-                 TSR_ERR_CONFIG, &err, "cannot start at batch 18446744073709551615");
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, SIZE_MAX / 4, 1, 0, &sampler, &err),
-                 TSR_ERR_NO_MEMORY, &err, "batch of images");
+    assert_fails(
+        tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, 1, UINT64_MAX, false, &sampler, &err),
+        TSR_ERR_CONFIG, &err, "cannot start at batch 18446744073709551615");
+    assert_fails(
+        tsr_sampler_create(dataset, TSR_SPLIT_ALL, SIZE_MAX / 4, 1, 0, false, &sampler, &err),
+        TSR_ERR_NO_MEMORY, &err, "batch of images");
     tsr_dataset_close(dataset);
 }
 
@@ -163,7 +165,7 @@ static void reading_error_surfaces(void **state) {
     struct tsr_image_batch batch;
     enum tsr_status status;
     assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
-    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, 2, 0, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, 2, 0, false, &sampler, &err), &err);
     while ((status = tsr_sampler_next(sampler, &batch, &err)) == TSR_OK && batches < 100)
         batches++;
     assert_true(batches < N);
