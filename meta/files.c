@@ -51,6 +51,7 @@ struct attribute {
         return TSR_OK;                                                                             \
     }
 NAMED(tsr_rule, tsr_rule)
+NAMED(tsr_merge, tsr_merge)
 NAMED(tsr_slots, tsr_slots)
 NAMED(tsr_sampling, tsr_sampling)
 NAMED(tsr_frame, tsr_frame)
@@ -156,6 +157,9 @@ static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct ts
         {"/partition", "cols", SIZE, &p->cols, NULL, NULL, true},
         {"/partition", "cell_height", SIZE, &p->cell_height, NULL, NULL, true},
         {"/partition", "cell_width", SIZE, &p->cell_width, NULL, NULL, true},
+        {"/partition", "n_regions", SIZE, &p->n_regions, NULL, NULL, true},
+        {"/partition", "merge", NAME, &p->merge, tsr_merge_to_name, tsr_merge_from_name, true},
+        {"/partition", "overlap", SIZE, &p->overlap, NULL, NULL, true},
     };
     char kind[64];
     if (write) {
@@ -602,6 +606,43 @@ static enum tsr_status transfer_image_size(bool write, struct tsr_h5 *file, size
     return TRANSFER(write, file, table, err);
 }
 
+/* /partition/labels uint16 [H, W], for a rule that follows the image. */
+static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_partition *p,
+                                       struct tsr_error *err) {
+    const size_t dims[2] = {p->height, p->width};
+    void *block;
+    if (!p->labels) return TSR_OK;
+    TSR_TRY(tsr_alloc(&block, p->height * p->width, sizeof(uint16_t), "label map", err));
+    uint16_t *labels = block;
+    for (size_t i = 0; i < p->height * p->width; i++)
+        labels[i] = (uint16_t)p->labels[i];
+    enum tsr_status status =
+        tsr_h5_write(file, "/partition/labels", TSR_H5_U16, 2, dims, labels, 4, err);
+    free(labels);
+    return status;
+}
+
+static enum tsr_status read_label_map(struct tsr_h5 *file, struct tsr_inr *inr,
+                                      struct tsr_error *err) {
+    size_t n = inr->partition->height * inr->partition->width;
+    const size_t dims[2] = {inr->partition->height, inr->partition->width};
+    void *block;
+    if (!inr->partition->labels) return TSR_OK;
+    TSR_TRY(tsr_alloc(&block, n, sizeof(uint16_t) + sizeof(uint32_t), "label map", err));
+    uint32_t *labels = block;
+    uint16_t *stored = (uint16_t *)(labels + n);
+    enum tsr_status status =
+        tsr_h5_read(file, "/partition/labels", TSR_H5_U16, 2, dims, stored, err);
+    for (size_t i = 0; status == TSR_OK && i < n; i++)
+        labels[i] = stored[i];
+    if (status == TSR_OK && tsr_inr_follow(inr, labels, err) != TSR_OK) {
+        tsr_error_prefix(err, "%s", tsr_h5_path(file));
+        status = TSR_ERR_FORMAT;
+    }
+    free(block);
+    return status;
+}
+
 static enum tsr_status write_inr(struct tsr_h5 *file, const struct tsr_inr *inr,
                                  struct tsr_error *err) {
     struct tsr_inr copy = *inr;
@@ -609,6 +650,7 @@ static enum tsr_status write_inr(struct tsr_h5 *file, const struct tsr_inr *inr,
     TSR_TRY(write_format(file, "tessera-inr", NULL, err));
     TSR_TRY(transfer_shape(true, file, &copy.network, &copy.rule, &copy.coords, err));
     TSR_TRY(transfer_image_size(true, file, &height, &width, err));
+    TSR_TRY(write_label_map(file, inr->partition, err));
     return transfer_params(true, file, "/regions", "", &inr->net, &inr->partition->n_regions, 1,
                            inr->phi, err);
 }
@@ -641,6 +683,7 @@ static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struc
     tsr_network_layout(&c->network, &model.net);
     TSR_TRY(transfer_params(false, file, "/regions", "", &model.net, &regions, 1, NULL, err));
     TSR_TRY(tsr_inr_create(&model, c->height, c->width, out, err));
+    TSR_TRY(read_label_map(file, *out, err));
     return transfer_params(false, file, "/regions", "", &(*out)->net, &(*out)->partition->n_regions,
                            1, (*out)->phi, err);
 }

@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta/geometry.h"
 
-#include <stdlib.h>
-
-#include "base/memory.h"
-
-/* A label map that is still to come: all pixels are in region 0. */
-static enum tsr_status empty_partition(const struct tsr_partition_rule *rule, size_t height,
-                                       size_t width, struct tsr_partition **out,
-                                       struct tsr_error *err) {
-    void *labels;
-    TSR_TRY(tsr_alloc(&labels, height * width, sizeof(uint32_t), "label map", err));
-    enum tsr_status status = tsr_partition_from_labels(labels, height, width, rule->n_regions,
-                                                       rule->overlap, out, err);
-    free(labels);
-    return status;
-}
-
 static void measure_context(struct tsr_geometry *g, const struct tsr_partition_rule *rule) {
     const struct tsr_partition *p = g->partition;
     if (tsr_rule_follows_image(rule->kind)) {
@@ -42,10 +26,7 @@ enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height
                                  .slots = c->slots,
                                  .inner_loss = c->inner_loss};
     TSR_TRY(tsr_model_check_image(model, height, width, model->net.out_dim, err));
-    if (tsr_rule_follows_image(c->partition.kind))
-        TSR_TRY(empty_partition(&c->partition, height, width, &out->partition, err));
-    else
-        TSR_TRY(tsr_partition_create(&c->partition, height, width, &out->partition, err));
+    TSR_TRY(tsr_partition_create(&c->partition, height, width, &out->partition, err));
     TSR_CHECK(tsr_coord_table_create(&c->coords, out->partition, &out->coords, err));
     measure_context(out, &c->partition);
     return TSR_OK;

@@ -30,6 +30,11 @@ done:
     return status;
 }
 
+enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels,
+                               struct tsr_error *err) {
+    return tsr_partition_relabel(inr->partition, labels, err);
+}
+
 void tsr_inr_free(struct tsr_inr *inr) {
     if (!inr) return;
     tsr_partition_free(inr->partition);

@@ -252,6 +252,8 @@ void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
             sum += r->region_error[k * n_regions + i];
         out->psnr_db[k] = tsr_psnr_db(sum, r->geometry.n_pixels * r->geometry.channels);
     }
+    for (size_t k = 0; out->seam && k < states; k++)
+        out->seam[k] = (double)NAN;
     if (out->region_error)
         memcpy(out->region_error, r->region_error, states * n_regions * sizeof(double));
     for (size_t k = 0; out->ssim && k < states; k++)

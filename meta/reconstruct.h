@@ -12,6 +12,7 @@ struct tsr_reconstruct_config {
     size_t inner_steps; /* may exceed the model's K: the last rates repeat */
     struct tsr_inner_optimizer optimizer;
     bool ssim;          /* compute SSIM too */
+    bool seam;          /* compute the seam metric too */
     size_t threads;     /* 0: all */
     const char *kernel; /* "auto", ... */
 };
@@ -45,6 +46,7 @@ struct tsr_reconstruction {
     double *psnr_db; /* [K+1] of the image, from the unclipped outputs */
     double
         *ssim; /* [K+1] of the clipped 8-bit image; needs config.ssim and 11x11 pixels, else NaN */
+    double *seam;         /* [K+1] */
     double *region_error; /* [K+1, n_regions] squared error summed over pixels and channels */
     tsr_real *phi;        /* [n_regions, n_params] adapted parameters; a region without pixels keeps
                              its initialisation */

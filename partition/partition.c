@@ -135,6 +135,40 @@ bool tsr_region_is_cut(const struct tsr_region *region) {
     return region->n_context != region->n_pixels;
 }
 
+static enum tsr_status allocate_labels(struct tsr_partition *p, struct tsr_error *err) {
+    size_t n = p->height * p->width;
+    void *block;
+    TSR_TRY(tsr_alloc(&block, n, sizeof *p->labels, "label map", err));
+    p->labels = block;
+    TSR_TRY(tsr_alloc(&block, n, sizeof *p->pixels, "pixel lists", err));
+    p->pixels = p->context = block;
+    TSR_TRY(tsr_alloc(&block, p->n_regions + 1, sizeof *p->first, "pixel lists", err));
+    p->first = p->context_first = block;
+    if (p->overlap == 0) return TSR_OK;
+    p->context = NULL;
+    p->context_first = NULL;
+    TSR_TRY(tsr_alloc(&block, p->n_regions + 1, sizeof *p->first, "pixel lists", err));
+    p->context_first = block;
+    return TSR_OK;
+}
+
+/* labels NULL: all pixels in region 0. */
+static enum tsr_status create_followed(size_t height, size_t width, size_t n_regions,
+                                       size_t overlap, const uint32_t *labels,
+                                       struct tsr_partition **out, struct tsr_error *err) {
+    struct tsr_partition *p;
+    enum tsr_status status;
+    TSR_TRY(allocate(height, width, n_regions, &p, err));
+    p->overlap = overlap;
+    TSR_CHECK(allocate_labels(p, err));
+    TSR_CHECK(tsr_partition_relabel(p, labels ? labels : p->labels, err));
+    *out = p;
+    return TSR_OK;
+done:
+    tsr_partition_free(p);
+    return status;
+}
+
 enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size_t height,
                                      size_t width, struct tsr_partition **out,
                                      struct tsr_error *err) {
@@ -142,8 +176,7 @@ enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size
     TSR_TRY(tsr_partition_rule_check(rule, err));
     TSR_TRY(check_size(height, width, err));
     if (tsr_rule_follows_image(rule->kind))
-        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "rule %s: the regions come from a label map",
-                         tsr_rule_name(rule->kind));
+        return create_followed(height, width, rule->n_regions, rule->overlap, NULL, out, err);
     size_t rows, cols;
     count_cells(rule, height, width, &rows, &cols);
     if (rows > height || cols > width)
@@ -194,23 +227,6 @@ static void include_pixel(struct tsr_region *region, size_t row, size_t col) {
     }
 }
 
-static enum tsr_status allocate_labels(struct tsr_partition *p, struct tsr_error *err) {
-    size_t n = p->height * p->width;
-    void *block;
-    TSR_TRY(tsr_alloc(&block, n, sizeof *p->labels, "label map", err));
-    p->labels = block;
-    TSR_TRY(tsr_alloc(&block, n, sizeof *p->pixels, "pixel lists", err));
-    p->pixels = p->context = block;
-    TSR_TRY(tsr_alloc(&block, p->n_regions + 1, sizeof *p->first, "pixel lists", err));
-    p->first = p->context_first = block;
-    if (p->overlap == 0) return TSR_OK;
-    p->context = NULL;
-    p->context_first = NULL;
-    TSR_TRY(tsr_alloc(&block, p->n_regions + 1, sizeof *p->first, "pixel lists", err));
-    p->context_first = block;
-    return TSR_OK;
-}
-
 enum tsr_status tsr_partition_from_labels(const uint32_t *labels, size_t height, size_t width,
                                           size_t n_regions, size_t overlap,
                                           struct tsr_partition **out, struct tsr_error *err) {
@@ -219,17 +235,7 @@ enum tsr_status tsr_partition_from_labels(const uint32_t *labels, size_t height,
     if (overlap > TSR_MAX_OVERLAP)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "overlap of %zu pixels: at most %d are allowed",
                          overlap, TSR_MAX_OVERLAP);
-    struct tsr_partition *p;
-    enum tsr_status status;
-    TSR_TRY(allocate(height, width, n_regions, &p, err));
-    p->overlap = overlap;
-    TSR_CHECK(allocate_labels(p, err));
-    TSR_CHECK(tsr_partition_relabel(p, labels, err));
-    *out = p;
-    return TSR_OK;
-done:
-    tsr_partition_free(p);
-    return status;
+    return create_followed(height, width, n_regions, overlap, labels, out, err);
 }
 
 enum tsr_status tsr_partition_relabel(struct tsr_partition *p, const uint32_t *labels,
@@ -240,7 +246,7 @@ enum tsr_status tsr_partition_relabel(struct tsr_partition *p, const uint32_t *l
             return TSR_ERROR(err, TSR_ERR_ARGUMENT,
                              "label map: pixel (%zu, %zu) has label %u; labels must be below %zu",
                              i / p->width, i % p->width, labels[i], n_regions);
-    memcpy(p->labels, labels, n * sizeof *labels);
+    memmove(p->labels, labels, n * sizeof *labels);
     memset(p->regions, 0, n_regions * sizeof *p->regions);
     for (size_t i = 0; i < n; i++)
         include_pixel(&p->regions[labels[i]], i / p->width, i % p->width);

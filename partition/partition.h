@@ -97,7 +97,8 @@ struct tsr_partition {
 };
 
 /* The partition of a height x width image. Errors: TSR_ERR_CONFIG when a grid has more rows or
- * columns than the image has pixels there; TSR_ERR_ARGUMENT for a rule that follows the image. */
+ * columns than the image has pixels there. Under a rule that follows the image all pixels are in
+ * region 0 until tsr_partition_relabel(). */
 TSR_API enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size_t height,
                                              size_t width, struct tsr_partition **out,
                                              struct tsr_error *err) TSR_MUST_USE;
