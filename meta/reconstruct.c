@@ -14,6 +14,7 @@ enum { REGIONS_PER_THREAD = 4 };
 /* What carries one region through the inner loop. */
 struct worker {
     struct tsr_trajectory t;
+    struct tsr_forwards forwards;
     struct tsr_task task;
     tsr_real *y; /* [max_context, C] */
     float *ssim; /* [5 * width] */
@@ -67,6 +68,8 @@ static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
     t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     bool adam = r->config.optimizer.kind == TSR_INNER_ADAM;
     t->moments = adam ? tsr_arena_take(a, 2 * n, sizeof(tsr_real)) : NULL;
+    if (!r->team && r->config.inner_steps > 0)
+        tsr_forwards_layout(&w->forwards, &r->engine, pixels, a);
     w->y = tsr_arena_take(a, pixels * r->geometry.channels, sizeof(tsr_real));
     w->ssim = tsr_arena_take(a, 5 * r->geometry.partition->width, sizeof(float));
 }
@@ -191,7 +194,9 @@ static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct work
     tsr_geometry_targets(&r->geometry, pixels, region, w->y);
     w->task = tsr_geometry_task(&r->geometry, region, w->y);
     w->t.task = &w->task;
-    memcpy(w->t.phi, r->model->theta + w->task.slot * n, n * sizeof(tsr_real));
+    const tsr_real *theta = r->model->theta + w->task.slot * n;
+    memcpy(w->t.phi, theta, n * sizeof(tsr_real));
+    w->t.forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
     if (w->t.moments) memset(w->t.moments, 0, 2 * n * sizeof(tsr_real));
     for (size_t k = 0; k <= r->config.inner_steps; k++) {
         if (k < r->config.inner_steps)
@@ -235,6 +240,8 @@ void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
     size_t n_regions = r->geometry.partition->n_regions, states = r->config.inner_steps + 1;
     uint8_t *pictures = out->pictures ? out->pictures : r->pictures;
     double start = tsr_seconds();
+    for (size_t i = 0; i < r->n_workers; i++)
+        tsr_forwards_forget(&r->workers[i].forwards);
     adapt_all(r, pixels, pictures, out->phi);
     out->seconds = tsr_seconds() - start;
     for (size_t k = 0; out->psnr_db && k < states; k++) {
