@@ -40,12 +40,16 @@ static void *workspace_of(const struct tsr_engine *engine, size_t thread) {
 }
 
 static double squared_error(const tsr_real *f, const tsr_real *y, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double r = (double)f[i] - (double)y[i];
-        sum += r * r;
-    }
-    return sum;
+    double sum[4] = {0}; /* no single chain of additions */
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++) {
+            double r = (double)f[i + k] - (double)y[i + k];
+            sum[k] += r * r;
+        }
+    for (; i < n; i++)
+        sum[0] += ((double)f[i] - (double)y[i]) * ((double)f[i] - (double)y[i]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 static bool has_result(const struct tsr_pass *pass) {

@@ -86,8 +86,7 @@ static void flush(struct canvas *c, size_t region) {
     c->kernel->forward(&c->inr->net, c->inr->phi + region * c->inr->net.n_params, c->x, c->n, c->y,
                        c->workspace);
     for (size_t i = 0; i < c->n; i++)
-        for (size_t j = 0; j < channels; j++)
-            c->image->pixels[c->at[i] * channels + j] = tsr_to_byte(c->y[i * channels + j]);
+        tsr_to_bytes(c->y + i * channels, channels, c->image->pixels + c->at[i] * channels);
     c->n = 0;
 }
 

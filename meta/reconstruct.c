@@ -150,14 +150,14 @@ static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, 
     return (row - g->window.row) * g->window.width + col - g->window.col;
 }
 
-/* Puts the outputs at a region's own pixels into a picture [H, W, C]. */
+/* Puts the outputs at a region's own pixels into a picture [H, W, C], row by row. */
 static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
                  uint8_t *picture) {
-    size_t c = geometry->channels;
-    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
-        size_t at, from = own_point(geometry->partition, region, i, &at);
-        for (size_t j = 0; j < c; j++)
-            picture[at * c + j] = tsr_to_byte(out[from * c + j]);
+    const struct tsr_partition *p = geometry->partition;
+    size_t c = geometry->channels, row = p->labels ? 1 : p->regions[region].width;
+    for (size_t i = 0; i < p->regions[region].n_pixels; i += row) {
+        size_t at, from = own_point(p, region, i, &at);
+        tsr_to_bytes(out + from * c, row * c, picture + at * c);
     }
 }
 
