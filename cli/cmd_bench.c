@@ -111,7 +111,8 @@ struct region {
     struct tsr_net net;
     struct tsr_points points;
     tsr_real *x, *y, *phi, *v, *g, *out;
-    void *tape, *workspace;
+    struct tsr_tape tape;
+    void *workspace;
 };
 
 static void layout_region(struct region *r, const struct tsr_kernel *k, size_t n,
@@ -122,7 +123,11 @@ static void layout_region(struct region *r, const struct tsr_kernel *k, size_t n
     r->phi = tsr_arena_take(a, r->net.n_params, sizeof(tsr_real));
     r->v = tsr_arena_take(a, r->net.n_params, sizeof(tsr_real));
     r->g = tsr_arena_take(a, r->net.n_params, sizeof(tsr_real));
-    r->tape = tsr_arena_take(a, k->tape_size(&r->net, n), 1);
+    if (k->tape_size) {
+        struct tsr_tape_size size = k->tape_size(&r->net, n);
+        r->tape.forward = tsr_arena_take(a, size.forward, 1);
+        r->tape.backward = tsr_arena_take(a, size.backward, 1);
+    }
     r->workspace = tsr_arena_take(a, k->workspace_size(&r->net), 1);
 }
 
@@ -133,7 +138,7 @@ static void run_operation(const struct region *r, const struct tsr_kernel *k, en
     else if (op == GRADIENT)
         (void)k->gradient(&r->net, r->phi, &r->points, scale, r->g, NULL, NULL, r->workspace);
     else
-        k->hvp(&r->net, r->phi, r->v, &r->points, scale, r->g, op == HVP_TAPE ? r->tape : NULL,
+        k->hvp(&r->net, r->phi, r->v, &r->points, scale, r->g, op == HVP_TAPE ? &r->tape : NULL,
                r->workspace);
 }
 
@@ -154,8 +159,8 @@ static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
     for (size_t i = 0; i < 3 * n; i++)
         r->y[i] = (tsr_real)tsr_random_uniform(0, TSR_STREAM_USER + 1, i);
     r->points = (struct tsr_points){r->x, r->y, n};
-    if (k->tape_size(&r->net, n))
-        (void)k->gradient(&r->net, r->phi, &r->points, 1, r->g, NULL, r->tape, r->workspace);
+    if (k->tape_size)
+        (void)k->gradient(&r->net, r->phi, &r->points, 1, r->g, NULL, &r->tape, r->workspace);
     return TSR_OK;
 }
 
@@ -180,14 +185,13 @@ enum { N_KERNEL_ROWS = sizeof kernel_rows / sizeof *kernel_rows };
 static enum tsr_status bench_kernel_row(const struct tsr_kernel *k, const struct tsr_kernel *peak,
                                         size_t row, size_t repeats, struct sample *samples,
                                         struct tsr_error *err) {
-    struct region r;
+    struct region r = {0};
     struct tsr_arena arena;
     TSR_TRY(make_region(&r, k, kernel_rows[row].width, kernel_rows[row].points, &arena, err));
     double flops = tsr_network_flops(&r.net, 1) * (double)r.points.n;
-    bool has_tape = k->tape_size(&r.net, r.points.n) > 0;
     for (int op = 0; op < N_OPERATIONS; op++) {
         samples[op].n = 0;
-        if (op == HVP_TAPE && !has_tape) continue;
+        if (op == HVP_TAPE && !k->tape_size) continue;
         size_t n = calibrate(&r, k, (enum operation)op);
         for (size_t i = 0; i < repeats; i++) {
             double top = measure_peak(peak, 1), start = tsr_seconds();

@@ -43,19 +43,30 @@ static void adam_step(const struct tsr_engine *engine, const struct tsr_inner_op
     }
 }
 
+struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
+    struct tsr_tape tape = {0};
+    if (t->tape) {
+        tape.forward = t->tape + k * t->tape_stride;
+        tape.backward = t->tape + k * t->tape_stride + t->tape_backward;
+    }
+    if (k == 0 && t->forward) tape.forward = t->forward;
+    return tape;
+}
+
 void tsr_inner_step(const struct tsr_engine *engine, size_t thread, const struct tsr_rates *rates,
                     const struct tsr_inner_optimizer *optimizer,
                     struct tsr_trajectory *trajectories, size_t n, size_t k,
                     struct tsr_pass *passes) {
     for (size_t i = 0; i < n; i++) {
         struct tsr_trajectory *t = &trajectories[i];
-        passes[i] = (struct tsr_pass){.kind = TSR_PASS_GRADIENT,
+        bool recorded = k == 0 && t->forward;
+        passes[i] = (struct tsr_pass){.kind = recorded ? TSR_PASS_BACKWARD : TSR_PASS_GRADIENT,
                                       .points = &t->task->ctx,
                                       .scale = t->task->ctx_scale,
                                       .phi = t->phi + k * t->phi_stride,
                                       .result = t->g + k * t->g_stride,
                                       .out = t->out,
-                                      .tape = t->tape ? t->tape + k * t->tape_stride : NULL,
+                                      .tape = tsr_trajectory_tape(t, k),
                                       .partial = t->partial};
     }
     tsr_pass_run(engine, thread, passes, n);

@@ -9,7 +9,7 @@
 #ifndef TSR_INNER_INNER_LOOP_H
 #define TSR_INNER_INNER_LOOP_H
 
-#include "inner/pass.h"
+#include "inner/forwards.h"
 #include "inner/rates.h"
 
 /* One region of one image: context set, query set, and the factors of their squared errors in the
@@ -45,14 +45,20 @@ struct tsr_trajectory {
     size_t phi_stride;
     tsr_real *g; /* [K] x [n_params]: grad L_ctx(phi_k) */
     size_t g_stride;
-    unsigned char *tape; /* [K] tapes of the context points, stride in bytes; or NULL */
+    unsigned char *tape; /* [K] tapes of the context points, sizes in bytes; or NULL */
     size_t tape_stride;
+    size_t tape_backward; /* where in each the backward part begins */
+    void *forward;        /* what tsr_forwards_find() gave for phi_0; NULL: nothing */
     tsr_real
         *out; /* [n_ctx, out_dim]: outputs at the last phi_k whose gradient was taken; or NULL */
     tsr_real *moments; /* [2, n_params], zeros at the start; Adam only, else NULL */
     tsr_real *partial; /* scratch of the passes (tsr_pass_partial) or NULL */
     double *error;     /* [K]: squared error over the context points at phi_k */
 };
+
+/* The tape of inner step k; {NULL, NULL} if none is kept. For step 0 of a trajectory without tapes,
+ * the forward part that it was given. */
+TSR_API struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k);
 
 /* Takes inner step k of all trajectories [n]. passes [n]: scratch. `thread` as in tsr_pass_run().
  */

@@ -40,18 +40,28 @@ static void *workspace_of(const struct tsr_engine *engine, size_t thread) {
 }
 
 static double squared_error(const tsr_real *f, const tsr_real *y, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double r = (double)f[i] - (double)y[i];
-        sum += r * r;
-    }
-    return sum;
+    double sum[4] = {0}; /* no single chain of additions */
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++) {
+            double r = (double)f[i + k] - (double)y[i + k];
+            sum[k] += r * r;
+        }
+    for (; i < n; i++)
+        sum[0] += ((double)f[i] - (double)y[i]) * ((double)f[i] - (double)y[i]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static bool has_result(const struct tsr_pass *pass) {
+    return pass->kind != TSR_PASS_FORWARD && pass->kind != TSR_PASS_RECORD;
 }
 
 static void run_piece(const struct tsr_engine *engine, struct tsr_pass *pass, size_t piece,
                       tsr_real *result, void *workspace) {
     const struct tsr_net *net = &engine->net;
+    const struct tsr_kernel *kernel = engine->kernel;
     const struct tsr_points *all = pass->points;
+    const struct tsr_tape *tape = pass->tape.forward ? &pass->tape : NULL;
     size_t pieces = tsr_pass_pieces(all->n);
     size_t from = all->n * piece / pieces, to = all->n * (piece + 1) / pieces;
     struct tsr_points part = {.x = all->x + from * net->in_dim,
@@ -59,17 +69,24 @@ static void run_piece(const struct tsr_engine *engine, struct tsr_pass *pass, si
                               .n = to - from};
     tsr_real *out = pass->out ? pass->out + from * net->out_dim : NULL;
     double error = 0;
-    if (pass->kind == TSR_PASS_FORWARD) {
-        engine->kernel->forward(net, pass->phi, part.x, part.n, out, workspace);
+    if (has_result(pass)) memset(result, 0, net->n_params * sizeof *result);
+    switch (pass->kind) {
+    case TSR_PASS_FORWARD:
+        kernel->forward(net, pass->phi, part.x, part.n, out, workspace);
         if (part.y) error = squared_error(out, part.y, part.n * net->out_dim);
-    } else {
-        memset(result, 0, net->n_params * sizeof *result);
-        if (pass->kind == TSR_PASS_GRADIENT)
-            error = engine->kernel->gradient(net, pass->phi, &part, pass->scale, result, out,
-                                             pass->tape, workspace);
-        else
-            engine->kernel->hvp(net, pass->phi, pass->v, &part, pass->scale, result, pass->tape,
-                                workspace);
+        break;
+    case TSR_PASS_GRADIENT:
+        error = kernel->gradient(net, pass->phi, &part, pass->scale, result, out, tape, workspace);
+        break;
+    case TSR_PASS_RECORD:
+        kernel->record(net, pass->phi, part.x, part.n, pass->tape.forward, workspace);
+        break;
+    case TSR_PASS_BACKWARD:
+        error = kernel->backward(net, pass->phi, &part, pass->scale, result, out, tape, workspace);
+        break;
+    case TSR_PASS_HVP:
+        kernel->hvp(net, pass->phi, pass->v, &part, pass->scale, result, tape, workspace);
+        break;
     }
     pass->piece_error[piece] = error;
 }
@@ -89,7 +106,7 @@ static void run_alone(const struct tsr_engine *engine, void *workspace, struct t
     run_piece(engine, pass, 0, pass->result, workspace);
     for (size_t piece = 1; piece < tsr_pass_pieces(pass->points->n); piece++) {
         run_piece(engine, pass, piece, pass->partial, workspace);
-        if (pass->kind != TSR_PASS_FORWARD) add(pass->result, pass->partial, engine->net.n_params);
+        if (has_result(pass)) add(pass->result, pass->partial, engine->net.n_params);
     }
     sum_errors(pass);
 }
@@ -126,7 +143,7 @@ static void run_team(const struct tsr_engine *engine, struct tsr_pass *passes, s
         }
 #pragma omp for schedule(static)
         for (size_t i = 0; i < n_passes * n_slices; i++)
-            if (passes[i / n_slices].kind != TSR_PASS_FORWARD)
+            if (has_result(&passes[i / n_slices]))
                 add_slice(engine, &passes[i / n_slices], i % n_slices);
     }
     for (size_t i = 0; i < n_passes; i++)

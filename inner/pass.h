@@ -35,19 +35,28 @@ TSR_API void tsr_engine_clear(struct tsr_engine *engine);
 /* A region is cut into at most this many pieces. */
 #define TSR_PASS_MAX_PIECES 16
 
-enum tsr_pass_kind { TSR_PASS_FORWARD, TSR_PASS_GRADIENT, TSR_PASS_HVP };
+/* RECORD and BACKWARD are the halves of GRADIENT (struct tsr_kernel), for regions of one piece. */
+enum tsr_pass_kind {
+    TSR_PASS_FORWARD,
+    TSR_PASS_GRADIENT,
+    TSR_PASS_RECORD,
+    TSR_PASS_BACKWARD,
+    TSR_PASS_HVP
+};
 
 struct tsr_pass {
     enum tsr_pass_kind kind;
-    const struct tsr_points *points; /* y may be NULL for FORWARD: then error is not computed */
+    const struct tsr_points *points; /* y may be NULL for FORWARD: then error is not computed; not
+                                        read by RECORD */
     double scale;                    /* factor of the squared error in the loss */
     const tsr_real *phi;             /* [n_params] */
     const tsr_real *v;               /* [n_params], HVP */
-    tsr_real *result;  /* [n_params]: gradient of scale * E, or Hessian times v; overwritten */
-    tsr_real *out;     /* [n, out_dim] outputs; NULL: not wanted (FORWARD wants them) */
-    void *tape;        /* written by GRADIENT, read by HVP; NULL: none. Only regions of one piece */
-    tsr_real *partial; /* scratch of tsr_pass_partial() values; NULL if that is 0 */
-    double error;      /* result: E = sum of squared errors; FORWARD and GRADIENT */
+    tsr_real *result; /* [n_params]: gradient of scale * E, or Hessian times v; overwritten. Not of
+                         FORWARD and RECORD */
+    tsr_real *out;    /* [n, out_dim] outputs; NULL: not wanted (FORWARD wants them) */
+    struct tsr_tape tape; /* {NULL, NULL}: none. Only regions of one piece */
+    tsr_real *partial;    /* scratch of tsr_pass_partial() values; NULL if that is 0 */
+    double error;         /* result: E = sum of squared errors; FORWARD, GRADIENT, BACKWARD */
     double piece_error[TSR_PASS_MAX_PIECES]; /* its parts */
 };
 

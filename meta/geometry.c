@@ -79,7 +79,16 @@ struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t re
                              .slot = tsr_slot_of_region(geometry->slots, region)};
 }
 
-uint8_t tsr_to_byte(tsr_real value) {
-    if (!(value > 0)) return 0;
-    return value >= 1 ? 255 : (uint8_t)(value * 255 + (tsr_real)0.5);
+void tsr_to_bytes(const tsr_real *values, size_t n, uint8_t *out) {
+    tsr_real v[64];
+    for (size_t at = 0; at < n; at += 64) {
+        size_t m = n - at < 64 ? n - at : 64;
+        /* one decision a loop: the compiler makes vectors of these, and branches of a nest */
+        for (size_t i = 0; i < m; i++)
+            v[i] = values[at + i] > 0 ? values[at + i] : 0;
+        for (size_t i = 0; i < m; i++)
+            v[i] = v[i] < 1 ? v[i] : 1;
+        for (size_t i = 0; i < m; i++)
+            out[at + i] = (uint8_t)(int)(v[i] * 255 + (tsr_real)0.5);
+    }
 }

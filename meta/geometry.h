@@ -41,7 +41,7 @@ TSR_API void tsr_geometry_targets(const struct tsr_geometry *geometry, const uin
 TSR_API struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t region,
                                           const tsr_real *y);
 
-/* An output as 8 bit: clipped to [0, 1], times 255, rounded; NaN is 0. */
-TSR_API uint8_t tsr_to_byte(tsr_real value);
+/* Outputs [n] as 8 bit: clipped to [0, 1], times 255, rounded; NaN is 0. */
+TSR_API void tsr_to_bytes(const tsr_real *values, size_t n, uint8_t *out);
 
 #endif

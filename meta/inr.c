@@ -2,6 +2,7 @@
 #include "meta/inr.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -83,6 +84,10 @@ struct canvas {
     size_t *at;      /* [CHUNK] the output pixels of these points */
     size_t n;
     void *workspace;
+    /* With overlap only: */
+    tsr_real *weight;     /* [CHUNK] */
+    tsr_real *col_weight; /* [width] of the columns of a rectangle */
+    tsr_real *sum;        /* [BLEND_ROWS, width, out_dim] */
 };
 
 /* Evaluates the collected points and paints them. */
@@ -91,8 +96,7 @@ static void flush(struct canvas *c, size_t region) {
     c->kernel->forward(&c->inr->net, c->inr->phi + region * c->inr->net.n_params, c->x, c->n, c->y,
                        c->workspace);
     for (size_t i = 0; i < c->n; i++)
-        for (size_t j = 0; j < channels; j++)
-            c->image->pixels[c->at[i] * channels + j] = tsr_to_byte(c->y[i * channels + j]);
+        tsr_to_bytes(c->y + i * channels, channels, c->image->pixels + c->at[i] * channels);
     c->n = 0;
 }
 
@@ -122,6 +126,77 @@ static void render_band(struct canvas *c, size_t region, size_t band, size_t ban
     flush(c, region);
 }
 
+/* ---- overlapping regions ----------------------------------------------------------------------
+ */
+
+/* Rows of the output that a thread blends at a time. */
+enum { BLEND_ROWS = 32 };
+
+/* The output pixels [first, end) along a side whose centres lie where a window from `from` on, of
+ * `size` pixels, has weight: less than a pixel beyond it. */
+static struct span reach_of(size_t from, size_t size, size_t n, size_t length) {
+    double scale = (double)n / (double)length, low = ((double)from - 0.5) * scale - 1;
+    double high = ((double)(from + size) + 0.5) * scale + 1;
+    return (struct span){low > 0 ? (size_t)low : 0, high < (double)n ? (size_t)high : n};
+}
+
+/* Adds the outputs at the collected points, times their weights. */
+static void flush_blend(struct canvas *c, size_t region) {
+    size_t channels = c->inr->net.out_dim;
+    c->kernel->forward(&c->inr->net, c->inr->phi + region * c->inr->net.n_params, c->x, c->n, c->y,
+                       c->workspace);
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t j = 0; j < channels; j++)
+            c->sum[c->at[i] * channels + j] += c->weight[i] * c->y[i * channels + j];
+    c->n = 0;
+}
+
+/* Adds one row of a region to the band that begins at output row `top`. */
+static void blend_row(struct canvas *c, size_t region, size_t row, size_t top, struct span cols) {
+    const struct tsr_partition *p = c->inr->partition;
+    size_t width = c->image->width;
+    double y = position(row, c->image->height, p->height);
+    double of_row = p->labels ? 1 : tsr_partition_weight_of_row(p, region, y);
+    for (size_t col = cols.first; of_row > 0 && col < cols.end; col++) {
+        double x = position(col, width, p->width);
+        double weight = p->labels ? tsr_partition_weight_at(p, region, y, x)
+                                  : of_row * (double)c->col_weight[col - cols.first];
+        if (!(weight > 0)) continue;
+        if (c->n == CHUNK) flush_blend(c, region);
+        tsr_coords_at(&c->inr->coords, p, region, y, x, c->x + 2 * c->n);
+        c->weight[c->n] = (tsr_real)weight;
+        c->at[c->n++] = (row - top) * width + col;
+    }
+}
+
+static void blend_region(struct canvas *c, size_t region, size_t top, size_t bottom) {
+    const struct tsr_partition *p = c->inr->partition;
+    const struct tsr_box *w = &p->regions[region].window;
+    if (p->regions[region].n_pixels == 0) return;
+    struct span rows = reach_of(w->row, w->height, c->image->height, p->height);
+    struct span cols = reach_of(w->col, w->width, c->image->width, p->width);
+    if (rows.first >= bottom || rows.end <= top) return;
+    for (size_t col = cols.first; !p->labels && col < cols.end; col++)
+        c->col_weight[col - cols.first] = (tsr_real)tsr_partition_weight_of_col(
+            p, region, position(col, c->image->width, p->width));
+    for (size_t row = rows.first > top ? rows.first : top; row < rows.end && row < bottom; row++)
+        blend_row(c, region, row, top, cols);
+    flush_blend(c, region);
+}
+
+/* Rows top .. bottom-1 of the output: all regions in ascending order, so that the sums do not
+ * depend on the threads. */
+static void blend_band(struct canvas *c, size_t top, size_t bottom) {
+    size_t n = (bottom - top) * c->image->width * c->inr->net.out_dim;
+    memset(c->sum, 0, n * sizeof *c->sum);
+    for (size_t r = 0; r < c->inr->partition->n_regions; r++)
+        blend_region(c, r, top, bottom);
+    tsr_to_bytes(c->sum, n, c->image->pixels + top * c->image->width * c->inr->net.out_dim);
+}
+
+/* ---- both ---------------------------------------------------------------------------------------
+ */
+
 /* Scratch of all threads in one block. */
 static void layout_canvases(struct canvas *canvases, size_t n, struct tsr_arena *a) {
     for (size_t i = 0; i < n; i++) {
@@ -130,6 +205,11 @@ static void layout_canvases(struct canvas *canvases, size_t n, struct tsr_arena 
         c->y = tsr_arena_take(a, CHUNK, c->inr->net.out_dim * sizeof(tsr_real));
         c->at = tsr_arena_take(a, CHUNK, sizeof *c->at);
         c->workspace = tsr_arena_take(a, c->kernel->workspace_size(&c->inr->net), 1);
+        if (c->inr->partition->overlap == 0) continue;
+        size_t width = c->image->width, row = width * c->inr->net.out_dim;
+        c->weight = tsr_arena_take(a, CHUNK, sizeof *c->weight);
+        c->col_weight = tsr_arena_take(a, width, sizeof *c->col_weight);
+        c->sum = tsr_arena_take(a, BLEND_ROWS * row, sizeof *c->sum);
     }
 }
 
@@ -147,6 +227,20 @@ static enum tsr_status check_render(const struct tsr_inr *inr, size_t height, si
     return TSR_OK;
 }
 
+static void render_all(struct canvas *canvases, size_t n_regions, size_t threads) {
+    size_t bands = n_regions < 4 * threads ? BANDS : 1;
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
+    for (size_t i = 0; i < n_regions * bands; i++)
+        render_band(&canvases[tsr_thread_number()], i / bands, i % bands, bands);
+}
+
+static void blend_all(struct canvas *canvases, size_t height, size_t threads) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
+    for (size_t top = 0; top < height; top += BLEND_ROWS)
+        blend_band(&canvases[tsr_thread_number()], top,
+                   top + BLEND_ROWS < height ? top + BLEND_ROWS : height);
+}
+
 enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
                                size_t threads, const char *kernel, struct tsr_image *out,
                                struct tsr_error *err) {
@@ -160,7 +254,6 @@ enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t 
     TSR_CHECK(tsr_kernel_find(kernel, &k, err));
     TSR_CHECK(tsr_image_create(out, height, width, inr->net.out_dim, err));
     threads = tsr_thread_count(threads);
-    size_t bands = inr->partition->n_regions < 4 * threads ? BANDS : 1;
     TSR_CHECK(tsr_alloc(&p, threads, sizeof *canvases, "rendering", err));
     canvases = p;
     for (size_t i = 0; i < threads; i++)
@@ -168,9 +261,10 @@ enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t 
     layout_canvases(canvases, threads, &arena);
     TSR_CHECK(tsr_arena_create(&arena, arena.used, "rendering", err));
     layout_canvases(canvases, threads, &arena);
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
-    for (size_t i = 0; i < inr->partition->n_regions * bands; i++)
-        render_band(&canvases[tsr_thread_number()], i / bands, i % bands, bands);
+    if (inr->partition->overlap > 0)
+        blend_all(canvases, height, threads);
+    else
+        render_all(canvases, inr->partition->n_regions, threads);
 done:
     tsr_arena_free(&arena);
     free(canvases);

@@ -55,6 +55,7 @@ struct tsr_meta {
     struct flight *flights;
     struct tsr_trajectory *trajectories;
     struct tsr_pass *passes;
+    struct tsr_forwards *forwards; /* [n_flights] of tasks carried alone */
     size_t max_groups, n_groups;
     struct group *groups;
     size_t *order;          /* [max_tasks] tasks sorted by slot */
@@ -70,23 +71,29 @@ static bool runs_as_team(const struct tsr_engine *engine, size_t n_tasks) {
     return engine->threads > 1 && n_tasks <= GROUPS && n_tasks < TASKS_PER_THREAD * engine->threads;
 }
 
-static size_t tape_bytes(const struct tsr_meta *m) {
+/* Lays out the tapes of a flight, if they are kept. */
+static void layout_tapes(const struct tsr_meta *m, struct tsr_trajectory *t, struct tsr_arena *a) {
     const struct tsr_engine *e = m->engine;
-    if (!methods[m->method].hessian || tsr_pass_pieces(m->max_points) > 1) return 0;
-    size_t size = e->kernel->tape_size(&e->net, m->max_points);
-    return size * m->inner_steps <= TAPE_LIMIT ? size : 0;
+    if (!methods[m->method].hessian || !e->kernel->tape_size) return;
+    if (tsr_pass_pieces(m->max_points) > 1) return;
+    struct tsr_tape_size size = e->kernel->tape_size(&e->net, m->max_points);
+    t->tape_backward = (size.forward + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
+    t->tape_stride = t->tape_backward + size.backward;
+    t->tape_stride = (t->tape_stride + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
+    if (t->tape_stride * m->inner_steps <= TAPE_LIMIT)
+        t->tape = tsr_arena_take(a, m->inner_steps, t->tape_stride);
 }
 
 static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr_trajectory *t,
                           struct tsr_arena *a) {
     const struct tsr_net *net = &m->engine->net;
-    size_t k = m->inner_steps, n = net->n_params, tape = tape_bytes(m);
+    size_t k = m->inner_steps, n = net->n_params;
     size_t partial = tsr_pass_partial(m->engine, m->max_points, runs_as_team(m->engine, 1));
     size_t outputs = methods[m->method].query_gradient ? 0 : m->max_points * net->out_dim;
-    *t = (struct tsr_trajectory){.phi_stride = n, .g_stride = n, .tape_stride = tape};
+    *t = (struct tsr_trajectory){.phi_stride = n, .g_stride = n};
     t->phi = tsr_arena_take(a, (k + 1) * n, sizeof(tsr_real));
     t->g = tsr_arena_take(a, k * n, sizeof(tsr_real));
-    t->tape = tape ? tsr_arena_take(a, k * tape, 1) : NULL;
+    layout_tapes(m, t, a);
     t->error = tsr_arena_take(a, k, sizeof(double));
     t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     f->v = tsr_arena_take(a, n, sizeof(tsr_real));
@@ -96,8 +103,11 @@ static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr
 }
 
 static void layout(struct tsr_meta *m, struct tsr_arena *a) {
-    for (size_t i = 0; i < m->n_flights; i++)
+    for (size_t i = 0; i < m->n_flights; i++) {
         layout_flight(m, &m->flights[i], &m->trajectories[i], a);
+        if (!runs_as_team(m->engine, m->max_tasks) && m->inner_steps > 0)
+            tsr_forwards_layout(&m->forwards[i], m->engine, m->max_points, a);
+    }
     for (size_t i = 0; i < m->max_groups; i++) {
         m->groups[i].d_theta = tsr_arena_take(a, m->engine->net.n_params, sizeof(tsr_real));
         m->groups[i].d_rates =
@@ -120,6 +130,8 @@ static enum tsr_status allocate(struct tsr_meta *m, struct tsr_error *err) {
     m->trajectories = p;
     TSR_TRY(tsr_alloc(&p, m->n_flights, sizeof *m->passes, what, err));
     m->passes = p;
+    TSR_TRY(tsr_alloc(&p, m->n_flights, sizeof *m->forwards, what, err));
+    m->forwards = p;
     TSR_TRY(tsr_alloc(&p, m->max_groups, sizeof *m->groups, what, err));
     m->groups = p;
     TSR_TRY(tsr_alloc(&p, m->max_tasks, sizeof *m->order, what, err));
@@ -164,6 +176,7 @@ void tsr_meta_free(struct tsr_meta *meta) {
     free(meta->flights);
     free(meta->trajectories);
     free(meta->passes);
+    free(meta->forwards);
     free(meta->groups);
     free(meta->order);
     free(meta->slot_first);
@@ -194,10 +207,16 @@ static tsr_real *phi_at(const struct tsr_trajectory *t, size_t k) {
 }
 
 static void start(const struct formation *f) {
-    size_t n_params = f->m->engine->net.n_params;
-    for (size_t i = 0; i < f->n; i++)
-        memcpy(f->t[i].phi, f->call->theta + f->t[i].task->slot * n_params,
-               n_params * sizeof(tsr_real));
+    const struct tsr_engine *engine = f->m->engine;
+    size_t n_params = engine->net.n_params;
+    for (size_t i = 0; i < f->n; i++) {
+        struct tsr_trajectory *t = &f->t[i];
+        const tsr_real *theta = f->call->theta + t->task->slot * n_params;
+        memcpy(t->phi, theta, n_params * sizeof(tsr_real));
+        t->forward = f->thread == TSR_TEAM ? NULL
+                                           : tsr_forwards_find(&f->m->forwards[f->thread], engine,
+                                                               f->thread, theta, &t->task->ctx);
+    }
 }
 
 /* Loss over the query points at phi_K and, for the methods that use it, its gradient v. */
@@ -229,6 +248,7 @@ static void rates_step(const struct formation *f, size_t k) {
 /* v <- v - H(phi_k) (alpha_k * v) */
 static void hessian_step(const struct formation *f, size_t k) {
     const struct tsr_net *net = &f->m->engine->net;
+    const struct tsr_tape no_tape = {NULL, NULL};
     for (size_t i = 0; i < f->n; i++) {
         const struct tsr_task *task = f->t[i].task;
         tsr_rates_apply(f->call->rates, net, k, task->slot, f->flights[i].v, f->flights[i].scaled);
@@ -239,7 +259,7 @@ static void hessian_step(const struct formation *f, size_t k) {
                               .phi = phi_at(&f->t[i], k),
                               .v = f->flights[i].scaled,
                               .result = f->flights[i].product,
-                              .tape = f->t[i].tape ? f->t[i].tape + k * f->t[i].tape_stride : NULL,
+                              .tape = f->t[i].tape ? tsr_trajectory_tape(&f->t[i], k) : no_tape,
                               .partial = f->t[i].partial};
     }
     tsr_pass_run(f->m->engine, f->thread, f->passes, f->n);
@@ -380,6 +400,8 @@ void tsr_meta_gradient(struct tsr_meta *meta, const tsr_real *theta, const struc
                        tsr_real *d_rates, double *error) {
     assert(n_tasks <= meta->max_tasks);
     struct call c = {theta, rates, tasks, error};
+    for (size_t i = 0; i < meta->n_flights; i++)
+        tsr_forwards_forget(&meta->forwards[i]);
     make_groups(meta, tasks, n_tasks);
     if (runs_as_team(meta->engine, n_tasks))
         run_team(meta, &c);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "meta/geometry.h"
+#include "meta/blend.h"
 
 /* With fewer regions than this for each thread, all threads work on one region at a time. */
 enum { REGIONS_PER_THREAD = 4 };
@@ -14,6 +14,7 @@ enum { REGIONS_PER_THREAD = 4 };
 /* What carries one region through the inner loop. */
 struct worker {
     struct tsr_trajectory t;
+    struct tsr_forwards forwards;
     struct tsr_task task;
     tsr_real *y; /* [max_context, C] */
     float *ssim; /* [5 * width] */
@@ -29,6 +30,10 @@ struct tsr_reconstructor {
     size_t n_workers;
     uint8_t *pictures;    /* [K+1, H, W, C], with SSIM only */
     double *region_error; /* [K+1, n_regions] */
+    /* With overlap or the seam metric only: */
+    struct tsr_blend blend;
+    tsr_real *outputs; /* [K+1, total_context, C] of all regions at their context points */
+    tsr_real *picture; /* [H, W, C] */
     struct tsr_arena arena;
 };
 
@@ -55,6 +60,18 @@ enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config
     return TSR_OK;
 }
 
+static bool overlaps(const struct tsr_reconstructor *r) {
+    return r->geometry.partition->overlap > 0;
+}
+
+static bool blends(const struct tsr_reconstructor *r) {
+    return r->config.seam || overlaps(r);
+}
+
+static tsr_real *outputs_at(const struct tsr_reconstructor *r, size_t k) {
+    return r->outputs + k * r->geometry.total_context * r->geometry.channels;
+}
+
 static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
                           struct tsr_arena *a) {
     size_t n = r->engine.net.n_params, pixels = r->geometry.max_context;
@@ -67,6 +84,8 @@ static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
     t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     bool adam = r->config.optimizer.kind == TSR_INNER_ADAM;
     t->moments = adam ? tsr_arena_take(a, 2 * n, sizeof(tsr_real)) : NULL;
+    if (!r->team && r->config.inner_steps > 0)
+        tsr_forwards_layout(&w->forwards, &r->engine, pixels, a);
     w->y = tsr_arena_take(a, pixels * r->geometry.channels, sizeof(tsr_real));
     w->ssim = tsr_arena_take(a, 5 * r->geometry.partition->width, sizeof(float));
 }
@@ -79,6 +98,11 @@ static void layout(struct tsr_reconstructor *r, struct tsr_arena *a) {
                       : NULL;
     for (size_t i = 0; i < r->n_workers; i++)
         layout_worker(r, &r->workers[i], a);
+    if (!blends(r)) return;
+    size_t pixel = r->geometry.channels * sizeof(tsr_real);
+    tsr_blend_layout(&r->blend, &r->geometry, a);
+    r->outputs = tsr_arena_take(a, states, r->geometry.total_context * pixel);
+    r->picture = tsr_arena_take(a, r->geometry.n_pixels, pixel);
 }
 
 static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t width,
@@ -99,6 +123,7 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     layout(r, &measure);
     TSR_TRY(tsr_arena_create(&r->arena, measure.used, "workspace of the reconstruction", err));
     layout(r, &r->arena);
+    if (blends(r)) tsr_blend_prepare(&r->blend);
     return TSR_OK;
 }
 
@@ -136,7 +161,9 @@ const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconst
 
 enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint32_t *labels,
                                          struct tsr_error *err) {
-    return tsr_geometry_follow(&r->geometry, labels, err);
+    TSR_TRY(tsr_geometry_follow(&r->geometry, labels, err));
+    if (blends(r)) tsr_blend_prepare(&r->blend);
+    return TSR_OK;
 }
 
 /* Index among the context points of a region of its i-th own pixel, and that pixel's place in the
@@ -152,14 +179,14 @@ static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, 
     return (row - g->window.row) * g->window.width + col - g->window.col;
 }
 
-/* Puts the outputs at a region's own pixels into a picture [H, W, C]. */
+/* Puts the outputs at a region's own pixels into a picture [H, W, C], row by row. */
 static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
                  uint8_t *picture) {
-    size_t c = geometry->channels;
-    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
-        size_t at, from = own_point(geometry->partition, region, i, &at);
-        for (size_t j = 0; j < c; j++)
-            picture[at * c + j] = tsr_to_byte(out[from * c + j]);
+    const struct tsr_partition *p = geometry->partition;
+    size_t c = geometry->channels, row = p->labels ? 1 : p->regions[region].width;
+    for (size_t i = 0; i < p->regions[region].n_pixels; i += row) {
+        size_t at, from = own_point(p, region, i, &at);
+        tsr_to_bytes(out + from * c, row * c, picture + at * c);
     }
 }
 
@@ -186,21 +213,44 @@ static void final_pass(struct tsr_reconstructor *r, size_t thread, struct worker
     w->t.error[r->config.inner_steps] = pass.error;
 }
 
+/* A class that the image lacks: nothing to adapt to. */
+static void pass_over(struct tsr_reconstructor *r, size_t region, tsr_real *phi) {
+    size_t n = r->engine.net.n_params, n_regions = r->geometry.partition->n_regions;
+    size_t slot = tsr_slot_of_region(r->geometry.slots, region);
+    for (size_t k = 0; k <= r->config.inner_steps; k++)
+        r->region_error[k * n_regions + region] = 0;
+    if (phi) memcpy(phi + region * n, r->model->theta + slot * n, n * sizeof(tsr_real));
+}
+
+/* Outputs of a region after k inner steps: kept for blending, or counted and drawn at once. */
+static void take_outputs(struct tsr_reconstructor *r, const struct worker *w, size_t region,
+                         size_t k, uint8_t *pictures) {
+    const struct tsr_geometry *g = &r->geometry;
+    const struct tsr_region *at = &g->partition->regions[region];
+    if (r->outputs)
+        memcpy(outputs_at(r, k) + r->blend.first[region] * g->channels, w->t.out,
+               at->n_context * g->channels * sizeof(tsr_real));
+    if (overlaps(r)) return;
+    r->region_error[k * g->partition->n_regions + region] =
+        tsr_region_is_cut(at) ? own_error(g, region, w->t.out, w->y) : w->t.error[k];
+    if (pictures) draw(g, region, w->t.out, pictures + k * g->n_pixels * g->channels);
+}
+
 /* Adapts one region; `thread` is TSR_TEAM or the caller's number. */
 static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct worker *w,
                          const uint8_t *pixels, size_t region, uint8_t *pictures, tsr_real *phi) {
-    size_t n = r->engine.net.n_params, n_regions = r->geometry.partition->n_regions;
-    size_t picture_size = r->geometry.n_pixels * r->geometry.channels;
-    bool cut = tsr_region_is_cut(&r->geometry.partition->regions[region]);
+    size_t n = r->engine.net.n_params;
     struct tsr_pass pass;
+    if (r->geometry.partition->regions[region].n_pixels == 0) {
+        pass_over(r, region, phi);
+        return;
+    }
     tsr_geometry_targets(&r->geometry, pixels, region, w->y);
     w->task = tsr_geometry_task(&r->geometry, region, w->y);
     w->t.task = &w->task;
-    memcpy(w->t.phi, r->model->theta + w->task.slot * n, n * sizeof(tsr_real));
-    if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));
-    for (size_t k = 0; k <= r->config.inner_steps; k++)
-        r->region_error[k * n_regions + region] = 0;
-    if (w->task.ctx.n == 0) return;
+    const tsr_real *theta = r->model->theta + w->task.slot * n;
+    memcpy(w->t.phi, theta, n * sizeof(tsr_real));
+    w->t.forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
     if (w->t.moments) memset(w->t.moments, 0, 2 * n * sizeof(tsr_real));
     for (size_t k = 0; k <= r->config.inner_steps; k++) {
         if (k < r->config.inner_steps)
@@ -208,9 +258,7 @@ static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct work
                            &pass);
         else
             final_pass(r, thread, w);
-        r->region_error[k * n_regions + region] =
-            cut ? own_error(&r->geometry, region, w->t.out, w->y) : w->t.error[k];
-        if (pictures) draw(&r->geometry, region, w->t.out, pictures + k * picture_size);
+        take_outputs(r, w, region, k, pictures);
     }
     if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));
 }
@@ -229,6 +277,25 @@ static void adapt_all(struct tsr_reconstructor *r, const uint8_t *pixels, uint8_
                      phi);
 }
 
+/* Errors and pictures of an image whose regions overlap. */
+static void blend_states(struct tsr_reconstructor *r, const uint8_t *pixels, uint8_t *pictures) {
+    size_t n = r->geometry.n_pixels * r->geometry.channels;
+    for (size_t k = 0; k <= r->config.inner_steps; k++) {
+        tsr_blend_gather(&r->blend, outputs_at(r, k), r->engine.threads, r->picture);
+        if (pictures) tsr_to_bytes(r->picture, n, pictures + k * n);
+        tsr_blend_compare(&r->blend, pixels, r->engine.threads, r->picture,
+                          r->region_error + k * r->geometry.partition->n_regions);
+    }
+}
+
+static void measure_seams(struct tsr_reconstructor *r, const uint8_t *pixels, double *seam) {
+    for (size_t k = 0; k <= r->config.inner_steps; k++) {
+        tsr_blend_gather(&r->blend, outputs_at(r, k), r->engine.threads, r->picture);
+        tsr_blend_compare(&r->blend, pixels, r->engine.threads, r->picture, NULL);
+        seam[k] = tsr_blend_seam(&r->blend, r->picture);
+    }
+}
+
 static void measure_ssim(struct tsr_reconstructor *r, const uint8_t *pixels,
                          const uint8_t *pictures, double *ssim) {
     const struct tsr_partition *p = r->geometry.partition;
@@ -244,7 +311,10 @@ void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
     size_t n_regions = r->geometry.partition->n_regions, states = r->config.inner_steps + 1;
     uint8_t *pictures = out->pictures ? out->pictures : r->pictures;
     double start = tsr_seconds();
+    for (size_t i = 0; i < r->n_workers; i++)
+        tsr_forwards_forget(&r->workers[i].forwards);
     adapt_all(r, pixels, pictures, out->phi);
+    if (overlaps(r)) blend_states(r, pixels, pictures);
     out->seconds = tsr_seconds() - start;
     for (size_t k = 0; out->psnr_db && k < states; k++) {
         double sum = 0;
@@ -254,6 +324,7 @@ void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
     }
     for (size_t k = 0; out->seam && k < states; k++)
         out->seam[k] = (double)NAN;
+    if (out->seam && r->config.seam) measure_seams(r, pixels, out->seam);
     if (out->region_error)
         memcpy(out->region_error, r->region_error, states * n_regions * sizeof(double));
     for (size_t k = 0; out->ssim && k < states; k++)

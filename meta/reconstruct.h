@@ -12,7 +12,7 @@ struct tsr_reconstruct_config {
     size_t inner_steps; /* may exceed the model's K: the last rates repeat */
     struct tsr_inner_optimizer optimizer;
     bool ssim;          /* compute SSIM too */
-    bool seam;          /* compute the seam metric too */
+    bool seam;          /* compute the seam metric too (meta/blend.h) */
     size_t threads;     /* 0: all */
     const char *kernel; /* "auto", ... */
 };
@@ -22,7 +22,9 @@ TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,
 TSR_API enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config *config,
                                                      struct tsr_error *err) TSR_MUST_USE;
 
-/* Adapts images of one size; workspace is kept from one to the next. One caller at a time. */
+/* Adapts images of one size; workspace is kept from one to the next. One caller at a time. Its
+ * memory does not grow with the number of inner steps, unless regions overlap or the seam metric is
+ * wanted: then the outputs after every inner step are kept, (K+1) context pixels C values. */
 struct tsr_reconstructor;
 
 /* model is kept. Errors: as tsr_model_check_image(). */
@@ -46,12 +48,13 @@ struct tsr_reconstruction {
     double *psnr_db; /* [K+1] of the image, from the unclipped outputs */
     double
         *ssim; /* [K+1] of the clipped 8-bit image; needs config.ssim and 11x11 pixels, else NaN */
-    double *seam;         /* [K+1] */
-    double *region_error; /* [K+1, n_regions] squared error summed over pixels and channels */
+    double *seam;         /* [K+1] seam metric; needs config.seam, else NaN */
+    double *region_error; /* [K+1, n_regions] squared error summed over the region's own pixels and
+                             channels, after blending */
     tsr_real *phi;        /* [n_regions, n_params] adapted parameters; a region without pixels keeps
                              its initialisation */
     uint8_t *pictures;    /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
-    double seconds;       /* of computing, without SSIM */
+    double seconds;       /* of computing, without SSIM and seam metric */
 };
 
 /* pixels [H, W, C], 8 bit. A non-finite loss is no error here: PSNR is then NaN. */

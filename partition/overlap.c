@@ -267,13 +267,25 @@ static double between(double x, size_t n, size_t *first, size_t *second) {
     return at - (double)*first;
 }
 
+double tsr_partition_weight_of_row(const struct tsr_partition *p, size_t region, double row) {
+    size_t r[2];
+    double u = between(row, p->height, &r[0], &r[1]);
+    return (1 - u) * share_of_row(p, region, r[0]) + u * share_of_row(p, region, r[1]);
+}
+
+double tsr_partition_weight_of_col(const struct tsr_partition *p, size_t region, double col) {
+    size_t c[2];
+    double v = between(col, p->width, &c[0], &c[1]);
+    return (1 - v) * share_of_col(p, region, c[0]) + v * share_of_col(p, region, c[1]);
+}
+
 double tsr_partition_weight_at(const struct tsr_partition *p, size_t region, double row,
                                double col) {
+    if (!p->labels)
+        return tsr_partition_weight_of_row(p, region, row) *
+               tsr_partition_weight_of_col(p, region, col);
     size_t r[2], c[2];
     double u = between(row, p->height, &r[0], &r[1]), v = between(col, p->width, &c[0], &c[1]);
-    if (!p->labels)
-        return ((1 - u) * share_of_row(p, region, r[0]) + u * share_of_row(p, region, r[1])) *
-               ((1 - v) * share_of_col(p, region, c[0]) + v * share_of_col(p, region, c[1]));
     double sum = 0;
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) {

@@ -134,6 +134,11 @@ TSR_API void tsr_partition_weights(const struct tsr_partition *partition, size_t
  * col), in pixels of the image; positions beyond the edge count as on it. */
 TSR_API double tsr_partition_weight_at(const struct tsr_partition *partition, size_t region,
                                        double row, double col);
+/* The two factors of a rectangle's weight. */
+TSR_API double tsr_partition_weight_of_row(const struct tsr_partition *partition, size_t region,
+                                           double row);
+TSR_API double tsr_partition_weight_of_col(const struct tsr_partition *partition, size_t region,
+                                           double col);
 
 /* Are the context pixels of a region others than its own? */
 TSR_API bool tsr_region_is_cut(const struct tsr_region *region);

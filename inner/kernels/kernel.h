@@ -28,6 +28,19 @@ struct tsr_points {
     size_t n; /* may be 0 */
 };
 
+/* What the ordinary passes over a set of points leave behind, in the caller's memory, aligned to
+ * TSR_ALIGNMENT; each part written by one call and read by others of the same kernel, network and
+ * points. */
+struct tsr_tape {
+    void *forward;  /* activations and outputs: a function of phi and x alone */
+    void *backward; /* deltas: a function of `forward`, phi, y and scale */
+};
+
+/* Bytes of the two parts. */
+struct tsr_tape_size {
+    size_t forward, backward;
+};
+
 struct tsr_kernel {
     const char *name;
 
@@ -38,26 +51,35 @@ struct tsr_kernel {
      * TSR_ALIGNMENT. */
     size_t (*workspace_size)(const struct tsr_net *net);
 
-    /* Bytes of a tape of n points: what gradient() leaves for hvp() so that the latter need not
-     * repeat the ordinary forward and backward passes. 0: this kernel has no tape. */
-    size_t (*tape_size)(const struct tsr_net *net, size_t n);
+    /* Size of a tape of n points; grows with n. NULL: this kernel has no tapes; then record and
+     * backward are NULL too, and gradient and hvp are called without. */
+    struct tsr_tape_size (*tape_size)(const struct tsr_net *net, size_t n);
 
     /* out [n, out_dim] = f(x), overwritten. x [n, in_dim]. */
     void (*forward)(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x, size_t n,
                     tsr_real *out, void *workspace);
 
     /* grad [n_params] += scale * dE/dphi; returns E (not scaled). `out` [n, out_dim] gets the
-     * outputs unless NULL. `tape` (tape_size(net, n) bytes, aligned) is written unless NULL. */
+     * outputs unless NULL. Both parts of `tape` are written unless it is NULL. */
     double (*gradient)(const struct tsr_net *net, const tsr_real *phi,
                        const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
-                       void *tape, void *workspace);
+                       const struct tsr_tape *tape, void *workspace);
+
+    /* gradient() in two halves, to the same bits: record() writes the forward part of a tape, which
+     * serves any number of calls of backward() with other targets and scales. These read
+     * tape->forward and write tape->backward unless that is NULL. */
+    void (*record)(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x, size_t n,
+                   void *forward, void *workspace);
+    double (*backward)(const struct tsr_net *net, const tsr_real *phi,
+                       const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
+                       const struct tsr_tape *tape, void *workspace);
 
     /* hv [n_params] += scale * d2E/dphi2 v, exactly, by the R-operator (Pearlmutter, "Fast exact
-     * multiplication by the Hessian", 1994). v [n_params]. `tape`: what gradient() wrote for the
-     * same phi, points and `scale`, or NULL to recompute it. */
+     * multiplication by the Hessian", 1994). v [n_params]. `tape`: both parts, written for the
+     * same phi, points and `scale`, or NULL to repeat the ordinary passes. */
     void (*hvp)(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
-                const struct tsr_points *points, double scale, tsr_real *hv, const void *tape,
-                void *workspace);
+                const struct tsr_points *points, double scale, tsr_real *hv,
+                const struct tsr_tape *tape, void *workspace);
 
     /* Runs `rounds` rounds of independent multiply-adds at this kernel's vector width and returns
      * how many FLOPs they were: the peak that its speed is measured against. NULL: none of its own.

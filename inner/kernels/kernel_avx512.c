@@ -60,7 +60,7 @@ static size_t workspace_size(const struct tsr_net *net) {
     return narrow(net) ? workspace_size_8(net) : workspace_size_16(net);
 }
 
-static size_t tape_size(const struct tsr_net *net, size_t n) {
+static struct tsr_tape_size tape_size(const struct tsr_net *net, size_t n) {
     return narrow(net) ? tape_size_8(net, n) : tape_size_16(net, n);
 }
 
@@ -70,14 +70,27 @@ static void forward(const struct tsr_net *net, const float *phi, const float *x,
 }
 
 static double gradient(const struct tsr_net *net, const float *phi, const struct tsr_points *points,
-                       double scale, float *grad, float *out, void *tape, void *workspace) {
+                       double scale, float *grad, float *out, const struct tsr_tape *tape,
+                       void *workspace) {
     return (narrow(net) ? gradient_8 : gradient_16)(net, phi, points, scale, grad, out, tape,
                                                     workspace);
 }
 
+static void record(const struct tsr_net *net, const float *phi, const float *x, size_t n, void *to,
+                   void *workspace) {
+    (narrow(net) ? record_8 : record_16)(net, phi, x, n, to, workspace);
+}
+
+static double backward(const struct tsr_net *net, const float *phi, const struct tsr_points *points,
+                       double scale, float *grad, float *out, const struct tsr_tape *tape,
+                       void *workspace) {
+    return (narrow(net) ? from_record_8 : from_record_16)(net, phi, points, scale, grad, out, tape,
+                                                          workspace);
+}
+
 static void hvp(const struct tsr_net *net, const float *phi, const float *v,
-                const struct tsr_points *points, double scale, float *hv, const void *tape,
-                void *workspace) {
+                const struct tsr_points *points, double scale, float *hv,
+                const struct tsr_tape *tape, void *workspace) {
     (narrow(net) ? hvp_8 : hvp_16)(net, phi, v, points, scale, hv, tape, workspace);
 }
 
@@ -96,6 +109,8 @@ const struct tsr_kernel tsr_kernel_avx512 = {
     .tape_size = tape_size,
     .forward = forward,
     .gradient = gradient,
+    .record = record,
+    .backward = backward,
     .peak = peak,
     .hvp = hvp,
 };

@@ -39,12 +39,6 @@ static bool available(void) {
     return true;
 }
 
-static size_t tape_size(const struct tsr_net *net, size_t n) {
-    (void)net;
-    (void)n;
-    return 0;
-}
-
 /* z [n, out] = a [n, in] W^T, plus z if `add` */
 static void multiply(const struct tsr_net *net, size_t l, size_t n, const tsr_real *parameters,
                      const tsr_real *a, bool add, tsr_real *z) {
@@ -177,7 +171,7 @@ static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_re
 
 static double gradient(const struct tsr_net *net, const tsr_real *phi,
                        const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
-                       void *tape, void *workspace) {
+                       const struct tsr_tape *tape, void *workspace) {
     (void)tape;
     struct scratch s;
     layout(&s, net, workspace);
@@ -200,8 +194,8 @@ static double gradient(const struct tsr_net *net, const tsr_real *phi,
 }
 
 static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
-                const struct tsr_points *points, double scale, tsr_real *hv, const void *tape,
-                void *workspace) {
+                const struct tsr_points *points, double scale, tsr_real *hv,
+                const struct tsr_tape *tape, void *workspace) {
     (void)tape;
     struct scratch s;
     layout(&s, net, workspace);
@@ -225,7 +219,6 @@ const struct tsr_kernel tsr_kernel_blas = {
     .name = "blas",
     .available = available,
     .workspace_size = workspace_size,
-    .tape_size = tape_size,
     .forward = forward,
     .gradient = gradient,
     .hvp = hvp,

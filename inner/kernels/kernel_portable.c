@@ -40,6 +40,8 @@ const struct tsr_kernel tsr_kernel_portable = {
     .tape_size = vector_tape_size,
     .forward = vector_forward,
     .gradient = vector_gradient,
+    .record = vector_record,
+    .backward = vector_from_record,
     .hvp = vector_hvp,
     .peak = peak,
 };

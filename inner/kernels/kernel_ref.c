@@ -50,10 +50,28 @@ static bool available(void) {
     return true;
 }
 
-static size_t tape_size(const struct tsr_net *net, size_t n) {
-    (void)net;
-    (void)n;
-    return 0;
+/* The two parts of a tape are the rows a, slope and d, e of one point after the other. */
+static size_t part_of_point(const struct tsr_net *net) {
+    return 2 * net->n_layers * max_units(net);
+}
+
+static struct tsr_tape_size tape_size(const struct tsr_net *net, size_t n) {
+    size_t size = n * part_of_point(net) * sizeof(tsr_real);
+    return (struct tsr_tape_size){size, size};
+}
+
+/* Lets the rows of point p stand in the parts of a tape that there are. */
+static void use_tape(struct scratch *s, const struct tsr_net *net, const struct tsr_tape *tape,
+                     size_t p) {
+    size_t part = part_of_point(net);
+    if (tape && tape->forward) {
+        s->a = (tsr_real *)tape->forward + p * part;
+        s->slope = s->a + part / 2;
+    }
+    if (tape && tape->backward) {
+        s->d = (tsr_real *)tape->backward + p * part;
+        s->e = s->d + part / 2;
+    }
 }
 
 /* y [out] (+)= W x, W [out, in] */
@@ -163,16 +181,27 @@ static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_re
     }
 }
 
-static double gradient(const struct tsr_net *net, const tsr_real *phi,
-                       const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
-                       void *tape, void *workspace) {
-    (void)tape;
+static void record(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x, size_t n,
+                   void *to, void *workspace) {
+    struct scratch s;
+    layout(&s, net, workspace);
+    for (size_t p = 0; p < n; p++) {
+        use_tape(&s, net, &(struct tsr_tape){.forward = to}, p);
+        forward_point(net, phi, x + p * net->in_dim, &s);
+    }
+}
+
+/* The gradient, with the forward pass unless that is on the tape. */
+static double sweep(const struct tsr_net *net, const tsr_real *phi, const struct tsr_points *points,
+                    double scale, bool recorded, tsr_real *grad, tsr_real *out,
+                    const struct tsr_tape *tape, void *workspace) {
     struct scratch s;
     layout(&s, net, workspace);
     double error = 0;
     for (size_t p = 0; p < points->n; p++) {
         const tsr_real *x = points->x + p * net->in_dim;
-        forward_point(net, phi, x, &s);
+        use_tape(&s, net, tape, p);
+        if (!recorded) forward_point(net, phi, x, &s);
         error += backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
         if (out)
             memcpy(out + p * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
@@ -188,16 +217,30 @@ static double gradient(const struct tsr_net *net, const tsr_real *phi,
     return error;
 }
 
+static double gradient(const struct tsr_net *net, const tsr_real *phi,
+                       const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
+                       const struct tsr_tape *tape, void *workspace) {
+    return sweep(net, phi, points, scale, false, grad, out, tape, workspace);
+}
+
+static double backward(const struct tsr_net *net, const tsr_real *phi,
+                       const struct tsr_points *points, double scale, tsr_real *grad, tsr_real *out,
+                       const struct tsr_tape *tape, void *workspace) {
+    return sweep(net, phi, points, scale, true, grad, out, tape, workspace);
+}
+
 static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
-                const struct tsr_points *points, double scale, tsr_real *hv, const void *tape,
-                void *workspace) {
-    (void)tape;
+                const struct tsr_points *points, double scale, tsr_real *hv,
+                const struct tsr_tape *tape, void *workspace) {
     struct scratch s;
     layout(&s, net, workspace);
     for (size_t p = 0; p < points->n; p++) {
         const tsr_real *x = points->x + p * net->in_dim;
-        forward_point(net, phi, x, &s);
-        (void)backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
+        use_tape(&s, net, tape, p);
+        if (!tape) {
+            forward_point(net, phi, x, &s);
+            (void)backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
+        }
         r_forward_point(net, phi, v, x, &s);
         r_backward_point(net, phi, v, scale, &s);
         for (size_t l = 0; l < net->n_layers; l++) {
@@ -217,5 +260,7 @@ const struct tsr_kernel tsr_kernel_reference = {
     .tape_size = tape_size,
     .forward = forward,
     .gradient = gradient,
+    .record = record,
+    .backward = backward,
     .hvp = hvp,
 };

@@ -396,25 +396,26 @@ static inline size_t NAME(whole_rows)(size_t n, size_t row, size_t left) {
     return whole < n ? whole : n;
 }
 
-/* d <- factor * (d - y) for one vector of columns of n rows: `count` columns of y [n, y_row], of
- * which `left` floats from y on can be read. Returns the sum of (d - y)^2. */
+/* d = factor * (f - y) for one vector of columns of n rows: `count` columns of y [n, y_row], of
+ * which `left` floats from y on can be read. Returns the sum of (f - y)^2. */
 static inline double NAME(residual)(size_t n, float factor, size_t count, const float *y,
-                                    size_t y_row, size_t left, float *d, size_t d_row) {
+                                    size_t y_row, size_t left, const float *f, float *d,
+                                    size_t d_row) {
     VEC sum[4] = {{0}};
     IVEC mask = NAME(mask)(count);
     size_t i = 0, whole = NAME(whole_rows)(n, y_row, left);
     for (; i + 4 <= whole; i += 4)
         UNROLL for (size_t k = 0; k < 4; k++) {
             IVEC row = (IVEC) * (const NAME(unaligned) *)(y + (i + k) * y_row) & mask;
-            VEC *to = (VEC *)(d + (i + k) * d_row), r = *to - (VEC)row;
+            VEC r = AT(f, (i + k) * d_row) - (VEC)row;
             sum[k] = MULTIPLY_ADD(r, r, sum[k]);
-            *to = r * factor;
+            AT(d, (i + k) * d_row) = r * factor;
         }
     for (; i < n; i++) {
-        VEC *to = (VEC *)(d + i * d_row), r = *to;
+        VEC r = AT(f, i * d_row);
         r -= NAME(load_some)(y + i * y_row, count < LANES ? count : LANES);
         sum[0] = MULTIPLY_ADD(r, r, sum[0]);
-        *to = r * factor;
+        AT(d, i * d_row) = r * factor;
     }
     double total = 0;
     sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
@@ -442,8 +443,8 @@ static inline void NAME(copy_columns)(size_t n, size_t count, const float *f, si
 
 /* What the ordinary passes leave of one tile; arrays over sine layers, see struct plan. */
 struct record {
-    float *s, *c, *d, *e;
-    float *d_out; /* outputs, then d of the last layer: [tile, out_row] */
+    float *s, *c, *f;     /* forward; f: outputs [tile, out_row] */
+    float *d, *e, *d_out; /* backward; d_out: d of the last layer. e is NULL if not kept */
 };
 
 /* Shapes and storage of one call. */
@@ -482,15 +483,38 @@ static size_t NAME(tile_points)(const struct tsr_net *net, size_t n) {
     return round_up((n + tiles - 1) / tiles, tiles > 1 ? 24 : 2);
 }
 
-static size_t NAME(record_layout)(const struct plan *p, struct record *r, bool keep, void *memory) {
+/* The forward part of a record; returns its size. */
+static size_t NAME(forward_layout)(const struct plan *p, struct record *r, void *memory) {
     struct tsr_arena arena = {.base = memory, .size = SIZE_MAX / 2};
     size_t layers = p->net->n_layers - 1;
     r->s = floats(&arena, layers * p->layer);
     r->c = floats(&arena, layers * p->layer);
+    r->f = floats(&arena, p->tile * p->out_row);
+    return arena.used;
+}
+
+/* The backward part, of all layers or of two at a time. */
+static size_t NAME(backward_layout)(const struct plan *p, struct record *r, bool keep,
+                                    void *memory) {
+    struct tsr_arena arena = {.base = memory, .size = SIZE_MAX / 2};
+    size_t layers = p->net->n_layers - 1;
     r->d = floats(&arena, (keep ? layers : 2) * p->layer);
     r->e = keep ? floats(&arena, layers * p->layer) : NULL;
     r->d_out = floats(&arena, p->tile * p->out_row);
     return arena.used;
+}
+
+/* Both parts of tile number `tile`, on the tape where there is one, else at `memory`. */
+static void NAME(place_record)(const struct plan *p, struct record *r, const struct tsr_tape *tape,
+                               bool keep, size_t tile, char *memory) {
+    char *forward = tape ? tape->forward : NULL, *backward = tape ? tape->backward : NULL;
+    size_t size = NAME(forward_layout)(p, r, forward ? forward : memory);
+    if (forward)
+        (void)NAME(forward_layout)(p, r, forward + tile * size);
+    else
+        memory += size;
+    size = NAME(backward_layout)(p, r, keep, backward ? backward : memory);
+    if (backward) (void)NAME(backward_layout)(p, r, keep, backward + tile * size);
 }
 
 static void NAME(shape)(struct plan *p, const struct tsr_net *net, size_t tile) {
@@ -533,15 +557,18 @@ static size_t NAME(workspace_size)(const struct tsr_net *net) {
     struct plan p;
     struct record r;
     NAME(shape)(&p, net, NAME(most_points)(net));
-    return NAME(layout)(&p, true, NULL) + NAME(record_layout)(&p, &r, true, NULL);
+    return NAME(layout)(&p, true, NULL) + NAME(forward_layout)(&p, &r, NULL) +
+           NAME(backward_layout)(&p, &r, true, NULL);
 }
 
-static size_t NAME(tape_size)(const struct tsr_net *net, size_t n) {
+static struct tsr_tape_size NAME(tape_size)(const struct tsr_net *net, size_t n) {
     struct plan p;
     struct record r;
-    if (n == 0) return 0;
+    if (n == 0) return (struct tsr_tape_size){0, 0};
     NAME(shape)(&p, net, NAME(tile_points)(net, n));
-    return (n + p.tile - 1) / p.tile * NAME(record_layout)(&p, &r, true, NULL);
+    size_t tiles = (n + p.tile - 1) / p.tile;
+    return (struct tsr_tape_size){tiles * NAME(forward_layout)(&p, &r, NULL),
+                                  tiles * NAME(backward_layout)(&p, &r, true, NULL)};
 }
 
 /* ---- one call ---------------------------------------------------------------------------- */
@@ -577,13 +604,14 @@ static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, 
     }
 }
 
-/* Turns the outputs of m points into d of the last layer; returns the squared error. */
+/* d of the last layer from the outputs f of m points; returns the squared error. */
 static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m, float factor,
-                                  float *d) {
+                                  const float *f, float *d) {
     double error = 0;
     size_t out = p->net->out_dim;
     for (size_t c = 0; c < out; c += NARROW_LANES)
-        error += NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, d + c, p->out_row);
+        error += NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c,
+                                  p->out_row);
     return error;
 }
 
@@ -608,7 +636,7 @@ static void NAME(forward_tile)(const struct plan *p, const struct record *r, con
     j.sum[0].a = r->s + (last - 1) * p->layer;
     j.sum[0].b = p->forward[last];
     j.sum[0].k = p->net->width;
-    j.to = r->d_out;
+    j.to = r->f;
     NARROW(linear)(&j);
 }
 
@@ -749,68 +777,95 @@ static void NAME(forward)(const struct tsr_net *net, const float *phi, const flo
     if (n == 0) return;
     NAME(shape)(&p, net, NAME(tile_points)(net, n));
     size_t used = NAME(layout)(&p, false, workspace);
-    NAME(record_layout)(&p, &r, false, (char *)workspace + used);
+    (void)NAME(forward_layout)(&p, &r, (char *)workspace + used);
     NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
     for (size_t at = 0; at < n; at += p.tile) {
         size_t m = n - at < p.tile ? n - at : p.tile;
         NAME(forward_tile)(&p, &r, x + at * net->in_dim, m, false);
-        NAME(store_outputs)(&p, r.d_out, m, out + at * net->out_dim);
+        NAME(store_outputs)(&p, r.f, m, out + at * net->out_dim);
     }
 }
 
-/* The ordinary passes of one tile up to d of the last layer; returns the squared error. */
+static void NAME(record)(const struct tsr_net *net, const float *phi, const float *x, size_t n,
+                         void *to, void *workspace) {
+    struct plan p;
+    struct record r;
+    if (n == 0) return;
+    NAME(shape)(&p, net, NAME(tile_points)(net, n));
+    (void)NAME(layout)(&p, false, workspace);
+    NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    char *memory = to;
+    for (size_t at = 0; at < n; at += p.tile) {
+        memory += NAME(forward_layout)(&p, &r, memory);
+        NAME(forward_tile)
+        (&p, &r, x + at * net->in_dim, n - at < p.tile ? n - at : p.tile, true);
+    }
+}
+
+/* From the forward pass of one tile to d of the last layer; returns the squared error. */
 static double NAME(error_tile)(const struct plan *p, const struct record *r,
                                const struct tsr_points *points, size_t at, size_t m, double scale,
                                float *out) {
-    const struct tsr_net *net = p->net;
-    NAME(forward_tile)(p, r, points->x + at * net->in_dim, m, true);
-    if (out) NAME(store_outputs)(p, r->d_out, m, out + at * net->out_dim);
-    return NAME(residual_tile)(p, points->y + at * net->out_dim, m, (float)(2 * scale), r->d_out);
+    size_t out_dim = p->net->out_dim;
+    if (out) NAME(store_outputs)(p, r->f, m, out + at * out_dim);
+    return NAME(residual_tile)(p, points->y + at * out_dim, m, (float)(2 * scale), r->f, r->d_out);
 }
 
-static double NAME(gradient)(const struct tsr_net *net, const float *phi,
-                             const struct tsr_points *points, double scale, float *grad, float *out,
-                             void *tape, void *workspace) {
+/* The gradient, with the forward pass unless that is on the tape. */
+static double NAME(sweep)(const struct tsr_net *net, const float *phi,
+                          const struct tsr_points *points, double scale, bool recorded, float *grad,
+                          float *out, const struct tsr_tape *tape, void *workspace) {
     struct plan p;
     struct record r;
     double error = 0;
     if (points->n == 0) return 0;
     NAME(shape)(&p, net, NAME(tile_points)(net, points->n));
     size_t used = NAME(layout)(&p, false, workspace);
-    char *memory = tape ? tape : (char *)workspace + used;
-    NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    if (!recorded) NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
     NAME(pack_backward)(&p, phi, p.backward);
     for (size_t at = 0; at < points->n; at += p.tile) {
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
-        size_t size = NAME(record_layout)(&p, &r, tape != NULL, memory);
+        const float *x = points->x + at * net->in_dim;
+        NAME(place_record)
+        (&p, &r, tape, tape && tape->backward, at / p.tile, (char *)workspace + used);
+        if (!recorded) NAME(forward_tile)(&p, &r, x, m, true);
         error += NAME(error_tile)(&p, &r, points, at, m, scale, out);
-        NAME(backward_tile)(&p, &r, points->x + at * net->in_dim, m, at == 0);
-        if (tape) memory += size;
+        NAME(backward_tile)(&p, &r, x, m, at == 0);
     }
     NAME(add_sums)(&p, grad);
     return error;
 }
 
+static double NAME(gradient)(const struct tsr_net *net, const float *phi,
+                             const struct tsr_points *points, double scale, float *grad, float *out,
+                             const struct tsr_tape *tape, void *workspace) {
+    return NAME(sweep)(net, phi, points, scale, false, grad, out, tape, workspace);
+}
+
+static double NAME(from_record)(const struct tsr_net *net, const float *phi,
+                                const struct tsr_points *points, double scale, float *grad,
+                                float *out, const struct tsr_tape *tape, void *workspace) {
+    return NAME(sweep)(net, phi, points, scale, true, grad, out, tape, workspace);
+}
+
 static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *v,
-                      const struct tsr_points *points, double scale, float *hv, const void *tape,
-                      void *workspace) {
+                      const struct tsr_points *points, double scale, float *hv,
+                      const struct tsr_tape *tape, void *workspace) {
     struct plan p;
     struct record r;
     if (points->n == 0) return;
     NAME(shape)(&p, net, NAME(tile_points)(net, points->n));
     size_t used = NAME(layout)(&p, true, workspace);
-    char *memory = tape ? (char *)(uintptr_t)tape : (char *)workspace + used;
     NAME(pack_forward)(&p, phi, (float)net->output_offset, tape ? 1 : 0, p.forward, p.bias);
     NAME(pack_backward)(&p, phi, p.backward);
     NAME(pack_forward)(&p, v, 0, 0, p.v_forward, p.v_bias);
     NAME(pack_backward)(&p, v, p.v_backward);
     for (size_t at = 0; at < points->n; at += p.tile) {
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
-        size_t size = NAME(record_layout)(&p, &r, true, memory);
         const float *x = points->x + at * net->in_dim;
-        if (tape) {
-            memory += size;
-        } else {
+        NAME(place_record)(&p, &r, tape, true, at / p.tile, (char *)workspace + used);
+        if (!tape) {
+            NAME(forward_tile)(&p, &r, x, m, true);
             (void)NAME(error_tile)(&p, &r, points, at, m, scale, NULL);
             for (size_t l = net->n_layers - 1; l > 0; l--)
                 NAME(backward_layer)(&p, &r, l, m);
