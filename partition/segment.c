@@ -12,6 +12,8 @@
 /* `area` begins with this many regions for each that is asked for, merged by colour: the paper's
  * rule begins with a hierarchical segmentation by colour (HFS). */
 #define EARLY 4
+/* Up to here single pixels are merged where superpixels would be too few. */
+#define FEW_PIXELS 8192
 
 static const char *const merge_names[] = {"color", "area"};
 
@@ -33,7 +35,8 @@ static enum tsr_status check(size_t height, size_t width, size_t channels, size_
     return TSR_OK;
 }
 
-/* Side of the superpixels: eight a region or more, 400 to 4096 an image where that is more. */
+/* Side of the superpixels: eight a region or more (one where they are pixels), 400 to 4096 an image
+ * where that is more. */
 static size_t side_of_superpixels(size_t n_pixels, size_t n_regions) {
     double wanted = 8.0 * (double)n_regions, usual = (double)n_pixels / 64;
     if (usual < 400) usual = 400;
@@ -50,11 +53,8 @@ static enum tsr_status find_superpixels(const struct tsr_lab *lab,
     if (side >= TSR_SLIC_MIN_SIDE) {
         TSR_TRY(tsr_superpixels_slic(lab, picture, side, labels, count, err));
         if (*count >= 2 * n_regions) return TSR_OK;
-        side = 2;
     }
-    if (side > 2) side = 2;
-    *count = tsr_superpixels_grid(picture, side, labels);
-    if (*count < n_regions) *count = tsr_superpixels_grid(picture, 1, labels);
+    *count = tsr_superpixels_grid(picture, side == 1 || n <= FEW_PIXELS ? 1 : 2, labels);
     return TSR_OK;
 }
 

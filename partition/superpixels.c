@@ -9,6 +9,8 @@
 
 /* Squared Lab distance that weighs as much as a displacement by the side of a superpixel. */
 #define REGULARIZATION 40.0f
+/* The same when borders are moved: colour decides. */
+#define BORDER_REGULARIZATION 4.0f
 #define MAX_REDUCTION 8
 #define DONE 0x80000000u
 
@@ -50,33 +52,34 @@ static void reduce(const struct work *w) {
         }
 }
 
-static void find_seeds(const struct work *w) {
-    size_t plane = w->height * w->width;
-    for (size_t r = 0; r < w->height; r++)
-        for (size_t c = 0; c < w->width; c++) {
-            size_t i = r * w->width + c;
-            struct seed *s = &w->seeds[w->small[i]];
-            for (size_t k = 0; k < w->picture.channels; k++)
-                s->lab[k] += w->planes[k * plane + i];
-            s->row += (float)r, s->col += (float)c;
-            s->area++;
-        }
-    float f = (float)w->reduction;
-    for (size_t i = 0; i < w->n_seeds; i++) {
-        struct seed *s = &w->seeds[i];
-        if (s->area == 0) continue;
-        float n = (float)s->area;
-        for (size_t k = 0; k < 3; k++)
-            s->lab[k] /= n;
-        s->row = (s->row / n + 0.5f) * f - 0.5f, s->col = (s->col / n + 0.5f) * f - 0.5f;
-    }
-}
-
 static void enlarge(const struct work *w, uint32_t *labels) {
     for (size_t r = 0; r < w->picture.height; r++)
         for (size_t c = 0; c < w->picture.width; c++)
             labels[r * w->picture.width + c] =
                 w->small[r / w->reduction * w->width + c / w->reduction];
+}
+
+/* Mean colour and position of every superpixel. */
+static void find_seeds(const struct work *w, const uint32_t *labels) {
+    const struct tsr_picture *p = &w->picture;
+    for (size_t i = 0; i < w->n_seeds; i++)
+        w->seeds[i] = (struct seed){0};
+    for (size_t r = 0, i = 0; r < p->height; r++)
+        for (size_t c = 0; c < p->width; c++, i++) {
+            struct seed *s = &w->seeds[labels[i]];
+            float lab[3];
+            tsr_lab_of(w->lab, p->pixels + i * p->channels, p->channels, lab);
+            for (int k = 0; k < 3; k++)
+                s->lab[k] += lab[k];
+            s->row += (float)r, s->col += (float)c;
+            s->area++;
+        }
+    for (struct seed *s = w->seeds; s < w->seeds + w->n_seeds; s++) {
+        float n = s->area ? (float)s->area : 1;
+        for (int k = 0; k < 3; k++)
+            s->lab[k] /= n;
+        s->row /= n, s->col /= n;
+    }
 }
 
 static float color_distance(const float *a, const float *b) {
@@ -96,8 +99,8 @@ static uint32_t best_label(const struct work *w, size_t row, size_t col, const u
         if (i > 0 && label[i] == label[0]) continue;
         const struct seed *s = &w->seeds[label[i]];
         float dy = (float)row - s->row, dx = (float)col - s->col;
-        float d =
-            color_distance(lab, s->lab) + REGULARIZATION / (side * side) * (dy * dy + dx * dx);
+        float d = color_distance(lab, s->lab) +
+                  BORDER_REGULARIZATION / (side * side) * (dy * dy + dx * dx);
         if (i == 0 || d < smallest) smallest = d, best = label[i];
     }
     return best;
@@ -114,13 +117,13 @@ static size_t move_borders(const struct work *w, uint32_t *labels, uint32_t *old
         if (r == 0) memcpy(above, row, width * sizeof *row);
         const uint32_t *below = r + 1 < height ? row + width : here;
         for (size_t c = 0; c < width; c++) {
-            uint32_t label[5] = {here[c], above[c], here[c > 0 ? c - 1 : c],
-                                 here[c + 1 < width ? c + 1 : c], below[c]};
-            if (label[1] == label[0] && label[2] == label[0] && label[3] == label[0] &&
-                label[4] == label[0])
+            size_t left = c > 0 ? c - 1 : c, right = c + 1 < width ? c + 1 : c;
+            if (((here[c] ^ above[c]) | (here[c] ^ below[c]) | (here[c] ^ here[left]) |
+                 (here[c] ^ here[right])) == 0)
                 continue;
+            uint32_t label[5] = {here[c], above[c], here[left], here[right], below[c]};
             row[c] = best_label(w, r, c, label);
-            changed += row[c] != label[0];
+            changed += row[c] != here[c];
         }
         uint32_t *swap = above;
         above = here, here = swap;
@@ -173,12 +176,9 @@ static enum tsr_status connect(const struct work *w, uint32_t *labels, size_t *c
     void *block = NULL;
     uint32_t *list = NULL, *origin = NULL; /* origin: the old label of a piece */
     enum tsr_status status;
+    find_seeds(w, labels);
     for (size_t i = 0; i < w->n_seeds; i++)
-        w->seeds[i].area = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t area = ++w->seeds[labels[i]].area;
-        if (area > largest) largest = area;
-    }
+        if (w->seeds[i].area > largest) largest = w->seeds[i].area;
     TSR_CHECK(tsr_alloc(&block, largest, sizeof *list, "superpixels", err));
     list = block;
     TSR_CHECK(tsr_alloc(&block, n / speck + 2, sizeof *origin, "superpixels", err));
@@ -218,7 +218,6 @@ static enum tsr_status run_slic(struct work *w, struct tsr_error *err) {
         if (w->small[i] >= w->n_seeds) w->n_seeds = w->small[i] + (size_t)1;
     TSR_TRY(tsr_alloc(&block, w->n_seeds, sizeof *w->seeds, "superpixels", err));
     w->seeds = block;
-    find_seeds(w);
     return TSR_OK;
 }
 
@@ -236,8 +235,11 @@ enum tsr_status tsr_superpixels_slic(const struct tsr_lab *lab, const struct tsr
     TSR_CHECK(run_slic(&w, err));
     enlarge(&w, labels);
     TSR_CHECK(tsr_alloc(&old, 2 * picture->width, sizeof *labels, "superpixels", err));
-    for (size_t i = 0; i < w.reduction; i++)
-        if (move_borders(&w, labels, old) == 0) break;
+    for (int round = 0; round < 2; round++) {
+        find_seeds(&w, labels);
+        for (size_t i = 0; i < w.reduction + 2; i++)
+            if (move_borders(&w, labels, old) == 0) break;
+    }
     TSR_CHECK(connect(&w, labels, count, err));
 done:
     free(w.planes);
