@@ -454,7 +454,7 @@ static void bad_maps_end_the_run(void **state) {
     write_text("maps/02.pgm", "P5");
     pack_fails(&config, TSR_ERR_FORMAT, "in/02.png: has two label maps, ");
     config.labels = in_folder("in/00.png");
-    pack_fails(&config, TSR_ERR_IO, "in/00.png: is not a folder");
+    pack_fails(&config, TSR_ERR_FORMAT, "in/00.png: is not a folder");
     config.labels = in_folder("gone");
     pack_fails(&config, TSR_ERR_IO, "gone: cannot be opened");
     /* An image that is left out takes its map along, good or not. */
