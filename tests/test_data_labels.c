@@ -87,7 +87,7 @@ static const char *put_map(const char *name, size_t height, size_t width, unsign
     if (colour == 3) put_chunk(&png, "PLTE", palette, sizeof palette);
     if (colour == 3) put_chunk(&png, "tRNS", alpha, sizeof alpha);
     put_samples(&png, height, width, depth, values);
-    put_chunk(&png, "IEND", NULL, 0);
+    put_chunk(&png, "IEND", "", 0);
     const char *path = in_folder(name);
     write_file(path, png.at, png.n);
     return path;
