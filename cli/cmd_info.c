@@ -72,25 +72,6 @@ static void print_attributes(struct tsr_h5 *f, const char *object, const char *c
         print_attribute(f, object, *names, *names);
 }
 
-/* ---- datasets -------------------------------------------------------------------------------- */
-
-static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
-    static const char *const names[] = {
-        "fit",     "split_fractions", "split_file",       "limit",   "seed",    "sources",
-        "skipped", "label_folder",    "label_names_file", "version", "command", NULL};
-    struct cli_data d;
-    TSR_TRY(cli_data_look(tsr_h5_path(f), &d, err));
-    (void)printf("kind: dataset\nimages: %zu\nheight: %zu\nwidth: %zu\nchannels: %zu\n",
-                 d.images[TSR_SPLIT_ALL], d.height, d.width, d.channels);
-    if (tsr_h5_exists(f, "/split"))
-        (void)printf("train: %zu\nval: %zu\ntest: %zu\n", d.images[TSR_SPLIT_TRAIN],
-                     d.images[TSR_SPLIT_VAL], d.images[TSR_SPLIT_TEST]);
-    else
-        (void)printf("split: none (all images belong to every split)\n");
-    print_attributes(f, "/", names);
-    return TSR_OK;
-}
-
 /* ---- label maps ------------------------------------------------------------------------------ */
 
 #define SHARES_OF 64 /* images: enough for a look, and quick */
@@ -112,7 +93,7 @@ static enum tsr_status count_labels(struct tsr_dataset *d, size_t n, size_t *cou
     return status;
 }
 
-static enum tsr_status labels_info(struct tsr_dataset *d, struct tsr_error *err) {
+static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err) {
     void *memory;
     size_t count = tsr_dataset_label_count(d), images = tsr_dataset_images(d);
     size_t n = images < SHARES_OF ? images : SHARES_OF;
@@ -120,15 +101,25 @@ static enum tsr_status labels_info(struct tsr_dataset *d, struct tsr_error *err)
     TSR_TRY(tsr_alloc(&memory, count, sizeof(size_t), "labels", err));
     size_t *counts = memory;
     enum tsr_status status = count_labels(d, n, counts, err);
-    if (status == TSR_OK) {
+    if (status == TSR_OK)
         (void)printf("labels: %zu\nlabel rule: %s\nlabel shares: of the pixels of the first %zu "
                      "images\n",
                      count, tsr_dataset_label_rule(d), n);
-        for (size_t i = 0; i < count; i++)
-            (void)printf("label %zu: %s, %.2f %%\n", i, tsr_dataset_label_name(d, i),
-                         100 * (double)counts[i] / pixels);
+    for (size_t i = 0; i < count && status == TSR_OK; i++) {
+        const char *name = tsr_dataset_label_name(d, i);
+        if (*name == '#' && counts[i] == 0) continue; /* neither named nor seen */
+        (void)printf("label %zu: %s, %.2f %%\n", i, name, 100 * (double)counts[i] / pixels);
     }
     free(counts);
+    return status;
+}
+
+static enum tsr_status labels_info(const char *path, struct tsr_error *err) {
+    struct tsr_dataset *d;
+    enum tsr_status status = TSR_OK;
+    TSR_TRY(tsr_dataset_open(path, &d, err));
+    if (tsr_dataset_has_labels(d)) status = print_labels(d, err);
+    tsr_dataset_close(d);
     return status;
 }
 
@@ -151,25 +142,23 @@ static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
     return status;
 }
 
-static enum tsr_status draw_labels(const struct info_args *a, struct tsr_dataset *d,
-                                   struct tsr_error *err) {
+static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset *d,
+                                  struct tsr_error *err) {
     enum tsr_status status;
+    char caption[32];
     struct tsr_image picture = {0}, sheet = {0};
     uint32_t *labels = NULL;
     const char *path = tsr_dataset_path(d);
     if (!tsr_dataset_has_labels(d))
         return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: has no label maps to draw", path);
     if (a->image >= tsr_dataset_images(d))
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is %zu; %s has %zu images, from 0", a->image,
-                         path, tsr_dataset_images(d));
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is %zu; %s has the images 0..%zu", a->image,
+                         path, tsr_dataset_images(d) - 1);
     TSR_TRY(cli_check_output(a->label_png, &path, 1, err));
-    TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
-    char caption[32];
     (void)snprintf(caption, sizeof caption, "image %zu", a->image);
+    TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
     TSR_CHECK(label_sheet(&picture, labels, caption, &sheet, err));
     TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
-    (void)printf("drawn: image %zu (%s) in %s\n", a->image, tsr_dataset_name(d, a->image),
-                 a->label_png);
 done:
     free(labels);
     tsr_image_clear(&picture);
@@ -177,15 +166,35 @@ done:
     return status;
 }
 
-static enum tsr_status label_info(const struct info_args *a, const char *path,
-                                  struct tsr_error *err) {
+static enum tsr_status draw(const struct info_args *a, enum kind kind, const char *path,
+                            struct tsr_error *err) {
     struct tsr_dataset *d;
-    enum tsr_status status = TSR_OK;
+    if (kind != DATASET)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "--label-png draws label maps of a dataset; %s is none", path);
     TSR_TRY(tsr_dataset_open(path, &d, err));
-    if (tsr_dataset_has_labels(d)) status = labels_info(d, err);
-    if (status == TSR_OK && a->label_png) status = draw_labels(a, d, err);
+    enum tsr_status status = draw_image(a, d, err);
     tsr_dataset_close(d);
     return status;
+}
+
+/* ---- datasets -------------------------------------------------------------------------------- */
+
+static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
+    static const char *const names[] = {
+        "fit",     "split_fractions", "split_file",       "limit",   "seed",    "sources",
+        "skipped", "label_folder",    "label_names_file", "version", "command", NULL};
+    struct cli_data d;
+    TSR_TRY(cli_data_look(tsr_h5_path(f), &d, err));
+    (void)printf("kind: dataset\nimages: %zu\nheight: %zu\nwidth: %zu\nchannels: %zu\n",
+                 d.images[TSR_SPLIT_ALL], d.height, d.width, d.channels);
+    if (tsr_h5_exists(f, "/split"))
+        (void)printf("train: %zu\nval: %zu\ntest: %zu\n", d.images[TSR_SPLIT_TRAIN],
+                     d.images[TSR_SPLIT_VAL], d.images[TSR_SPLIT_TEST]);
+    else
+        (void)printf("split: none (all images belong to every split)\n");
+    print_attributes(f, "/", names);
+    return labels_info(tsr_h5_path(f), err);
 }
 
 /* ---- networks -------------------------------------------------------------------------------- */
@@ -293,15 +302,9 @@ static enum tsr_status run(struct cli_call *call) {
     enum tsr_status status;
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, &kind, &call->err));
-    if (a->label_png && kind != DATASET) {
-        status =
-            TSR_ERROR(&call->err, TSR_ERR_CONFIG,
-                      "--label-png draws label maps of a dataset; %s is none", call->operands[0]);
-        goto done;
-    }
+    if (a->label_png) TSR_CHECK(draw(a, kind, call->operands[0], &call->err));
     (void)printf("file: %s\n", call->operands[0]);
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
-    if (kind == DATASET) TSR_CHECK(label_info(a, call->operands[0], &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
     if (kind == INR) TSR_CHECK(inr_info(f, &call->err));
 done:

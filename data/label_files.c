@@ -55,7 +55,7 @@ static enum tsr_status list_maps(const char *folder, struct maps *out, struct ts
     if (stat(folder, &info) != 0)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", folder, strerror(errno));
     if (!S_ISDIR(info.st_mode))
-        return TSR_ERROR(err, TSR_ERR_IO, "%s: is not a folder of label maps", folder);
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not a folder of label maps", folder);
     TSR_TRY(tsr_listing_add(&out->files, folder, err));
     TSR_TRY(tsr_alloc(&memory, out->files.n, sizeof *out->maps, folder, err));
     out->maps = memory;

@@ -13,7 +13,7 @@
  * its leading folders in common with the image. The paths live as long as the listing.
  *
  * TSR_ERR_NOT_FOUND: an image has none. TSR_ERR_FORMAT: one that has two of equal right, or a map
- * that two images would share. TSR_ERR_IO: the folder cannot be listed. */
+ * that two images would share; no folder. TSR_ERR_IO: it cannot be listed. */
 enum tsr_status tsr_label_files_match(const char *folder, struct tsr_listing *images,
                                       struct tsr_error *err) TSR_MUST_USE;
 

@@ -144,6 +144,137 @@ static void wrong_layouts(void **state) {
     assert_refused(&newer, TSR_ERR_VERSION, "format_version 2; this program reads up to 1");
 }
 
+/* ---- label maps ---------------------------------------------------------------------------- */
+
+struct labels {
+    enum tsr_h5_type type;
+    size_t rank, dims[4];
+    const int64_t *values; /* converted to the type; NULL: zeros */
+    int64_t count;         /* attribute; 0: absent */
+    size_t n_names;
+    const char *rule;
+};
+
+/* Adds label maps to 2 grey images of 1x3. */
+static const char *put_labels(const struct labels *l) {
+    const char *path = in_folder("d.h5");
+    const size_t dims[3] = {2, 1, 3};
+    const char *const names[4] = {"sky", "sea", "land", "ship"};
+    const uint8_t pixels[6] = {0};
+    int64_t wide[8] = {0};
+    double real[8] = {0};
+    uint8_t narrow[8] = {0};
+    struct tsr_h5 *file;
+    for (size_t i = 0; i < 6 && l->values; i++) {
+        wide[i] = l->values[i];
+        real[i] = (double)wide[i];
+        narrow[i] = (uint8_t)wide[i];
+    }
+    const void *data = l->type == TSR_H5_I64   ? (void *)wide
+                       : l->type == TSR_H5_F64 ? (void *)real
+                                               : narrow;
+    assert_ok(tsr_h5_create(path, &file, &err), &err);
+    assert_ok(tsr_h5_write(file, "/images", TSR_H5_U8, 3, dims, pixels, 0, &err), &err);
+    assert_ok(tsr_h5_write(file, "/labels", l->type, l->rank, l->dims, data, 0, &err), &err);
+    if (l->count) assert_ok(tsr_h5_write_attr_i64(file, "/labels", "count", l->count, &err), &err);
+    if (l->n_names)
+        assert_ok(
+            tsr_h5_write_attr_strings(file, "/labels", "label_names", l->n_names, names, &err),
+            &err);
+    if (l->rule) assert_ok(tsr_h5_write_attr_str(file, "/labels", "rule", l->rule, &err), &err);
+    assert_ok(tsr_h5_commit(file, &err), &err);
+    tsr_h5_close(file);
+    return path;
+}
+
+static struct tsr_dataset *open_labels(const struct labels *l) {
+    struct tsr_dataset *dataset;
+    assert_ok(tsr_dataset_open(put_labels(l), &dataset, &err), &err);
+    return dataset;
+}
+
+static const int64_t six[6] = {2, 0, 1, 3, 0, 3};
+
+static void label_maps(void **state) {
+    (void)state;
+    const struct labels cases[] = {
+        {TSR_H5_U8, 3, {2, 1, 3}, six, 0, 4, NULL},
+        {TSR_H5_I64, 3, {2, 1, 3}, six, 0, 0, NULL}, /* neither count nor names: counted */
+        {TSR_H5_I64, 3, {2, 1, 3}, six, 4, 4, "segment 4 color"},
+        {TSR_H5_U8, 3, {2, 1, 3}, six, 65536, 0, "by hand"},
+    };
+    for (size_t k = 0; k < 4; k++) {
+        struct tsr_dataset *dataset = open_labels(&cases[k]);
+        uint16_t labels[3];
+        assert_true(tsr_dataset_has_labels(dataset));
+        assert_int_equal(tsr_dataset_label_count(dataset), k == 3 ? 65536 : 4);
+        assert_string_equal(tsr_dataset_label_name(dataset, 2), cases[k].n_names ? "land" : "#2");
+        assert_string_equal(tsr_dataset_label_name(dataset, 65535), k == 3 ? "#65535" : "#?");
+        assert_string_equal(tsr_dataset_label_rule(dataset),
+                            cases[k].rule ? cases[k].rule : "labels");
+        for (size_t i = 2; i-- > 0;) {
+            assert_ok(tsr_dataset_read_labels(dataset, i, labels, &err), &err);
+            for (size_t p = 0; p < 3; p++)
+                assert_int_equal(labels[p], six[3 * i + p]);
+        }
+        assert_fails(tsr_dataset_read_labels(dataset, 2, labels, &err), TSR_ERR_ARGUMENT, &err,
+                     "there is no 2");
+        tsr_dataset_close(dataset);
+    }
+}
+
+/* One class an image, and what is no array of numbers, are somebody else's business. */
+static void other_labels(void **state) {
+    (void)state;
+    const struct labels cases[] = {{TSR_H5_I64, 1, {2}, .values = six},
+                                   {TSR_H5_F64, 2, {2, 3}, .values = NULL}};
+    uint16_t labels[3];
+    for (size_t k = 0; k < 2; k++) {
+        struct tsr_dataset *dataset = open_labels(&cases[k]);
+        assert_false(tsr_dataset_has_labels(dataset));
+        assert_int_equal(tsr_dataset_label_count(dataset), 0);
+        assert_null(tsr_dataset_label_rule(dataset));
+        assert_fails(tsr_dataset_read_labels(dataset, 0, labels, &err), TSR_ERR_ARGUMENT, &err,
+                     "d.h5: has no label maps");
+        tsr_dataset_close(dataset);
+    }
+}
+
+static void wrong_label_maps(void **state) {
+    (void)state;
+    const int64_t negative[6] = {0, 0, 0, 1, -1, 0}, large[6] = {0, 65536, 0};
+    const struct {
+        struct labels labels;
+        const char *message;
+    } cases[] = {
+        {{TSR_H5_U8, 3, {2, 3, 1}, .count = 4},
+         "/labels has shape [2,3,1]; expected [2,1,3] as /images"},
+        {{TSR_H5_U8, 3, {1, 1, 3}, .count = 4}, "expected [2,1,3]"},
+        {{TSR_H5_U8, 4, {2, 1, 3, 1}, .count = 4}, "/labels has rank 4; expected [N,H,W]"},
+        {{TSR_H5_F64, 3, {2, 1, 3}, .count = 4}, "/labels holds floats; labels are integers"},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .count = -1}, "/labels@count is -1; expected 1..65536"},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .count = 65537}, "/labels@count is 65537"},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .count = 3, .n_names = 4},
+         "/labels@count is 3, but /labels@label_names has 4"},
+        {{TSR_H5_I64, 3, {2, 1, 3}, .values = negative}, "item 1: "},
+        {{TSR_H5_I64, 3, {2, 1, 3}, .values = large}, "item 0: "},
+    };
+    struct tsr_dataset *dataset;
+    uint16_t labels[3];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_fails(tsr_dataset_open(put_labels(&cases[i].labels), &dataset, &err), TSR_ERR_FORMAT,
+                     &err, cases[i].message);
+        assert_non_null(strstr(err.message, "d.h5: "));
+        assert_null(dataset);
+    }
+    const struct labels few = {TSR_H5_U8, 3, {2, 1, 3}, .values = six, .n_names = 3};
+    dataset = open_labels(&few);
+    assert_ok(tsr_dataset_read_labels(dataset, 0, labels, &err), &err);
+    assert_fails(tsr_dataset_read_labels(dataset, 1, labels, &err), TSR_ERR_FORMAT, &err,
+                 "d.h5: /labels has 3 at row 0, column 0 of image 1 (#1); labels are 0..2");
+    tsr_dataset_close(dataset);
+}
+
 static void split_names(void **state) {
     (void)state;
     enum tsr_split split;
@@ -157,10 +288,8 @@ static void split_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(foreign_layouts),
-        TEST(splits_and_names),
-        TEST(wrong_layouts),
-        TEST(split_names),
+        TEST(foreign_layouts), TEST(splits_and_names), TEST(wrong_layouts), TEST(label_maps),
+        TEST(other_labels),    TEST(wrong_label_maps), TEST(split_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -557,6 +557,71 @@ static void files_are_reproducible(void **state) {
     free(bytes[1]);
 }
 
+/* The two datasets used last stay open: any order of use gives the same. */
+static void datasets_in_turn(void **state) {
+    (void)state;
+    const size_t dims[2] = {0, 3};
+    const char *const names[3] = {"/a", "/b", "/g/c"};
+    struct tsr_h5 *file = create(in_folder("a.h5"));
+    for (size_t k = 0; k < 3; k++)
+        assert_ok(tsr_h5_create_growing(file, names[k], TSR_H5_U8, 2, dims, 0, &err), &err);
+    for (uint8_t i = 0; i < 60; i++) {
+        const uint8_t item[3] = {i, (uint8_t)(i + 1), (uint8_t)(2 * i)};
+        assert_ok(tsr_h5_append(file, names[i * 7 % 5 % 3], TSR_H5_U8, 1, item, &err), &err);
+    }
+    assert_ok(tsr_h5_commit(file, &err), &err);
+    tsr_h5_close(file);
+    assert_ok(tsr_h5_open(in_folder("a.h5"), &file, &err), &err);
+    size_t next[3] = {0};
+    for (uint8_t i = 0; i < 60; i++) {
+        size_t k = i * 7 % 5 % 3, rank, found[TSR_H5_MAX_RANK];
+        uint8_t item[3];
+        assert_ok(tsr_h5_shape(file, names[k], &rank, found, NULL, &err), &err);
+        assert_ok(tsr_h5_read_item(file, names[k], TSR_H5_U8, rank, found, next[k]++, item, &err),
+                  &err);
+        assert_true(item[0] == i && item[1] == i + 1 && item[2] == (uint8_t)(2 * i));
+    }
+    tsr_h5_close(file);
+}
+
+static void attributes_of_strings(void **state) {
+    (void)state;
+    enum { MANY = TSR_H5_MAX_ATTR_STRINGS };
+    static const char *list[MANY + 1];
+    const uint8_t x = 0;
+    size_t n;
+    char **back;
+    for (size_t i = 0; i <= MANY; i++)
+        list[i] = i % 3 ? "some words" : "";
+    struct tsr_h5 *file = create(in_folder("a.h5"));
+    assert_ok(tsr_h5_write(file, "/x", TSR_H5_U8, 0, NULL, &x, 0, &err), &err);
+    assert_ok(tsr_h5_write_attr_strings(file, "/x", "names", 5, list, &err), &err);
+    assert_ok(tsr_h5_write_attr_strings(file, "/x", "names", MANY, list, &err), &err);
+    assert_ok(tsr_h5_write_attr_str(file, "/x", "one", "single", &err), &err);
+    assert_ok(tsr_h5_write_attr_i64(file, "/x", "number", 3, &err), &err);
+    assert_fails(tsr_h5_write_attr_strings(file, "/x", "much", MANY + 1, list, &err),
+                 TSR_ERR_UNSUPPORTED, &err, "/x@much has 4001 strings");
+    assert_fails(tsr_h5_write_attr_strings(file, "/x", "none", 0, list, &err), TSR_ERR_UNSUPPORTED,
+                 &err, "has 0 strings");
+    assert_ok(tsr_h5_commit(file, &err), &err);
+    tsr_h5_close(file);
+    assert_ok(tsr_h5_open(in_folder("a.h5"), &file, &err), &err);
+    assert_ok(tsr_h5_read_attr_strings(file, "/x", "names", &n, &back, &err), &err);
+    assert_int_equal(n, MANY);
+    for (size_t i = 0; i < n; i++)
+        assert_string_equal(back[i], list[i]);
+    free(back);
+    assert_ok(tsr_h5_read_attr_strings(file, "/x", "one", &n, &back, &err), &err);
+    assert_true(n == 1 && strcmp(back[0], "single") == 0);
+    free(back);
+    assert_fails(tsr_h5_read_attr_strings(file, "/x", "number", &n, &back, &err), TSR_ERR_FORMAT,
+                 &err, "/x@number is not an array of 1 to 65536 strings");
+    assert_null(back);
+    assert_fails(tsr_h5_read_attr_strings(file, "/x", "gone", &n, &back, &err), TSR_ERR_FORMAT,
+                 &err, "/x@gone is missing");
+    tsr_h5_close(file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_type_round_trips),
@@ -564,6 +629,8 @@ int main(void) {
         TEST(growing),
         TEST(strings),
         TEST(attributes),
+        TEST(attributes_of_strings),
+        TEST(datasets_in_turn),
         TEST(existence),
         TEST(foreign_numbers),
         TEST(foreign_strings_and_attributes),

@@ -11,25 +11,37 @@ static struct tsr_error err;
 
 enum { N = 23, HEIGHT = 3, WIDTH = 4, SIZE = HEIGHT * WIDTH };
 
-/* N images whose pixels are 10 * index + place; every fourth is for validation. */
-static struct tsr_dataset *make_dataset(int deflate) {
+/* N images whose pixels are 10 * index + place, labels 20 * index + place; every fourth is for
+ * validation. `bound` of the labels, 0: there are none. */
+static struct tsr_dataset *make_labelled(int deflate, int64_t bound) {
     const char *path = in_folder("d.h5");
     const size_t dims[4] = {N, HEIGHT, WIDTH, 1}, n = N;
     static uint8_t pixels[N][SIZE], split[N];
+    static uint16_t labels[N][SIZE];
     struct tsr_h5 *file;
     struct tsr_dataset *dataset;
     for (size_t i = 0; i < N; i++) {
         split[i] = i % 4 == 3;
         for (size_t k = 0; k < SIZE; k++)
             pixels[i][k] = (uint8_t)(10 * i + k);
+        for (size_t k = 0; k < SIZE; k++)
+            labels[i][k] = (uint16_t)(20 * i + k);
     }
     assert_ok(tsr_h5_create(path, &file, &err), &err);
     assert_ok(tsr_h5_write(file, "/images", TSR_H5_U8, 4, dims, pixels, deflate, &err), &err);
     assert_ok(tsr_h5_write(file, "/split", TSR_H5_U8, 1, &n, split, 0, &err), &err);
+    if (bound) {
+        assert_ok(tsr_h5_write(file, "/labels", TSR_H5_U16, 3, dims, labels, deflate, &err), &err);
+        assert_ok(tsr_h5_write_attr_i64(file, "/labels", "count", bound, &err), &err);
+    }
     assert_ok(tsr_h5_commit(file, &err), &err);
     tsr_h5_close(file);
     assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
     return dataset;
+}
+
+static struct tsr_dataset *make_dataset(int deflate) {
+    return make_labelled(deflate, 0);
 }
 
 /* The first `n` indices of the stream from batch `first` on. */
@@ -45,6 +57,7 @@ static void take(struct tsr_dataset *dataset, enum tsr_split split, size_t batch
             assert_int_equal(b.height, HEIGHT);
             assert_int_equal(b.width, WIDTH);
             assert_int_equal(b.channels, 1);
+            assert_null(b.labels);
         }
         out[i] = b.index[i % batch];
         assert_true(out[i] < N);
@@ -91,6 +104,50 @@ static void restart_equals_uninterrupted(void **state) {
     take(dataset, TSR_SPLIT_TRAIN, 5, 10, 0, 300, part);
     assert_memory_not_equal(part, whole, sizeof part);
     take(dataset, TSR_SPLIT_VAL, 7, 9, (uint64_t)1 << 40, 100, part);
+    tsr_dataset_close(dataset);
+}
+
+/* Labels belong to their images, in every epoch and from any batch on. */
+static void labels_come_with_their_images(void **state) {
+    (void)state;
+    const size_t batches[] = {1, 5, 18, 40};
+    for (size_t k = 0; k < 8; k++) {
+        struct tsr_dataset *dataset = make_labelled(k % 2 ? 3 : 0, 20 * N);
+        struct tsr_sampler *sampler;
+        struct tsr_image_batch b;
+        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_TRAIN, batches[k / 2], 5, k, true, &sampler,
+                                     &err),
+                  &err);
+        for (size_t seen = 0; seen < 3 * N; seen += b.n) {
+            assert_ok(tsr_sampler_next(sampler, &b, &err), &err);
+            for (size_t i = 0; i < b.n; i++)
+                for (size_t p = 0; p < SIZE; p++) {
+                    assert_int_equal(b.labels[i * SIZE + p], 20 * b.index[i] + p);
+                    assert_int_equal(b.pixels[i * SIZE + p], (uint8_t)(10 * b.index[i] + p));
+                }
+        }
+        tsr_sampler_free(sampler);
+        tsr_dataset_close(dataset);
+    }
+}
+
+static void labels_that_are_not_there(void **state) {
+    (void)state;
+    struct tsr_sampler *sampler;
+    struct tsr_image_batch batch;
+    struct tsr_dataset *dataset = make_dataset(0);
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, 1, 0, true, &sampler, &err),
+                 TSR_ERR_CONFIG, &err, "d.h5: has no label maps");
+    tsr_dataset_close(dataset);
+    /* The last image has labels beyond the bound: it is read in the first epoch. */
+    enum tsr_status status = TSR_OK;
+    dataset = make_labelled(0, 20 * (N - 1));
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, 1, 0, true, &sampler, &err), &err);
+    for (size_t i = 0; i < N && status == TSR_OK; i++)
+        status = tsr_sampler_next(sampler, &batch, &err);
+    assert_fails(status, TSR_ERR_FORMAT, &err,
+                 "/labels has 440 at row 0, column 0 of image 22 (#22); labels are 0..439");
+    tsr_sampler_free(sampler);
     tsr_dataset_close(dataset);
 }
 
@@ -183,6 +240,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_epoch_is_a_permutation),
         TEST(restart_equals_uninterrupted),
+        TEST(labels_come_with_their_images),
+        TEST(labels_that_are_not_there),
         TEST(batch_stays_valid),
         TEST(stops_at_any_time),
         TEST(bad_settings),
