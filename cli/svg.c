@@ -125,7 +125,7 @@ static void put_linear_ticks(FILE *f, const struct scale *s, bool vertical) {
     double raw = (s->to - s->from) / 8, power = pow(10, floor(log10(raw)));
     double step = power * (raw / power > 5 ? 10 : raw / power > 2 ? 5 : raw / power > 1 ? 2 : 1);
     for (double i = ceil(s->from / step); i * step <= s->to; i++)
-        put_tick(f, s, vertical, i * step, true);
+        put_tick(f, s, vertical, i * step + 0.0, true); /* no -0 */
 }
 
 /* Every decade, with 2 and 5 named too where there are few, none but some where there are many. */
