@@ -43,6 +43,7 @@ double hypothesis_published(const struct tsr_hypothesis *h, size_t n) {
 struct summary {
     size_t n, runs, censored;
     double mean, longest; /* steps of all pieces, of the slowest piece; means over the runs */
+    double work;          /* mean, in steps of the single network over all points */
     size_t min, max;
 };
 
@@ -51,6 +52,17 @@ static size_t longest_piece(const struct tsr_hypothesis_run *run, size_t pieces)
     for (size_t i = 0; i < pieces; i++)
         if (run->piece_steps[i] > longest) longest = run->piece_steps[i];
     return longest;
+}
+
+/* A step of one piece in steps of the single network: it has a part of the points, and of the
+ * weights. */
+static double step_work(const struct hypothesis_group *g) {
+    struct tsr_hypothesis single = g->h;
+    struct tsr_net net;
+    single.partition = 1;
+    tsr_hypothesis_network(&single, &net);
+    return (double)tsr_network_weights(&g->net) / (double)tsr_network_weights(&net) /
+           (double)tsr_hypothesis_pieces(&g->h);
 }
 
 static struct summary summarise(const struct hypothesis_results *r,
@@ -68,6 +80,7 @@ static struct summary summarise(const struct hypothesis_results *r,
     }
     s.mean /= (double)s.runs;
     s.longest /= (double)s.runs;
+    s.work = s.mean * step_work(g);
     return s;
 }
 
@@ -108,8 +121,9 @@ static void print_summary(const struct hypothesis_results *r, const struct hypot
         struct summary s = summarise(r, g, i);
         double known = hypothesis_published(&g->h, s.n);
         if (!s.runs) continue;
-        (void)fprintf(to, "%zu\t%zu\t%zu\t%.1f\t%zu\t%zu\t%zu\t%.1f", tsr_hypothesis_pieces(&g->h),
-                      s.n, s.runs, s.mean, s.min, s.max, s.censored, s.longest);
+        (void)fprintf(to, "%zu\t%zu\t%zu\t%.1f\t%zu\t%zu\t%zu\t%.1f\t%.1f",
+                      tsr_hypothesis_pieces(&g->h), s.n, s.runs, s.mean, s.min, s.max, s.censored,
+                      s.longest, s.work);
         if (known > 0)
             (void)fprintf(to, "\t%.0f\t%.2f\n", known, s.mean / known);
         else
@@ -161,8 +175,8 @@ void hypothesis_print(const struct hypothesis_results *r, FILE *to) {
                       g->h.dim, pieces, pieces == 1 ? "" : "s, each", g->h.dim, g->net.n_layers - 1,
                       g->net.width, pieces * g->net.n_params, r->kernel);
     }
-    (void)fprintf(to,
-                  "#pieces\tn\truns\tmean\tmin\tmax\tcensored\tmean_longest\tpublished\tratio\n");
+    (void)fprintf(
+        to, "#pieces\tn\truns\tmean\tmin\tmax\tcensored\tmean_longest\twork\tpublished\tratio\n");
     for (size_t k = 0; k < r->n_groups; k++)
         print_summary(r, &r->groups[k], to);
     (void)fprintf(to,
@@ -239,6 +253,7 @@ static void put_value(struct json *j, const struct hypothesis_results *r,
     json_integer(j, "max", s.max);
     json_integer(j, "censored", s.censored);
     json_number(j, "mean_longest", s.longest);
+    json_number(j, "work", s.work);
     json_number(j, "published", known > 0 ? known : (double)NAN);
     json_close(j, '}');
 }

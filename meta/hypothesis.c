@@ -55,7 +55,7 @@ void tsr_hypothesis_network(const struct tsr_hypothesis *h, struct tsr_net *net)
         *net = next;
         layout_of_width(h, ++width, &next);
     } while (pieces * next.n_params <= total);
-    if (pieces * next.n_params - total < total - pieces * net->n_params) *net = next;
+    if (pieces * (next.n_params + net->n_params) < 2 * total) *net = next;
 }
 
 enum tsr_status tsr_hypothesis_check(const struct tsr_hypothesis *h, struct tsr_error *err) {

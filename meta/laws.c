@@ -282,15 +282,19 @@ static double r_squared(enum tsr_law_kind kind, const struct tsr_law *law,
 
 /* ---- bootstrap ------------------------------------------------------------------------------- */
 
-/* Draws the trials of each n anew from these. */
-static void resample(const struct tsr_trial *trials, size_t n, uint64_t seed, uint64_t number,
-                     struct tsr_trial *out) {
+/* Draws the trials of each n anew from these, one fewer of them (but not 0): as many as there are
+ * would vary too little (Rao & Wu, JASA 83, 1988). Returns how many. */
+static size_t resample(const struct tsr_trial *trials, size_t n, uint64_t seed, uint64_t number,
+                       struct tsr_trial *out) {
     uint64_t stream = number << 32 | TSR_STREAM_BOOTSTRAP;
+    size_t drawn = 0;
     for (size_t from = 0, to; from < n; from = to) {
         to = group_end(trials, n, from);
-        for (size_t i = from; i < to; i++)
-            out[i] = trials[from + tsr_random_below(seed, stream, i, to - from)];
+        size_t group = to - from, wanted = group > 1 ? group - 1 : 1;
+        for (size_t i = 0; i < wanted; i++)
+            out[drawn++] = trials[from + tsr_random_below(seed, stream, from + i, group)];
     }
+    return drawn;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -330,10 +334,10 @@ static void bootstrap(struct scratch *s, const struct range *r, size_t n, size_t
     for (size_t i = 0; i < resamples; i++) {
         int best = 0;
         struct tsr_law drawn[TSR_N_LAWS];
-        resample(s->sorted, n, seed, i, s->drawn);
-        if (!enough(s->drawn, n)) continue;
+        size_t n_drawn = resample(s->sorted, n, seed, i, s->drawn);
+        if (!enough(s->drawn, n_drawn)) continue;
         for (int k = 0; k < TSR_N_LAWS; k++) {
-            fit((enum tsr_law_kind)k, r, s->drawn, n, s->o, &drawn[k]);
+            fit((enum tsr_law_kind)k, r, s->drawn, n_drawn, s->o, &drawn[k]);
             s->a[k][made] = drawn[k].a;
             s->b[k][made] = drawn[k].b;
             if (drawn[k].aic < drawn[best].aic) best = k;

@@ -43,8 +43,8 @@ struct tsr_law {
 };
 
 /* Fits the laws [TSR_N_LAWS] by maximum likelihood, every law positive between the smallest and the
- * largest n. Intervals are percentiles over `resamples` bootstrap samples that draw the trials of
- * each n anew from these; a function of the seed.
+ * largest n. Intervals are percentiles over `resamples` bootstrap samples, each of which draws m -
+ * 1 trials anew from the m of each n (Rao & Wu, JASA 83, 1988); a function of the seed.
  *
  * R2 = 1 - sum (log mean_n - log T(n) - sigma^2 / 2)^2 / sum (log mean_n - its mean)^2 over those n
  * that have no censored trial, with mean_n the mean steps at n: exp(sigma^2 / 2) T(n) is the mean
