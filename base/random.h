@@ -10,11 +10,15 @@
 #include "base/api.h"
 
 enum tsr_random_stream {
-    TSR_STREAM_INIT = 1,    /* network initialisation */
-    TSR_STREAM_SHUFFLE = 2, /* order of the images in an epoch */
-    TSR_STREAM_SPLIT = 3,   /* assignment of images to splits */
-    TSR_STREAM_REGIONS = 4, /* choice of regions of an image */
-    TSR_STREAM_USER = 64    /* first free number */
+    TSR_STREAM_INIT = 1,       /* network initialisation */
+    TSR_STREAM_SHUFFLE = 2,    /* order of the images in an epoch */
+    TSR_STREAM_SPLIT = 3,      /* assignment of images to splits */
+    TSR_STREAM_REGIONS = 4,    /* choice of regions of an image */
+    TSR_STREAM_RUN = 16,       /* seeds of the runs of an experiment */
+    TSR_STREAM_SIGNAL = 17,    /* boundaries of random signals */
+    TSR_STREAM_POINTS = 18,    /* training points drawn afresh */
+    TSR_STREAM_BOOTSTRAP = 19, /* resampling */
+    TSR_STREAM_USER = 64       /* first free number */
 };
 
 /* `stream` is one of the above plus, in the upper 32 bits, whatever numbers its instances (an
