@@ -31,8 +31,7 @@ done:
     return status;
 }
 
-enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels,
-                               struct tsr_error *err) {
+enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels, struct tsr_error *err) {
     return tsr_partition_relabel(inr->partition, labels, err);
 }
 
@@ -156,7 +155,8 @@ static void blend_row(struct canvas *c, size_t region, size_t row, size_t top, s
     const struct tsr_partition *p = c->inr->partition;
     size_t width = c->image->width;
     double y = position(row, c->image->height, p->height);
-    double of_row = p->labels ? 1 : tsr_partition_weight_of_row(p, region, y);
+    /* Rounded, like tsr_partition_weights(): at the original size the bits are the same. */
+    double of_row = p->labels ? 1 : (double)(float)tsr_partition_weight_of_row(p, region, y);
     for (size_t col = cols.first; of_row > 0 && col < cols.end; col++) {
         double x = position(col, width, p->width);
         double weight = p->labels ? tsr_partition_weight_at(p, region, y, x)
