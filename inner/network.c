@@ -75,6 +75,21 @@ void tsr_network_randomize(const struct tsr_net *net, uint64_t seed, uint64_t sl
     }
 }
 
+size_t tsr_network_width_for(const struct tsr_network_config *config, double n_params) {
+    struct tsr_network_config c = *config;
+    struct tsr_net net;
+    size_t best = 1;
+    double nearest = (double)INFINITY;
+    for (c.width = 1; c.width <= TSR_MAX_WIDTH; c.width++) {
+        tsr_network_layout(&c, &net);
+        double off = fabs((double)net.n_params - n_params);
+        if (off >= nearest) break; /* the number grows with the width */
+        nearest = off;
+        best = c.width;
+    }
+    return best;
+}
+
 size_t tsr_network_weights(const struct tsr_net *net) {
     size_t n = 0;
     for (size_t l = 0; l < net->n_layers; l++)

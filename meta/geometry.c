@@ -59,6 +59,33 @@ struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t re
                              .slot = tsr_slot_of_region(geometry->slots, region)};
 }
 
+size_t tsr_geometry_own_point(const struct tsr_geometry *geometry, size_t region, size_t i,
+                              size_t *at) {
+    const struct tsr_partition *p = geometry->partition;
+    const struct tsr_region *g = &p->regions[region];
+    if (p->labels) {
+        *at = p->pixels[p->first[region] + i];
+        return i;
+    }
+    size_t row = g->row + i / g->width, col = g->col + i % g->width;
+    *at = row * p->width + col;
+    return (row - g->window.row) * g->window.width + col - g->window.col;
+}
+
+double tsr_geometry_own_error(const struct tsr_geometry *geometry, size_t region,
+                              const tsr_real *out, const tsr_real *y) {
+    size_t c = geometry->channels;
+    double sum = 0;
+    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
+        size_t at, from = tsr_geometry_own_point(geometry, region, i, &at);
+        for (size_t j = from * c; j < (from + 1) * c; j++) {
+            double r = (double)out[j] - (double)y[j];
+            sum += r * r;
+        }
+    }
+    return sum;
+}
+
 uint8_t tsr_to_byte(tsr_real value) {
     if (!(value > 0)) return 0;
     return value >= 1 ? 255 : (uint8_t)(value * 255 + (tsr_real)0.5);

@@ -134,43 +134,15 @@ const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconst
     return r->geometry.partition;
 }
 
-/* Index among the context points of a region of its i-th own pixel, and that pixel's place in the
- * image. */
-static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, size_t *at) {
-    const struct tsr_region *g = &p->regions[region];
-    if (p->labels) {
-        *at = p->pixels[p->first[region] + i];
-        return i;
-    }
-    size_t row = g->row + i / g->width, col = g->col + i % g->width;
-    *at = row * p->width + col;
-    return (row - g->window.row) * g->window.width + col - g->window.col;
-}
-
 /* Puts the outputs at a region's own pixels into a picture [H, W, C]. */
 static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
                  uint8_t *picture) {
     size_t c = geometry->channels;
     for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
-        size_t at, from = own_point(geometry->partition, region, i, &at);
+        size_t at, from = tsr_geometry_own_point(geometry, region, i, &at);
         for (size_t j = 0; j < c; j++)
             picture[at * c + j] = tsr_to_byte(out[from * c + j]);
     }
-}
-
-/* Squared error over the own pixels of a region that was adapted to more than these. */
-static double own_error(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
-                        const tsr_real *y) {
-    size_t c = geometry->channels;
-    double sum = 0;
-    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
-        size_t at, from = own_point(geometry->partition, region, i, &at);
-        for (size_t j = from * c; j < (from + 1) * c; j++) {
-            double r = (double)out[j] - (double)y[j];
-            sum += r * r;
-        }
-    }
-    return sum;
 }
 
 /* Outputs and squared error at the parameters after the last inner step. */
@@ -200,7 +172,7 @@ static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct work
         else
             final_pass(r, thread, w);
         r->region_error[k * n_regions + region] =
-            cut ? own_error(&r->geometry, region, w->t.out, w->y) : w->t.error[k];
+            cut ? tsr_geometry_own_error(&r->geometry, region, w->t.out, w->y) : w->t.error[k];
         if (pictures) draw(&r->geometry, region, w->t.out, pictures + k * picture_size);
     }
     if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));
