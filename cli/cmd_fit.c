@@ -134,7 +134,7 @@ static const struct cli_option options[] = {
      .at = AT(fit.lr),
      .positive = true,
      .shown = "by width",
-     .help = "Adam's rate: 0.1 / width, at most 0.004"},
+     .help = "Adam's rate: 0.08 / width, at most 0.004"},
     {.name = "schedule",
      .metavar = "KIND",
      .type = CLI_ENUM,
@@ -154,6 +154,7 @@ static const struct cli_option options[] = {
      .at = AT(fit.batch_fraction),
      .positive = true,
      .max = 1,
+     .shown = "1, or 65536 pixels a region",
      .help = "random part of the pixels of each region in an iteration"},
     CLI_KERNEL(AT(fit.kernel)),
     {.type = CLI_END},
@@ -231,13 +232,28 @@ static enum tsr_status check_outputs(struct cli_call *call, const struct fit_arg
 /* Measured on photos: what the network of a region of so many pixels a side has to draw, and what
  * rate a network bears for hundreds of iterations. */
 static double default_omega_first(double side) {
-    double omega = side / 2;
-    return omega < 10 ? 10 : omega > 100 ? 100 : omega;
+    return 4 * sqrt(side);
 }
 
 static double default_lr(size_t width) {
-    double lr = 0.1 / (double)width;
+    double lr = 0.08 / (double)width;
     return lr < 0.004 ? lr : 0.004;
+}
+
+/* So many pixels give a gradient that more would hardly improve. */
+#define ENOUGH_PIXELS 65536
+
+/* Rate and batch, and how often a run that asks for no curve pays for measuring all pixels. */
+static void settle_learning(struct job *job) {
+    struct tsr_fit_config *c = &job->args->fit;
+    const struct cli_call *call = job->call;
+    size_t pixels = job->image.height * job->image.width;
+    double region =
+        (double)pixels / (double)tsr_model_regions(job->model, job->image.height, job->image.width);
+    if (!cli_given(call, "lr")) c->lr = default_lr(job->model->config.network.width);
+    if (!cli_given(call, "batch-fraction") && region > ENOUGH_PIXELS)
+        c->batch_fraction = ENOUGH_PIXELS / region;
+    if (c->batch_fraction < 1 && !job->args->curve && !(c->target_psnr_db > 0)) c->every = 100;
 }
 
 /* What the image and its partition decide: the number of regions, width, frequency, rate. */
@@ -287,7 +303,7 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(settle(job));
         TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
     }
-    if (!cli_given(job->call, "lr")) a->fit.lr = default_lr(job->model->config.network.width);
+    settle_learning(job);
     return TSR_OK;
 }
 
