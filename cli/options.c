@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "inner/inner_loop.h"
+#include "meta/fit.h"
 #include "meta/meta_gradient.h"
 #include "meta/model.h"
 
@@ -36,6 +37,7 @@ ENUM(frame, tsr_frame, tsr_frame, TSR_FRAME_REGION)
 ENUM(method, tsr_method, tsr_method, TSR_METHOD_REPTILE)
 ENUM(rates, tsr_rates, tsr_rates_kind, TSR_RATES_PER_PARAM_PER_STEP)
 ENUM(inner_loss, tsr_inner_loss, tsr_inner_loss, TSR_INNER_LOSS_IMAGE)
+ENUM(schedule, tsr_fit_schedule, tsr_fit_schedule, TSR_FIT_SCHEDULE_COSINE)
 ENUM(optimizer, tsr_inner_optimizer, tsr_inner_optimizer_kind, TSR_INNER_ADAM)
 
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err) {

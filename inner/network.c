@@ -75,6 +75,21 @@ void tsr_network_randomize(const struct tsr_net *net, uint64_t seed, uint64_t sl
     }
 }
 
+static double params_at(struct tsr_network_config config, size_t width) {
+    struct tsr_net net;
+    config.width = width;
+    tsr_network_layout(&config, &net);
+    return (double)net.n_params;
+}
+
+size_t tsr_network_width_for(const struct tsr_network_config *config, double n_params) {
+    size_t width = 1; /* the number grows with the width */
+    while (width < TSR_MAX_WIDTH && params_at(*config, width) < n_params)
+        width++;
+    double above = params_at(*config, width) - n_params;
+    return width > 1 && n_params - params_at(*config, width - 1) <= above ? width - 1 : width;
+}
+
 size_t tsr_network_weights(const struct tsr_net *net) {
     size_t n = 0;
     for (size_t l = 0; l < net->n_layers; l++)

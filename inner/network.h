@@ -39,6 +39,12 @@ TSR_API void tsr_network_layout(const struct tsr_network_config *config, struct 
 TSR_API void tsr_network_randomize(const struct tsr_net *net, uint64_t seed, uint64_t slot,
                                    tsr_real *phi);
 
+/* The width whose number of parameters comes nearest to `n_params`, which need not be whole (a
+ * share of a total); the smaller of two that are equally near. The other settings are those of
+ * `config`.
+ */
+TSR_API size_t tsr_network_width_for(const struct tsr_network_config *config, double n_params);
+
 /* Weights without biases: 2 times this is the cost in FLOPs of the network at one point. */
 TSR_API size_t tsr_network_weights(const struct tsr_net *net);
 
