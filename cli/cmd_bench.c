@@ -418,6 +418,7 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
     return TSR_OK;
 }
 
+/* `one`: seconds with one thread, or 0 if that was not measured. */
 static void print_outer_row(const struct outer_row *row, size_t threads, double one,
                             const struct outer_result *r, struct json *json, bool table) {
     json_open(json, NULL, '{');
@@ -427,12 +428,18 @@ static void print_outer_row(const struct outer_row *row, size_t threads, double 
     json_number(json, "seconds", r->seconds);
     json_number(json, "gflops", r->gflops);
     json_number(json, "fraction_of_peak", r->fraction);
-    json_number(json, "speedup", one / r->seconds);
+    if (one > 0) json_number(json, "speedup", one / r->seconds);
     json_number(json, "peak_memory_mib", r->memory);
     json_close(json, '}');
-    if (table)
-        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%\t%.2f\t%.0f\n", row->name, threads, r->seconds,
-                     r->gflops, 100 * r->fraction, one / r->seconds, r->memory);
+    if (table) {
+        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%", row->name, threads, r->seconds, r->gflops,
+                     100 * r->fraction);
+        if (one > 0)
+            (void)printf("\t%.2f", one / r->seconds);
+        else
+            (void)printf("\t-");
+        (void)printf("\t%.0f\n", r->memory);
+    }
     (void)fflush(stdout);
 }
 
@@ -445,7 +452,7 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
         (void)printf("#outer_step\tthreads\tseconds\tgflops\t%%peak\tspeedup\tpeak_memory_mib\n");
     json_open(json, "outer_steps", '[');
     for (size_t row = 0; row < N_OUTER_ROWS; row++) {
-        double one = (double)NAN;
+        double one = 0;
         if (a->row && a->row != row + 1) continue;
         /* 1, 2, 4, ... and all threads */
         for (size_t threads = a->row ? all : 1;; threads = 2 * threads < all ? 2 * threads : all) {

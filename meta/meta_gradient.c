@@ -295,10 +295,16 @@ static void fly(const struct formation *f) {
 }
 
 static bool all_finite(const tsr_real *x, size_t n) {
-    tsr_real sum = 0; /* NaN and infinity survive the multiplication by zero and the sum */
-    for (size_t i = 0; i < n; i++)
-        sum += 0 * x[i];
-    return sum == 0;
+    tsr_real sum[8] = {0}; /* NaN and infinity survive the multiplication by zero and the sum */
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++)
+            sum[k] += 0 * x[i + k];
+    for (; i < n; i++)
+        sum[0] += 0 * x[i];
+    for (size_t k = 1; k < 8; k++)
+        sum[0] += sum[k];
+    return sum[0] == 0;
 }
 
 /* Adds the result of a flight to the sums of its group, and reports its error. */
@@ -389,9 +395,11 @@ static void sum_groups(const struct tsr_meta *m, const struct tsr_rates *rates, 
         const struct group *g = &m->groups[i];
         for (size_t j = 0; j < n; j++)
             d_theta[g->slot * n + j] += g->d_theta[j];
-        for (size_t k = 0; k < m->rates.n_steps; k++)
+        for (size_t k = 0; k < m->rates.n_steps; k++) {
+            tsr_real *to = d_rates + tsr_rates_at(rates, k, g->slot);
             for (size_t j = 0; j < units; j++)
-                d_rates[tsr_rates_at(rates, k, g->slot) + j] += g->d_rates[k * units + j];
+                to[j] += g->d_rates[k * units + j];
+        }
     }
 }
 

@@ -281,12 +281,15 @@ static void check(const struct test_case *t, const struct tsr_kernel *k, const c
 
 /* Everything that a call needs, in guarded memory. */
 struct buffers {
-    struct guarded phi, v, x, y, grad, hv, out, workspace, tape;
+    struct guarded phi, v, x, y, grad, hv, out, workspace, forward, backward;
     struct tsr_points points;
+    struct tsr_tape tape; /* forward, backward */
 };
 
 static struct buffers make_buffers(const struct test_case *t, const struct tsr_kernel *k) {
     size_t params = t->net.n_params, outs = t->n * t->net.out_dim;
+    struct tsr_tape_size tape = {0, 0};
+    if (k->tape_size) tape = k->tape_size(&t->net, t->n);
     struct buffers b = {
         .phi = guard_reals(t->phi, params),
         .v = guard_reals(t->v, params),
@@ -296,15 +299,17 @@ static struct buffers make_buffers(const struct test_case *t, const struct tsr_k
         .hv = guard_reals(t->start, params),
         .out = guard_reals(NULL, outs),
         .workspace = guard(k->workspace_size(&t->net), 0),
-        .tape = guard(k->tape_size(&t->net, t->n), 0),
+        .forward = guard(tape.forward, 0),
+        .backward = guard(tape.backward, 0),
     };
+    b.tape = (struct tsr_tape){b.forward.p, b.backward.p};
     b.points = (struct tsr_points){.x = (tsr_real *)b.x.p, .y = (tsr_real *)b.y.p, .n = t->n};
     return b;
 }
 
 static void free_buffers(struct buffers *b) {
-    struct guarded *all[] = {&b->phi, &b->v,   &b->x,         &b->y,   &b->grad,
-                             &b->hv,  &b->out, &b->workspace, &b->tape};
+    struct guarded *all[] = {&b->phi, &b->v,   &b->x,         &b->y,       &b->grad,
+                             &b->hv,  &b->out, &b->workspace, &b->forward, &b->backward};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         release(all[i]);
 }
@@ -312,13 +317,24 @@ static void free_buffers(struct buffers *b) {
 static double call_gradient(const struct test_case *t, const struct tsr_kernel *k,
                             struct buffers *b, bool out, bool tape) {
     return k->gradient(&t->net, (tsr_real *)b->phi.p, &b->points, t->scale, (tsr_real *)b->grad.p,
-                       out ? (tsr_real *)b->out.p : NULL, tape ? b->tape.p : NULL, b->workspace.p);
+                       out ? (tsr_real *)b->out.p : NULL, tape && k->tape_size ? &b->tape : NULL,
+                       b->workspace.p);
 }
 
 static void call_hvp(const struct test_case *t, const struct tsr_kernel *k, struct buffers *b,
                      bool tape) {
     k->hvp(&t->net, (tsr_real *)b->phi.p, (tsr_real *)b->v.p, &b->points, t->scale,
-           (tsr_real *)b->hv.p, tape ? b->tape.p : NULL, b->workspace.p);
+           (tsr_real *)b->hv.p, tape && k->tape_size ? &b->tape : NULL, b->workspace.p);
+}
+
+static bool same_bytes(const struct guarded *a, const struct guarded *b) {
+    return a->size == b->size && memcmp(a->p, b->p, a->size) == 0;
+}
+
+static struct guarded copy_of(const struct guarded *g) {
+    struct guarded copy = guard(g->size, 0);
+    memcpy(copy.p, g->p, g->size);
+    return copy;
 }
 
 /* The error in double and the two accumulators of one gradient and one Hessian-vector call. */
@@ -334,16 +350,15 @@ static void check_derivatives(const struct test_case *t, const struct tsr_kernel
         read_back(&b.out, NULL, t->got);
         check(t, k, "output", deviation(t->got, t->out, t->n * t->net.out_dim), tolerance);
     }
-    unsigned char *copy = malloc(b.tape.size + 1);
-    assert_non_null(copy);
-    memcpy(copy, b.tape.p, b.tape.size);
+    struct guarded forward = copy_of(&b.forward), backward = copy_of(&b.backward);
     memset(b.workspace.p, 0xFF, b.workspace.size);
     call_hvp(t, k, &b, with_tape);
     read_back(&b.hv, t->start, t->got);
     check(t, k, with_tape ? "hvp with tape" : "hvp", deviation(t->got, t->hv, params),
           hvp_tolerance);
-    assert_memory_equal(copy, b.tape.p, b.tape.size);
-    free(copy);
+    assert_true(same_bytes(&forward, &b.forward) && same_bytes(&backward, &b.backward));
+    release(&forward);
+    release(&backward);
     free_buffers(&b);
 }
 
@@ -355,8 +370,43 @@ static void check_forward(const struct test_case *t, const struct tsr_kernel *k)
     free_buffers(&b);
 }
 
-static bool same_bytes(const struct guarded *a, const struct guarded *b) {
-    return memcmp(a->p, b->p, a->size) == 0;
+/* backward() from what record() wrote, against gradient(). */
+static void check_halves_once(const struct test_case *t, const struct tsr_kernel *k,
+                              struct buffers *whole, struct buffers *half, bool keep) {
+    struct tsr_tape tape = {half->tape.forward, keep ? half->tape.backward : NULL};
+    double want = call_gradient(t, k, whole, true, true);
+    memset(half->workspace.p, 0, half->workspace.size);
+    double error = k->backward(&t->net, (tsr_real *)half->phi.p, &half->points, t->scale,
+                               (tsr_real *)half->grad.p, keep ? (tsr_real *)half->out.p : NULL,
+                               &tape, half->workspace.p);
+    assert_memory_equal(&error, &want, sizeof error);
+    assert_true(same_bytes(&half->grad, &whole->grad));
+    if (keep) assert_true(same_bytes(&half->out, &whole->out));
+}
+
+/* gradient() in two halves gives its bits; so does hvp() after them; and the forward part serves
+ * again, for other targets. */
+static void check_halves(const struct test_case *t, const struct tsr_kernel *k) {
+    if (!k->record) {
+        assert_true(!k->backward && !k->tape_size);
+        return;
+    }
+    struct buffers a = make_buffers(t, k), b = make_buffers(t, k);
+    k->record(&t->net, (tsr_real *)b.phi.p, b.points.x, t->n, b.tape.forward, b.workspace.p);
+    struct guarded forward = copy_of(&b.forward);
+    check_halves_once(t, k, &a, &b, true);
+    call_hvp(t, k, &a, true);
+    call_hvp(t, k, &b, true);
+    assert_true(same_bytes(&a.hv, &b.hv));
+    for (size_t i = 0; i < t->n * t->net.out_dim; i++) {
+        tsr_real y = 1 - 2 * ((tsr_real *)a.y.p)[i];
+        ((tsr_real *)a.y.p)[i] = ((tsr_real *)b.y.p)[i] = y;
+    }
+    check_halves_once(t, k, &a, &b, false);
+    assert_true(same_bytes(&forward, &b.forward));
+    release(&forward);
+    free_buffers(&a);
+    free_buffers(&b);
 }
 
 static void check_repeatable(const struct test_case *t, const struct tsr_kernel *k) {
@@ -381,6 +431,7 @@ static void check_case(struct tsr_net net, size_t n, uint64_t seed) {
         check_derivatives(&t, *k, true, false);
         check_derivatives(&t, *k, false, true);
         check_repeatable(&t, *k);
+        check_halves(&t, *k);
     }
     free_case(&t);
 }

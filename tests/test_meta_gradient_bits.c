@@ -149,6 +149,44 @@ static void several_tasks_a_group(void **state) {
     check_threads(MAX_TASKS, 8);
 }
 
+/* Lets the tasks take their coordinates from a few arrays, or, for comparison, from copies. */
+static tsr_real *share_coordinates(struct fixture *f, size_t arrays, bool copies) {
+    tsr_real *x = make((copies ? f->n_tasks : arrays) * f->max_points * 2, sizeof *x);
+    for (size_t i = 0; i < f->n_tasks; i++) {
+        size_t from = i * 7 % arrays;
+        tsr_real *to = x + (copies ? i : from) * f->max_points * 2;
+        for (size_t j = 0; j < f->max_points * 2; j++)
+            to[j] = (tsr_real)((double)((j * 31 + from * 17) % 101) / 50 - 1);
+        f->task[i].ctx.x = f->task[i].qry.x = to;
+    }
+    return x;
+}
+
+/* Tasks of one slot on one array of coordinates share their first forward pass: the bits are those
+ * of tasks that do not, and those of a team (8 threads), which takes whole gradients. */
+static void shared_coordinates(void **state) {
+    (void)state;
+    static const size_t arrays[] = {1, 2, 5, 40}, threads[] = {1, 2, 3, 8};
+    struct fixture f;
+    set_up(&f, 60, 200);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
+        for (size_t i = 0; (*k)->available() && i < 4; i++) {
+            enum tsr_method method = (enum tsr_method)(i % 3);
+            tsr_real *x = share_coordinates(&f, arrays[i], true);
+            struct result apart = run(&f, *k, method, 1, f.n_tasks, 1);
+            free(x);
+            x = share_coordinates(&f, arrays[i], false);
+            for (size_t j = 0; j < 4; j++) {
+                struct result r = run(&f, *k, method, threads[j], f.n_tasks, 2);
+                assert_same(&f, &r, &apart, (*k)->name);
+                clear_result(&r);
+            }
+            clear_result(&apart);
+            free(x);
+        }
+    tear_down(&f);
+}
+
 /* The room that the workspace was made for makes no difference. */
 static void spare_room(void **state) {
     (void)state;
@@ -271,6 +309,7 @@ int main(void) {
         cmocka_unit_test(between),
         cmocka_unit_test(many_tasks),
         cmocka_unit_test(several_tasks_a_group),
+        cmocka_unit_test(shared_coordinates),
         cmocka_unit_test(spare_room),
         cmocka_unit_test(groups_add_up),
         cmocka_unit_test(not_finite),
