@@ -33,7 +33,8 @@ struct cli_enum {
     size_t n;
 };
 extern const struct cli_enum cli_enum_fit, cli_enum_split, cli_enum_slots, cli_enum_sampling,
-    cli_enum_frame, cli_enum_method, cli_enum_rates, cli_enum_inner_loss, cli_enum_optimizer;
+    cli_enum_net, cli_enum_frame, cli_enum_method, cli_enum_rates, cli_enum_inner_loss,
+    cli_enum_optimizer;
 
 struct cli_option {
     const char *name;

@@ -20,7 +20,7 @@ struct scratch {
     size_t stride;
     tsr_real *a, *slope, *d, *e;
     tsr_real *ra, *rz, *rd;
-    tsr_real *encoded; /* [TILE, fan_in[0]], if there is an encoding */
+    tsr_real *encoded, *half_turns; /* [TILE, fan_in[0]] and half of that, if encoded */
 };
 
 static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspace) {
@@ -29,7 +29,10 @@ static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspa
     s->stride = TILE * (net->width > net->out_dim ? net->width : net->out_dim);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         *arrays[i] = tsr_arena_take(&arena, net->n_layers * s->stride, sizeof(tsr_real));
-    s->encoded = tsr_arena_take(&arena, net->octaves ? TILE * net->fan_in[0] : 0, sizeof(tsr_real));
+    size_t angles = TILE * net->in_dim * net->octaves;
+    s->encoded = tsr_arena_take(&arena, 2 * angles, sizeof(tsr_real));
+    s->half_turns =
+        tsr_arena_take(&arena, angles ? angles + TSR_HALF_TURNS_SPARE : 0, sizeof(tsr_real));
     return arena.used;
 }
 
@@ -106,14 +109,13 @@ static void relu(size_t n, tsr_real *z, tsr_real *slope) {
 /* Input of layer 0 of n points: x itself or its encoding. */
 static const tsr_real *encode_tile(const struct tsr_net *net, const tsr_real *x, size_t n,
                                    struct scratch *s) {
-    size_t octaves = net->octaves, angles = net->in_dim * octaves;
-    if (octaves == 0) return x;
+    size_t angles = net->in_dim * net->octaves;
+    if (angles == 0) return x;
+    tsr_half_turns(tsr_turns_of_one(net), net->octaves, x, n * net->in_dim, s->half_turns);
     for (size_t p = 0; p < n; p++) {
-        tsr_real *sines = s->encoded + p * net->fan_in[0], *cosines = sines + angles;
-        for (size_t i = 0; i < net->in_dim; i++)
-            tsr_half_turns(net, x[p * net->in_dim + i], octaves, cosines + i * octaves);
+        tsr_real *row = s->encoded + p * net->fan_in[0], *u = s->half_turns + p * angles;
         for (size_t i = 0; i < angles; i++)
-            tsr_sincos(cosines[i], &sines[i], &cosines[i]);
+            tsr_sincos(u[i], &row[i], &row[angles + i]);
     }
     return s->encoded;
 }

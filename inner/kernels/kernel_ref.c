@@ -97,7 +97,7 @@ static const tsr_real *encode_point(const struct tsr_net *net, const tsr_real *x
     size_t angles = net->in_dim * net->octaves;
     if (net->octaves == 0) return x;
     for (size_t i = 0; i < net->in_dim; i++) {
-        struct tsr_turns turns = tsr_turns(net, x[i]);
+        struct tsr_turns turns = tsr_turns(tsr_turns_of_one(net), x[i]);
         for (size_t k = 0; k < net->octaves; k++) {
             double angle = turn * tsr_octave(turns, k);
             s->encoded[i * net->octaves + k] = (tsr_real)sin(angle);

@@ -486,6 +486,7 @@ struct plan {
     size_t vecs, row, layer;  /* of the units of a layer: row in floats, layer = tile * row */
     size_t curved;            /* `layer` of what ReLU does without: 0 there */
     size_t in_row;            /* of the inputs of layer 0 */
+    float *half_turns;        /* of one tile's encoding */
     size_t out_vecs, out_row; /* of the outputs, in narrow vectors */
     size_t columns;           /* row of a weight gradient */
     float *forward[TSR_MAX_LAYERS], *backward[TSR_MAX_LAYERS], *bias[TSR_MAX_LAYERS];
@@ -559,6 +560,8 @@ static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
         p->weights[l] = floats(&arena, (l ? round_up(out, 4) : in) * p->columns);
         p->bias_sum[l] = floats(&arena, units);
     }
+    size_t angles = p->tile * p->net->in_dim * p->net->octaves;
+    p->half_turns = floats(&arena, angles ? angles + LANES + TSR_HALF_TURNS_SPARE : 0);
     if (!second_order) return arena.used;
     p->ra = floats(&arena, last * p->layer);
     p->rz = floats(&arena, last * p->curved);
@@ -626,22 +629,19 @@ static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m
     return error;
 }
 
-/* The encoding of m points, sin and cos of all angles: rows of vectors from last to first, so that
- * what the last vector writes too much is overwritten by the cosines, or by the next row. */
+/* The encoding of m points, sin and cos of all angles: vectors of a row from last to first, so that
+ * what the last one writes too much is overwritten by the cosines, or by the next row. */
 static void NAME(encode_tile)(const struct plan *p, const struct record *r, const float *x,
                               size_t m) {
     const struct tsr_net *net = p->net;
-    size_t octaves = net->octaves, angles = net->in_dim * octaves;
-    float u[TSR_MAX_DIM * TSR_MAX_OCTAVES + LANES];
-    memset(u + angles, 0, LANES * sizeof *u);
+    size_t angles = net->in_dim * net->octaves;
+    tsr_half_turns(tsr_turns_of_one(net), net->octaves, x, m * net->in_dim, p->half_turns);
     for (size_t i = 0; i < m; i++) {
         float *row = r->encoded + i * p->in_row;
-        for (size_t d = 0; d < net->in_dim; d++)
-            tsr_half_turns(net, x[i * net->in_dim + d], octaves, u + d * octaves);
         for (size_t at = round_up(angles, LANES); at > 0;) {
             VEC s, c;
             at -= LANES;
-            NAME(sincos)(*(const NAME(unaligned) *)(u + at), &s, &c);
+            NAME(sincos)(*(NAME(unaligned) *)(p->half_turns + i * angles + at), &s, &c);
             *(NAME(unaligned) *)(row + at) = s;
             *(NAME(unaligned) *)(row + angles + at) = c;
         }
