@@ -61,14 +61,21 @@ static const struct cli_option options[] = {
            .help = "one initialisation for all regions, or one for each"),
 
     HEADING("network"),
+    CHOICE("net", "KIND", model.network.kind, net,
+           .help = "sine layers, or ReLU on a positional encoding of the coordinates"),
     COUNT("width", "N", model.network.width, .min = 1, .max = TSR_MAX_WIDTH,
           .help = "units of a hidden layer"),
     COUNT("hidden-layers", "N", model.network.hidden_layers, .max = TSR_MAX_LAYERS - 2,
-          .help = "sine layers after the first"),
+          .help = "sine or ReLU layers after the first"),
     NUMBER("omega-first", "W", model.network.omega_first, .positive = true,
-           .help = "frequency of the first layer"),
+           .help = "siren: frequency of the first layer"),
     NUMBER("omega", "W", model.network.omega_hidden, .positive = true,
-           .help = "frequency of the hidden layers"),
+           .help = "siren: frequency of the hidden layers"),
+    COUNT("octaves", "N", model.network.octaves, .max = TSR_MAX_OCTAVES,
+          .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "
+                  "coordinates themselves"),
+    NUMBER("pe-omega", "W", model.network.pe_omega, .positive = true, .max = 1e6,
+           .help = "relu-pe: frequency of the first octave; each has twice that of the one before"),
     NUMBER("output-offset", "X", model.network.output_offset, .min = -1e9,
            .help = "constant added to every output"),
     {.name = "coords-range",
@@ -112,7 +119,7 @@ static const struct cli_option options[] = {
            .help = "regions of each image in an outer step, as a fraction"),
     NUMBER("outer-lr", "B", trainer.outer_lr, .positive = true, .shown = "by width",
            .help = "Adam's rate on the initialisations: 0.003 up to width 16, 0.0015 up to 32, "
-                  "0.001 above. Runs of a minute or two bear twice as much"),
+                   "0.001 above. Runs of a minute or two bear twice as much"),
     NUMBER("rates-lr", "B", trainer.rates_lr, .max = 100,
            .help = "Adam's rate on the inner rates, as a fraction of --inner-lr"),
     COUNT("warmup", "N", trainer.warmup, .help = "outer steps of linear warm-up"),
@@ -150,15 +157,33 @@ static enum tsr_status check_resume(const struct cli_call *call, struct tsr_erro
     return TSR_OK;
 }
 
+static bool given(const struct cli_call *call, const char *name) {
+    for (size_t i = 0; options[i].type != CLI_END; i++)
+        if (call->given[i] && strcmp(options[i].name, name) == 0) return true;
+    return false;
+}
+
+/* Options of the other network are refused. */
+static enum tsr_status check_network(const struct cli_call *call, const struct train_args *a,
+                                     struct tsr_error *err) {
+    static const char *const only[2][2] = {{"omega-first", "omega"}, {"octaves", "pe-omega"}};
+    enum tsr_network_kind kind = a->model.network.kind;
+    for (size_t i = 0; i < 2; i++)
+        if (given(call, only[kind == TSR_NET_SIREN][i]))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s has no meaning with --net %s",
+                             only[kind == TSR_NET_SIREN][i], tsr_network_kind_name(kind));
+    return TSR_OK;
+}
+
 static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     struct tsr_error *err = &call->err;
-    bool given;
+    bool ruled;
     a->model.coords.lo = a->range[0];
     a->model.coords.hi = a->range[1];
     a->trainer.seed = a->common.seed;
     a->trainer.threads = tsr_thread_count(a->common.threads);
     a->trainer.command = call->line;
-    TSR_TRY(cli_rule_take(&a->rule, &a->model.partition, &given, err));
+    TSR_TRY(cli_rule_take(&a->rule, &a->model.partition, &ruled, err));
     if (a->trainer.outer_steps && a->trainer.seconds > 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
     if (a->resume) {
@@ -170,6 +195,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
+        TSR_TRY(check_network(call, a, err));
     }
     a->trainer.output = a->output;
     return TSR_OK;

@@ -102,6 +102,12 @@ static bool same_network(const struct tsr_network_config *a, const struct tsr_ne
 enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                     struct tsr_error *err) {
     const struct tsr_network_config *a = &from->config.network, *b = &model->config.network;
+    if (a->kind != b->kind)
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network is %s, not %s",
+                         tsr_network_kind_name(a->kind), tsr_network_kind_name(b->kind));
+    if (a->kind == TSR_NET_RELU_PE && a->octaves != b->octaves)
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network has %zu octaves, not %zu",
+                         a->octaves, b->octaves);
     if (!same_network(a, b))
         return TSR_ERROR(
             err, TSR_ERR_SHAPE,
