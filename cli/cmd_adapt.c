@@ -61,8 +61,8 @@ struct job {
     const struct adapt_args *args;
     struct tsr_model *model;
     struct tsr_reconstruct_config config;
-    double *psnr_db; /* [K+1] */
-    char **paths;    /* [n images] of the INR files */
+    double *psnr_db;  /* [K+1] */
+    char **paths;     /* [n images] of the INR files */
     uint16_t *stored; /* the label map that was given, of the only image; or NULL */
     uint32_t *labels; /* [H, W] regions of the image at hand, for a rule that follows it */
     /* Kept from image to image while their size is the same. */

@@ -304,6 +304,7 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
     } else {
+        TSR_TRY(cli_network_check(job->call, a->model.network.kind, err));
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));

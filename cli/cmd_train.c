@@ -151,6 +151,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
+        TSR_TRY(cli_network_check(call, a->model.network.kind, err));
     }
     a->trainer.output = a->output;
     return TSR_OK;

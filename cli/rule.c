@@ -6,12 +6,11 @@
 #include "data/image.h"
 
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
-                              struct tsr_partition_rule *rule, bool *given,
-                              struct tsr_error *err) {
+                              struct tsr_partition_rule *rule, bool *given, struct tsr_error *err) {
     struct tsr_partition_rule new = {.overlap = rule->overlap};
     bool labels = asked->labels || asked->label_map;
-    int n = asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) +
-            labels;
+    int n =
+        asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) + labels;
     *given = n > 0;
     if (n > 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
@@ -21,8 +20,7 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
     if (asked->grid[0])
         new.kind = TSR_RULE_GRID, new.rows = asked->grid[0], new.cols = asked->grid[1];
     if (asked->cell[0])
-        new.kind = TSR_RULE_CELL, new.cell_height = asked->cell[0],
-        new.cell_width = asked->cell[1];
+        new.kind = TSR_RULE_CELL, new.cell_height = asked->cell[0], new.cell_width = asked->cell[1];
     if (asked->segment)
         new.kind = TSR_RULE_SEGMENT, new.n_regions = asked->segment, new.merge = asked->merge;
     if (labels) new.kind = TSR_RULE_LABELS;
@@ -50,8 +48,8 @@ enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_
     return TSR_OK;
 }
 
-enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width,
-                                   uint16_t **labels, size_t *count, struct tsr_error *err) {
+enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width, uint16_t **labels,
+                                   size_t *count, struct tsr_error *err) {
     struct tsr_label_map map;
     *labels = NULL;
     *count = 0;
@@ -59,8 +57,9 @@ enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width
     if (map.height != height || map.width != width) {
         size_t map_height = map.height, map_width = map.width;
         tsr_label_map_clear(&map);
-        return TSR_ERROR(err, TSR_ERR_SHAPE, "%s: the label map has %zux%zu pixels, its image %zux%zu",
-                         path, map_height, map_width, height, width);
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "%s: the label map has %zux%zu pixels, its image %zux%zu", path,
+                         map_height, map_width, height, width);
     }
     for (size_t i = 0; i < height * width; i++)
         if (map.labels[i] >= *count) *count = (size_t)map.labels[i] + 1;

@@ -28,15 +28,15 @@ TSR_API void tsr_blend_prepare(struct tsr_blend *blend);
 TSR_API void tsr_blend_gather(const struct tsr_blend *blend, const tsr_real *out, size_t threads,
                               tsr_real *picture);
 
-/* From a picture [H, W, C] to its difference from an 8-bit image, in place, and the squared error of
- * each region's own pixels: region_error [n_regions], or NULL. */
+/* From a picture [H, W, C] to its difference from an 8-bit image, in place, and the squared error
+ * of each region's own pixels: region_error [n_regions], or NULL. */
 TSR_API void tsr_blend_compare(const struct tsr_blend *blend, const uint8_t *pixels, size_t threads,
                                tsr_real *picture, double *region_error);
 
 /* How visible the borders of regions are in a residual (output - target) [H, W, C]: the mean of
  * |e(p) - e(q)| over pairs of neighbours p, q (right and below) in different regions and over the
- * channels, divided by the same mean over pairs within a region. 1: no seam. NaN if there is no pair
- * of either kind, or if the latter mean is 0. */
+ * channels, divided by the same mean over pairs within a region. 1: no seam. NaN if there is no
+ * pair of either kind, or if the latter mean is 0. */
 TSR_API double tsr_blend_seam(const struct tsr_blend *blend, const tsr_real *residual);
 
 #endif

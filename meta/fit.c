@@ -12,8 +12,8 @@
 #include "inner/pass.h"
 #include "meta/blend.h"
 #include "meta/outer_optimizer.h"
-#include "meta/regions.h"
 #include "meta/reconstruct.h"
+#include "meta/regions.h"
 
 static const char *const schedule_names[] = {"constant", "cosine"};
 TSR_DEFINE_NAMES(tsr_fit_schedule, tsr_fit_schedule, schedule_names, "schedule")
@@ -49,12 +49,12 @@ struct tsr_fitter {
     uint64_t *points;      /* [n_regions] points that gradients were taken over */
     /* With overlap only: all outputs at the context points, as blended at curve points. */
     struct tsr_blend blend;
-    tsr_real *outputs; /* [total_context, C] */
-    tsr_real *picture; /* [H, W, C] */
-    tsr_real *moments; /* [n_regions, 2, n_params] */
-    tsr_real *gradients;   /* [n_regions, n_params], all pixels only */
-    size_t *order_at;      /* [n_regions], with a batch fraction only: where in `order` ... */
-    uint32_t *order;       /* ... the permutation of a region's context pixels stands */
+    tsr_real *outputs;   /* [total_context, C] */
+    tsr_real *picture;   /* [H, W, C] */
+    tsr_real *moments;   /* [n_regions, 2, n_params] */
+    tsr_real *gradients; /* [n_regions, n_params], all pixels only */
+    size_t *order_at;    /* [n_regions], with a batch fraction only: where in `order` ... */
+    uint32_t *order;     /* ... the permutation of a region's context pixels stands */
     struct worker *workers;
     size_t n_workers;
     struct tsr_arena arena;

@@ -25,10 +25,10 @@ struct tsr_fit_config {
      */
     uint64_t iterations;
     double seconds; /* of training */
-    /* PSNR in dB. A region whose own error (before blending) is at or below the error that this PSNR allows it is
-     * frozen: it costs nothing more. The run ends when the error pooled over the image is there,
-     * which it is at the latest when all regions are frozen. Regions are looked at in each
-     * iteration (with a batch fraction: at curve points), the image at curve points. */
+    /* PSNR in dB. A region whose own error (before blending) is at or below the error that this
+     * PSNR allows it is frozen: it costs nothing more. The run ends when the error pooled over the
+     * image is there, which it is at the latest when all regions are frozen. Regions are looked at
+     * in each iteration (with a batch fraction: at curve points), the image at curve points. */
     double target_psnr_db;
 
     double lr; /* Adam's rate, positive; beta 0.9 and 0.999, eps 1e-8 (arXiv 1412.6980) */
@@ -58,8 +58,8 @@ struct tsr_fit_state {
     uint64_t iteration; /* updates done */
     double seconds;     /* spent on them: gradients and updates, without measuring and callbacks */
     double flops;       /* essential FLOPs of them: gradients, 3 forward passes */
-    double psnr_db;     /* of the image, from the unclipped outputs, blended where regions overlap */
-    double loss;        /* mean squared error over the context pixels of all regions */
+    double psnr_db; /* of the image, from the unclipped outputs, blended where regions overlap */
+    double loss;    /* mean squared error over the context pixels of all regions */
     size_t n_regions, active;   /* not frozen */
     const double *region_error; /* [n_regions] squared error summed over own pixels and channels */
     const uint64_t *region_iteration; /* [n_regions] updates done */

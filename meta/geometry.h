@@ -19,8 +19,8 @@ struct tsr_geometry {
     enum tsr_inner_loss inner_loss;
 };
 
-/* For images of this size under the model's rule; a rule that follows the image begins with an empty
- * partition, and max_context is the largest that any image can give. Errors: as
+/* For images of this size under the model's rule; a rule that follows the image begins with an
+ * empty partition, and max_context is the largest that any image can give. Errors: as
  * tsr_model_check_image(). */
 TSR_API enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_t height,
                                             size_t width, struct tsr_geometry *out,

@@ -31,8 +31,7 @@ done:
     return status;
 }
 
-enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels,
-                               struct tsr_error *err) {
+enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels, struct tsr_error *err) {
     return tsr_partition_relabel(inr->partition, labels, err);
 }
 

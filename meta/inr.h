@@ -34,8 +34,9 @@ TSR_API enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out,
 
 /* Renders height x width pixels: output pixel centres are mapped to positions in the original
  * image, each is evaluated by the network of the region it falls in, or, where regions overlap, by
- * all whose weight is not zero there, and blended; values are clipped and rounded to 8 bit. At the original size this is the reconstruction itself. out: created, the caller clears
- * it. out_dim must be 1 or 3. threads 0: all. kernel: "auto", ... */
+ * all whose weight is not zero there, and blended; values are clipped and rounded to 8 bit. At the
+ * original size this is the reconstruction itself. out: created, the caller clears it. out_dim must
+ * be 1 or 3. threads 0: all. kernel: "auto", ... */
 TSR_API enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
                                        size_t threads, const char *kernel, struct tsr_image *out,
                                        struct tsr_error *err) TSR_MUST_USE;
