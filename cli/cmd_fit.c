@@ -31,8 +31,9 @@ struct fit_args {
 
 /* Iterations if nothing else bounds the run. */
 #define DEFAULT_ITERATIONS 1000
-/* Warm-up of Adam from learned weights, which the first updates of full size would lose. */
-#define INIT_WARMUP 20
+
+/* Warm-up after inner steps of a model, which the first updates of full size would undo. */
+#define INNER_STEPS_WARMUP 20
 
 static void defaults(void *args) {
     struct fit_args *a = args;
@@ -90,6 +91,13 @@ static const struct cli_option options[] = {
      .at = AT(init),
      .help = "start from this meta-learned model, with its network, coordinates and partition"},
 
+    {.name = "inner-steps",
+     .metavar = "K",
+     .type = CLI_SIZE,
+     .at = AT(fit.inner_steps),
+     .max = 1000,
+     .help = "with --init: inner steps of the model before Adam begins"},
+
     {.name = "partition", .type = CLI_HEADING},
     CLI_RULE_OPTIONS(struct fit_args, rule, "", NULL),
     CLI_LABEL_MAP(struct fit_args, rule),
@@ -135,7 +143,7 @@ static const struct cli_option options[] = {
      .at = AT(fit.lr),
      .positive = true,
      .shown = "by width",
-     .help = "Adam's rate: 0.08 / width, at most 0.004"},
+     .help = "Adam's rate: 0.08 / width, at most 0.004; a tenth after --inner-steps"},
     {.name = "schedule",
      .metavar = "KIND",
      .type = CLI_ENUM,
@@ -147,7 +155,7 @@ static const struct cli_option options[] = {
      .type = CLI_U64,
      .at = AT(fit.warmup),
      .max = UINT32_MAX,
-     .shown = "0; with --init 20",
+     .shown = "0; after --inner-steps 20",
      .help = "iterations over which Adam's rate rises"},
     {.name = "batch-fraction",
      .metavar = "F",
@@ -200,6 +208,8 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
         if (cli_given(call, *name))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
                              *name);
+    if (a->fit.inner_steps && !a->init)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--inner-steps are those of a model: --init M.h5");
     if (a->match_params && (a->init || cli_given(call, "width")))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--match-params chooses the width: it excludes %s",
                          a->init ? "--init" : "--width");
@@ -209,7 +219,6 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
                          a->curve_regions ? "regions" : "every");
     if (!a->fit.iterations && !(a->fit.seconds > 0) && !(a->fit.target_psnr_db > 0))
         a->fit.iterations = DEFAULT_ITERATIONS;
-    if (a->init && !cli_given(call, "warmup")) a->fit.warmup = INIT_WARMUP;
     return tsr_coords_check(&a->model.coords, err);
 }
 
@@ -252,7 +261,11 @@ static void settle_learning(struct job *job) {
     size_t pixels = job->image.height * job->image.width;
     double region =
         (double)pixels / (double)tsr_model_regions(job->model, job->image.height, job->image.width);
-    if (!cli_given(call, "lr")) c->lr = default_lr(job->model->config.network.width);
+    if (!cli_given(call, "lr")) {
+        c->lr = default_lr(job->model->config.network.width);
+        if (c->inner_steps) c->lr /= 10; /* there is more to lose */
+    }
+    if (!cli_given(call, "warmup") && c->inner_steps) c->warmup = INNER_STEPS_WARMUP;
     if (!cli_given(call, "batch-fraction") && region > ENOUGH_PIXELS)
         c->batch_fraction = ENOUGH_PIXELS / region;
     if (c->batch_fraction < 1 && !job->args->curve && !(c->target_psnr_db > 0)) c->every = 100;
@@ -450,6 +463,7 @@ static void json_config(struct json *j, const struct job *job) {
     json_string(j, "version", tsr_version());
     json_string(j, "image", job->call->operands[0]);
     json_string(j, "init", a->init);
+    json_integer(j, "inner_steps", a->fit.inner_steps);
     json_integer(j, "height", job->image.height);
     json_integer(j, "width", job->image.width);
     json_integer(j, "channels", job->image.channels);

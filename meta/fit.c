@@ -83,6 +83,9 @@ enum tsr_status tsr_fit_config_check(const struct tsr_fit_config *c, struct tsr_
                          c->batch_fraction);
     if (c->every < 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "a curve point every 0 iterations; at least 1");
+    if (c->inner_steps > 1000000)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "inner steps are %zu; at most 1000000 are allowed",
+                         c->inner_steps);
     if (c->schedule == TSR_FIT_SCHEDULE_COSINE && !c->iterations && !positive(c->seconds))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "the cosine schedule needs a number of iterations or a time to end at");
@@ -186,6 +189,29 @@ static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *mode
     return status;
 }
 
+/* The model's own inner steps, before Adam begins. */
+static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_model *model,
+                                        struct tsr_error *err) {
+    struct tsr_reconstructor *r;
+    struct tsr_reconstruct_config c;
+    struct tsr_reconstruction result = {.phi = f->inr->phi};
+    tsr_reconstruct_config_default(model, &c);
+    c.inner_steps = f->config.inner_steps;
+    c.threads = f->config.threads;
+    c.kernel = f->config.kernel;
+    TSR_TRY(tsr_reconstructor_create(model, &c, f->image->height, f->image->width, &r, err));
+    enum tsr_status status = TSR_OK;
+    if (tsr_rule_follows_image(model->config.partition.kind))
+        status = tsr_reconstructor_follow(r, f->geometry.partition->labels, err);
+    if (status == TSR_OK) tsr_reconstruct(r, f->image->pixels, &result);
+    tsr_reconstructor_free(r);
+    if (status != TSR_OK) return status;
+    f->state.seconds = result.seconds;
+    for (size_t i = 0; i < f->state.n_regions; i++)
+        f->points[i] = c.inner_steps * f->geometry.partition->regions[i].n_context;
+    return TSR_OK;
+}
+
 static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *model,
                               struct tsr_error *err) {
     const struct tsr_kernel *kernel;
@@ -211,6 +237,7 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
     f->state.region_iteration = f->updates;
     f->state.psnr_db = f->state.loss = (double)NAN;
     initialise(f, model);
+    if (!f->config.random && f->config.inner_steps) return take_inner_steps(f, model, err);
     return TSR_OK;
 }
 

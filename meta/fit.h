@@ -38,8 +38,11 @@ struct tsr_fit_config {
      * are taken from random permutations of the pixels, one after the other, so that each pixel has
      * its turn once in each pass. */
     double batch_fraction;
-    uint64_t every;     /* iterations between curve points, at least 1 */
-    bool random;        /* region r starts from tsr_network_randomize(seed, r), not from its slot */
+    uint64_t every; /* iterations between curve points, at least 1 */
+    bool random;    /* region r starts from tsr_network_randomize(seed, r), not from its slot */
+    /* Else: inner steps of the model, with its rates, that come before Adam; they count as training
+     * but not as iterations. */
+    size_t inner_steps;
     uint64_t seed;      /* of initialisation and batches */
     size_t threads;     /* 0: all */
     const char *kernel; /* "auto", ... */

@@ -421,10 +421,11 @@ static void a_model_is_where_it_starts(void **state) {
     struct tsr_reconstruct_config r;
     struct tsr_reconstructor *reconstructor;
     double psnr_db[3];
+    tsr_real *phi = make(9 * s.model->net.n_params, sizeof *phi);
     tsr_reconstruct_config_default(s.model, &r);
     MUST(tsr_reconstructor_create(s.model, &r, 21, 25, &reconstructor, err));
     tsr_reconstruct(reconstructor, s.image.pixels,
-                    &(struct tsr_reconstruction){.psnr_db = psnr_db});
+                    &(struct tsr_reconstruction){.psnr_db = psnr_db, .phi = phi});
     tsr_reconstructor_free(reconstructor);
     struct tsr_fit_config c = fit_config(40);
     struct watch w = {.stop_after = 1};
@@ -446,6 +447,16 @@ static void a_model_is_where_it_starts(void **state) {
     assert_int_equal(tsr_fitter_state(w.fitter)->iteration, 0);
     assert_true(tsr_fitter_state(w.fitter)->psnr_db == psnr_db[0]);
     clear_watch(&w);
+    /* after the model's own inner steps, which count as work but not as iterations */
+    c.inner_steps = 2;
+    w = (struct watch){0};
+    MUST(watched_run(&s, &c, &w, err));
+    ASSERT_SAME_BITS("phi_2", tsr_fitter_inr(w.fitter)->phi, phi, 9 * s.model->net.n_params);
+    assert_true(fabs(tsr_fitter_state(w.fitter)->psnr_db - psnr_db[2]) < 1e-4);
+    assert_int_equal(tsr_fitter_state(w.fitter)->iteration, 0);
+    assert_true(tsr_fitter_state(w.fitter)->flops > 0);
+    clear_watch(&w);
+    free(phi);
     clear_scene(&s);
 }
 

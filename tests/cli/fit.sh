@@ -73,12 +73,18 @@ small_dataset d.h5
 small_train d.h5 m.h5 --outer-steps 20
 "$TESSERA" adapt m.h5 p.ppm -o a.inr.h5 >out 2>err
 psnr=$(awk -F '\t' 'NR == 2 { print $4 }' out)
+adapted=$(awk -F '\t' 'NR == 2 { print $(NF - 1) }' out)
 tessera 0 "from a model" fit p.ppm -o f.inr.h5 --init m.h5 --iterations 30 --curve f.csv
 check "it starts where the model does" awk -F , -v p="$psnr" \
     'NR == 2 { exit !(($3 - p) ^ 2 < 1e-5) }' f.csv
 check "with the model's partition" test "$(value regions)" = 4
 tessera 0 "from a model, another partition" fit p.ppm -o f.inr.h5 --init m.h5 --cell 8x8 --iterations 2
 check "15 cells" test "$(value regions)" = 15
+tessera 0 "after inner steps" fit p.ppm -o f.inr.h5 --init m.h5 --inner-steps 3 --iterations 2 \
+    --curve f.csv
+check "it starts where adapt ends" awk -F , -v p="$adapted" \
+    'NR == 2 { exit !(($3 - p) ^ 2 < 1e-5) }' f.csv
+refused 2 "those of a model" "inner steps of no model" fit p.ppm -o n --inner-steps 3
 refused 2 "--width does not go with --init" "network and model" fit p.ppm -o n --init m.h5 --width 8
 refused 3 "tessera-model" "not a model" fit p.ppm -o n --init p.inr.h5
 
