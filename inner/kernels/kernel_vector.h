@@ -27,7 +27,10 @@
  * sums without masks.
  *
  * The includer defines LANES, MAX_VECS, NAME(x), MULTIPLY_ADD(a, b, c), optionally REMAINDER(u,
- * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES.
+ * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES. If sine layers
+ * have no more than LANES units and the processor has vectors twice as long, it may define
+ * SINCOS_PAIR(a, b, s, c): sine and, unless c is NULL, cosine of two vectors, stored one behind the
+ * other.
  */
 
 #ifndef TSR_VECTOR_COMPILER
@@ -213,6 +216,14 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int r
         NAME(accumulate)
         (acc, rows, vecs, square, j->sum[i].a + r0 * a_row, a_row, a_step, b, b_row, k);
     }
+#ifdef SINCOS_PAIR
+    if ((mode == SINE || mode == SINE_COSINE) && rows % 2 == 0) { /* vecs is 1 */
+        UNROLL for (int r = 0; r < rows; r += 2)
+            SINCOS_PAIR(acc[r][0], acc[r + 1][0], j->to + at + r * LANES,
+                        mode == SINE ? NULL : j->to2 + at + r * LANES);
+        return;
+    }
+#endif
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++)
         NAME(finish)(mode, j, acc[r][v], at + (size_t)r * j->row + (size_t)v * LANES);
 }
@@ -652,8 +663,8 @@ static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m
     double error = 0;
     size_t out = p->net->out_dim;
     for (size_t c = 0; c < out; c += NARROW_LANES)
-        error += NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c,
-                                  p->out_row);
+        error +=
+            NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c, p->out_row);
     return error;
 }
 
@@ -963,6 +974,7 @@ static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *
 #undef NAME
 #undef MULTIPLY_ADD
 #undef REMAINDER
+#undef SINCOS_PAIR
 #undef VEC
 #undef IVEC
 #undef SPLAT
