@@ -168,11 +168,11 @@ class Study:
     def relative(self, path):
         return os.path.relpath(path, self.args.out)
 
-    def run(self, key, arguments, inputs=(), outputs=()):
+    def run(self, key, arguments, inputs=(), outputs=(), quiet=True):
         """Runs `tessera arguments...` unless the same command, on the same inputs, was run before and
         its outputs are there. Returns its record (command, seconds, stdout), or None if it failed or
         an input is missing because an earlier command failed."""
-        arguments = [str(a) for a in arguments] + ['--quiet']
+        arguments = [str(a) for a in arguments] + (['--quiet'] if quiet else [])
         if self.args.threads is not None:
             arguments += ['--threads', str(self.args.threads)]
         if not all(os.path.exists(i) for i in inputs):
@@ -235,12 +235,11 @@ class Study:
                                          datetime.date.today().isoformat())
 
     def examples(self, keys):
-        """The command lines of these jobs, with file names cut to what matters."""
+        """The command lines of these jobs, without the folders of files."""
         shown = {c[0]: c[3] for c in self.commands}
-        lines = [shown[k] for k in keys if k in shown]
-        short_lines = [re.sub(r'\S*/(?=[^/\s]+)', '', line) for line in lines]
+        lines = [re.sub(r'\S*/(?=[^/\s]+)', '', shown[k]) for k in keys if k in shown]
         if lines:
-            self.text('```\n' + '\n'.join(short_lines) + '\n```')
+            self.text('Command lines:\n\n```\n' + '\n'.join(lines) + '\n```')
 
     def finish(self, title, protocol):
         """Writes the report and returns the exit status."""
