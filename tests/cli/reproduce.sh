@@ -100,7 +100,7 @@ says "reproduce: ordinary keeps what is there" out '0 commands run, 6 kept'
 reproduce 1 "reproduce: ordinary, an unknown image" ordinary "$samples/test" --images dog
 says "reproduce: ordinary names it" err 'no image named dog'
 reproduce 1 "reproduce: ordinary, a command fails" ordinary "$samples/test" --images cat --nets siren \
-    --fit-options --no-such-option
+    --fit-options=--no-such-option
 says "reproduce: ordinary says what failed" results/ordinary.md '**Failed:** siren-single-cat-0 ('
 
 # ---- learning to learn
