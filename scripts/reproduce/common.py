@@ -47,6 +47,9 @@ def parser(text):
     p.add_argument('--tessera', default=os.path.join(ROOT, 'tessera'), metavar='PATH',
                    help='the program [./tessera of the repository]')
     p.add_argument('--threads', type=int, metavar='N', help='of each command [all cores]')
+    p.add_argument('--publish', metavar='PAGE.md',
+                   help='put the report into this page too, between its lines "<!-- NAME -->" and '
+                        '"<!-- end of NAME -->", and the plots into a folder beside it')
     return p
 
 
@@ -149,10 +152,16 @@ class Study:
         self.name, self.args = name, args
         self.program = os.path.abspath(args.tessera)
         self.folder = os.path.join(os.path.abspath(args.out), name, args.scale)
-        self.failed, self.sections, self.commands = [], [], []
+        self.failed, self.sections, self.commands, self.pictures = [], [], [], []
         self.ran = self.kept = 0
         if not os.access(self.program, os.X_OK):
             sys.exit('%s: %s is missing: run make, or give --tessera' % (name, self.program))
+        if args.publish:
+            try:
+                with open(args.publish) as f:
+                    published(f.read(), name, '')
+            except (OSError, ValueError) as e:
+                sys.exit('%s: --publish %s: %s' % (name, args.publish, e))
         if args.fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(os.path.join(self.folder, 'jobs'), exist_ok=True)
@@ -227,6 +236,7 @@ class Study:
         os.replace(path + '.tmp', path)
 
     def picture(self, path, caption):
+        self.pictures.append(path)
         self.text('![%s](%s)' % (caption, self.relative(path)))
 
     def machine(self):
@@ -241,6 +251,21 @@ class Study:
         if lines:
             self.text('Command lines:\n\n```\n' + '\n'.join(lines) + '\n```')
 
+    def folder_shown(self):
+        return os.path.join(os.path.basename(os.path.abspath(self.args.out)), self.relative(self.folder), '')
+
+    def publish(self, page, text):
+        """The plots go to a folder that is named as the page, each NAME-PLOT.svg."""
+        folder = os.path.splitext(page)[0]
+        os.makedirs(folder, exist_ok=True)
+        for path in self.pictures:
+            name = '%s-%s' % (self.name, os.path.basename(path))
+            shutil.copyfile(path, os.path.join(folder, name))
+            text = text.replace('](%s)' % self.relative(path), '](%s/%s)' % (os.path.basename(folder), name))
+        with open(page) as f:
+            before = f.read()
+        write_text(page, published(before, self.name, text))
+
     def finish(self, title, protocol):
         """Writes the report and returns the exit status."""
         self.csv('commands.csv', ['job', 'seconds', 'version', 'command'], self.commands)
@@ -248,14 +273,26 @@ class Study:
         head = ['## %s\n' % title,
                 '*Scale %s; %s; %s in %s seconds. Figures of every run, and all command lines: `%s`.*\n'
                 % (self.args.scale, self.machine(), plural(len(self.commands), 'command'),
-                   number(total, 0), self.relative(self.folder) + '/'), protocol.strip('\n') + '\n']
+                   number(total, 0), self.folder_shown()), protocol.strip('\n') + '\n']
         if self.failed:
             head.append('**Failed:** ' + '; '.join('%s (%s)' % f for f in self.failed) + '\n')
         report = os.path.join(os.path.abspath(self.args.out), self.name + '.md')
-        write_text(report, '\n'.join(head + self.sections))
+        text = '\n'.join(head + self.sections)
+        write_text(report, text)
+        if self.args.publish:
+            self.publish(self.args.publish, text)
         print('%s: %s; %d commands run, %d kept, %d failed' % (
             self.name, report, self.ran, self.kept, len(self.failed)))
         return 1 if self.failed else 0
+
+
+def published(page, name, text):
+    """The page with the text between the lines of this name."""
+    first, last = '<!-- %s -->\n' % name, '<!-- end of %s -->\n' % name
+    start, end = page.find(first), page.find(last)
+    if not 0 <= start < end:
+        raise ValueError('no lines "%s" and "%s"' % (first.strip(), last.strip()))
+    return page[:start + len(first)] + '\n' + text + '\n' + page[end:]
 
 
 def main(body):

@@ -89,6 +89,16 @@ says "reproduce: hypothesis makes the missing file" out '1 commands run, 2 kept,
 says "reproduce: hypothesis lists commands" results/hypothesis/tiny/commands.csv 'job,seconds,version,command' \
     '1d-4-pieces,'
 
+cp "$TSR_TESTS/../docs/results.md" page.md
+reproduce 0 "reproduce: hypothesis into a page" hypothesis --publish page.md
+says "reproduce: the page has report and plots" page.md '### Laws' '](page/hypothesis-1d.svg)' '<!-- ordinary -->'
+drawn "reproduce: plots beside the page" page
+cp page.md page-once.md
+reproduce 1 "reproduce: a page without a place" hypothesis --publish results/hypothesis.md
+says "reproduce: what it lacks" err "<!-- end of hypothesis -->"
+reproduce 0 "reproduce: hypothesis into a page again" hypothesis --publish page.md
+check "reproduce: a report takes the place of the last" cmp page.md page-once.md
+
 # ---- ordinary
 
 reproduce 0 "reproduce: ordinary" ordinary "$samples/test" --images cat
