@@ -366,7 +366,7 @@ def first_reach(xs, ys, target):
 
 COLOURS = ('#000000', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f7f7f')
 DASHES = ('', '6 3', '2 2', '8 3 2 3')
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 64, 220, 34, 48
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 800, 400, 64, 260, 34, 48
 
 
 class Axis:
