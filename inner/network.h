@@ -61,7 +61,8 @@ TSR_API size_t tsr_network_weights(const struct tsr_net *net);
 
 /* Essential FLOPs per point: forward 1 x, gradient 3 x, Hessian-vector product 6 x the forward pass
  * of 2 * weights. K inner steps: 3 K. An outer step of exact second order: 9 K + 3, first order 3 K
- * + 3, Reptile 3 K. */
+ * + 3, Reptile 3 K. Counted for all layers alike, although the first one passes nothing down: with
+ * an encoding of many inputs the figures are too high by up to a third. */
 TSR_API double tsr_network_flops(const struct tsr_net *net, double forward_passes);
 
 #endif
