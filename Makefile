@@ -113,12 +113,21 @@ $B/float/tests/%: $B/float/tests/%.o $B/libtessera.a
 $B/double/tests/%: $B/double/tests/%.o $B/libtessera-double.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
 
+# Programs against the library, in docs/examples.
+EXAMPLES := $(patsubst docs/examples/%.c,$B/examples/%,$(wildcard docs/examples/*.c))
+$B/examples/%: docs/examples/%.c $B/libtessera.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
+examples: $(EXAMPLES)
+	@printf '%s\n' $^
+.PHONY: examples
+
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 # ---- checks -------------------------------------------------------------------------------------
 .PHONY: deps check check-san demo test-programs help clean install uninstall print-config format
-test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $B/tessera
+test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(EXAMPLES) $B/tessera
 check: all test-programs
 	$(Q)tests/run $B
 # The whole suite once more under AddressSanitizer and UBSan.
@@ -135,7 +144,7 @@ clean:
 	rm -rf build tessera libtessera.a libtessera.so
 
 format:
-	clang-format -i $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h)
+	clang-format -i $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h docs/examples/*.c)
 
 # ---- installation -------------------------------------------------------------------------------
 install: all
@@ -165,6 +174,7 @@ help:
 	@echo "tessera $(VERSION)"
 	@echo "  make               the program ./tessera and libtessera (static, shared)"
 	@echo "  make demo          the whole chain on the sample photos; pictures in demo/"
+	@echo "  make examples      small programs against libtessera (docs/examples)"
 	@echo "  make check         the test suite; the last line counts what passed and failed"
 	@echo "  make check-san     the same under AddressSanitizer and UBSan"
 	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir mandir)"

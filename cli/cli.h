@@ -59,8 +59,8 @@ struct cli_command {
     enum tsr_status (*run)(struct cli_call *call);
 };
 
-extern const struct cli_command cli_pack, cli_train, cli_eval, cli_adapt, cli_render, cli_info,
-    cli_demo, cli_hypothesis, cli_bench, cli_version, cli_help;
+extern const struct cli_command cli_pack, cli_train, cli_eval, cli_adapt, cli_fit, cli_render,
+    cli_info, cli_demo, cli_hypothesis, cli_bench, cli_version, cli_help;
 
 /* Up to one without a name, grouped. */
 extern const struct cli_command *const cli_commands[];

@@ -5,16 +5,19 @@
 #include "base/memory.h"
 #include "cli/options.h"
 #include "cli/paths.h"
+#include "cli/rule.h"
 #include "cli/signals.h"
 #include "data/image.h"
 #include "meta/inr.h"
 #include "meta/reconstruct.h"
+#include "meta/regions.h"
 
 struct adapt_args {
     struct cli_common common;
     const char *output, *kernel;
     bool png;
     size_t inner_steps;
+    struct cli_rule rule;
 };
 
 static void defaults(void *args) {
@@ -45,6 +48,10 @@ static const struct cli_option options[] = {
      .shown = "the model's",
      .help = "may exceed the model's: its last rates repeat"},
     CLI_KERNEL(AT(kernel)),
+    CLI_LABEL_MAP(struct adapt_args, rule),
+
+    {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
+    CLI_RULE_OPTIONS(struct adapt_args, rule, "", "the model's"),
     {.type = CLI_END},
 };
 
@@ -54,8 +61,10 @@ struct job {
     const struct adapt_args *args;
     struct tsr_model *model;
     struct tsr_reconstruct_config config;
-    double *psnr_db; /* [K+1] */
-    char **paths;    /* [n images] of the INR files */
+    double *psnr_db;  /* [K+1] */
+    char **paths;     /* [n images] of the INR files */
+    uint16_t *stored; /* the label map that was given, of the only image; or NULL */
+    uint32_t *labels; /* [H, W] regions of the image at hand, for a rule that follows it */
     /* Kept from image to image while their size is the same. */
     struct tsr_reconstructor *reconstructor;
     size_t height, width;
@@ -102,12 +111,27 @@ static enum tsr_status prepare_outputs(struct job *job) {
 
 static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t width) {
     if (job->reconstructor && job->height == height && job->width == width) return TSR_OK;
+    void *labels;
     tsr_reconstructor_free(job->reconstructor);
+    free(job->labels);
     job->reconstructor = NULL;
+    job->labels = NULL;
     job->height = height;
     job->width = width;
+    TSR_TRY(tsr_alloc(&labels, height * width, sizeof *job->labels, "label map", &job->call->err));
+    job->labels = labels;
     return tsr_reconstructor_create(job->model, &job->config, height, width, &job->reconstructor,
                                     &job->call->err);
+}
+
+/* The regions of an image, under a rule that follows it. */
+static enum tsr_status find_regions(struct job *job, const struct tsr_image *image,
+                                    struct tsr_inr *inr, struct tsr_error *err) {
+    if (!tsr_rule_follows_image(job->model->config.partition.kind)) return TSR_OK;
+    TSR_TRY(tsr_regions_of_image(job->model, image->pixels, image->height, image->width,
+                                 job->stored, job->labels, err));
+    TSR_TRY(tsr_reconstructor_follow(job->reconstructor, job->labels, err));
+    return tsr_inr_follow(inr, job->labels, err);
 }
 
 static enum tsr_status write_picture(const struct job *job, const struct tsr_inr *inr,
@@ -141,6 +165,7 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(tsr_image_read(path, job->model->net.out_dim, &image, err));
     status = fit_reconstructor(job, image.height, image.width);
     if (status == TSR_OK) status = tsr_inr_create(job->model, image.height, image.width, &inr, err);
+    if (status == TSR_OK) status = find_regions(job, &image, inr, err);
     if (status != TSR_OK) tsr_error_prefix(err, "%s", path);
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
@@ -165,6 +190,23 @@ static enum tsr_status probe_images(const struct cli_call *call, struct tsr_erro
     return TSR_OK;
 }
 
+/* The label map belongs to the only image; its size is asked of the image. */
+static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
+    const struct cli_rule *rule = &job->args->rule;
+    struct tsr_image image;
+    size_t classes = 1;
+    if (rule->label_map && job->call->n_operands != 2)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "--label-map is the map of one image; %zu images are given",
+                         job->call->n_operands - 1);
+    if (rule->label_map) {
+        TSR_TRY(tsr_image_probe(job->call->operands[1], &image, err));
+        TSR_TRY(cli_label_map_read(rule->label_map, image.height, image.width, &job->stored,
+                                   &classes, err));
+    }
+    return cli_rule_override(job->call, rule, classes, job->model, err);
+}
+
 static enum tsr_status prepare(struct job *job) {
     struct cli_call *call = job->call;
     void *p;
@@ -173,6 +215,7 @@ static enum tsr_status prepare(struct job *job) {
         return TSR_ERROR(&call->err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
                          call->operands[0], job->model->net.out_dim);
     TSR_TRY(probe_images(call, &call->err));
+    TSR_TRY(take_rule(job, &call->err));
     tsr_reconstruct_config_default(job->model, &job->config);
     if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;
     job->config.threads = job->args->common.threads;
@@ -207,6 +250,8 @@ static enum tsr_status run(struct cli_call *call) {
         free(job.paths[i]);
     free(job.paths);
     free(job.psnr_db);
+    free(job.stored);
+    free(job.labels);
     tsr_reconstructor_free(job.reconstructor);
     tsr_model_free(job.model);
     return status;

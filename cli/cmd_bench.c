@@ -25,6 +25,7 @@ struct bench_args {
     struct cli_common common;
     const char *kernel, *json;
     size_t repeats, row;
+    enum tsr_network_kind net;
 };
 
 static void defaults(void *args) {
@@ -43,6 +44,12 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = 1000,
      .help = "timings of each item; medians are printed"},
+    {.name = "net",
+     .metavar = "KIND",
+     .type = CLI_ENUM,
+     .names = &cli_enum_net,
+     .at = OFFSET(net),
+     .help = "network to measure; relu-pe has 10 octaves"},
     {.name = "outer-row",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -105,6 +112,8 @@ enum operation { FORWARD, GRADIENT, HVP, HVP_TAPE, N_OPERATIONS };
 static const char *const operation_names[] = {"forward", "gradient", "hvp", "hvp_tape"};
 /* Forward passes that each is worth: a product repeats the ordinary passes unless it has a tape. */
 static const double operation_passes[] = {1, 3, 8, 6};
+/* ... and those of the first layer, which passes nothing down: it counts where it is wide. */
+static const double first_layer_passes[] = {1, 2, 3, 2};
 
 /* One network on one region, with everything the kernels read and write. */
 struct region {
@@ -142,10 +151,18 @@ static void run_operation(const struct region *r, const struct tsr_kernel *k, en
                r->workspace);
 }
 
-static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k, size_t width,
-                                   size_t n, struct tsr_arena *arena, struct tsr_error *err) {
+static double operation_flops(const struct tsr_net *net, enum operation op) {
+    double first = net->octaves ? 2 * (double)(net->fan_in[0] * net->width) : 0;
+    return tsr_network_flops(net, operation_passes[op]) -
+           first * (operation_passes[op] - first_layer_passes[op]);
+}
+
+static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
+                                   enum tsr_network_kind kind, size_t width, size_t n,
+                                   struct tsr_arena *arena, struct tsr_error *err) {
     struct tsr_network_config config;
     tsr_network_config_default(&config);
+    config.kind = kind;
     config.width = width;
     tsr_network_layout(&config, &r->net);
     struct tsr_arena measure = {0};
@@ -182,23 +199,23 @@ static const struct {
 } kernel_rows[] = {{8, 121}, {16, 121}, {32, 484}, {64, 1980}, {128, 1980}, {256, 1980}};
 enum { N_KERNEL_ROWS = sizeof kernel_rows / sizeof *kernel_rows };
 
-static enum tsr_status bench_kernel_row(const struct tsr_kernel *k, const struct tsr_kernel *peak,
-                                        size_t row, size_t repeats, struct sample *samples,
-                                        struct tsr_error *err) {
+static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct tsr_kernel *k,
+                                        const struct tsr_kernel *peak, size_t row,
+                                        struct sample *samples, struct tsr_error *err) {
     struct region r = {0};
     struct tsr_arena arena;
-    TSR_TRY(make_region(&r, k, kernel_rows[row].width, kernel_rows[row].points, &arena, err));
-    double flops = tsr_network_flops(&r.net, 1) * (double)r.points.n;
+    size_t width = kernel_rows[row].width, points = kernel_rows[row].points;
+    TSR_TRY(make_region(&r, k, a->net, width, points, &arena, err));
     for (int op = 0; op < N_OPERATIONS; op++) {
         samples[op].n = 0;
         if (op == HVP_TAPE && !k->tape_size) continue;
+        double flops = operation_flops(&r.net, (enum operation)op) * (double)r.points.n;
         size_t n = calibrate(&r, k, (enum operation)op);
-        for (size_t i = 0; i < repeats; i++) {
+        for (size_t i = 0; i < a->repeats; i++) {
             double top = measure_peak(peak, 1), start = tsr_seconds();
             for (size_t j = 0; j < n; j++)
                 run_operation(&r, k, (enum operation)op);
-            add_sample(&samples[op], flops * operation_passes[op] * (double)n,
-                       tsr_seconds() - start, top);
+            add_sample(&samples[op], flops * (double)n, tsr_seconds() - start, top);
         }
     }
     tsr_arena_free(&arena);
@@ -277,11 +294,12 @@ static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
 }
 
 static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row *row,
-                                  const struct tsr_kernel *kernel, size_t threads,
-                                  struct tsr_error *err) {
+                                  enum tsr_network_kind kind, const struct tsr_kernel *kernel,
+                                  size_t threads, struct tsr_error *err) {
     struct tsr_model_config config;
     tsr_model_config_default(&config);
     config.partition.rows = config.partition.cols = row->grid;
+    config.network.kind = kind;
     config.network.width = row->width;
     config.network.hidden_layers = row->hidden_layers;
     config.inner_steps = row->inner_steps;
@@ -343,14 +361,16 @@ struct outer_result {
     double seconds, gflops, fraction, memory;
 };
 
-static enum tsr_status bench_outer(const struct outer_row *row, const struct tsr_kernel *kernel,
-                                   const struct tsr_kernel *peak, size_t threads, size_t repeats,
-                                   struct outer_result *out, struct tsr_error *err) {
+static enum tsr_status bench_outer(const struct bench_args *a, const struct outer_row *row,
+                                   const struct tsr_kernel *kernel, const struct tsr_kernel *peak,
+                                   size_t threads, struct outer_result *out,
+                                   struct tsr_error *err) {
+    size_t repeats = a->repeats;
     static struct sample s;
     struct outer_bench b = {0};
     double seconds[MAX_REPEATS];
     reset_peak_memory();
-    enum tsr_status status = make_outer(&b, row, kernel, threads, err);
+    enum tsr_status status = make_outer(&b, row, a->net, kernel, threads, err);
     if (status == TSR_OK) {
         double passes = tsr_method_passes(row->method, row->inner_steps);
         double flops =
@@ -409,7 +429,7 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
                                                      : strcmp(a->kernel, (*k)->name) == 0;
         if (!chosen || !(*k)->available()) continue;
         for (size_t row = 0; row < N_KERNEL_ROWS; row++) {
-            TSR_TRY(bench_kernel_row(*k, (*k)->peak ? *k : peak, row, a->repeats, samples, err));
+            TSR_TRY(bench_kernel_row(a, *k, (*k)->peak ? *k : peak, row, samples, err));
             print_kernel_row((*k)->name, row, samples, json, table);
             (void)fflush(stdout);
         }
@@ -418,6 +438,7 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
     return TSR_OK;
 }
 
+/* `one`: seconds with one thread, or 0 if that was not measured. */
 static void print_outer_row(const struct outer_row *row, size_t threads, double one,
                             const struct outer_result *r, struct json *json, bool table) {
     json_open(json, NULL, '{');
@@ -427,12 +448,18 @@ static void print_outer_row(const struct outer_row *row, size_t threads, double 
     json_number(json, "seconds", r->seconds);
     json_number(json, "gflops", r->gflops);
     json_number(json, "fraction_of_peak", r->fraction);
-    json_number(json, "speedup", one / r->seconds);
+    if (one > 0) json_number(json, "speedup", one / r->seconds);
     json_number(json, "peak_memory_mib", r->memory);
     json_close(json, '}');
-    if (table)
-        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%\t%.2f\t%.0f\n", row->name, threads, r->seconds,
-                     r->gflops, 100 * r->fraction, one / r->seconds, r->memory);
+    if (table) {
+        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%", row->name, threads, r->seconds, r->gflops,
+                     100 * r->fraction);
+        if (one > 0)
+            (void)printf("\t%.2f", one / r->seconds);
+        else
+            (void)printf("\t-");
+        (void)printf("\t%.0f\n", r->memory);
+    }
     (void)fflush(stdout);
 }
 
@@ -445,12 +472,12 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
         (void)printf("#outer_step\tthreads\tseconds\tgflops\t%%peak\tspeedup\tpeak_memory_mib\n");
     json_open(json, "outer_steps", '[');
     for (size_t row = 0; row < N_OUTER_ROWS; row++) {
-        double one = (double)NAN;
+        double one = 0;
         if (a->row && a->row != row + 1) continue;
         /* 1, 2, 4, ... and all threads */
         for (size_t threads = a->row ? all : 1;; threads = 2 * threads < all ? 2 * threads : all) {
             struct outer_result r;
-            TSR_TRY(bench_outer(&outer_rows[row], kernel, peak, threads, a->repeats, &r, err));
+            TSR_TRY(bench_outer(a, &outer_rows[row], kernel, peak, threads, &r, err));
             if (threads == 1) one = r.seconds;
             print_outer_row(&outer_rows[row], threads, one, &r, json, table);
             if (threads >= all) break;
@@ -472,6 +499,7 @@ static enum tsr_status run(struct cli_call *call) {
     if (kernel->peak) peak = kernel; /* else that of the fastest kernel this processor runs */
     json_open(&json, NULL, '{');
     json_string(&json, "version", tsr_version());
+    json_string(&json, "network", tsr_network_kind_name(a->net));
     json_string(&json, "kernel", kernel->name);
     json_string(&json, "blas_core", tsr_blas_core());
     double top = measure_peak(peak, 1);

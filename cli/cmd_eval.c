@@ -120,8 +120,7 @@ struct outcome {
 };
 
 static double params_per_value(const struct outcome *o) {
-    return o->result.params_per_image /
-           (double)(o->data.height * o->data.width * o->data.channels);
+    return o->result.params_per_image / (double)(o->data.height * o->data.width * o->data.channels);
 }
 
 static void print_table(const struct outcome *o) {
@@ -168,8 +167,14 @@ static void json_config(struct json *j, const struct outcome *o) {
     json_string(j, "network", network);
     json_integer(j, "network_width", c->network.width);
     json_integer(j, "hidden_layers", c->network.hidden_layers);
-    json_number(j, "omega_first", c->network.omega_first);
-    json_number(j, "omega_hidden", c->network.omega_hidden);
+    json_string(j, "network_kind", tsr_network_kind_name(c->network.kind));
+    if (c->network.kind == TSR_NET_SIREN) {
+        json_number(j, "omega_first", c->network.omega_first);
+        json_number(j, "omega_hidden", c->network.omega_hidden);
+    } else {
+        json_integer(j, "octaves", c->network.octaves);
+        json_number(j, "pe_omega", c->network.pe_omega);
+    }
     json_number(j, "output_offset", c->network.output_offset);
     json_number(j, "coord_lo", c->coords.lo);
     json_number(j, "coord_hi", c->coords.hi);
@@ -259,8 +264,7 @@ done:
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *dataset,
-                                 struct tsr_model *model,
-                                 struct tsr_reconstruct_config *config) {
+                                 struct tsr_model *model, struct tsr_reconstruct_config *config) {
     const struct eval_args *a = call->args;
     tsr_reconstruct_config_default(model, config);
     if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
@@ -326,10 +330,11 @@ const struct cli_command cli_eval = {
     .group = "models",
     .summary = "PSNR and SSIM of a model after every inner step",
     .operands = "M.h5 D.h5",
-    .about = "Adapts the model to each image of a split and prints, for k = 0 to K inner steps,\n"
-             "the means over the images of PSNR (dB, peak 1, from the unclipped output), SSIM (of the\n"
-             "8-bit image) and the seam metric (mean jump of the error across borders of regions,\n"
-             "divided by that inside regions: 1 is no seam), tab-separated, then sizes and times.",
+    .about =
+        "Adapts the model to each image of a split and prints, for k = 0 to K inner steps,\n"
+        "the means over the images of PSNR (dB, peak 1, from the unclipped output), SSIM (of the\n"
+        "8-bit image) and the seam metric (mean jump of the error across borders of regions,\n"
+        "divided by that inside regions: 1 is no seam), tab-separated, then sizes and times.",
     .options = options,
     .args_size = sizeof(struct eval_args),
     .defaults = defaults,

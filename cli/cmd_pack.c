@@ -154,7 +154,8 @@ static enum tsr_status segment_image(void *user, const uint8_t *pixels, size_t h
 /* rule [64]: kept until the run ends. */
 static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a, char *rule) {
     if (cli_given(call, "merge") && !a->segment)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--merge is for --segment N, which is missing");
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                         "--merge is for --segment N, which is missing");
     if (!a->segment) return TSR_OK;
     if (a->config.labels)
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --segment exclude each other");

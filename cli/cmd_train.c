@@ -5,7 +5,7 @@
 
 #include "base/blas.h"
 #include "base/clock.h"
-#include "cli/options.h"
+#include "cli/network_options.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
@@ -61,26 +61,7 @@ static const struct cli_option options[] = {
            .help = "one initialisation for all regions, one for each, or one for each class"),
 
     HEADING("network"),
-    COUNT("width", "N", model.network.width, .min = 1, .max = TSR_MAX_WIDTH,
-          .help = "units of a hidden layer"),
-    COUNT("hidden-layers", "N", model.network.hidden_layers, .max = TSR_MAX_LAYERS - 2,
-          .help = "sine layers after the first"),
-    NUMBER("omega-first", "W", model.network.omega_first, .positive = true,
-           .help = "frequency of the first layer"),
-    NUMBER("omega", "W", model.network.omega_hidden, .positive = true,
-           .help = "frequency of the hidden layers"),
-    NUMBER("output-offset", "X", model.network.output_offset, .min = -1e9,
-           .help = "constant added to every output"),
-    {.name = "coords-range",
-     .metavar = "LO,HI",
-     .type = CLI_DOUBLES,
-     .list = 2,
-     .at = AT(range),
-     .min = -1e9,
-     .help = "range of the coordinates"},
-    CHOICE("coords-sampling", "KIND", model.coords.sampling, sampling,
-           .help = "where in its cell of the range a pixel lies"),
-    CHOICE("coords-frame", "KIND", model.coords.frame, frame, .help = "what the range spans"),
+    CLI_NETWORK_OPTIONS(struct train_args, model.network, model.coords, range, NULL),
 
     HEADING("inner loop"),
     COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
@@ -112,7 +93,7 @@ static const struct cli_option options[] = {
            .help = "regions of each image in an outer step, as a fraction"),
     NUMBER("outer-lr", "B", trainer.outer_lr, .positive = true, .shown = "by width",
            .help = "Adam's rate on the initialisations: 0.003 up to width 16, 0.0015 up to 32, "
-                  "0.001 above. Runs of a minute or two bear twice as much"),
+                   "0.001 above. Runs of a minute or two bear twice as much"),
     NUMBER("rates-lr", "B", trainer.rates_lr, .max = 100,
            .help = "Adam's rate on the inner rates, as a fraction of --inner-lr"),
     COUNT("warmup", "N", trainer.warmup, .help = "outer steps of linear warm-up"),
@@ -170,6 +151,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
+        TSR_TRY(cli_network_check(call, a->model.network.kind, err));
     }
     a->trainer.output = a->output;
     return TSR_OK;

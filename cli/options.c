@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "inner/inner_loop.h"
+#include "meta/fit.h"
 #include "meta/meta_gradient.h"
 #include "meta/model.h"
 
@@ -33,9 +34,11 @@ ENUM(slots, tsr_slots, tsr_slots, TSR_SLOTS_PER_CLASS)
 ENUM(merge, tsr_merge, tsr_merge, TSR_MERGE_AREA)
 ENUM(sampling, tsr_sampling, tsr_sampling, TSR_SAMPLING_ENDPOINTS)
 ENUM(frame, tsr_frame, tsr_frame, TSR_FRAME_REGION)
+ENUM(net, tsr_network_kind, tsr_network_kind, TSR_NET_RELU_PE)
 ENUM(method, tsr_method, tsr_method, TSR_METHOD_REPTILE)
 ENUM(rates, tsr_rates, tsr_rates_kind, TSR_RATES_PER_PARAM_PER_STEP)
 ENUM(inner_loss, tsr_inner_loss, tsr_inner_loss, TSR_INNER_LOSS_IMAGE)
+ENUM(schedule, tsr_fit_schedule, tsr_fit_schedule, TSR_FIT_SCHEDULE_COSINE)
 ENUM(optimizer, tsr_inner_optimizer, tsr_inner_optimizer_kind, TSR_INNER_ADAM)
 
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err) {

@@ -33,8 +33,8 @@ struct cli_enum {
     size_t n;
 };
 extern const struct cli_enum cli_enum_fit, cli_enum_split, cli_enum_slots, cli_enum_sampling,
-    cli_enum_frame, cli_enum_method, cli_enum_rates, cli_enum_inner_loss, cli_enum_optimizer,
-    cli_enum_merge;
+    cli_enum_net, cli_enum_frame, cli_enum_method, cli_enum_rates, cli_enum_inner_loss,
+    cli_enum_schedule, cli_enum_optimizer, cli_enum_merge;
 
 struct cli_option {
     const char *name;
@@ -63,8 +63,9 @@ struct cli_option {
     {                                                                                              \
         .name = "merge", .metavar = "KIND", .type = CLI_ENUM, .names = &cli_enum_merge,            \
         .at = (offset),                                                                            \
-        .help = "how segments are joined: most similar colours, or the smallest into its smallest "\
-                "neighbour"                                                                        \
+        .help =                                                                                    \
+            "how segments are joined: most similar colours, or the smallest into its smallest "    \
+            "neighbour"                                                                            \
     }
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err);
 

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/rule.h"
 
+#include <stdlib.h>
+
+#include "data/image.h"
+
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
-                              struct tsr_partition_rule *rule, bool *given,
-                              struct tsr_error *err) {
+                              struct tsr_partition_rule *rule, bool *given, struct tsr_error *err) {
     struct tsr_partition_rule new = {.overlap = rule->overlap};
-    int n = asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) +
-            asked->labels;
+    bool labels = asked->labels || asked->label_map;
+    int n =
+        asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) + labels;
     *given = n > 0;
     if (n > 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "--whole, --grid, --cell, --segment and --labels exclude each other");
+                         "--whole, --grid, --cell, --segment and label maps exclude each other");
     if (cli_given(call, "merge") && !asked->segment)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--merge is for --segment N, which is missing");
     if (asked->grid[0])
         new.kind = TSR_RULE_GRID, new.rows = asked->grid[0], new.cols = asked->grid[1];
     if (asked->cell[0])
-        new.kind = TSR_RULE_CELL, new.cell_height = asked->cell[0],
-        new.cell_width = asked->cell[1];
+        new.kind = TSR_RULE_CELL, new.cell_height = asked->cell[0], new.cell_width = asked->cell[1];
     if (asked->segment)
         new.kind = TSR_RULE_SEGMENT, new.n_regions = asked->segment, new.merge = asked->merge;
-    if (asked->labels) new.kind = TSR_RULE_LABELS;
+    if (labels) new.kind = TSR_RULE_LABELS;
     if (*given) *rule = new;
     if (cli_given(call, "overlap")) rule->overlap = asked->overlap;
     return TSR_OK;
@@ -32,11 +35,34 @@ enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_
     struct tsr_partition_rule rule = model->config.partition;
     bool given;
     TSR_TRY(cli_rule_take(call, asked, &rule, &given, err));
+    if (given && rule.kind == TSR_RULE_LABELS && model->config.partition.kind == TSR_RULE_LABELS) {
+        rule.n_regions = model->config.partition.n_regions; /* what the model has anyway */
+        given = false;
+    }
     if (given && model->config.slots != TSR_SLOTS_SHARED)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "another partition needs a model with a shared slot; this one has %s",
                          tsr_slots_name(model->config.slots));
     if (given && rule.kind == TSR_RULE_LABELS) rule.n_regions = n_classes;
     model->config.partition = rule;
+    return TSR_OK;
+}
+
+enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width, uint16_t **labels,
+                                   size_t *count, struct tsr_error *err) {
+    struct tsr_label_map map;
+    *labels = NULL;
+    *count = 0;
+    TSR_TRY(tsr_label_map_read(path, &map, err));
+    if (map.height != height || map.width != width) {
+        size_t map_height = map.height, map_width = map.width;
+        tsr_label_map_clear(&map);
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "%s: the label map has %zux%zu pixels, its image %zux%zu", path,
+                         map_height, map_width, height, width);
+    }
+    for (size_t i = 0; i < height * width; i++)
+        if (map.labels[i] >= *count) *count = (size_t)map.labels[i] + 1;
+    *labels = map.labels;
     return TSR_OK;
 }

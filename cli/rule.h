@@ -12,7 +12,21 @@ struct cli_rule {
     bool whole, labels;
     size_t grid[2], cell[2], segment, overlap;
     enum tsr_merge merge;
+    const char *label_map;
 };
+
+/* For commands that take images: the label map of one. Implies --labels. */
+#define CLI_LABEL_MAP(args, member)                                                                \
+    {                                                                                              \
+        .name = "label-map", .metavar = "F.png", .type = CLI_STRING,                               \
+        .at = offsetof(args, member.label_map),                                                    \
+        .help = "the label map of the image, for regions that are semantic classes"                \
+    }
+
+/* Reads a label map, which must be of the size of its image: labels [height, width], the caller
+ * frees it; *count is one more than the largest. */
+enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width, uint16_t **labels,
+                                   size_t *count, struct tsr_error *err) TSR_MUST_USE;
 
 /* The options over a member of type struct cli_rule; `shown`: the default of --grid. */
 #define CLI_RULE_OPTIONS(args, member, shown_grid, shown_overlap)                                  \
@@ -59,8 +73,7 @@ struct cli_rule {
  * overlap. The number of classes of `labels` is left 0. TSR_ERR_CONFIG for two rules, or for
  * --merge without --segment. */
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
-                              struct tsr_partition_rule *rule, bool *given,
-                              struct tsr_error *err);
+                              struct tsr_partition_rule *rule, bool *given, struct tsr_error *err);
 
 /* Gives a model the partition that was asked for, if any was: TSR_ERR_CONFIG unless its slot is
  * shared. n_classes: for the rule `labels`. */

@@ -36,9 +36,13 @@ static void row(FILE *to, const char *name, const char *format, ...) {
 }
 
 void cli_describe_network(const struct tsr_network_config *n, char *out, size_t size) {
-    (void)snprintf(out, size, "%zu -> %zu x %zu -> %zu, sine, omega %g / %g, offset %g", n->in_dim,
-                   n->hidden_layers + 1, n->width, n->out_dim, n->omega_first, n->omega_hidden,
-                   n->output_offset);
+    char kind[96];
+    if (n->kind == TSR_NET_SIREN)
+        (void)snprintf(kind, sizeof kind, "sine, omega %g / %g", n->omega_first, n->omega_hidden);
+    else
+        (void)snprintf(kind, sizeof kind, "ReLU, %zu octaves from %g", n->octaves, n->pe_omega);
+    (void)snprintf(out, size, "%zu -> %zu x %zu -> %zu, %s, offset %g", n->in_dim,
+                   n->hidden_layers + 1, n->width, n->out_dim, kind, n->output_offset);
 }
 
 static void model_rows(const struct tsr_model *m, const struct cli_data *d, FILE *to) {

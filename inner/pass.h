@@ -35,13 +35,12 @@ TSR_API void tsr_engine_clear(struct tsr_engine *engine);
 /* A region is cut into at most this many pieces. */
 #define TSR_PASS_MAX_PIECES 16
 
-/* RECORD and BACKWARD are the halves of GRADIENT (struct tsr_kernel), for regions of one piece. */
 enum tsr_pass_kind {
     TSR_PASS_FORWARD,
     TSR_PASS_GRADIENT,
-    TSR_PASS_RECORD,
+    TSR_PASS_HVP,
+    TSR_PASS_RECORD, /* this and the next: the halves of GRADIENT, for regions of one piece */
     TSR_PASS_BACKWARD,
-    TSR_PASS_HVP
 };
 
 struct tsr_pass {

@@ -82,9 +82,8 @@ static void add_regions(struct work *w) {
         e->region_images[r]++;
         e->region_pixels[r] += (double)g->n_pixels;
         e->params_per_image += (double)w->model->net.n_params;
-        e->flops_per_image +=
-            tsr_network_flops(&w->model->net, 3 * (double)e->inner_steps + 1) *
-            (double)g->n_context;
+        e->flops_per_image += tsr_network_flops(&w->model->net, 3 * (double)e->inner_steps + 1) *
+                              (double)g->n_context;
         for (size_t k = 0; k < w->states; k++)
             e->region_psnr_db[r * w->states + k] +=
                 tsr_psnr_db(w->one.region_error[k * e->n_regions + r], g->n_pixels * channels);
@@ -135,7 +134,7 @@ static enum tsr_status find_regions(struct work *w, size_t index, struct tsr_err
     double start = tsr_seconds();
     if (w->stored) TSR_TRY(tsr_dataset_read_labels(w->dataset, index, w->map, err));
     TSR_TRY(tsr_regions_of_image(w->model, w->pixels, w->partition->height, w->partition->width,
-                               w->map, w->labels, err));
+                                 w->map, w->labels, err));
     TSR_TRY(tsr_reconstructor_follow(w->reconstructor, w->labels, err));
     w->out->map_seconds_per_image += tsr_seconds() - start;
     return TSR_OK;

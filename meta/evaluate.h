@@ -19,7 +19,7 @@ struct tsr_evaluation {
     size_t *region_images;  /* [n_regions] images that have pixels of this region */
     double *region_pixels;  /* [n_regions] mean over these images */
     double *region_psnr_db; /* [n_regions, inner_steps+1] mean over these images; NaN without one */
-    double seconds_per_image; /* of adaptation; without finding the regions */
+    double seconds_per_image;     /* of adaptation; without finding the regions */
     double map_seconds_per_image; /* of finding the regions, for a rule that follows the image */
     double params_per_image;      /* adapted; mean over images */
     double flops_per_image; /* of K inner steps and the final forward pass over the context pixels;

@@ -50,6 +50,7 @@ struct attribute {
         *out = (int)value;                                                                         \
         return TSR_OK;                                                                             \
     }
+NAMED(tsr_network_kind, tsr_network_kind)
 NAMED(tsr_rule, tsr_rule)
 NAMED(tsr_merge, tsr_merge)
 NAMED(tsr_slots, tsr_slots)
@@ -135,6 +136,25 @@ static enum tsr_status transfer_table(bool write, struct tsr_h5 *file,
 #define TRANSFER(write, file, table, err)                                                          \
     transfer_table((write), (file), (table), sizeof(table) / sizeof *(table), (err))
 
+/* The kind of network and what only that kind has. */
+static enum tsr_status transfer_kind(bool write, struct tsr_h5 *file, struct tsr_network_config *n,
+                                     struct tsr_error *err) {
+    const struct attribute kind = {
+        "/network", "kind", NAME, &n->kind, tsr_network_kind_to_name, tsr_network_kind_from_name,
+        false};
+    const struct attribute siren[] = {
+        {"/network", "omega_first", F64, &n->omega_first, NULL, NULL, false},
+        {"/network", "omega_hidden", F64, &n->omega_hidden, NULL, NULL, false},
+    };
+    const struct attribute relu_pe[] = {
+        {"/network", "octaves", SIZE, &n->octaves, NULL, NULL, false},
+        {"/network", "pe_omega", F64, &n->pe_omega, NULL, NULL, false},
+    };
+    TSR_TRY(transfer_table(write, file, &kind, 1, err));
+    return n->kind == TSR_NET_SIREN ? TRANSFER(write, file, siren, err)
+                                    : TRANSFER(write, file, relu_pe, err);
+}
+
 /* /network and /partition: what models and INRs have in common. */
 static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct tsr_network_config *n,
                                       struct tsr_partition_rule *p, struct tsr_coords *c,
@@ -144,8 +164,6 @@ static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct ts
         {"/network", "out_dim", SIZE, &n->out_dim, NULL, NULL, false},
         {"/network", "width", SIZE, &n->width, NULL, NULL, false},
         {"/network", "hidden_layers", SIZE, &n->hidden_layers, NULL, NULL, false},
-        {"/network", "omega_first", F64, &n->omega_first, NULL, NULL, false},
-        {"/network", "omega_hidden", F64, &n->omega_hidden, NULL, NULL, false},
         {"/network", "output_offset", F64, &n->output_offset, NULL, NULL, false},
         {"/network", "coord_lo", F64, &c->lo, NULL, NULL, false},
         {"/network", "coord_hi", F64, &c->hi, NULL, NULL, false},
@@ -161,15 +179,7 @@ static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct ts
         {"/partition", "merge", NAME, &p->merge, tsr_merge_to_name, tsr_merge_from_name, true},
         {"/partition", "overlap", SIZE, &p->overlap, NULL, NULL, true},
     };
-    char kind[64];
-    if (write) {
-        TSR_TRY(tsr_h5_write_attr_str(file, "/network", "kind", "siren", err));
-        return TRANSFER(write, file, table, err);
-    }
-    TSR_TRY(tsr_h5_read_attr_str(file, "/network", "kind", kind, sizeof kind, err));
-    if (strcmp(kind, "siren") != 0)
-        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "%s: network kind \"%s\"; only siren is known",
-                         tsr_h5_path(file), kind);
+    TSR_TRY(transfer_kind(write, file, n, err));
     return TRANSFER(write, file, table, err);
 }
 

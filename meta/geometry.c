@@ -79,6 +79,46 @@ struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t re
                              .slot = tsr_slot_of_region(geometry->slots, region)};
 }
 
+/* Index of a pixel among the context pixels of a region of a label map, which are ascending. */
+static size_t context_index(const struct tsr_partition *p, size_t region, uint32_t pixel) {
+    size_t lo = p->context_first[region], hi = p->context_first[region + 1];
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (p->context[mid] <= pixel)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo - p->context_first[region];
+}
+
+size_t tsr_geometry_own_point(const struct tsr_geometry *geometry, size_t region, size_t i,
+                              size_t *at) {
+    const struct tsr_partition *p = geometry->partition;
+    const struct tsr_region *g = &p->regions[region];
+    if (p->labels) {
+        *at = p->pixels[p->first[region] + i];
+        return p->overlap ? context_index(p, region, (uint32_t)*at) : i;
+    }
+    size_t row = g->row + i / g->width, col = g->col + i % g->width;
+    *at = row * p->width + col;
+    return (row - g->window.row) * g->window.width + col - g->window.col;
+}
+
+double tsr_geometry_own_error(const struct tsr_geometry *geometry, size_t region,
+                              const tsr_real *out, const tsr_real *y) {
+    size_t c = geometry->channels;
+    double sum = 0;
+    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
+        size_t at, from = tsr_geometry_own_point(geometry, region, i, &at);
+        for (size_t j = from * c; j < (from + 1) * c; j++) {
+            double r = (double)out[j] - (double)y[j];
+            sum += r * r;
+        }
+    }
+    return sum;
+}
+
 void tsr_to_bytes(const tsr_real *values, size_t n, uint8_t *out) {
     tsr_real v[64];
     for (size_t at = 0; at < n; at += 64) {

@@ -36,6 +36,8 @@ double tsr_method_passes(enum tsr_method method, size_t inner_steps) {
 struct flight {
     tsr_real *v, *product, *scaled; /* v; H (alpha v); alpha v. [n_params] each */
     tsr_real *out;                  /* Reptile: outputs at phi_K */
+    unsigned char *tapes;           /* [tape_room] bytes, or NULL */
+    size_t tape_room;
     double query_error;
 };
 
@@ -71,17 +73,28 @@ static bool runs_as_team(const struct tsr_engine *engine, size_t n_tasks) {
     return engine->threads > 1 && n_tasks <= GROUPS && n_tasks < TASKS_PER_THREAD * engine->threads;
 }
 
-/* Lays out the tapes of a flight, if they are kept. */
-static void layout_tapes(const struct tsr_meta *m, struct tsr_trajectory *t, struct tsr_arena *a) {
+static size_t aligned(size_t size) {
+    return (size + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
+}
+
+/* Bytes that the tapes of a task of n points take; 0 if none are kept of so many. */
+static size_t place_tapes(const struct tsr_meta *m, size_t n, struct tsr_trajectory *t) {
     const struct tsr_engine *e = m->engine;
-    if (!methods[m->method].hessian || !e->kernel->tape_size) return;
-    if (tsr_pass_pieces(m->max_points) > 1) return;
-    struct tsr_tape_size size = e->kernel->tape_size(&e->net, m->max_points);
-    t->tape_backward = (size.forward + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
-    t->tape_stride = t->tape_backward + size.backward;
-    t->tape_stride = (t->tape_stride + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
-    if (t->tape_stride * m->inner_steps <= TAPE_LIMIT)
-        t->tape = tsr_arena_take(a, m->inner_steps, t->tape_stride);
+    t->tape_stride = 0;
+    if (!methods[m->method].hessian || !e->kernel->tape_size || tsr_pass_pieces(n) > 1) return 0;
+    struct tsr_tape_size size = e->kernel->tape_size(&e->net, n);
+    t->tape_backward = aligned(size.forward);
+    t->tape_stride = aligned(t->tape_backward + size.backward);
+    return t->tape_stride * m->inner_steps <= TAPE_LIMIT ? t->tape_stride * m->inner_steps : 0;
+}
+
+/* Room for the tapes of any task: where tasks of the largest size have none, smaller ones may, if
+ * each thread carries its own. */
+static size_t tape_room(const struct tsr_meta *m) {
+    struct tsr_trajectory t;
+    size_t room = place_tapes(m, m->max_points, &t);
+    bool smaller = t.tape_stride == 0 && m->n_flights <= m->engine->threads;
+    return smaller && methods[m->method].hessian && m->engine->kernel->tape_size ? TAPE_LIMIT : room;
 }
 
 static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr_trajectory *t,
@@ -93,7 +106,8 @@ static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr
     *t = (struct tsr_trajectory){.phi_stride = n, .g_stride = n};
     t->phi = tsr_arena_take(a, (k + 1) * n, sizeof(tsr_real));
     t->g = tsr_arena_take(a, k * n, sizeof(tsr_real));
-    layout_tapes(m, t, a);
+    f->tape_room = tape_room(m);
+    f->tapes = f->tape_room ? tsr_arena_take(a, f->tape_room, 1) : NULL;
     t->error = tsr_arena_take(a, k, sizeof(double));
     t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     f->v = tsr_arena_take(a, n, sizeof(tsr_real));
@@ -213,6 +227,8 @@ static void start(const struct formation *f) {
         struct tsr_trajectory *t = &f->t[i];
         const tsr_real *theta = f->call->theta + t->task->slot * n_params;
         memcpy(t->phi, theta, n_params * sizeof(tsr_real));
+        size_t size = place_tapes(f->m, t->task->ctx.n, t);
+        t->tape = size > 0 && size <= f->flights[i].tape_room ? f->flights[i].tapes : NULL;
         t->forward = f->thread == TSR_TEAM ? NULL
                                            : tsr_forwards_find(&f->m->forwards[f->thread], engine,
                                                                f->thread, theta, &t->task->ctx);
@@ -295,10 +311,16 @@ static void fly(const struct formation *f) {
 }
 
 static bool all_finite(const tsr_real *x, size_t n) {
-    tsr_real sum = 0; /* NaN and infinity survive the multiplication by zero and the sum */
-    for (size_t i = 0; i < n; i++)
-        sum += 0 * x[i];
-    return sum == 0;
+    tsr_real sum[8] = {0}; /* NaN and infinity survive the multiplication by zero and the sum */
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++)
+            sum[k] += 0 * x[i + k];
+    for (; i < n; i++)
+        sum[0] += 0 * x[i];
+    for (size_t k = 1; k < 8; k++)
+        sum[0] += sum[k];
+    return sum[0] == 0;
 }
 
 /* Adds the result of a flight to the sums of its group, and reports its error. */
@@ -389,9 +411,11 @@ static void sum_groups(const struct tsr_meta *m, const struct tsr_rates *rates, 
         const struct group *g = &m->groups[i];
         for (size_t j = 0; j < n; j++)
             d_theta[g->slot * n + j] += g->d_theta[j];
-        for (size_t k = 0; k < m->rates.n_steps; k++)
+        for (size_t k = 0; k < m->rates.n_steps; k++) {
+            tsr_real *to = d_rates + tsr_rates_at(rates, k, g->slot);
             for (size_t j = 0; j < units; j++)
-                d_rates[tsr_rates_at(rates, k, g->slot) + j] += g->d_rates[k * units + j];
+                to[j] += g->d_rates[k * units + j];
+        }
     }
 }
 

@@ -40,8 +40,9 @@ bool tsr_model_has_anchors(const struct tsr_model_config *config) {
 static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
     enum tsr_rule rule = config->partition.kind;
     if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_LABELS)
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "slots per-region with the rule labels: its slots are per-class or shared");
+        return TSR_ERROR(
+            err, TSR_ERR_CONFIG,
+            "slots per-region with the rule labels: its slots are per-class or shared");
     if (config->slots == TSR_SLOTS_PER_CLASS && rule != TSR_RULE_LABELS)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "slots per-class need the rule labels, not %s",
                          tsr_rule_name(rule));
@@ -133,6 +134,12 @@ static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_a
 enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                     struct tsr_error *err) {
     const struct tsr_network_config *a = &from->config.network, *b = &model->config.network;
+    if (a->kind != b->kind)
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network is %s, not %s",
+                         tsr_network_kind_name(a->kind), tsr_network_kind_name(b->kind));
+    if (a->kind == TSR_NET_RELU_PE && a->octaves != b->octaves)
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network has %zu octaves, not %zu",
+                         a->octaves, b->octaves);
     if (!same_network(a, b))
         return TSR_ERROR(
             err, TSR_ERR_SHAPE,

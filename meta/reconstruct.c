@@ -207,43 +207,15 @@ enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint
     return reserve_round(r, err);
 }
 
-/* Index among the context points of a region of its i-th own pixel, and that pixel's place in the
- * image. */
-static size_t own_point(const struct tsr_partition *p, size_t region, size_t i, size_t *at) {
-    const struct tsr_region *g = &p->regions[region];
-    if (p->labels) {
-        *at = p->pixels[p->first[region] + i];
-        return i;
-    }
-    size_t row = g->row + i / g->width, col = g->col + i % g->width;
-    *at = row * p->width + col;
-    return (row - g->window.row) * g->window.width + col - g->window.col;
-}
-
 /* Puts the outputs at a region's own pixels into a picture [H, W, C], row by row. */
 static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
                  uint8_t *picture) {
     const struct tsr_partition *p = geometry->partition;
     size_t c = geometry->channels, row = p->labels ? 1 : p->regions[region].width;
     for (size_t i = 0; i < p->regions[region].n_pixels; i += row) {
-        size_t at, from = own_point(p, region, i, &at);
+        size_t at, from = tsr_geometry_own_point(geometry, region, i, &at);
         tsr_to_bytes(out + from * c, row * c, picture + at * c);
     }
-}
-
-/* Squared error over the own pixels of a region that was adapted to more than these. */
-static double own_error(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
-                        const tsr_real *y) {
-    size_t c = geometry->channels;
-    double sum = 0;
-    for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
-        size_t at, from = own_point(geometry->partition, region, i, &at);
-        for (size_t j = from * c; j < (from + 1) * c; j++) {
-            double r = (double)out[j] - (double)y[j];
-            sum += r * r;
-        }
-    }
-    return sum;
 }
 
 /* Outputs and squared error at the parameters after the last inner step. */
@@ -273,7 +245,7 @@ static void take_outputs(struct tsr_reconstructor *r, const struct worker *w, si
                at->n_context * g->channels * sizeof(tsr_real));
     if (overlaps(r)) return;
     r->region_error[k * g->partition->n_regions + region] =
-        tsr_region_is_cut(at) ? own_error(g, region, w->t.out, w->y) : w->t.error[k];
+        tsr_region_is_cut(at) ? tsr_geometry_own_error(g, region, w->t.out, w->y) : w->t.error[k];
     if (pictures) draw(g, region, w->t.out, pictures + k * g->n_pixels * g->channels);
 }
 

@@ -8,8 +8,8 @@
 #include "base/memory.h"
 
 enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
-                                     const struct tsr_dataset *dataset, bool *stored,
-                                     struct tsr_error *err) {
+                                   const struct tsr_dataset *dataset, bool *stored,
+                                   struct tsr_error *err) {
     struct tsr_partition_rule plain = *rule;
     char text[64];
     plain.overlap = 0;
@@ -28,10 +28,9 @@ enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
                          "%s: its label maps are segmentations (%s), not classes",
                          tsr_dataset_path(dataset), tsr_dataset_label_rule(dataset));
     if (tsr_dataset_label_count(dataset) > rule->n_regions)
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "%s has label maps of %zu classes; the model is for %zu",
-                         tsr_dataset_path(dataset), tsr_dataset_label_count(dataset),
-                         rule->n_regions);
+        return TSR_ERROR(
+            err, TSR_ERR_CONFIG, "%s has label maps of %zu classes; the model is for %zu",
+            tsr_dataset_path(dataset), tsr_dataset_label_count(dataset), rule->n_regions);
     *stored = true;
     return TSR_OK;
 }
@@ -40,17 +39,16 @@ static enum tsr_status copy_stored(const struct tsr_partition_rule *rule, const 
                                    size_t n, uint32_t *labels, struct tsr_error *err) {
     for (size_t i = 0; i < n; i++) {
         if (stored[i] >= rule->n_regions)
-            return TSR_ERROR(err, TSR_ERR_ARGUMENT,
-                             "label map: label %u; labels must be below %zu", stored[i],
-                             rule->n_regions);
+            return TSR_ERROR(err, TSR_ERR_ARGUMENT, "label map: label %u; labels must be below %zu",
+                             stored[i], rule->n_regions);
         labels[i] = stored[i];
     }
     return TSR_OK;
 }
 
 enum tsr_status tsr_regions_of_image(const struct tsr_model *model, const uint8_t *pixels,
-                                   size_t height, size_t width, const uint16_t *stored,
-                                   uint32_t *labels, struct tsr_error *err) {
+                                     size_t height, size_t width, const uint16_t *stored,
+                                     uint32_t *labels, struct tsr_error *err) {
     const struct tsr_partition_rule *rule = &model->config.partition;
     size_t channels = model->net.out_dim;
     if (stored)
@@ -138,8 +136,8 @@ static enum tsr_status gather_features(const struct tsr_model *model, struct tsr
     TSR_CHECK(tsr_arena_create(&arena, arena.used, "learning anchors", err));
     layout_samples(model, samples, threads, &arena);
     for (size_t i = 0; i < n; i += threads)
-        TSR_CHECK(look_at_some(model, dataset, index + i, n - i < threads ? n - i : threads,
-                               stored, samples, features + i * stride, err));
+        TSR_CHECK(look_at_some(model, dataset, index + i, n - i < threads ? n - i : threads, stored,
+                               samples, features + i * stride, err));
 done:
     tsr_arena_free(&arena);
     free(samples);
@@ -155,7 +153,7 @@ static size_t spread(const uint32_t *split, size_t n, size_t limit, uint32_t *ou
 }
 
 enum tsr_status tsr_regions_learn(struct tsr_model *model, struct tsr_dataset *dataset,
-                                    size_t limit, size_t threads, struct tsr_error *err) {
+                                  size_t limit, size_t threads, struct tsr_error *err) {
     size_t n, n_regions = model->config.partition.n_regions;
     uint32_t *index = NULL;
     double *features = NULL;
@@ -169,8 +167,7 @@ enum tsr_status tsr_regions_learn(struct tsr_model *model, struct tsr_dataset *d
     TSR_CHECK(tsr_alloc(&p, n * n_regions, TSR_REGION_FEATURES * sizeof *features,
                         "learning anchors", err));
     features = p;
-    TSR_CHECK(
-        gather_features(model, dataset, index, n, tsr_thread_count(threads), features, err));
+    TSR_CHECK(gather_features(model, dataset, index, n, tsr_thread_count(threads), features, err));
     TSR_CHECK(tsr_anchors_learn(features, n, n_regions, &model->anchors, err));
 done:
     free(features);

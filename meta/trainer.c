@@ -12,9 +12,9 @@
 #include "data/sampler.h"
 #include "meta/files.h"
 #include "meta/geometry.h"
-#include "meta/regions.h"
 #include "meta/outer_optimizer.h"
 #include "meta/reconstruct.h"
+#include "meta/regions.h"
 
 /* A run ends when so many outer steps in a row had images left out. */
 enum { MAX_BAD_STREAK = 10 };
@@ -47,9 +47,9 @@ struct tsr_trainer {
     char *kernel, *output, *command;
     struct tsr_dataset *dataset;
     struct tsr_sampler *sampler;
-    bool stored;                    /* the dataset's label maps are those of the rule */
-    size_t n_geometries;            /* 1, or `batch` for a rule that follows the image */
-    struct tsr_geometry *geometry;  /* [n_geometries] */
+    bool stored;                   /* the dataset's label maps are those of the rule */
+    size_t n_geometries;           /* 1, or `batch` for a rule that follows the image */
+    struct tsr_geometry *geometry; /* [n_geometries] */
     struct tsr_engine engine;
     struct tsr_meta *meta;
     struct validation validation;
@@ -196,8 +196,8 @@ static enum tsr_status map_validation(struct tsr_trainer *t, const uint32_t *ind
     for (size_t i = 0; i < v->n; i++) {
         if (t->stored) TSR_CHECK(tsr_dataset_read_labels(t->dataset, index[i], stored, err));
         TSR_CHECK(tsr_regions_of_image(t->model, v->pixels + i * n_pixels * t->geometry->channels,
-                                     height, width, t->stored ? stored : NULL,
-                                     v->labels + i * n_pixels, err));
+                                       height, width, t->stored ? stored : NULL,
+                                       v->labels + i * n_pixels, err));
     }
 done:
     free(stored);
@@ -400,8 +400,8 @@ static void choose_regions(struct tsr_trainer *t, size_t b) {
     size_t chosen = (size_t)lround(t->state.config.region_fraction * (double)n);
     image->n = chosen < 1 ? 1 : chosen;
     for (size_t i = 0; image->n < n && i < image->n; i++) {
-        size_t j = i + (size_t)tsr_random_below(t->state.config.seed, stream,
-                                                b * p->n_regions + i, n - i);
+        size_t j =
+            i + (size_t)tsr_random_below(t->state.config.seed, stream, b * p->n_regions + i, n - i);
         uint32_t swap = image->region[i];
         image->region[i] = image->region[j];
         image->region[j] = swap;
@@ -415,7 +415,7 @@ static enum tsr_status follow_image(struct tsr_trainer *t, const struct tsr_imag
     const uint8_t *pixels = batch->pixels + b * g->n_pixels * g->channels;
     const uint16_t *stored = batch->labels ? batch->labels + b * g->n_pixels : NULL;
     TSR_TRY(tsr_regions_of_image(t->model, pixels, batch->height, batch->width, stored,
-                               t->images[b].labels, err));
+                                 t->images[b].labels, err));
     return tsr_geometry_follow(g, t->images[b].labels, err);
 }
 

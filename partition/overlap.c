@@ -30,8 +30,7 @@ static enum tsr_status reach_create(size_t overlap, size_t n_regions, struct rea
     *out = (struct reach){.capacity = n};
     TSR_TRY(tsr_alloc(&p, n, sizeof *out->region, "margins of the regions", err));
     out->region = p;
-    enum tsr_status status =
-        tsr_alloc(&p, n, sizeof *out->distance, "margins of the regions", err);
+    enum tsr_status status = tsr_alloc(&p, n, sizeof *out->distance, "margins of the regions", err);
     if (status != TSR_OK) {
         free(out->region);
         return status;
@@ -290,8 +289,7 @@ double tsr_partition_weight_at(const struct tsr_partition *p, size_t region, dou
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) {
             double corner = (i ? u : 1 - u) * (j ? v : 1 - v);
-            if (corner > 0)
-                sum += corner * label_weight(p, region, r[i] * p->width + c[j]);
+            if (corner > 0) sum += corner * label_weight(p, region, r[i] * p->width + c[j]);
         }
     return sum;
 }

@@ -7,8 +7,8 @@
 
 #include "partition/partition.h"
 
-/* Fills context, weight, context_first, window and n_context of a partition whose labels, pixels and
- * overlap (> 0) are set. */
+/* Fills context, weight, context_first, window and n_context of a partition whose labels, pixels
+ * and overlap (> 0) are set. */
 enum tsr_status tsr_overlap_of_labels(struct tsr_partition *partition,
                                       struct tsr_error *err) TSR_MUST_USE;
 

@@ -2,12 +2,12 @@
  *
  * Partition of an image into regions: every pixel is in exactly one region.
  *
- * Some rules depend on the size of the image only: `whole` (one region), `grid RxC` (the PoG rule of
- * arXiv 2310.14184, with balanced cells: cell i of n covers the rows floor(i H/n) ..
- * floor((i+1) H/n) - 1), `cell PxQ` (cells of fixed pixel size; those at the lower and right edge
- * may be smaller). Their regions are numbered row-major. Others follow the image and are made from a
- * label map: `segment N` (the PoS rule: N connected regions, partition/segment.h) and `labels`
- * (semantic classes; a class that the image lacks is a region without pixels).
+ * Some rules depend on the size of the image only: `whole` (one region), `grid RxC` (the PoG rule
+ * of arXiv 2310.14184, with balanced cells: cell i of n covers the rows floor(i H/n) .. floor((i+1)
+ * H/n) - 1), `cell PxQ` (cells of fixed pixel size; those at the lower and right edge may be
+ * smaller). Their regions are numbered row-major. Others follow the image and are made from a label
+ * map: `segment N` (the PoS rule: N connected regions, partition/segment.h) and `labels` (semantic
+ * classes; a class that the image lacks is a region without pixels).
  *
  * With an overlap of P pixels the context set of a region includes a margin around it, and its
  * output fades over the margin: at every pixel the weights of the regions whose context holds it
@@ -20,13 +20,7 @@
 
 #include "partition/segment.h"
 
-enum tsr_rule {
-    TSR_RULE_WHOLE,
-    TSR_RULE_GRID,
-    TSR_RULE_CELL,
-    TSR_RULE_SEGMENT,
-    TSR_RULE_LABELS
-};
+enum tsr_rule { TSR_RULE_WHOLE, TSR_RULE_GRID, TSR_RULE_CELL, TSR_RULE_SEGMENT, TSR_RULE_LABELS };
 
 /* Largest number of regions of a rule that follows the image: label maps are stored in 16 bits. */
 #define TSR_MAX_LABELS 65535
@@ -84,9 +78,9 @@ struct tsr_partition {
     /* Rectangular cells: edges of rows [n_rows+1] and columns [n_cols+1]; labels is NULL. */
     size_t n_rows, n_cols;
     size_t *row_edge, *col_edge;
-    /* Label map: labels [height, width]; the pixels of region r, ascending, at pixels[first[r]], its
-     * context pixels at context[context_first[r]] and their blending weights beside them; without
-     * overlap `context` is `pixels` and `weight` is NULL. */
+    /* Label map: labels [height, width]; the pixels of region r, ascending, at pixels[first[r]],
+     * its context pixels at context[context_first[r]] and their blending weights beside them;
+     * without overlap `context` is `pixels` and `weight` is NULL. */
     uint32_t *labels, *pixels;
     size_t *first; /* [n_regions+1] */
     uint32_t *context;
@@ -124,10 +118,10 @@ TSR_API void tsr_partition_pixels(const struct tsr_partition *partition, size_t 
                                   uint32_t *out);
 
 /* Blending weights of the context pixels of a region, in the order of their coordinates: out
- * [n_context], 0 .. 1. Their sum over the regions is 1 at every pixel; without overlap they are 1 on
- * the region's own pixels and 0 elsewhere. With the distance d of the pixel from the region they are
- * cos^2(pi/2 d / (overlap + 1)), divided by their sum; for rectangles the product of such factors
- * for rows and columns. */
+ * [n_context], 0 .. 1. Their sum over the regions is 1 at every pixel; without overlap they are 1
+ * on the region's own pixels and 0 elsewhere. With the distance d of the pixel from the region they
+ * are cos^2(pi/2 d / (overlap + 1)), divided by their sum; for rectangles the product of such
+ * factors for rows and columns. */
 TSR_API void tsr_partition_weights(const struct tsr_partition *partition, size_t region,
                                    float *out);
 /* The same between the pixels: bilinear in the weights of the four pixels around position (row,

@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "inner/kernels/encode.h"
 #include "inner/kernels/kernel.h"
 #include "inner/kernels/kernels.h"
 #include "inner/kernels/sincos.h"
@@ -50,16 +51,30 @@ static struct tsr_net make_net(size_t in, size_t width, size_t n_layers, size_t 
     return net;
 }
 
+static struct tsr_net make_relu_net(size_t in, size_t octaves, size_t width, size_t n_layers,
+                                    size_t out) {
+    struct tsr_net net = make_net(octaves ? 2 * in * octaves : in, width, n_layers, out);
+    net.kind = TSR_NET_RELU_PE;
+    net.octaves = octaves;
+    net.pe_omega = octaves > 10 ? 0.5 : 0.7;
+    net.in_dim = in;
+    for (size_t l = 0; l < n_layers; l++)
+        net.omega[l] = 1;
+    return net;
+}
+
 static void fill(double *values, size_t n, double half_range, uint64_t seed) {
     for (size_t i = 0; i < n; i++)
         values[i] =
             (double)(tsr_real)(half_range * (2 * tsr_random_uniform(seed, TSR_STREAM_USER, i) - 1));
 }
 
-/* The usual SIREN initialisation; also the scale of a sensible direction. */
+/* The usual initialisation of SIREN, or of ReLU with biases; also the scale of a sensible
+ * direction. */
 static void fill_parameters(const struct tsr_net *net, double *values, uint64_t seed) {
     for (size_t l = 0; l < net->n_layers; l++) {
-        double bound = sqrt(6.0 / (double)net->fan_in[l]) / (l ? net->omega[l] : 3);
+        bool first = l == 0 && net->kind == TSR_NET_SIREN;
+        double bound = sqrt(6.0 / (double)net->fan_in[l]) / (first ? 3 : net->omega[l]);
         fill(values + net->weight_at[l], net->fan_in[l] * net->fan_out[l], bound, seed + 2 * l);
         fill(values + net->bias_at[l], net->fan_out[l], bound, seed + 2 * l + 1);
     }
@@ -90,12 +105,58 @@ static struct dual parameter(const double *phi, const double *v, size_t i) {
 struct plain_point {
     struct dual *a, *slope, *d; /* [n_layers + 1, stride]; row l is the input of layer l */
     size_t stride;
+    double nearest_kink; /* least |z| of all ReLU units */
 };
+
+static struct plain_point make_plain(const struct tsr_net *net) {
+    struct plain_point s = {.stride = net->width + net->fan_in[0] + TSR_MAX_DIM};
+    size_t size = (net->n_layers + 1) * s.stride * sizeof *s.a;
+    s.a = malloc(size), s.slope = malloc(size), s.d = malloc(size);
+    assert_true(s.a && s.slope && s.d);
+    return s;
+}
+
+static void free_plain(struct plain_point *s) {
+    free(s->a), free(s->slope), free(s->d);
+}
+
+/* The encoding as its formula says; libm reduces angles of any size exactly, and these are exact:
+ * a sum of two doubles. */
+static void plain_encoding(const struct tsr_net *net, const double *x, double *a) {
+    size_t octaves = net->octaves, angles = net->in_dim * octaves;
+    if (octaves == 0) memcpy(a, x, net->in_dim * sizeof *a);
+    for (size_t i = 0; i < angles; i++) {
+        double high = x[i / octaves] * net->pe_omega,
+               low = fma(x[i / octaves], net->pe_omega, -high);
+        high = ldexp(high, (int)(i % octaves)), low = ldexp(low, (int)(i % octaves));
+        a[i] = sin(high) * cos(low) + cos(high) * sin(low);
+        a[angles + i] = cos(high) * cos(low) - sin(high) * sin(low);
+    }
+}
+
+static void plain_activation(const struct tsr_net *net, size_t l, struct dual z,
+                             struct plain_point *s, struct dual *a, struct dual *slope) {
+    double w = net->omega[l], sine = sin(w * z.v), cosine = cos(w * z.v);
+    if (l + 1 == net->n_layers) {
+        *a = (struct dual){z.v + net->output_offset, z.t};
+    } else if (net->kind == TSR_NET_SIREN) {
+        *a = (struct dual){sine, w * cosine * z.t};
+        *slope = (struct dual){w * cosine, -w * w * sine * z.t};
+    } else {
+        *a = z.v > 0 ? z : (struct dual){0, 0};
+        *slope = (struct dual){z.v > 0, 0};
+        s->nearest_kink = fmin(s->nearest_kink, fabs(z.v));
+    }
+}
 
 static void plain_forward(const struct tsr_net *net, const double *phi, const double *v,
                           const double *x, struct plain_point *s) {
-    for (size_t i = 0; i < net->in_dim; i++)
-        s->a[i] = (struct dual){x[i], 0};
+    double *input = doubles(net->fan_in[0]);
+    s->nearest_kink = INFINITY;
+    plain_encoding(net, x, input);
+    for (size_t i = 0; i < net->fan_in[0]; i++)
+        s->a[i] = (struct dual){input[i], 0};
+    free(input);
     for (size_t l = 0; l < net->n_layers; l++) {
         const struct dual *a = s->a + l * s->stride;
         for (size_t o = 0; o < net->fan_out[l]; o++) {
@@ -105,11 +166,7 @@ static void plain_forward(const struct tsr_net *net, const double *phi, const do
                 size_t at = net->weight_at[l] + o * net->fan_in[l] + i;
                 z = add_product(z, parameter(phi, v, at), a[i]);
             }
-            double w = net->omega[l], sine = sin(w * z.v), cosine = cos(w * z.v);
-            bool last = l + 1 == net->n_layers;
-            to[o] = last ? (struct dual){z.v + net->output_offset, z.t}
-                         : (struct dual){sine, w * cosine * z.t};
-            s->slope[(l + 1) * s->stride + o] = (struct dual){w * cosine, -w * w * sine * z.t};
+            plain_activation(net, l, z, s, &to[o], &s->slope[(l + 1) * s->stride + o]);
         }
     }
 }
@@ -150,10 +207,7 @@ static double plain_backward(const struct tsr_net *net, const double *phi, const
 static double plain(const struct tsr_net *net, const double *phi, const double *v, const double *x,
                     const double *y, size_t n, double scale, double *grad, double *hv,
                     double *out) {
-    struct plain_point s = {.stride = net->width + TSR_MAX_DIM};
-    size_t size = (net->n_layers + 1) * s.stride * sizeof *s.a;
-    s.a = malloc(size), s.slope = malloc(size), s.d = malloc(size);
-    assert_true(s.a && s.slope && s.d);
+    struct plain_point s = make_plain(net);
     double error = 0;
     for (size_t p = 0; p < n; p++) {
         plain_forward(net, phi, v, x + p * net->in_dim, &s);
@@ -161,8 +215,24 @@ static double plain(const struct tsr_net *net, const double *phi, const double *
         for (size_t c = 0; c < net->out_dim; c++)
             out[p * net->out_dim + c] = s.a[net->n_layers * s.stride + c].v;
     }
-    free(s.a), free(s.slope), free(s.d);
+    free_plain(&s);
     return error;
+}
+
+/* Draws points of ReLU networks again that lie so near to a kink that rounding, or the step of a
+ * finite difference, could cross it. */
+static void leave_kinks(const struct tsr_net *net, const double *phi, double *x, size_t n,
+                        uint64_t seed) {
+    double margin = fmin(1e-3, 0.02 / (double)(net->width * (net->n_layers - 1)));
+    struct plain_point s = make_plain(net);
+    for (size_t p = 0; p < n && net->kind == TSR_NET_RELU_PE;) {
+        plain_forward(net, phi, phi, x + p * net->in_dim, &s);
+        if (s.nearest_kink > margin)
+            p++;
+        else
+            fill(x + p * net->in_dim, net->in_dim, 1, ++seed * 8191);
+    }
+    free_plain(&s);
 }
 
 /* ---- comparison -------------------------------------------------------------------------- */
@@ -259,6 +329,7 @@ static struct test_case make_case(struct tsr_net net, size_t n, uint64_t seed) {
     fill_parameters(&net, t.phi, seed);
     fill_parameters(&net, t.v, seed + 1000);
     fill(t.x, n * net.in_dim, 1, seed + 2000);
+    leave_kinks(&net, t.phi, t.x, n, seed + 3000);
     fill(t.y, outs, 1, seed + 2001);
     t.error = plain(&net, t.phi, t.v, t.x, t.y, n, t.scale, t.grad, t.hv, t.out);
     fill(t.start, params, 0.25 * largest(t.grad, params), seed + 2002);
@@ -274,19 +345,23 @@ static void free_case(struct test_case *t) {
 static void check(const struct test_case *t, const struct tsr_kernel *k, const char *what,
                   double got, double allowed) {
     if (got <= allowed) return;
-    fail_msg("%s: %s deviates by %g (allowed %g); in %zu, width %zu, layers %zu, out %zu, n %zu",
-             k->name, what, got, allowed, t->net.in_dim, t->net.width, t->net.n_layers,
-             t->net.out_dim, t->n);
+    fail_msg("%s: %s deviates by %g (allowed %g); kind %d, in %zu, octaves %zu, width %zu, layers "
+             "%zu, out %zu, n %zu",
+             k->name, what, got, allowed, (int)t->net.kind, t->net.in_dim, t->net.octaves,
+             t->net.width, t->net.n_layers, t->net.out_dim, t->n);
 }
 
 /* Everything that a call needs, in guarded memory. */
 struct buffers {
-    struct guarded phi, v, x, y, grad, hv, out, workspace, tape;
+    struct guarded phi, v, x, y, grad, hv, out, workspace, forward, backward;
     struct tsr_points points;
+    struct tsr_tape tape; /* forward, backward */
 };
 
 static struct buffers make_buffers(const struct test_case *t, const struct tsr_kernel *k) {
     size_t params = t->net.n_params, outs = t->n * t->net.out_dim;
+    struct tsr_tape_size tape = {0, 0};
+    if (k->tape_size) tape = k->tape_size(&t->net, t->n);
     struct buffers b = {
         .phi = guard_reals(t->phi, params),
         .v = guard_reals(t->v, params),
@@ -296,15 +371,17 @@ static struct buffers make_buffers(const struct test_case *t, const struct tsr_k
         .hv = guard_reals(t->start, params),
         .out = guard_reals(NULL, outs),
         .workspace = guard(k->workspace_size(&t->net), 0),
-        .tape = guard(k->tape_size(&t->net, t->n), 0),
+        .forward = guard(tape.forward, 0),
+        .backward = guard(tape.backward, 0),
     };
+    b.tape = (struct tsr_tape){b.forward.p, b.backward.p};
     b.points = (struct tsr_points){.x = (tsr_real *)b.x.p, .y = (tsr_real *)b.y.p, .n = t->n};
     return b;
 }
 
 static void free_buffers(struct buffers *b) {
-    struct guarded *all[] = {&b->phi, &b->v,   &b->x,         &b->y,   &b->grad,
-                             &b->hv,  &b->out, &b->workspace, &b->tape};
+    struct guarded *all[] = {&b->phi, &b->v,   &b->x,         &b->y,       &b->grad,
+                             &b->hv,  &b->out, &b->workspace, &b->forward, &b->backward};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         release(all[i]);
 }
@@ -312,13 +389,24 @@ static void free_buffers(struct buffers *b) {
 static double call_gradient(const struct test_case *t, const struct tsr_kernel *k,
                             struct buffers *b, bool out, bool tape) {
     return k->gradient(&t->net, (tsr_real *)b->phi.p, &b->points, t->scale, (tsr_real *)b->grad.p,
-                       out ? (tsr_real *)b->out.p : NULL, tape ? b->tape.p : NULL, b->workspace.p);
+                       out ? (tsr_real *)b->out.p : NULL, tape && k->tape_size ? &b->tape : NULL,
+                       b->workspace.p);
 }
 
 static void call_hvp(const struct test_case *t, const struct tsr_kernel *k, struct buffers *b,
                      bool tape) {
     k->hvp(&t->net, (tsr_real *)b->phi.p, (tsr_real *)b->v.p, &b->points, t->scale,
-           (tsr_real *)b->hv.p, tape ? b->tape.p : NULL, b->workspace.p);
+           (tsr_real *)b->hv.p, tape && k->tape_size ? &b->tape : NULL, b->workspace.p);
+}
+
+static bool same_bytes(const struct guarded *a, const struct guarded *b) {
+    return a->size == b->size && memcmp(a->p, b->p, a->size) == 0;
+}
+
+static struct guarded copy_of(const struct guarded *g) {
+    struct guarded copy = guard(g->size, 0);
+    memcpy(copy.p, g->p, g->size);
+    return copy;
 }
 
 /* The error in double and the two accumulators of one gradient and one Hessian-vector call. */
@@ -334,16 +422,15 @@ static void check_derivatives(const struct test_case *t, const struct tsr_kernel
         read_back(&b.out, NULL, t->got);
         check(t, k, "output", deviation(t->got, t->out, t->n * t->net.out_dim), tolerance);
     }
-    unsigned char *copy = malloc(b.tape.size + 1);
-    assert_non_null(copy);
-    memcpy(copy, b.tape.p, b.tape.size);
+    struct guarded forward = copy_of(&b.forward), backward = copy_of(&b.backward);
     memset(b.workspace.p, 0xFF, b.workspace.size);
     call_hvp(t, k, &b, with_tape);
     read_back(&b.hv, t->start, t->got);
     check(t, k, with_tape ? "hvp with tape" : "hvp", deviation(t->got, t->hv, params),
           hvp_tolerance);
-    assert_memory_equal(copy, b.tape.p, b.tape.size);
-    free(copy);
+    assert_true(same_bytes(&forward, &b.forward) && same_bytes(&backward, &b.backward));
+    release(&forward);
+    release(&backward);
     free_buffers(&b);
 }
 
@@ -355,8 +442,43 @@ static void check_forward(const struct test_case *t, const struct tsr_kernel *k)
     free_buffers(&b);
 }
 
-static bool same_bytes(const struct guarded *a, const struct guarded *b) {
-    return memcmp(a->p, b->p, a->size) == 0;
+/* backward() from what record() wrote, against gradient(). */
+static void check_halves_once(const struct test_case *t, const struct tsr_kernel *k,
+                              struct buffers *whole, struct buffers *half, bool keep) {
+    struct tsr_tape tape = {half->tape.forward, keep ? half->tape.backward : NULL};
+    double want = call_gradient(t, k, whole, true, true);
+    memset(half->workspace.p, 0, half->workspace.size);
+    double error = k->backward(&t->net, (tsr_real *)half->phi.p, &half->points, t->scale,
+                               (tsr_real *)half->grad.p, keep ? (tsr_real *)half->out.p : NULL,
+                               &tape, half->workspace.p);
+    assert_memory_equal(&error, &want, sizeof error);
+    assert_true(same_bytes(&half->grad, &whole->grad));
+    if (keep) assert_true(same_bytes(&half->out, &whole->out));
+}
+
+/* gradient() in two halves gives its bits; so does hvp() after them; and the forward part serves
+ * again, for other targets. */
+static void check_halves(const struct test_case *t, const struct tsr_kernel *k) {
+    if (!k->record) {
+        assert_true(!k->backward && !k->tape_size);
+        return;
+    }
+    struct buffers a = make_buffers(t, k), b = make_buffers(t, k);
+    k->record(&t->net, (tsr_real *)b.phi.p, b.points.x, t->n, b.tape.forward, b.workspace.p);
+    struct guarded forward = copy_of(&b.forward);
+    check_halves_once(t, k, &a, &b, true);
+    call_hvp(t, k, &a, true);
+    call_hvp(t, k, &b, true);
+    assert_true(same_bytes(&a.hv, &b.hv));
+    for (size_t i = 0; i < t->n * t->net.out_dim; i++) {
+        tsr_real y = 1 - 2 * ((tsr_real *)a.y.p)[i];
+        ((tsr_real *)a.y.p)[i] = ((tsr_real *)b.y.p)[i] = y;
+    }
+    check_halves_once(t, k, &a, &b, false);
+    assert_true(same_bytes(&forward, &b.forward));
+    release(&forward);
+    free_buffers(&a);
+    free_buffers(&b);
 }
 
 static void check_repeatable(const struct test_case *t, const struct tsr_kernel *k) {
@@ -381,6 +503,7 @@ static void check_case(struct tsr_net net, size_t n, uint64_t seed) {
         check_derivatives(&t, *k, true, false);
         check_derivatives(&t, *k, false, true);
         check_repeatable(&t, *k);
+        check_halves(&t, *k);
     }
     free_case(&t);
 }
@@ -435,6 +558,22 @@ static void large_dimensions_agree(void **state) {
     check_case(make_net(2, 8, 3, 3), 3000, 5);
 }
 
+static void relu_networks_agree(void **state) {
+    (void)state;
+    static const size_t widths[] = {1, 5, 8, 16, 17, 32, 40, 64, 100},
+                        points[] = {0, 1, 2, 47, 130, 300}, octaves[] = {0, 1, 10, 60, 4};
+    size_t index = 0;
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (size_t p = 0; p < sizeof points / sizeof *points; p++, index++) {
+            size_t in = 1 + index % 3, out = 1 + index * 7 % 5, n_layers = 2 + index / 2 % 3;
+            check_case(make_relu_net(in, octaves[(w + p) % 5], widths[w], n_layers, out), points[p],
+                       9000 + index);
+        }
+    check_case(make_relu_net(2, 64, 200, 4, 3), 60, 1);
+    check_case(make_relu_net(64, 64, 9, 3, 64), 20, 2);
+    check_case(make_relu_net(64, 0, 40, 3, 17), 120, 3);
+}
+
 /* ---- what must fail ---------------------------------------------------------------------- */
 
 static void comparison_catches_errors(void **state) {
@@ -452,19 +591,24 @@ static void comparison_catches_errors(void **state) {
 }
 
 /* Divergence must be visible: a parameter that is not finite makes the error not finite. */
-static void nan_and_infinity_propagate(void **state) {
-    (void)state;
-    struct test_case t = make_case(make_net(2, 20, 3, 3), 50, 11);
+static void check_propagation(struct tsr_net net) {
+    struct test_case t = make_case(net, 50, 11);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
         if (!(*k)->available()) continue;
         for (int infinite = 0; infinite < 2; infinite++) {
             struct buffers b = make_buffers(&t, *k);
             ((tsr_real *)b.phi.p)[t.net.weight_at[1] + 5] = (tsr_real)(infinite ? INFINITY : NAN);
-            assert_true(isnan(call_gradient(&t, *k, &b, false, false)));
+            assert_false(isfinite(call_gradient(&t, *k, &b, false, false)));
             free_buffers(&b);
         }
     }
     free_case(&t);
+}
+
+static void nan_and_infinity_propagate(void **state) {
+    (void)state;
+    check_propagation(make_net(2, 20, 3, 3));
+    check_propagation(make_relu_net(2, 5, 20, 3, 3));
 }
 
 /* One unit with an enormous argument: an output stays within bias + weight * [-1, 1]. */
@@ -569,6 +713,43 @@ static void sine_and_cosine_of_extremes(void **state) {
     assert_true(s == 0 && c == 1);
 }
 
+/* ---- the encoding ------------------------------------------------------------------------ */
+
+static void encoding_is_accurate(void **state) {
+    (void)state;
+    struct tsr_net net = make_relu_net(1, TSR_MAX_OCTAVES, 1, 2, 1);
+    const double omegas[] = {0.5, 0.7, 1, 3.14159265358979, 1e-3, 1e6};
+    const double bound = sizeof(tsr_real) == sizeof(float) ? 3e-7 : 3e-15;
+    double want[2 * TSR_MAX_OCTAVES], worst = 0;
+    for (int i = 0; i < 3000; i++) {
+        tsr_real u[TSR_MAX_OCTAVES + TSR_HALF_TURNS_SPARE], s, c, rounded;
+        double x =
+            (2 * tsr_random_uniform(3, TSR_STREAM_USER, (uint64_t)i) - 1) * ldexp(1, i % 32 - 25);
+        rounded = (tsr_real)x, x = (double)rounded;
+        net.pe_omega = omegas[i % 6];
+        plain_encoding(&net, &x, want);
+        tsr_half_turns(tsr_turns_of_one(&net), TSR_MAX_OCTAVES, &rounded, 1, u);
+        for (size_t k = 0; k < TSR_MAX_OCTAVES; k++) {
+            tsr_sincos(u[k], &s, &c);
+            double error =
+                fmax(fabs((double)s - want[k]), fabs((double)c - want[TSR_MAX_OCTAVES + k]));
+            worst = fmax(worst, error - fabs(ldexp(x * net.pe_omega, (int)k - 100)));
+            assert_false(isnan(s) || isnan(c));
+        }
+    }
+    if (!(worst <= bound)) fail_msg("encoding: error %g", worst);
+}
+
+static void encoding_of_extremes(void **state) {
+    (void)state;
+    struct tsr_net net = make_relu_net(1, 3, 1, 2, 1);
+    const tsr_real x[] = {(tsr_real)NAN, (tsr_real)INFINITY, 0, (tsr_real)-1e30};
+    tsr_real u[12 + TSR_HALF_TURNS_SPARE];
+    tsr_half_turns(tsr_turns_of_one(&net), 3, x, 4, u);
+    for (int i = 0; i < 12; i++)
+        assert_true(i / 3 == 2 ? u[i] == 0 : isnan(u[i]));
+}
+
 /* ---- derivatives, in double -------------------------------------------------------------- */
 #ifdef TSR_REAL_DOUBLE
 
@@ -670,6 +851,8 @@ static void check_wrong_slope(const struct problem *p, const struct test_case *t
     struct problem wrong = *p;
     double *grad = doubles(p->net.n_params);
     wrong.net.omega[0] *= 1.001;
+    wrong.net.pe_omega *= 1.001;
+    if (p->net.kind == TSR_NET_RELU_PE && p->net.octaves == 0) wrong.net.output_offset += 0.001;
     gradient_at(&wrong, t->phi, grad);
     assert_false(same_derivative(grad, want, p->net.n_params, 1e-6));
     free(grad);
@@ -699,6 +882,10 @@ static void derivatives_match_differences(void **state) {
         check_differences(*k, smooth_net(1, 4, 2, 1), 5);
         check_differences(*k, smooth_net(3, 5, 3, 2), 1);
         check_differences(*k, smooth_net(2, 9, 5, 4), 20);
+        check_differences(*k, make_relu_net(2, 3, 6, 4, 3), 9);
+        check_differences(*k, make_relu_net(1, 0, 7, 3, 1), 6);
+        check_differences(*k, make_relu_net(3, 1, 9, 2, 5), 1);
+        check_differences(*k, make_relu_net(1, 60, 5, 3, 2), 20);
     }
 }
 #endif
@@ -715,6 +902,9 @@ int main(void) {
 #endif
         cmocka_unit_test(narrow_networks_agree),
         cmocka_unit_test(wide_networks_agree),
+        cmocka_unit_test(relu_networks_agree),
+        cmocka_unit_test(encoding_is_accurate),
+        cmocka_unit_test(encoding_of_extremes),
         cmocka_unit_test(small_dimensions_agree),
         cmocka_unit_test(large_dimensions_agree),
         cmocka_unit_test(nan_and_infinity_propagate),

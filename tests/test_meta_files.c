@@ -15,12 +15,18 @@
  */
 
 static void same_config(const struct tsr_model_config *a, const struct tsr_model_config *b) {
+    assert_int_equal(a->network.kind, b->network.kind);
     assert_int_equal(a->network.in_dim, b->network.in_dim);
     assert_int_equal(a->network.out_dim, b->network.out_dim);
     assert_int_equal(a->network.width, b->network.width);
     assert_int_equal(a->network.hidden_layers, b->network.hidden_layers);
-    assert_true(a->network.omega_first == b->network.omega_first);
-    assert_true(a->network.omega_hidden == b->network.omega_hidden);
+    if (a->network.kind == TSR_NET_SIREN) {
+        assert_true(a->network.omega_first == b->network.omega_first);
+        assert_true(a->network.omega_hidden == b->network.omega_hidden);
+    } else {
+        assert_int_equal(a->network.octaves, b->network.octaves);
+        assert_true(a->network.pe_omega == b->network.pe_omega);
+    }
     assert_true(a->network.output_offset == b->network.output_offset);
     assert_int_equal(a->partition.kind, b->partition.kind);
     if (a->partition.kind == TSR_RULE_GRID) {
@@ -50,6 +56,7 @@ static void check_round_trip(const struct tsr_model_config *config) {
     same_config(&model->config, &back->config);
     assert_int_equal(back->n_slots, model->n_slots);
     assert_int_equal(back->net.n_params, model->net.n_params);
+    assert_memory_equal(&back->net, &model->net, sizeof model->net);
     assert_int_equal(tsr_rates_count(&back->rates), tsr_rates_count(&model->rates));
     ASSERT_SAME_BITS("theta", back->theta, model->theta, model->n_slots * model->net.n_params);
     ASSERT_SAME_BITS("rates", back->rates.value, model->rates.value,
@@ -89,7 +96,47 @@ static void every_setting(void **state) {
         config.inner_loss = (enum tsr_inner_loss)(i / 6);
         config.inner_lr = 1.0 / 3;
         check_round_trip(&config);
+        config.network.kind = TSR_NET_RELU_PE;
+        config.network.octaves = (size_t)i * 5;
+        config.network.pe_omega = 0.3;
+        check_round_trip(&config);
     }
+}
+
+/* Each kind has attributes of its own. */
+static void kinds_of_networks(void **state) {
+    (void)state;
+    const char *path = in_folder("relu.h5");
+    struct tsr_model_config config = toy_config(16, 16, 3);
+    config.network.kind = TSR_NET_RELU_PE;
+    struct tsr_model *model = toy_model(&config, 9);
+    struct tsr_h5 *file;
+    char kind[16];
+    MUST(tsr_model_save(model, path, err));
+    MUST(tsr_h5_open(path, &file, err));
+    MUST(tsr_h5_read_attr_str(file, "/network", "kind", kind, sizeof kind, err));
+    assert_string_equal(kind, "relu-pe");
+    assert_true(tsr_h5_has_attr(file, "/network", "octaves"));
+    assert_false(tsr_h5_has_attr(file, "/network", "omega_first"));
+    tsr_h5_close(file);
+    /* 20 angles, sine and cosine: 40 inputs */
+    assert_int_equal(model->net.n_params, (40 + 1) * 8 + (8 + 1) * 8 + (8 + 1) * 3);
+    tsr_model_free(model);
+}
+
+/* The paper's network: 2 coordinates, 60 octaves, 512 wide (its code: 912,899 parameters). */
+static void parameters_of_the_paper(void **state) {
+    (void)state;
+    struct tsr_network_config config;
+    struct tsr_net net;
+    tsr_network_config_default(&config);
+    config.kind = TSR_NET_RELU_PE;
+    config.octaves = 60, config.width = 512, config.hidden_layers = 3;
+    tsr_network_layout(&config, &net);
+    assert_int_equal(net.n_params, 912899);
+    config.width = 148;
+    tsr_network_layout(&config, &net);
+    assert_int_equal(9 * net.n_params, 920439);
 }
 
 /* Values that only bits tell apart. */
@@ -262,7 +309,7 @@ static void wrong_names(void **state) {
     TEXT("rule", "hexagons", "partition rule \"hexagons\" is unknown");
     TEXT("slots", "own", "shared, per-region");
     TEXT("rates", "learned", "per-param-per-step");
-    refuse(&(struct foreign){.text_of = "kind", .text = "wire"}, TSR_ERR_UNSUPPORTED, "wire");
+    TEXT("kind", "wire", "network kind \"wire\" is unknown; known are siren, relu-pe");
 }
 
 static void other_versions(void **state) {
@@ -516,6 +563,10 @@ static void other_shapes_refused(void **state) {
     refuse_init(other, config, "it has 6 slots; 1 or 1 (shared) are needed");
     config = other, config.partition.rows = 1;
     refuse_init(other, config, "it has 6 slots; 3 or 1 (shared) are needed");
+    config = other = toy_config(16, 16, 3), other.network.kind = TSR_NET_RELU_PE;
+    refuse_init(other, config, "its network is relu-pe, not siren");
+    config = other, other.network.octaves = 9;
+    refuse_init(other, config, "its network has 9 octaves, not 10");
 }
 
 /* ---- settings ----------------------------------------------------------------------------------
@@ -531,6 +582,14 @@ static void other_shapes_refused(void **state) {
         assert_null(model);                                                                        \
     } while (0)
 
+static void refuse_encoding(size_t octaves, double pe_omega, const char *text) {
+    struct tsr_network_config config = toy_config(16, 16, 3).network;
+    config.octaves = octaves, config.pe_omega = pe_omega;
+    MUST(tsr_network_config_check(&config, err)); /* nothing to a siren */
+    config.kind = TSR_NET_RELU_PE;
+    MUST_FAIL(tsr_network_config_check(&config, err), TSR_ERR_CONFIG, text);
+}
+
 static void settings_refused(void **state) {
     (void)state;
     REFUSED(network.in_dim, 3, "images have 2 coordinates");
@@ -540,6 +599,11 @@ static void settings_refused(void **state) {
     REFUSED(network.omega_first, -1, "omega_first is -1");
     REFUSED(network.omega_hidden, (double)NAN, "omega_hidden is nan");
     REFUSED(network.output_offset, (double)INFINITY, "output_offset is inf");
+    refuse_encoding(65, 0.5, "octaves is 65; it must be 0 to 64");
+    refuse_encoding(4, 0, "pe_omega is 0; it must be positive");
+    refuse_encoding(4, -1, "pe_omega is -1");
+    refuse_encoding(4, 2e6, "pe_omega is 2e+06; it must be positive and at most 1e6");
+    refuse_encoding(4, (double)NAN, "pe_omega is nan");
     REFUSED(partition.rows, 0, "grid 0x3");
     REFUSED(coords.lo, 1, "coordinate range");
     REFUSED(inner_steps, 1001, "inner_steps is 1001; it must be 0 to 1000");
@@ -554,6 +618,29 @@ static void settings_refused(void **state) {
     cells.partition =
         (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 8};
     MUST_FAIL(tsr_model_config_check(&cells, err), TSR_ERR_CONFIG, "need the size of the images");
+}
+
+/* N(0, 2 / in), biases 0 (arXiv 1502.01852). */
+static void kaiming_initialisation(void **state) {
+    (void)state;
+    struct tsr_model_config config = toy_config(16, 16, 3);
+    config.network.kind = TSR_NET_RELU_PE;
+    config.network.width = 200;
+    struct tsr_model *m;
+    MUST(tsr_model_create(&config, 1, &m, err));
+    for (size_t l = 0; l < m->net.n_layers; l++) {
+        double sum = 0, squares = 0, n = (double)(m->net.bias_at[l] - m->net.weight_at[l]);
+        for (size_t i = m->net.weight_at[l]; i < m->net.bias_at[l]; i++) {
+            double w = (double)m->theta[i];
+            sum += w, squares += w * w;
+        }
+        double variance = 2.0 / (double)m->net.fan_in[l];
+        assert_true(fabs(sum / n) < 5 * sqrt(variance / n));
+        assert_true(fabs(squares / n / variance - 1) < 5 * sqrt(2 / n));
+        for (size_t o = 0; o < m->net.fan_out[l]; o++)
+            assert_true(m->theta[m->net.bias_at[l] + o] == 0);
+    }
+    tsr_model_free(m);
 }
 
 static void random_initialisation(void **state) {
@@ -579,6 +666,9 @@ static void random_initialisation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_kind_of_rates_and_slots),
+        TEST(kinds_of_networks),
+        TEST(kaiming_initialisation),
+        TEST(parameters_of_the_paper),
         TEST(every_setting),
         TEST(unusual_numbers),
         TEST(file_without_outer),

@@ -25,13 +25,17 @@ struct result {
 };
 
 /* Every third task has max_points points, the others fewer. */
-static void set_up(struct fixture *f, size_t n_tasks, size_t max_points) {
-    struct tsr_network_config config = {.in_dim = 2,
+static void set_up_kind(struct fixture *f, enum tsr_network_kind kind, size_t n_tasks,
+                        size_t max_points) {
+    struct tsr_network_config config = {.kind = kind,
+                                        .in_dim = 2,
                                         .out_dim = 3,
                                         .width = 8,
                                         .hidden_layers = 1,
                                         .omega_first = 5,
                                         .omega_hidden = 5,
+                                        .octaves = 3,
+                                        .pe_omega = 0.5,
                                         .output_offset = 0.5};
     memset(f, 0, sizeof *f);
     tsr_network_layout(&config, &f->net);
@@ -54,6 +58,10 @@ static void set_up(struct fixture *f, size_t n_tasks, size_t max_points) {
                                        .qry_scale = 1.0 / (double)(3 * p.n * n_tasks),
                                        .slot = draw_size(0, SLOTS - 1)};
     }
+}
+
+static void set_up(struct fixture *f, size_t n_tasks, size_t max_points) {
+    set_up_kind(f, TSR_NET_SIREN, n_tasks, max_points);
 }
 
 static void tear_down(struct fixture *f) {
@@ -99,9 +107,9 @@ static void assert_same(const struct fixture *f, const struct result *a, const s
     ASSERT_SAME_BITS(what, a->error, b->error, f->n_tasks);
 }
 
-static void check_threads(size_t n_tasks, size_t max_points) {
+static void check_threads_of(enum tsr_network_kind kind, size_t n_tasks, size_t max_points) {
     struct fixture f;
-    set_up(&f, n_tasks, max_points);
+    set_up_kind(&f, kind, n_tasks, max_points);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
         for (int method = 0; (*k)->available() && method < 3; method++) {
             struct result one = run(&f, *k, (enum tsr_method)method, 1, n_tasks, 1);
@@ -116,6 +124,10 @@ static void check_threads(size_t n_tasks, size_t max_points) {
             clear_result(&one);
         }
     tear_down(&f);
+}
+
+static void check_threads(size_t n_tasks, size_t max_points) {
+    check_threads_of(TSR_NET_SIREN, n_tasks, max_points);
 }
 
 /* With two or three threads these are below the bound of 8 tasks a thread: a team. */
@@ -147,6 +159,51 @@ static void several_tasks_a_group(void **state) {
     (void)state;
     check_threads(129, 8);
     check_threads(MAX_TASKS, 8);
+}
+
+/* Lets the tasks take their coordinates from a few arrays, or, for comparison, from copies. */
+static tsr_real *share_coordinates(struct fixture *f, size_t arrays, bool copies) {
+    tsr_real *x = make((copies ? f->n_tasks : arrays) * f->max_points * 2, sizeof *x);
+    for (size_t i = 0; i < f->n_tasks; i++) {
+        size_t from = i * 7 % arrays;
+        tsr_real *to = x + (copies ? i : from) * f->max_points * 2;
+        for (size_t j = 0; j < f->max_points * 2; j++)
+            to[j] = (tsr_real)((double)((j * 31 + from * 17) % 101) / 50 - 1);
+        f->task[i].ctx.x = f->task[i].qry.x = to;
+    }
+    return x;
+}
+
+/* Tasks of one slot on one array of coordinates share their first forward pass: the bits are those
+ * of tasks that do not, and those of a team (8 threads), which takes whole gradients. */
+static void shared_coordinates(void **state) {
+    (void)state;
+    static const size_t arrays[] = {1, 2, 5, 40}, threads[] = {1, 2, 3, 8};
+    struct fixture f;
+    set_up(&f, 60, 200);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
+        for (size_t i = 0; (*k)->available() && i < 4; i++) {
+            enum tsr_method method = (enum tsr_method)(i % 3);
+            tsr_real *x = share_coordinates(&f, arrays[i], true);
+            struct result apart = run(&f, *k, method, 1, f.n_tasks, 1);
+            free(x);
+            x = share_coordinates(&f, arrays[i], false);
+            for (size_t j = 0; j < 4; j++) {
+                struct result r = run(&f, *k, method, threads[j], f.n_tasks, 2);
+                assert_same(&f, &r, &apart, (*k)->name);
+                clear_result(&r);
+            }
+            clear_result(&apart);
+            free(x);
+        }
+    tear_down(&f);
+}
+
+static void relu_networks(void **state) {
+    (void)state;
+    check_threads_of(TSR_NET_RELU_PE, 5, 33);
+    check_threads_of(TSR_NET_RELU_PE, 2, 10000);
+    check_threads_of(TSR_NET_RELU_PE, 60, 12);
 }
 
 /* The room that the workspace was made for makes no difference. */
@@ -271,6 +328,8 @@ int main(void) {
         cmocka_unit_test(between),
         cmocka_unit_test(many_tasks),
         cmocka_unit_test(several_tasks_a_group),
+        cmocka_unit_test(shared_coordinates),
+        cmocka_unit_test(relu_networks),
         cmocka_unit_test(spare_room),
         cmocka_unit_test(groups_add_up),
         cmocka_unit_test(not_finite),

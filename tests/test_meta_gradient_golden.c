@@ -107,8 +107,14 @@ static void open_case(struct golden *g, const char *name) {
     g->height = attr(g, "H"), g->width = attr(g, "W"), g->n_pixels = g->height * g->width;
     g->images = attr(g, "B"), g->regions = attr(g, "R");
     g->steps = attr(g, "K"), g->slots = attr(g, "n_init");
-    struct tsr_network_config config = {.in_dim = attr(g, "in_dim"),
+    char text[64];
+    MUST(tsr_h5_read_attr_str(g->file, name, "act", text, sizeof text, err));
+    bool siren = strcmp(text, "siren") == 0;
+    struct tsr_network_config config = {.kind = siren ? TSR_NET_SIREN : TSR_NET_RELU_PE,
+                                        .in_dim = 2,
                                         .out_dim = 3,
+                                        .octaves = attr(g, "n_harmonic"),
+                                        .pe_omega = attr_f64(g, "pe_omega0"),
                                         .width = attr(g, "width"),
                                         .hidden_layers = attr(g, "hidden_layers"),
                                         .omega_first = attr_f64(g, "omega_first"),
@@ -116,9 +122,9 @@ static void open_case(struct golden *g, const char *name) {
     MUST(tsr_network_config_check(&config, err));
     tsr_network_layout(&config, &g->net);
     assert_int_equal(g->net.n_params, attr(g, "n_param"));
-    char mode[64];
-    MUST(tsr_h5_read_attr_str(g->file, name, "lr_mode", mode, sizeof mode, err));
-    g->fixed_rate = strcmp(mode, "fixed") == 0;
+    assert_int_equal(g->net.fan_in[0], attr(g, "in_dim"));
+    MUST(tsr_h5_read_attr_str(g->file, name, "lr_mode", text, sizeof text, err));
+    g->fixed_rate = strcmp(text, "fixed") == 0;
     tsr_rates_layout(&g->rates, g->fixed_rate ? TSR_RATES_FIXED : TSR_RATES_PER_PARAM_PER_STEP,
                      g->steps, g->slots, &g->net);
     size_t n;
@@ -298,6 +304,9 @@ static void check_negative_control(void **state) {
 
 int main(void) {
     static char names[][48] = {
+        "/relupe_1reg_8x8_K2_fixed",
+        "/relupe_grid2x2_7x9_own_K2_pps",
+        "/relupe_seg4_7x9_shared_K3_pps_B2",
         "/siren_1reg_8x8_K1_fixed",
         "/siren_1reg_8x8_K3_pps_B2",
         "/siren_grid1x2_9x13_shared_K2_fixed_w19",

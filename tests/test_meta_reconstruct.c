@@ -183,15 +183,13 @@ static struct tsr_points points_of(const struct picture *p, const struct tsr_mod
 
 /* The inner loop of one region with plain loops; error [K+1] at its own points. */
 static void adapt(const struct picture *p, const struct tsr_model *model, size_t region,
-                  const struct tsr_points *points, const struct tsr_points *own_points,
-                  tsr_real *phi, double *error) {
-    const struct tsr_kernel *kernel;
+                  const struct tsr_kernel *kernel, const struct tsr_points *points,
+                  const struct tsr_points *own_points, tsr_real *phi, double *error) {
     struct tsr_arena scratch;
     size_t n = model->net.n_params, slot = model->n_slots > 1 ? region : 0;
     bool own = model->config.inner_loss == TSR_INNER_LOSS_REGION;
     double scale = 1.0 / (double)((own ? points->n : p->height * p->width) * p->channels);
     tsr_real *g = make(n, sizeof *g);
-    MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_arena_create(&scratch, kernel->workspace_size(&model->net), "scratch", err));
     memcpy(phi, model->theta + slot * n, n * sizeof *phi);
     for (size_t k = 0; k <= p->steps; k++) {
@@ -209,6 +207,8 @@ static void adapt(const struct picture *p, const struct tsr_model *model, size_t
 /* Adapted parameters, errors of regions and PSNR of all inner steps. */
 static void check_against_loops(const struct picture *p, const struct tsr_model *model,
                                 const uint8_t *pixels) {
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("reference", &kernel, err));
     size_t values = p->height * p->width * p->channels, n = model->net.n_params;
     tsr_real *x = make(4 * values, sizeof *x), *y = make(2 * values, sizeof *y);
     tsr_real *phi = make(n, sizeof *phi);
@@ -217,7 +217,7 @@ static void check_against_loops(const struct picture *p, const struct tsr_model 
     for (size_t r = 0; r < p->n_regions; r++) {
         struct tsr_points points = points_of(p, model, pixels, r, true, x, y);
         struct tsr_points own = points_of(p, model, pixels, r, false, x + 2 * values, y + values);
-        adapt(p, model, r, &points, &own, phi, error);
+        adapt(p, model, r, kernel, &points, &own, phi, error);
         for (size_t i = 0; i < n; i++)
             want[i] = (double)phi[i];
         ASSERT_CLOSE("phi", p->out.phi + r * n, want, n, 1e-4);
@@ -293,6 +293,71 @@ static void same_bits(const struct picture *a, const struct picture *b, size_t n
     ASSERT_SAME_BITS("phi", a->out.phi, b->out.phi, a->n_regions * n_params);
     ASSERT_SAME_BITS("pictures", a->out.pictures, b->out.pictures,
                      states * a->height * a->width * a->channels);
+}
+
+/* Regions with the same coordinates share the first forward pass: their parameters are, to the bit,
+ * those of whole gradients. Cells of up to four sizes, and image coordinates, which are not shared.
+ */
+static void shared_passes_same_bits(void **state) {
+    (void)state;
+    const size_t height = 53, width = 47, values = height * width * 3;
+    uint8_t *pixels = toy_images(1, height, width, 3);
+    tsr_real *x = make(2 * values, sizeof *x), *y = make(values, sizeof *y);
+    double error[4];
+    for (int i = 0; i < 6; i++) {
+        struct tsr_model_config model_config = toy_config(0, 0, 3);
+        model_config.partition = (struct tsr_partition_rule){
+            .kind = TSR_RULE_GRID, .rows = i % 2 ? 3 : 6, .cols = i % 2 ? 4 : 7};
+        model_config.coords.frame = i == 4 ? TSR_FRAME_IMAGE : TSR_FRAME_REGION;
+        struct tsr_model *model = toy_model(&model_config, (uint64_t)i);
+        struct tsr_reconstruct_config config = plain_config(model);
+        size_t n = model->net.n_params;
+        tsr_real *phi = make(n, sizeof *phi);
+        assert_true(config.inner_steps > 0 && config.inner_steps <= 3);
+        for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+            if (!(*k)->available()) continue;
+            config.kernel = (*k)->name;
+            config.threads = (size_t)i % 3 + 1;
+            struct picture p = reconstruct(model, height, width, pixels, &config);
+            for (size_t r = 0; r < p.n_regions; r++) {
+                struct tsr_points points = points_of(&p, model, pixels, r, true, x, y);
+                adapt(&p, model, r, *k, &points, &points, phi, error);
+                ASSERT_SAME_BITS((*k)->name, p.out.phi + r * n, phi, n);
+            }
+            clear_picture(&p);
+        }
+        free(phi);
+        tsr_model_free(model);
+    }
+    free(pixels);
+    free(x);
+    free(y);
+}
+
+/* A reconstructor whose model learned between two images does not remember the first. */
+static void model_may_change(void **state) {
+    (void)state;
+    struct tsr_model_config model_config = toy_config(0, 0, 3);
+    model_config.partition = rules[1];
+    struct tsr_model *model = toy_model(&model_config, 3);
+    uint8_t *pixels = toy_images(1, 30, 28, 3);
+    struct tsr_reconstruct_config config = plain_config(model);
+    struct tsr_reconstructor *r;
+    size_t n = 6 * model->net.n_params;
+    tsr_real *phi = make(n, sizeof *phi);
+    struct tsr_reconstruction out = {.phi = phi};
+    MUST(tsr_reconstructor_create(model, &config, 30, 28, &r, err));
+    tsr_reconstruct(r, pixels, &out);
+    for (size_t i = 0; i < model->net.n_params; i++)
+        model->theta[i] *= (tsr_real)0.5;
+    tsr_reconstruct(r, pixels, &out);
+    struct picture want = reconstruct(model, 30, 28, pixels, &config);
+    ASSERT_SAME_BITS("second image", phi, want.out.phi, n);
+    tsr_reconstructor_free(r);
+    clear_picture(&want);
+    tsr_model_free(model);
+    free(pixels);
+    free(phi);
 }
 
 /* Large regions shared by all threads and small ones for each. */
@@ -453,7 +518,7 @@ static void check_evaluation(const struct tsr_model *model, struct tsr_dataset *
     }
     for (size_t i = 0; i < e.n_regions * STATES; i++)
         assert_true(fabs(e.region_psnr_db[i] - regions[i]) < 1e-9);
-    assert_int_equal(e.params_per_image, e.n_regions * model->net.n_params);
+    assert_true(e.params_per_image == (double)(e.n_regions * model->net.n_params));
     assert_int_equal(e.not_finite, 0);
     free(pixels);
     tsr_evaluation_clear(&e);
@@ -482,11 +547,13 @@ static void regions_of_an_evaluation(void **state) {
     for (size_t r = 0; r < 9; r++) {
         size_t height = r / 3 < 2 ? 5 : 3, width = r % 3 < 2 ? 6 : 5;
         assert_int_equal(e.region_slot[r], r);
-        assert_int_equal(e.region_pixels[r], height * width);
+        assert_true(e.region_pixels[r] == (double)(height * width));
+        assert_int_equal(e.region_images[r], 4);
     }
     /* K gradients of 3 passes and one more forward pass, 2 FLOPs a weight and pixel */
     double weights = 2 * 8 + 8 * 8 + 8 * 3;
-    assert_true(e.flops_per_image == 2 * weights * (3 * 2 + 1) * 13 * 17);
+    /* (cells that the edge cuts off learn a whole cell) */
+    assert_true(e.flops_per_image == 2 * weights * (3 * 2 + 1) * (9 * 5 * 6));
     assert_true(e.seconds_per_image > 0);
     assert_true(isnan(e.ssim[0]));
     tsr_evaluation_clear(&e);
@@ -697,6 +764,8 @@ int main(void) {
         cmocka_unit_test(ssim_by_definition),
         cmocka_unit_test(ssim_of_small_images),
         cmocka_unit_test(figures_by_plain_loops),
+        cmocka_unit_test(shared_passes_same_bits),
+        cmocka_unit_test(model_may_change),
         cmocka_unit_test(same_bits_for_any_threads),
         cmocka_unit_test(ssim_of_the_pictures),
         cmocka_unit_test(adam_goes_on),

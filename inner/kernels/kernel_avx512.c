@@ -33,17 +33,37 @@ static inline __m256 remainder_8_lanes(__m256 u, __m256i *flip) {
     return u - _mm256_round_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-#define LANES 8
-#define MAX_VECS 1
-#define NAME(x) x##_8
-#define MULTIPLY_ADD(a, b, c) ((VEC)_mm256_fmadd_ps(a, b, c))
-#define REMAINDER(u, flip) remainder_8_lanes(u, (__m256i *)(flip))
-#include "inner/kernels/kernel_vector.h"
-
 static inline __m512 remainder_16_lanes(__m512 u, __m512i *flip) {
     *flip = _mm512_slli_epi32(_mm512_cvtps_epi32(u), 31);
     return u - _mm512_roundscale_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+
+#define SINCOS(x) pair_##x
+#define SINCOS_VEC __m512
+#define SINCOS_INT __m512i
+#define PAIR_SPLAT(x) ((x) - (__m512){0}) /* as SPLAT in kernel_vector.h */
+#define SINCOS_FMA(a, b, c) _mm512_fmadd_ps(a, PAIR_SPLAT(b), PAIR_SPLAT(c))
+#define SINCOS_REMAINDER
+static inline __m512 pair_remainder(__m512 u, __m512i *flip) {
+    return remainder_16_lanes(u, flip);
+}
+#include "inner/kernels/sincos.h"
+
+/* Two points of 8 units at once. */
+static inline void sincos_pair(__m256 a, __m256 b, float *s, float *c) {
+    __m512 sine, cosine;
+    pair_sincos(_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1), &sine, &cosine);
+    _mm512_store_ps(s, sine);
+    if (c) _mm512_store_ps(c, cosine);
+}
+
+#define LANES 8
+#define MAX_VECS 1
+#define SINCOS_PAIR sincos_pair
+#define NAME(x) x##_8
+#define MULTIPLY_ADD(a, b, c) ((VEC)_mm256_fmadd_ps(a, b, c))
+#define REMAINDER(u, flip) remainder_8_lanes(u, (__m256i *)(flip))
+#include "inner/kernels/kernel_vector.h"
 
 #define LANES 16
 #define MAX_VECS 4

@@ -7,6 +7,7 @@
 
 #include "base/blas.h"
 #include "base/memory.h"
+#include "inner/kernels/encode.h"
 #include "inner/kernels/kernels.h"
 #include "inner/kernels/sincos.h"
 
@@ -19,6 +20,7 @@ struct scratch {
     size_t stride;
     tsr_real *a, *slope, *d, *e;
     tsr_real *ra, *rz, *rd;
+    tsr_real *encoded, *half_turns; /* [TILE, fan_in[0]] and half of that, if encoded */
 };
 
 static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspace) {
@@ -27,6 +29,10 @@ static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspa
     s->stride = TILE * (net->width > net->out_dim ? net->width : net->out_dim);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         *arrays[i] = tsr_arena_take(&arena, net->n_layers * s->stride, sizeof(tsr_real));
+    size_t angles = TILE * net->in_dim * net->octaves;
+    s->encoded = tsr_arena_take(&arena, 2 * angles, sizeof(tsr_real));
+    s->half_turns =
+        tsr_arena_take(&arena, angles ? angles + TSR_HALF_TURNS_SPARE : 0, sizeof(tsr_real));
     return arena.used;
 }
 
@@ -86,6 +92,28 @@ static void sine(size_t n, double omega, tsr_real *z, tsr_real *slope) {
     }
 }
 
+/* z <- max(z, 0), slope <- 1 where z > 0, else 0; NaN stays. */
+static void relu(size_t n, tsr_real *z, tsr_real *slope) {
+    for (size_t i = 0; i < n; i++) {
+        slope[i] = z[i] > 0;
+        z[i] = z[i] <= 0 ? 0 : z[i];
+    }
+}
+
+/* Input of layer 0 of n points: x itself or its encoding. */
+static const tsr_real *encode_tile(const struct tsr_net *net, const tsr_real *x, size_t n,
+                                   struct scratch *s) {
+    size_t angles = net->in_dim * net->octaves;
+    if (angles == 0) return x;
+    tsr_half_turns(tsr_turns_of_one(net), net->octaves, x, n * net->in_dim, s->half_turns);
+    for (size_t p = 0; p < n; p++) {
+        tsr_real *row = s->encoded + p * net->fan_in[0], *u = s->half_turns + p * angles;
+        for (size_t i = 0; i < angles; i++)
+            tsr_sincos(u[i], &row[i], &row[angles + i]);
+    }
+    return s->encoded;
+}
+
 static const tsr_real *input_of(const struct scratch *s, size_t layer, const tsr_real *x) {
     return layer ? s->a + (layer - 1) * s->stride : x;
 }
@@ -98,7 +126,11 @@ static void forward_tile(const struct tsr_net *net, const tsr_real *phi, const t
         tsr_real *a = s->a + l * s->stride;
         multiply(net, l, n, phi, input_of(s, l, x), false, a);
         add_bias(n, out, phi + net->bias_at[l], a);
-        if (l < last) sine(n * out, net->omega[l], a, s->slope + l * s->stride);
+        if (l == last) break;
+        if (net->kind == TSR_NET_RELU_PE)
+            relu(n * out, a, s->slope + l * s->stride);
+        else
+            sine(n * out, net->omega[l], a, s->slope + l * s->stride);
     }
     for (size_t i = 0; i < n * net->out_dim; i++)
         s->a[last * s->stride + i] += (tsr_real)net->output_offset;
@@ -146,6 +178,7 @@ static void r_backward_tile(const struct tsr_net *net, const tsr_real *phi, cons
     for (size_t l = net->n_layers - 1; l > 0; l--) {
         size_t at = l * s->stride, below = at - s->stride;
         tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
+        if (net->kind == TSR_NET_RELU_PE) omega2 = 0;
         multiply_transposed(net, l, n, v, s->d + at, false, s->rd + below);
         multiply_transposed(net, l, n, phi, s->rd + at, true, s->rd + below);
         for (size_t i = below; i < below + n * net->fan_in[l]; i++)
@@ -163,7 +196,7 @@ static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_re
     layout(&s, net, workspace);
     for (size_t at = 0; at < n; at += TILE) {
         size_t m = tile_points(n, at);
-        forward_tile(net, phi, x + at * net->in_dim, m, &s);
+        forward_tile(net, phi, encode_tile(net, x + at * net->in_dim, m, &s), m, &s);
         memcpy(out + at * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                m * net->out_dim * sizeof *out);
     }
@@ -178,7 +211,7 @@ static double gradient(const struct tsr_net *net, const tsr_real *phi,
     double error = 0;
     for (size_t at = 0; at < points->n; at += TILE) {
         size_t m = tile_points(points->n, at);
-        const tsr_real *x = points->x + at * net->in_dim;
+        const tsr_real *x = encode_tile(net, points->x + at * net->in_dim, m, &s);
         forward_tile(net, phi, x, m, &s);
         if (out)
             memcpy(out + at * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
@@ -201,7 +234,7 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
     layout(&s, net, workspace);
     for (size_t at = 0; at < points->n; at += TILE) {
         size_t m = tile_points(points->n, at);
-        const tsr_real *x = points->x + at * net->in_dim;
+        const tsr_real *x = encode_tile(net, points->x + at * net->in_dim, m, &s);
         forward_tile(net, phi, x, m, &s);
         (void)backward_tile(net, phi, points->y + at * net->out_dim, m, scale, &s);
         r_forward_tile(net, phi, v, x, m, &s);

@@ -12,11 +12,14 @@
  *     Rd_L = 2 scale Rf
  *     Rd_{l-1} = s'_{l-1} * (V_l^T d_l + W_l^T Rd_l) - omega_{l-1}^2 a_{l-1} * Rz_{l-1} * (W_l^T
  * d_l) (Hv)_W = Rd_l a_{l-1}^T + d_l Ra_{l-1}^T,  (Hv)_b = Rd_l
+ * ReLU: a_l = max(z_l, 0), s'_l = 1 where z_l > 0 and else 0; the last term of Rd_{l-1}, with the
+ * second derivative, is then 0. a_0 is x or its encoding (encode.h).
  */
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "inner/kernels/encode.h"
 #include "inner/kernels/kernels.h"
 
 /* Quantities of one point, each an array over layers of a row of at most `stride` units. */
@@ -24,6 +27,7 @@ struct scratch {
     size_t stride;
     tsr_real *a, *slope, *d, *e; /* a_l, s'_l, d_l, e_l = W_{l+1}^T d_{l+1} */
     tsr_real *ra, *rz, *rd;
+    tsr_real *encoded; /* a_0, if there is an encoding */
 };
 
 static size_t max_units(const struct tsr_net *net) {
@@ -38,6 +42,7 @@ static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspa
     s->stride = max_units(net);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         *rows[i] = tsr_arena_take(&arena, n, sizeof(tsr_real));
+    s->encoded = tsr_arena_take(&arena, net->octaves ? net->fan_in[0] : 0, sizeof(tsr_real));
     return arena.used;
 }
 
@@ -103,6 +108,39 @@ static const tsr_real *input_of(const struct scratch *s, size_t layer, const tsr
     return layer ? s->a + (layer - 1) * s->stride : x;
 }
 
+/* Input of layer 0: x itself or its encoding. */
+static const tsr_real *encode_point(const struct tsr_net *net, const tsr_real *x,
+                                    struct scratch *s) {
+    const double turn = 6.283185307179586477;
+    size_t angles = net->in_dim * net->octaves;
+    if (net->octaves == 0) return x;
+    for (size_t i = 0; i < net->in_dim; i++) {
+        struct tsr_turns turns = tsr_turns(tsr_turns_of_one(net), x[i]);
+        for (size_t k = 0; k < net->octaves; k++) {
+            double angle = turn * tsr_octave(turns, k);
+            s->encoded[i * net->octaves + k] = (tsr_real)sin(angle);
+            s->encoded[angles + i * net->octaves + k] = (tsr_real)cos(angle);
+        }
+    }
+    return s->encoded;
+}
+
+/* a and slope of layer l from z = a. */
+static void activate(const struct tsr_net *net, size_t l, tsr_real *a, tsr_real *slope) {
+    bool last = l + 1 == net->n_layers;
+    tsr_real omega = (tsr_real)net->omega[l];
+    for (size_t o = 0; o < net->fan_out[l]; o++) {
+        tsr_real t = omega * a[o];
+        if (net->kind == TSR_NET_RELU_PE && !last) {
+            slope[o] = t > 0;
+            a[o] = t <= 0 ? 0 : t;
+        } else {
+            slope[o] = last ? 1 : omega * (tsr_real)cos((double)t);
+            a[o] = last ? a[o] + (tsr_real)net->output_offset : (tsr_real)sin((double)t);
+        }
+    }
+}
+
 static void forward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x,
                           struct scratch *s) {
     for (size_t l = 0; l < net->n_layers; l++) {
@@ -110,12 +148,7 @@ static void forward_point(const struct tsr_net *net, const tsr_real *phi, const 
         tsr_real *a = s->a + l * s->stride, *slope = s->slope + l * s->stride;
         memcpy(a, phi + net->bias_at[l], out * sizeof *a);
         multiply(out, in, phi + net->weight_at[l], input_of(s, l, x), a);
-        bool last = l + 1 == net->n_layers;
-        for (size_t o = 0; o < out; o++) {
-            tsr_real omega = (tsr_real)net->omega[l], t = omega * a[o];
-            slope[o] = last ? 1 : omega * (tsr_real)cos((double)t);
-            a[o] = last ? a[o] + (tsr_real)net->output_offset : (tsr_real)sin((double)t);
-        }
+        activate(net, l, a, slope);
     }
 }
 
@@ -162,6 +195,7 @@ static void r_backward_point(const struct tsr_net *net, const tsr_real *phi, con
         size_t in = net->fan_in[l], out = net->fan_out[l], at = l * s->stride,
                below = at - s->stride;
         tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
+        if (net->kind == TSR_NET_RELU_PE) omega2 = 0;
         memset(s->rd + below, 0, in * sizeof *s->rd);
         multiply_transposed(out, in, v + net->weight_at[l], s->d + at, s->rd + below);
         multiply_transposed(out, in, phi + net->weight_at[l], s->rd + at, s->rd + below);
@@ -175,7 +209,7 @@ static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_re
     struct scratch s;
     layout(&s, net, workspace);
     for (size_t p = 0; p < n; p++) {
-        forward_point(net, phi, x + p * net->in_dim, &s);
+        forward_point(net, phi, encode_point(net, x + p * net->in_dim, &s), &s);
         memcpy(out + p * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                net->out_dim * sizeof *out);
     }
@@ -187,7 +221,7 @@ static void record(const struct tsr_net *net, const tsr_real *phi, const tsr_rea
     layout(&s, net, workspace);
     for (size_t p = 0; p < n; p++) {
         use_tape(&s, net, &(struct tsr_tape){.forward = to}, p);
-        forward_point(net, phi, x + p * net->in_dim, &s);
+        forward_point(net, phi, encode_point(net, x + p * net->in_dim, &s), &s);
     }
 }
 
@@ -199,7 +233,7 @@ static double sweep(const struct tsr_net *net, const tsr_real *phi, const struct
     layout(&s, net, workspace);
     double error = 0;
     for (size_t p = 0; p < points->n; p++) {
-        const tsr_real *x = points->x + p * net->in_dim;
+        const tsr_real *x = encode_point(net, points->x + p * net->in_dim, &s);
         use_tape(&s, net, tape, p);
         if (!recorded) forward_point(net, phi, x, &s);
         error += backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
@@ -235,7 +269,7 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
     struct scratch s;
     layout(&s, net, workspace);
     for (size_t p = 0; p < points->n; p++) {
-        const tsr_real *x = points->x + p * net->in_dim;
+        const tsr_real *x = encode_point(net, points->x + p * net->in_dim, &s);
         use_tape(&s, net, tape, p);
         if (!tape) {
             forward_point(net, phi, x, &s);

@@ -18,13 +18,19 @@
  * Scaling. With the factors above, stored quantities are free of omega: c = cos, d and e are the
  * d_l and omega_l W^T d of the reference, and z is in half turns, as sincos.h wants it.
  *
+ * ReLU. The sign of s is the slope, so that c, e and rz do not exist. Encoded inputs are rows of a
+ * tile like any others.
+ *
  * Ends. The weight gradient of layer 0 is accumulated transposed, [in_dim][width], so that its
  * vectors too run over units. The last layer's few outputs are products of NARROW vectors (8 lanes
  * where 16 would be mostly padding). Padding holds s = 0, c = 1 and d = e = 0: it stays out of all
  * sums without masks.
  *
  * The includer defines LANES, MAX_VECS, NAME(x), MULTIPLY_ADD(a, b, c), optionally REMAINDER(u,
- * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES.
+ * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES. If sine layers
+ * have no more than LANES units and the processor has vectors twice as long, it may define
+ * SINCOS_PAIR(a, b, s, c): sine and, unless c is NULL, cosine of two vectors, stored one behind the
+ * other.
  */
 
 #ifndef TSR_VECTOR_COMPILER
@@ -65,20 +71,26 @@ static ALWAYS_INLINE VEC NAME(remainder)(VEC u, IVEC *flip) {
 #define SINCOS_FMA(a, b, c) MULTIPLY_ADD(a, SPLAT(b), SPLAT(c))
 #include "inner/kernels/sincos.h"
 
+#include "inner/kernels/encode.h"
+
 /* ---- products ---------------------------------------------------------------------------- */
 
 /* What becomes of a block once its sums are complete. */
 #ifndef TSR_VECTOR_MODES
 #define TSR_VECTOR_MODES
 enum mode {
-    LINEAR,      /* store */
-    R_LINEAR,    /* store the sum of two products */
-    SINE,        /* s = sin, c untouched */
-    SINE_COSINE, /* s = sin, c = cos */
-    BACKWARD,    /* d = c * sum, e = sum if wanted */
-    R_FORWARD,   /* rz = pi * sum, ra = c * rz */
-    R_BACKWARD,  /* rd = c * sum - s * rz * e */
-    WEIGHTS,     /* add to what is there, or overwrite if `fresh` */
+    LINEAR,          /* store */
+    R_LINEAR,        /* store the sum of two products */
+    SINE,            /* s = sin, c untouched */
+    SINE_COSINE,     /* s = sin, c = cos */
+    BACKWARD,        /* d = c * sum, e = sum if wanted */
+    R_FORWARD,       /* rz = pi * sum, ra = c * rz */
+    R_BACKWARD,      /* rd = c * sum - s * rz * e */
+    WEIGHTS,         /* add to what is there, or overwrite if `fresh` */
+    RELU,            /* s = max(sum, 0) */
+    RELU_BACKWARD,   /* d = sum where s > 0, else 0 */
+    R_RELU_FORWARD,  /* ra likewise */
+    R_RELU_BACKWARD, /* rd likewise */
 };
 
 /* result [rows, vecs vectors] = f(bias + sum over k of a b + the same of a2 b2). a(r, k) is at
@@ -90,7 +102,7 @@ struct job {
         const float *a, *b;
         size_t k;
     } sum[2];
-    const float *bias; /* padded; not in BACKWARD, R_BACKWARD and WEIGHTS */
+    const float *bias; /* padded; not in ..BACKWARD and WEIGHTS */
     size_t row;        /* stride of all following */
     float *to, *to2;
     const float *s, *c, *e, *rz;
@@ -98,7 +110,8 @@ struct job {
 };
 
 static ALWAYS_INLINE bool two_sums(enum mode mode) {
-    return mode == R_LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS;
+    return mode == R_LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS ||
+           mode == R_RELU_FORWARD || mode == R_RELU_BACKWARD;
 }
 
 static inline size_t round_up(size_t n, size_t multiple) {
@@ -164,13 +177,22 @@ static ALWAYS_INLINE void NAME(finish)(enum mode mode, const struct job *j, VEC 
         sum = sum * AT(j->c, at);
         *to = MULTIPLY_ADD(-second, AT(j->e, at), sum);
         break;
+    case RELU: /* NaN stays */
+        *to = (VEC)((IVEC)sum & ~(IVEC)(sum <= 0));
+        break;
+    case RELU_BACKWARD:
+    case R_RELU_FORWARD:
+    case R_RELU_BACKWARD:
+        *to = (VEC)((IVEC)sum & (IVEC)(AT(j->s, at) > 0));
+        break;
     }
 }
 
 /* What the sums of a block start from: bias, what is there, or 0. */
 static ALWAYS_INLINE void NAME(start)(enum mode mode, const struct job *j, VEC acc[8][MAX_VECS],
                                       int rows, int vecs, size_t v0, size_t at) {
-    bool bias = mode != BACKWARD && mode != R_BACKWARD && mode != WEIGHTS;
+    bool bias = mode != BACKWARD && mode != R_BACKWARD && mode != WEIGHTS &&
+                mode != RELU_BACKWARD && mode != R_RELU_BACKWARD;
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) {
         acc[r][v] = (VEC){0};
         if (bias) acc[r][v] = AT(j->bias, (v0 + (size_t)v) * LANES);
@@ -194,6 +216,14 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, const struct job *j, int r
         NAME(accumulate)
         (acc, rows, vecs, square, j->sum[i].a + r0 * a_row, a_row, a_step, b, b_row, k);
     }
+#ifdef SINCOS_PAIR
+    if ((mode == SINE || mode == SINE_COSINE) && rows % 2 == 0) { /* vecs is 1 */
+        UNROLL for (int r = 0; r < rows; r += 2)
+            SINCOS_PAIR(acc[r][0], acc[r + 1][0], j->to + at + r * LANES,
+                        mode == SINE ? NULL : j->to2 + at + r * LANES);
+        return;
+    }
+#endif
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++)
         NAME(finish)(mode, j, acc[r][v], at + (size_t)r * j->row + (size_t)v * LANES);
 }
@@ -276,6 +306,18 @@ static void NAME(r_backward)(const struct job *j) {
 }
 static void NAME(weights)(const struct job *j) {
     NAME(product)(WEIGHTS, j);
+}
+static void NAME(relu)(const struct job *j) {
+    NAME(product)(RELU, j);
+}
+static void NAME(relu_backward)(const struct job *j) {
+    NAME(product)(RELU_BACKWARD, j);
+}
+static void NAME(r_relu_forward)(const struct job *j) {
+    NAME(product)(R_RELU_FORWARD, j);
+}
+static void NAME(r_relu_backward)(const struct job *j) {
+    NAME(product)(R_RELU_BACKWARD, j);
 }
 
 /* ---- packing ----------------------------------------------------------------------------- */
@@ -441,23 +483,28 @@ static inline void NAME(copy_columns)(size_t n, size_t count, const float *f, si
 #ifndef TSR_VECTOR_MEMORY
 #define TSR_VECTOR_MEMORY
 
-/* What the ordinary passes leave of one tile; arrays over sine layers, see struct plan. */
+/* What the ordinary passes leave of one tile; arrays over sine or ReLU layers, see struct plan. */
 struct record {
     float *s, *c, *f;     /* forward; f: outputs [tile, out_row] */
+    float *encoded;       /* forward: inputs [tile, fan_in[0]], if there is an encoding */
     float *d, *e, *d_out; /* backward; d_out: d of the last layer. e is NULL if not kept */
 };
 
 /* Shapes and storage of one call. */
 struct plan {
     const struct tsr_net *net;
-    size_t tile;              /* points, even */
-    size_t vecs, row, layer;  /* of the units of a sine layer: row in floats, layer = tile * row */
+    size_t tile; /* points, even */
+    bool relu;
+    size_t vecs, row, layer;  /* of the units of a layer: row in floats, layer = tile * row */
+    size_t curved;            /* `layer` of what ReLU does without: 0 there */
+    size_t in_row;            /* of the inputs of layer 0 */
+    float *half_turns;        /* of one tile's encoding */
     size_t out_vecs, out_row; /* of the outputs, in narrow vectors */
     size_t columns;           /* row of a weight gradient */
     float *forward[TSR_MAX_LAYERS], *backward[TSR_MAX_LAYERS], *bias[TSR_MAX_LAYERS];
     float *v_forward[TSR_MAX_LAYERS], *v_backward[TSR_MAX_LAYERS], *v_bias[TSR_MAX_LAYERS];
     float *weights[TSR_MAX_LAYERS], *bias_sum[TSR_MAX_LAYERS];
-    float *ra, *rz;        /* over sine layers */
+    float *ra, *rz;        /* over sine or ReLU layers */
     float *rd[2], *rd_out; /* of this layer and the one below */
 };
 
@@ -488,8 +535,9 @@ static size_t NAME(forward_layout)(const struct plan *p, struct record *r, void 
     struct tsr_arena arena = {.base = memory, .size = SIZE_MAX / 2};
     size_t layers = p->net->n_layers - 1;
     r->s = floats(&arena, layers * p->layer);
-    r->c = floats(&arena, layers * p->layer);
+    r->c = floats(&arena, layers * p->curved);
     r->f = floats(&arena, p->tile * p->out_row);
+    r->encoded = p->net->octaves ? floats(&arena, p->tile * p->in_row + LANES) : NULL;
     return arena.used;
 }
 
@@ -499,7 +547,7 @@ static size_t NAME(backward_layout)(const struct plan *p, struct record *r, bool
     struct tsr_arena arena = {.base = memory, .size = SIZE_MAX / 2};
     size_t layers = p->net->n_layers - 1;
     r->d = floats(&arena, (keep ? layers : 2) * p->layer);
-    r->e = keep ? floats(&arena, layers * p->layer) : NULL;
+    r->e = keep ? floats(&arena, layers * p->curved) : NULL;
     r->d_out = floats(&arena, p->tile * p->out_row);
     return arena.used;
 }
@@ -524,6 +572,9 @@ static void NAME(shape)(struct plan *p, const struct tsr_net *net, size_t tile) 
     p->columns = p->vecs * LANES;
     p->row = p->columns;
     p->layer = tile * p->row;
+    p->relu = net->kind == TSR_NET_RELU_PE;
+    p->curved = p->relu ? 0 : p->layer;
+    p->in_row = net->fan_in[0];
     p->out_vecs = NARROW(vecs)(net->out_dim);
     p->out_row = p->out_vecs * NARROW_LANES;
 }
@@ -544,9 +595,11 @@ static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
         p->weights[l] = floats(&arena, (l ? round_up(out, 4) : in) * p->columns);
         p->bias_sum[l] = floats(&arena, units);
     }
+    size_t angles = p->tile * p->net->in_dim * p->net->octaves;
+    p->half_turns = floats(&arena, angles ? angles + LANES + TSR_HALF_TURNS_SPARE : 0);
     if (!second_order) return arena.used;
     p->ra = floats(&arena, last * p->layer);
-    p->rz = floats(&arena, last * p->layer);
+    p->rz = floats(&arena, last * p->curved);
     p->rd[0] = floats(&arena, p->layer);
     p->rd[1] = floats(&arena, p->layer);
     p->rd_out = floats(&arena, p->tile * p->out_row);
@@ -578,7 +631,7 @@ static void NAME(pack_forward)(const struct plan *p, const float *parameters, fl
     const struct tsr_net *net = p->net;
     size_t last = net->n_layers - 1;
     for (size_t l = from; l < last; l++) {
-        float scale = (float)(net->omega[l] / 3.14159265358979323846);
+        float scale = p->relu ? 1 : (float)(net->omega[l] / 3.14159265358979323846);
         const float *w = parameters + net->weight_at[l];
         NAME(pack_transposed)(net->width, net->fan_in[l], w, scale, to[l]);
         NAME(pack_bias)(net->width, parameters + net->bias_at[l], scale, 0, bias[l]);
@@ -610,23 +663,50 @@ static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m
     double error = 0;
     size_t out = p->net->out_dim;
     for (size_t c = 0; c < out; c += NARROW_LANES)
-        error += NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c,
-                                  p->out_row);
+        error +=
+            NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c, p->out_row);
     return error;
+}
+
+/* The encoding of m points, sin and cos of all angles: vectors of a row from last to first, so that
+ * what the last one writes too much is overwritten by the cosines, or by the next row. */
+static void NAME(encode_tile)(const struct plan *p, const struct record *r, const float *x,
+                              size_t m) {
+    const struct tsr_net *net = p->net;
+    size_t angles = net->in_dim * net->octaves;
+    tsr_half_turns(tsr_turns_of_one(net), net->octaves, x, m * net->in_dim, p->half_turns);
+    for (size_t i = 0; i < m; i++) {
+        float *row = r->encoded + i * p->in_row;
+        for (size_t at = round_up(angles, LANES); at > 0;) {
+            VEC s, c;
+            at -= LANES;
+            NAME(sincos)(*(NAME(unaligned) *)(p->half_turns + i * angles + at), &s, &c);
+            *(NAME(unaligned) *)(row + at) = s;
+            *(NAME(unaligned) *)(row + angles + at) = c;
+        }
+    }
+}
+
+/* Inputs of layer 0, whose points are x. */
+static const float *NAME(inputs)(const struct record *r, const float *x) {
+    return r->encoded ? r->encoded : x;
 }
 
 static void NAME(forward_tile)(const struct plan *p, const struct record *r, const float *x,
                                size_t m, bool slopes) {
     size_t last = p->net->n_layers - 1;
+    if (r->encoded) NAME(encode_tile)(p, r, x, m);
     for (size_t l = 0; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
-        j.a_row = l ? p->row : p->net->in_dim;
-        j.sum[0].a = l ? r->s + (l - 1) * p->layer : x;
+        j.a_row = l ? p->row : p->in_row;
+        j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
         j.sum[0].b = p->forward[l];
         j.sum[0].k = p->net->fan_in[l];
         j.to = r->s + l * p->layer;
-        j.to2 = r->c + l * p->layer;
-        if (slopes)
+        j.to2 = r->c + l * p->curved;
+        if (p->relu)
+            NAME(relu)(&j);
+        else if (slopes)
             NAME(sine_cosine)(&j);
         else
             NAME(sine)(&j);
@@ -654,8 +734,8 @@ static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fr
     bool last = l + 1 == p->net->n_layers;
     size_t d_row = last ? p->out_row : p->row;
     struct job j = {.vecs = p->vecs, .row = p->columns, .b_row = p->row, .fresh = fresh};
-    j.rows = l ? round_up(p->net->fan_out[l], 4) : p->net->in_dim;
-    j.a_step = l ? d_row : p->net->in_dim;
+    j.rows = l ? round_up(p->net->fan_out[l], 4) : p->in_row;
+    j.a_step = l ? d_row : p->in_row;
     j.sum[0].a = l ? d : a;
     j.sum[0].b = l ? a : d;
     j.sum[0].k = m;
@@ -677,10 +757,14 @@ static void NAME(backward_layer)(const struct plan *p, const struct record *r, s
     j.sum[0].a = NAME(delta)(p, r, l);
     j.sum[0].b = p->backward[l];
     j.sum[0].k = p->net->fan_out[l];
-    j.c = r->c + (l - 1) * p->layer;
+    j.s = r->s + (l - 1) * p->layer;
+    j.c = r->c + (l - 1) * p->curved;
     j.to = NAME(delta)(p, r, l - 1);
-    j.to2 = r->e ? r->e + (l - 1) * p->layer : NULL;
-    NAME(backward)(&j);
+    j.to2 = r->e ? r->e + (l - 1) * p->curved : NULL;
+    if (p->relu)
+        NAME(relu_backward)(&j);
+    else
+        NAME(backward)(&j);
 }
 
 static void NAME(backward_tile)(const struct plan *p, const struct record *r, const float *x,
@@ -690,7 +774,7 @@ static void NAME(backward_tile)(const struct plan *p, const struct record *r, co
         NAME(weights_tile)(p, l, m, fresh, NAME(delta)(p, r, l), a, NULL, NULL);
         NAME(backward_layer)(p, r, l, m);
     }
-    NAME(weights_tile)(p, 0, m, fresh, NAME(delta)(p, r, 0), x, NULL, NULL);
+    NAME(weights_tile)(p, 0, m, fresh, NAME(delta)(p, r, 0), NAME(inputs)(r, x), NULL, NULL);
 }
 
 static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, const float *x,
@@ -698,8 +782,8 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
     size_t last = p->net->n_layers - 1;
     for (size_t l = 0; l <= last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
-        j.a_row = l ? p->row : p->net->in_dim;
-        j.sum[0].a = l ? r->s + (l - 1) * p->layer : x;
+        j.a_row = l ? p->row : p->in_row;
+        j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
         j.sum[0].b = p->v_forward[l];
         j.sum[0].k = p->net->fan_in[l];
         if (l > 0) {
@@ -712,10 +796,14 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
             NARROW(r_linear)(&j);
             return;
         }
-        j.c = r->c + l * p->layer;
+        j.s = r->s + l * p->layer;
+        j.c = r->c + l * p->curved;
         j.to = p->ra + l * p->layer;
-        j.to2 = p->rz + l * p->layer;
-        NAME(r_forward)(&j);
+        j.to2 = p->rz + l * p->curved;
+        if (p->relu)
+            NAME(r_relu_forward)(&j);
+        else
+            NAME(r_forward)(&j);
     }
 }
 
@@ -734,13 +822,16 @@ static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, 
         j.sum[1].b = p->backward[l];
         j.sum[0].k = j.sum[1].k = p->net->fan_out[l];
         j.s = r->s + below;
-        j.c = r->c + below;
-        j.e = r->e + below;
-        j.rz = p->rz + below;
+        j.c = r->c + (l - 1) * p->curved;
+        j.e = r->e + (l - 1) * p->curved;
+        j.rz = p->rz + (l - 1) * p->curved;
         j.to = p->rd[(l - 1) & 1];
-        NAME(r_backward)(&j);
+        if (p->relu)
+            NAME(r_relu_backward)(&j);
+        else
+            NAME(r_backward)(&j);
     }
-    NAME(weights_tile)(p, 0, m, fresh, p->rd[0], x, NULL, NULL);
+    NAME(weights_tile)(p, 0, m, fresh, p->rd[0], NAME(inputs)(r, x), NULL, NULL);
 }
 
 /* to[i] += from[i]; from is padded to whole vectors. */
@@ -883,6 +974,7 @@ static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *
 #undef NAME
 #undef MULTIPLY_ADD
 #undef REMAINDER
+#undef SINCOS_PAIR
 #undef VEC
 #undef IVEC
 #undef SPLAT

@@ -5,9 +5,16 @@
  *     a_0 = x;  z_l = W_l a_{l-1} + b_l;  a_l = sin(omega_l z_l)  for l = 1 .. n_layers-1;
  *     output = z_{n_layers} + output_offset
  *
- * (SIREN, arXiv 2006.09661, eq. 5). In the code layers count from 0: layer 0 maps in_dim to width,
- * layer n_layers-1 maps width to out_dim and is linear. The parameters of one network are one
- * vector of n_params values: W_0 [out,in] row-major, b_0 [out], W_1, b_1, ...
+ * (SIREN, arXiv 2006.09661, eq. 5), or, with a positional encoding (arXiv 2003.08934, eq. 4; order
+ * and frequencies as in the code of arXiv 2310.14184), ReLU:
+ *
+ *     a_0 = [sin e, cos e],  e = (x_0 f_0, x_0 f_1, .., x_1 f_0, ..),  f_k = pe_omega 2^k,
+ *     k < octaves;  a_0 = x if there are no octaves;  a_l = max(z_l, 0), of derivative 0 at 0
+ *
+ * In the code layers count from 0: layer 0 maps a_0 to width, layer n_layers-1 maps width to
+ * out_dim and is linear. The parameters of one network are one vector of n_params values: W_0
+ * [out,in] row-major, b_0 [out], W_1, b_1, ... Points are coordinates x for both kinds: kernels
+ * encode them.
  */
 #ifndef TSR_INNER_KERNELS_NET_H
 #define TSR_INNER_KERNELS_NET_H
@@ -17,15 +24,22 @@
 #define TSR_MAX_LAYERS 64
 #define TSR_MAX_WIDTH 4096
 #define TSR_MAX_DIM 64 /* of input and of output */
+#define TSR_MAX_OCTAVES 64
+
+enum tsr_network_kind { TSR_NET_SIREN, TSR_NET_RELU_PE };
 
 struct tsr_net {
-    size_t in_dim, out_dim; /* 1 .. TSR_MAX_DIM */
+    enum tsr_network_kind kind;
+    size_t octaves;         /* of the encoding, 0 .. TSR_MAX_OCTAVES; 0: there is none */
+    double pe_omega;        /* frequency of its first octave */
+    size_t in_dim, out_dim; /* of a point, 1 .. TSR_MAX_DIM */
     size_t width;           /* 1 .. TSR_MAX_WIDTH */
     size_t n_layers;        /* 2 .. TSR_MAX_LAYERS */
     size_t n_params;
-    double omega[TSR_MAX_LAYERS]; /* omega[l] of sine layer l; 1 for the last, linear layer */
-    double output_offset;         /* added to every output */
-    size_t fan_in[TSR_MAX_LAYERS], fan_out[TSR_MAX_LAYERS];
+    double omega[TSR_MAX_LAYERS];  /* omega[l] of sine layer l; 1 for all others */
+    double output_offset;          /* added to every output */
+    size_t fan_in[TSR_MAX_LAYERS]; /* fan_in[0]: 2 in_dim octaves, or in_dim without */
+    size_t fan_out[TSR_MAX_LAYERS];
     size_t weight_at[TSR_MAX_LAYERS]; /* offset of W_l in the parameter vector */
     size_t bias_at[TSR_MAX_LAYERS];   /* offset of b_l */
 };

@@ -33,7 +33,7 @@ tessera 0 "train from a model" train d.h5 -o init.h5 --grid 2x2 --width 8 --hidd
     --init m.h5 --slots per-region --outer-steps 1 --quiet
 
 tessera 0 "eval" eval m.h5 d.h5 --json e.json
-check "eval prints the table" grep -q '^#k	psnr_db	psnr_db_std	ssim$' out
+check "eval prints the table" grep -q '^#k	psnr_db	psnr_db_std	ssim	seam$' out
 check "eval prints K+1 rows" test "$(grep -c '^[0-3]	' out)" -eq 4
 check "inner steps help" above "$(number 3 out)" "$(number 0 out)"
 check "eval counts images" test "$(number images out)" -eq 3

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "cli/json.h"
+#include "cli/network_options.h"
+#include "cli/paths.h"
+#include "cli/progress.h"
+#include "cli/rule.h"
+#include "cli/signals.h"
+#include "cli/training.h"
+#include "data/file.h"
+#include "meta/fit.h"
+#include "meta/reconstruct.h"
+
+struct fit_args {
+    struct cli_common common;
+    const char *output, *png, *curve, *json, *init;
+    bool curve_regions;
+    struct cli_rule rule;
+    struct tsr_model_config model;
+    double range[2];
+    size_t match_params;
+    struct tsr_fit_config fit;
+};
+
+/* Iterations if nothing else bounds the run. */
+#define DEFAULT_ITERATIONS 1000
+
+/* Warm-up after inner steps of a model, which the first updates of full size would undo. */
+#define INNER_STEPS_WARMUP 20
+
+static void defaults(void *args) {
+    struct fit_args *a = args;
+    tsr_model_config_default(&a->model);
+    tsr_fit_config_default(&a->fit);
+    a->model.partition = (struct tsr_partition_rule){.kind = TSR_RULE_WHOLE};
+    a->model.network.width = 256;
+    a->model.network.hidden_layers = 3;
+    a->model.inner_steps = 0;
+    a->model.rates = TSR_RATES_FIXED;
+    a->range[0] = a->model.coords.lo;
+    a->range[1] = a->model.coords.hi;
+}
+
+#define AT(member) offsetof(struct fit_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "files", .type = CLI_HEADING},
+    {.name = "output",
+     .alias = 'o',
+     .metavar = "OUT",
+     .type = CLI_STRING,
+     .at = AT(output),
+     .required = true,
+     .help = "the INR file to write"},
+    {.name = "png",
+     .metavar = "P.png",
+     .type = CLI_STRING,
+     .at = AT(png),
+     .help = "write the reconstruction too"},
+    {.name = "curve",
+     .metavar = "F.csv",
+     .type = CLI_STRING,
+     .at = AT(curve),
+     .help = "write the learning curve while it runs: iteration, seconds, psnr_db, loss"},
+    {.name = "curve-every",
+     .metavar = "N",
+     .type = CLI_U64,
+     .at = AT(fit.every),
+     .min = 1,
+     .max = UINT32_MAX,
+     .help = "iterations between curve points, where --target-psnr looks at the image too"},
+    {.name = "curve-regions",
+     .type = CLI_FLAG,
+     .at = AT(curve_regions),
+     .help = "a column with the PSNR of each region"},
+    {.name = "json",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .at = AT(json),
+     .help = "write all figures there as JSON; -: to stdout, instead of the table"},
+    {.name = "init",
+     .metavar = "M.h5",
+     .type = CLI_STRING,
+     .at = AT(init),
+     .help = "start from this meta-learned model, with its network, coordinates and partition"},
+
+    {.name = "inner-steps",
+     .metavar = "K",
+     .type = CLI_SIZE,
+     .at = AT(fit.inner_steps),
+     .max = 1000,
+     .help = "with --init: inner steps of the model before Adam begins"},
+
+    {.name = "partition", .type = CLI_HEADING},
+    CLI_RULE_OPTIONS(struct fit_args, rule, "", NULL),
+    CLI_LABEL_MAP(struct fit_args, rule),
+
+    {.name = "network of each region", .type = CLI_HEADING},
+    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "by region size"),
+    {.name = "match-params",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(match_params),
+     .min = 1,
+     .shown = "",
+     .help = "choose the width so that all regions together have nearly N parameters"},
+
+    {.name = "learning", .type = CLI_HEADING},
+    {.name = "iterations",
+     .metavar = "N",
+     .type = CLI_U64,
+     .at = AT(fit.iterations),
+     .min = 1,
+     .max = UINT32_MAX,
+     .shown = "1000 if nothing else is given",
+     .help = "stop after N iterations"},
+    {.name = "time",
+     .metavar = "TIME",
+     .type = CLI_DURATION,
+     .at = AT(fit.seconds),
+     .positive = true,
+     .max = 1e9,
+     .shown = "",
+     .help = "stop after this time of training, such as 90s, 30m or 2h"},
+    {.name = "target-psnr",
+     .metavar = "DB",
+     .type = CLI_DOUBLE,
+     .at = AT(fit.target_psnr_db),
+     .positive = true,
+     .max = 200,
+     .shown = "",
+     .help = "stop at this PSNR; a region that has reached it by itself stops before"},
+    {.name = "lr",
+     .metavar = "A",
+     .type = CLI_DOUBLE,
+     .at = AT(fit.lr),
+     .positive = true,
+     .shown = "by width",
+     .help = "Adam's rate: 0.08 / width, at most 0.004; a tenth after --inner-steps"},
+    {.name = "schedule",
+     .metavar = "KIND",
+     .type = CLI_ENUM,
+     .names = &cli_enum_schedule,
+     .at = AT(fit.schedule),
+     .help = "of Adam's rate; cosine ends at 0"},
+    {.name = "warmup",
+     .metavar = "N",
+     .type = CLI_U64,
+     .at = AT(fit.warmup),
+     .max = UINT32_MAX,
+     .shown = "0; after --inner-steps 20",
+     .help = "iterations over which Adam's rate rises"},
+    {.name = "batch-fraction",
+     .metavar = "F",
+     .type = CLI_DOUBLE,
+     .at = AT(fit.batch_fraction),
+     .positive = true,
+     .max = 1,
+     .shown = "1, or 65536 pixels a region",
+     .help = "random part of the pixels of each region in an iteration"},
+    CLI_KERNEL(AT(fit.kernel)),
+    {.type = CLI_END},
+};
+
+/* One call of the command. */
+struct job {
+    struct cli_call *call;
+    struct fit_args *args;
+    struct tsr_image image;
+    uint16_t *labels; /* its label map, or NULL */
+    struct tsr_model *model;
+    struct tsr_fitter *fitter;
+    FILE *curve;
+    struct cli_progress line;
+    double ssim;
+};
+
+static size_t n_values(const struct job *job) {
+    return job->image.height * job->image.width * job->image.channels;
+}
+
+static const struct tsr_partition *partition_of(const struct job *job) {
+    return tsr_fitter_inr(job->fitter)->partition;
+}
+
+static double region_psnr_db(const struct job *job, const struct tsr_fit_state *s, size_t region) {
+    return tsr_psnr_db(s->region_error[region],
+                       partition_of(job)->regions[region].n_pixels * job->image.channels);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
+    struct tsr_error *err = &call->err;
+    a->model.coords.lo = a->range[0];
+    a->model.coords.hi = a->range[1];
+    a->fit.seed = a->common.seed;
+    a->fit.threads = tsr_thread_count(a->common.threads);
+    a->fit.random = !a->init;
+    for (const char *const *name = cli_network_options; a->init && *name; name++)
+        if (cli_given(call, *name))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
+                             *name);
+    if (a->fit.inner_steps && !a->init)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--inner-steps are those of a model: --init M.h5");
+    if (a->match_params && (a->init || cli_given(call, "width")))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--match-params chooses the width: it excludes %s",
+                         a->init ? "--init" : "--width");
+    if ((a->curve_regions || cli_given(call, "curve-every")) && !a->curve &&
+        !(a->fit.target_psnr_db > 0))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--curve-%s needs --curve F.csv",
+                         a->curve_regions ? "regions" : "every");
+    if (!a->fit.iterations && !(a->fit.seconds > 0) && !(a->fit.target_psnr_db > 0))
+        a->fit.iterations = DEFAULT_ITERATIONS;
+    return tsr_coords_check(&a->model.coords, err);
+}
+
+/* Outputs that can be written, and are neither inputs nor each other. */
+static enum tsr_status check_outputs(struct cli_call *call, const struct fit_args *a) {
+    bool to_file = a->json && strcmp(a->json, "-") != 0;
+    const char *outputs[] = {a->output, a->png, a->curve, to_file ? a->json : NULL};
+    const char *inputs[] = {call->operands[0], a->init};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        if (!outputs[i]) continue;
+        for (size_t j = 0; j < i; j++)
+            if (outputs[j] && strcmp(outputs[i], outputs[j]) == 0)
+                return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "%s is to be written twice",
+                                 outputs[i]);
+        TSR_TRY(cli_check_output(outputs[i], inputs, a->init ? 2 : 1, &call->err));
+    }
+    return TSR_OK;
+}
+
+/* ---- defaults that depend on the image ------------------------------------------------------- */
+
+/* Measured on photos: what the network of a region of so many pixels a side has to draw, and what
+ * rate a network bears for hundreds of iterations. */
+static double default_omega_first(double side) {
+    return 4 * sqrt(side);
+}
+
+static double default_lr(size_t width) {
+    double lr = 0.08 / (double)width;
+    return lr < 0.004 ? lr : 0.004;
+}
+
+/* So many pixels give a gradient that more would hardly improve. */
+#define ENOUGH_PIXELS 65536
+
+/* Rate and batch, and how often a run that asks for no curve pays for measuring all pixels. */
+static void settle_learning(struct job *job) {
+    struct tsr_fit_config *c = &job->args->fit;
+    const struct cli_call *call = job->call;
+    size_t pixels = job->image.height * job->image.width;
+    double region =
+        (double)pixels / (double)tsr_model_regions(job->model, job->image.height, job->image.width);
+    if (!cli_given(call, "lr")) {
+        c->lr = default_lr(job->model->config.network.width);
+        if (c->inner_steps) c->lr /= 10; /* there is more to lose */
+    }
+    if (!cli_given(call, "warmup") && c->inner_steps) c->warmup = INNER_STEPS_WARMUP;
+    if (!cli_given(call, "batch-fraction") && region > ENOUGH_PIXELS)
+        c->batch_fraction = ENOUGH_PIXELS / region;
+    if (c->batch_fraction < 1 && !job->args->curve && !(c->target_psnr_db > 0)) c->every = 100;
+}
+
+/* What the image and its partition decide: the number of regions, width, frequency, rate. */
+static enum tsr_status settle(struct job *job) {
+    struct fit_args *a = job->args;
+    struct tsr_model_config *m = &a->model;
+    const struct cli_call *call = job->call;
+    double pixels = (double)(job->image.height * job->image.width);
+    size_t regions = tsr_partition_rule_regions(&m->partition, job->image.height, job->image.width);
+    m->network.out_dim = job->image.channels;
+    m->height = job->image.height;
+    m->width = job->image.width;
+    if (a->match_params)
+        m->network.width =
+            tsr_network_width_for(&m->network, (double)a->match_params / (double)regions);
+    double side = sqrt(m->coords.frame == TSR_FRAME_IMAGE ? pixels : pixels / (double)regions);
+    if (!cli_given(call, "omega-first")) m->network.omega_first = default_omega_first(side);
+    return TSR_OK;
+}
+
+/* The image's label map, if there is one. */
+static enum tsr_status read_labels(struct job *job, size_t *count) {
+    const char *path = job->args->rule.label_map;
+    *count = 1;
+    if (!path) return TSR_OK;
+    TSR_TRY(cli_label_map_read(path, job->image.height, job->image.width, &job->labels, count,
+                               &job->call->err));
+    job->args->fit.labels = job->labels;
+    return TSR_OK;
+}
+
+/* The model that says how the image is cut and what its networks look like. */
+static enum tsr_status make_model(struct job *job) {
+    struct fit_args *a = job->args;
+    struct tsr_error *err = &job->call->err;
+    const char *image = job->call->operands[0];
+    size_t classes;
+    bool given;
+    if (a->init) {
+        TSR_TRY(tsr_model_load(a->init, &job->model, err));
+        size_t outputs = job->model->net.out_dim;
+        if (outputs != 1 && outputs != 3)
+            return TSR_ERROR(err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
+                             a->init, outputs);
+        TSR_TRY(tsr_image_read(image, outputs, &job->image, err));
+        TSR_TRY(read_labels(job, &classes));
+        TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
+    } else {
+        TSR_TRY(cli_network_check(job->call, a->model.network.kind, err));
+        TSR_TRY(tsr_image_read(image, 0, &job->image, err));
+        TSR_TRY(read_labels(job, &classes));
+        TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
+        if (a->model.partition.kind == TSR_RULE_LABELS) a->model.partition.n_regions = classes;
+        TSR_TRY(settle(job));
+        TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
+    }
+    settle_learning(job);
+    return TSR_OK;
+}
+
+/* ---- the curve ------------------------------------------------------------------------------- */
+
+static enum tsr_status curve_failed(struct job *job, struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_IO, "%s: the curve cannot be written: %s", job->args->curve,
+                     strerror(errno));
+}
+
+static enum tsr_status open_curve(struct job *job) {
+    if (!job->args->curve) return TSR_OK;
+    job->curve = fopen(job->args->curve, "w");
+    if (!job->curve) return curve_failed(job, &job->call->err);
+    (void)fprintf(job->curve, "iteration,seconds,psnr_db,loss");
+    for (size_t r = 0; job->args->curve_regions && r < partition_of(job)->n_regions; r++)
+        (void)fprintf(job->curve, ",psnr_db_%zu", r);
+    (void)fputc('\n', job->curve);
+    return fflush(job->curve) == 0 ? TSR_OK : curve_failed(job, &job->call->err);
+}
+
+static enum tsr_status on_point(void *user, const struct tsr_fit_state *s, struct tsr_error *err) {
+    struct job *job = user;
+    if (!job->curve) return TSR_OK;
+    (void)fprintf(job->curve, "%llu,%.6f,%.4f,%.8g", (unsigned long long)s->iteration, s->seconds,
+                  s->psnr_db, s->loss);
+    for (size_t r = 0; job->args->curve_regions && r < s->n_regions; r++)
+        (void)fprintf(job->curve, ",%.4f", region_psnr_db(job, s, r));
+    (void)fputc('\n', job->curve);
+    return fflush(job->curve) == 0 ? TSR_OK : curve_failed(job, err);
+}
+
+/* ---- while it runs --------------------------------------------------------------------------- */
+
+/* Part of the run that is done, as far as its bounds tell. */
+static double fraction_done(const struct tsr_fit_config *c, const struct tsr_fit_state *s) {
+    double by_iterations = c->iterations ? (double)s->iteration / (double)c->iterations : 0;
+    double by_time = c->seconds > 0 ? s->seconds / c->seconds : 0;
+    return by_iterations > by_time ? by_iterations : by_time;
+}
+
+static int on_progress(void *user, const struct tsr_fit_state *s) {
+    struct job *job = user;
+    double fraction = fraction_done(&job->args->fit, s);
+    char left[16], frozen[64] = "", remaining[32] = "";
+    if (cli_progress_due(&job->line, fraction)) {
+        if (s->active < s->n_regions)
+            (void)snprintf(frozen, sizeof frozen, ", %zu of %zu regions done",
+                           s->n_regions - s->active, s->n_regions);
+        if (fraction > 0) /* a run that only a PSNR bounds ends nobody knows when */
+            (void)snprintf(remaining, sizeof remaining, ", %s left",
+                           cli_time(cli_time_left(&job->line, fraction), left));
+        cli_progress_show(&job->line, fraction, "iteration %llu, PSNR %.2f dB%s%s",
+                          (unsigned long long)s->iteration, s->psnr_db, frozen, remaining);
+    }
+    return cli_interrupted();
+}
+
+/* What is about to run, on stderr. */
+static void describe(const struct job *job) {
+    const struct tsr_model_config *m = &job->model->config;
+    const struct tsr_fit_config *c = &job->args->fit;
+    size_t regions = partition_of(job)->n_regions, params = regions * job->model->net.n_params;
+    char rule[64], network[160], asked[64] = "", time[16];
+    if (job->args->common.quiet) return;
+    tsr_partition_rule_describe(&m->partition, rule, sizeof rule);
+    cli_describe_network(&m->network, network, sizeof network);
+    if (job->args->match_params)
+        (void)snprintf(asked, sizeof asked, " (asked for %zu)", job->args->match_params);
+    (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", job->call->operands[0],
+                  job->image.height, job->image.width, job->image.channels);
+    (void)fprintf(stderr, "  %-18s %s: %zu regions\n", "partition", rule, regions);
+    (void)fprintf(stderr, "  %-18s %s\n", "network", network);
+    (void)fprintf(stderr, "  %-18s %g .. %g, %s, frame %s\n", "coordinates", m->coords.lo,
+                  m->coords.hi, tsr_sampling_name(m->coords.sampling),
+                  tsr_frame_name(m->coords.frame));
+    (void)fprintf(stderr, "  %-18s %zu a region, %zu in all%s: %.3f for each of %zu values\n",
+                  "parameters", job->model->net.n_params, params, asked,
+                  (double)params / (double)n_values(job), n_values(job));
+    (void)fprintf(stderr, "  %-18s %s, Adam at %g, %s, warm-up %llu, %g of the pixels\n",
+                  "learning", job->args->init ? job->args->init : "random initialisation", c->lr,
+                  tsr_fit_schedule_name(c->schedule), (unsigned long long)c->warmup,
+                  c->batch_fraction);
+    (void)fprintf(stderr, "  %-18s", "until");
+    if (c->iterations) (void)fprintf(stderr, " %llu iterations", (unsigned long long)c->iterations);
+    if (c->seconds > 0)
+        (void)fprintf(stderr, "%s %s of training", c->iterations ? " or" : "",
+                      cli_time(c->seconds, time));
+    if (c->target_psnr_db > 0)
+        (void)fprintf(stderr, "%s %g dB", c->iterations || c->seconds > 0 ? " or" : "",
+                      c->target_psnr_db);
+    (void)fputc('\n', stderr);
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+/* The picture, its SSIM, and where it was asked for the PNG. */
+static enum tsr_status finish_picture(struct job *job) {
+    struct tsr_error *err = &job->call->err;
+    struct tsr_image picture = {0};
+    enum tsr_status status;
+    void *scratch = NULL;
+    TSR_CHECK(tsr_inr_render(tsr_fitter_inr(job->fitter), job->image.height, job->image.width,
+                             job->args->fit.threads, job->args->fit.kernel, &picture, err));
+    TSR_CHECK(tsr_alloc(&scratch, 5 * job->image.width, sizeof(float), "SSIM", err));
+    job->ssim = tsr_ssim(job->image.pixels, picture.pixels, job->image.height, job->image.width,
+                         job->image.channels, scratch);
+    if (job->args->png) TSR_CHECK(tsr_image_write_png(job->args->png, &picture, err));
+done:
+    free(scratch);
+    tsr_image_clear(&picture);
+    return status;
+}
+
+static void print_table(const struct job *job) {
+    const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
+    size_t params = s->n_regions * job->model->net.n_params;
+    (void)printf("regions\t%zu\nwidth\t%zu\nparams\t%zu\nparams_per_value\t%.4f\n"
+                 "iterations\t%llu\nseconds\t%.3f\nflops\t%.6g\npsnr_db\t%.3f\nssim\t%.4f\n",
+                 s->n_regions, job->model->net.width, params,
+                 (double)params / (double)n_values(job), (unsigned long long)s->iteration,
+                 s->seconds, s->flops, s->psnr_db, job->ssim);
+    if (s->active < s->n_regions)
+        (void)printf("regions_at_target\t%zu\n", s->n_regions - s->active);
+}
+
+static void json_config(struct json *j, const struct job *job) {
+    const struct fit_args *a = job->args;
+    const struct tsr_model_config *m = &job->model->config;
+    const struct tsr_kernel *kernel = NULL;
+    char rule[64], network[160];
+    tsr_partition_rule_describe(&m->partition, rule, sizeof rule);
+    cli_describe_network(&m->network, network, sizeof network);
+    json_open(j, "config", '{');
+    json_string(j, "version", tsr_version());
+    json_string(j, "image", job->call->operands[0]);
+    json_string(j, "init", a->init);
+    json_integer(j, "inner_steps", a->fit.inner_steps);
+    json_integer(j, "height", job->image.height);
+    json_integer(j, "width", job->image.width);
+    json_integer(j, "channels", job->image.channels);
+    json_string(j, "partition", rule);
+    json_string(j, "network", network);
+    json_integer(j, "network_width", m->network.width);
+    json_integer(j, "hidden_layers", m->network.hidden_layers);
+    json_number(j, "omega_first", m->network.omega_first);
+    json_number(j, "omega_hidden", m->network.omega_hidden);
+    json_number(j, "coord_lo", m->coords.lo);
+    json_number(j, "coord_hi", m->coords.hi);
+    json_string(j, "coord_sampling", tsr_sampling_name(m->coords.sampling));
+    json_string(j, "coord_frame", tsr_frame_name(m->coords.frame));
+    json_number(j, "lr", a->fit.lr);
+    json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
+    json_integer(j, "warmup", a->fit.warmup);
+    json_number(j, "batch_fraction", a->fit.batch_fraction);
+    json_number(j, "target_psnr_db", a->fit.target_psnr_db > 0 ? a->fit.target_psnr_db : NAN);
+    if (tsr_kernel_find(a->fit.kernel, &kernel, NULL) == TSR_OK)
+        json_string(j, "kernel", kernel->name);
+    json_integer(j, "threads", a->fit.threads);
+    json_integer(j, "seed", a->common.seed);
+    json_close(j, '}');
+}
+
+static void json_regions(struct json *j, const struct job *job) {
+    const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
+    json_open(j, "regions", '[');
+    for (size_t r = 0; r < s->n_regions; r++) {
+        json_open(j, NULL, '{');
+        json_integer(j, "region", r);
+        json_integer(j, "pixels", partition_of(job)->regions[r].n_pixels);
+        json_integer(j, "iterations", s->region_iteration[r]);
+        json_number(j, "psnr_db", region_psnr_db(job, s, r));
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+static enum tsr_status write_json(const struct job *job, struct tsr_error *err) {
+    const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
+    size_t params = s->n_regions * job->model->net.n_params;
+    enum tsr_status status;
+    struct json j = {0};
+    json_open(&j, NULL, '{');
+    json_integer(&j, "iterations", s->iteration);
+    json_number(&j, "seconds", s->seconds);
+    json_number(&j, "flops", s->flops);
+    json_number(&j, "psnr_db", s->psnr_db);
+    json_number(&j, "loss", s->loss);
+    json_number(&j, "ssim", job->ssim);
+    json_integer(&j, "params", params);
+    json_number(&j, "params_per_value", (double)params / (double)n_values(job));
+    json_integer(&j, "regions_at_target", s->n_regions - s->active);
+    json_regions(&j, job);
+    json_config(&j, job);
+    json_close(&j, '}');
+    TSR_CHECK(json_finish(&j, err));
+    if (strcmp(job->args->json, "-") == 0)
+        (void)fwrite(j.text, 1, j.size, stdout); /* main() checks stdout */
+    else
+        TSR_CHECK(tsr_file_replace(job->args->json, j.text, j.size, err));
+done:
+    json_clear(&j);
+    return status;
+}
+
+static enum tsr_status write_results(struct job *job) {
+    const struct fit_args *a = job->args;
+    struct tsr_error *err = &job->call->err;
+    TSR_TRY(tsr_inr_save(tsr_fitter_inr(job->fitter), a->output, err));
+    TSR_TRY(finish_picture(job));
+    if (!a->json || strcmp(a->json, "-") != 0) print_table(job);
+    return a->json ? write_json(job, err) : TSR_OK;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static enum tsr_status learn(struct job *job) {
+    struct cli_call *call = job->call;
+    const struct tsr_fit_callbacks callbacks = {on_point, on_progress, job};
+    struct tsr_error interruption = {0};
+    TSR_TRY(tsr_fitter_create(job->model, &job->args->fit, &job->image, &job->fitter, &call->err));
+    call->phase = CLI_RUNNING;
+    describe(job);
+    TSR_TRY(open_curve(job));
+    cli_signals_catch();
+    cli_progress_start(&job->line, job->args->common.quiet);
+    enum tsr_status status = tsr_fitter_run(job->fitter, &callbacks, &interruption);
+    cli_progress_end(&job->line);
+    if (status == TSR_OK || status == TSR_ERR_INTERRUPTED) TSR_TRY(write_results(job));
+    if (status != TSR_OK) call->err = interruption;
+    return status;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct job job = {.call = call, .args = call->args};
+    enum tsr_status status;
+    TSR_CHECK(check(call, job.args));
+    TSR_CHECK(cli_check_input(call->operands[0], &call->err));
+    TSR_CHECK(make_model(&job));
+    call->phase = CLI_RUNNING;
+    TSR_CHECK(check_outputs(call, job.args));
+    call->phase = CLI_READING;
+    TSR_CHECK(learn(&job));
+done:
+    if (job.curve && fclose(job.curve) != 0 && status == TSR_OK)
+        status = curve_failed(&job, &call->err);
+    tsr_fitter_free(job.fitter);
+    tsr_model_free(job.model);
+    free(job.labels);
+    tsr_image_clear(&job.image);
+    return status;
+}
+
+const struct cli_command cli_fit = {
+    .name = "fit",
+    .group = "images",
+    .summary = "learn one image with Adam: image to INR file, with learning curve",
+    .operands = "IMAGE -o OUT",
+    .about = "Ordinary learning: Adam on the network of each region, from a random or a\n"
+             "meta-learned initialisation, for many iterations. Prints regions, parameters,\n"
+             "iterations, seconds of training, PSNR (dB, peak 1, from the unclipped output) and\n"
+             "SSIM, tab-separated. Ctrl-C writes what was learned so far.",
+    .options = options,
+    .args_size = sizeof(struct fit_args),
+    .defaults = defaults,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Shape of the networks and of their coordinates, for the commands that make new ones.
+ */
+#ifndef TSR_CLI_NETWORK_OPTIONS_H
+#define TSR_CLI_NETWORK_OPTIONS_H
+
+#include "cli/options.h"
+#include "meta/model.h"
+
+/* The options over three members of `args`: struct tsr_network_config, struct tsr_coords and a
+ * double [2] that takes the range of the latter. shown_omega: the default of --omega-first as
+ * --help shows it; NULL: the value. */
+#define CLI_NETWORK_OPTIONS(args, network, coords, range, shown_omega)                             \
+    {.name = "net",                                                                                \
+     .metavar = "KIND",                                                                            \
+     .type = CLI_ENUM,                                                                             \
+     .names = &cli_enum_net,                                                                       \
+     .at = offsetof(args, network.kind),                                                           \
+     .help = "sine layers, or ReLU on a positional encoding of the coordinates"},                  \
+        {.name = "width",                                                                          \
+         .metavar = "N",                                                                           \
+         .type = CLI_SIZE,                                                                         \
+         .at = offsetof(args, network.width),                                                      \
+         .min = 1,                                                                                 \
+         .max = TSR_MAX_WIDTH,                                                                     \
+         .help = "units of a hidden layer"},                                                       \
+        {.name = "hidden-layers",                                                                  \
+         .metavar = "N",                                                                           \
+         .type = CLI_SIZE,                                                                         \
+         .at = offsetof(args, network.hidden_layers),                                              \
+         .max = TSR_MAX_LAYERS - 2,                                                                \
+         .help = "sine or ReLU layers after the first"},                                           \
+        {.name = "omega-first",                                                                    \
+         .metavar = "W",                                                                           \
+         .type = CLI_DOUBLE,                                                                       \
+         .at = offsetof(args, network.omega_first),                                                \
+         .positive = true,                                                                         \
+         .shown = (shown_omega),                                                                   \
+         .help = "siren: frequency of the first layer"},                                           \
+        {.name = "omega",                                                                          \
+         .metavar = "W",                                                                           \
+         .type = CLI_DOUBLE,                                                                       \
+         .at = offsetof(args, network.omega_hidden),                                               \
+         .positive = true,                                                                         \
+         .help = "siren: frequency of the hidden layers"},                                         \
+        {.name = "octaves",                                                                        \
+         .metavar = "N",                                                                           \
+         .type = CLI_SIZE,                                                                         \
+         .at = offsetof(args, network.octaves),                                                    \
+         .max = TSR_MAX_OCTAVES,                                                                   \
+         .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "     \
+                 "coordinates themselves"},                                                        \
+        {.name = "pe-omega",                                                                       \
+         .metavar = "W",                                                                           \
+         .type = CLI_DOUBLE,                                                                       \
+         .at = offsetof(args, network.pe_omega),                                                   \
+         .positive = true,                                                                         \
+         .max = 1e6,                                                                               \
+         .help = "relu-pe: frequency of the first octave; each has twice that of the one before"}, \
+        {.name = "output-offset",                                                                  \
+         .metavar = "X",                                                                           \
+         .type = CLI_DOUBLE,                                                                       \
+         .at = offsetof(args, network.output_offset),                                              \
+         .min = -1e9,                                                                              \
+         .help = "constant added to every output"},                                                \
+        {.name = "coords-range",                                                                   \
+         .metavar = "LO,HI",                                                                       \
+         .type = CLI_DOUBLES,                                                                      \
+         .list = 2,                                                                                \
+         .at = offsetof(args, range),                                                              \
+         .min = -1e9,                                                                              \
+         .help = "range of the coordinates"},                                                      \
+        {.name = "coords-sampling",                                                                \
+         .metavar = "KIND",                                                                        \
+         .type = CLI_ENUM,                                                                         \
+         .names = &cli_enum_sampling,                                                              \
+         .at = offsetof(args, coords.sampling),                                                    \
+         .help = "where in its cell of the range a pixel lies"},                                   \
+    {                                                                                              \
+        .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &cli_enum_frame,     \
+        .at = offsetof(args, coords.frame), .help = "what the range spans"                         \
+    }
+
+/* Refuses options of the other kind of network. */
+enum tsr_status cli_network_check(const struct cli_call *call, enum tsr_network_kind kind,
+                                  struct tsr_error *err);
+
+/* Their names, NULL-terminated: a command that takes a model instead refuses them. */
+extern const char *const cli_network_options[];
+
+#endif
