@@ -230,8 +230,7 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
                            ? pow(10, -f->config.target_psnr_db / 10) *
                                  (double)f->geometry.n_pixels * (double)f->geometry.channels
                            : -1;
-    if (f->geometry.partition->overlap > 0)
-        TSR_TRY(tsr_blend_create(&f->geometry, &f->blend, err));
+    if (f->geometry.partition->overlap > 0) TSR_TRY(tsr_blend_create(&f->geometry, &f->blend, err));
     TSR_TRY(allocate(f, err));
     f->state.region_error = f->region_error;
     f->state.region_iteration = f->updates;

@@ -244,10 +244,14 @@ void tsr_partition_weights(const struct tsr_partition *p, size_t region, float *
     }
 }
 
-/* Weight of a region of a label map at a pixel. */
-static double label_weight(const struct tsr_partition *p, size_t region, size_t pixel) {
-    if (!p->weight) return p->labels[pixel] == region;
-    size_t lo = p->context_first[region], hi = p->context_first[region + 1];
+/* Weight of a region of a label map in a row of pixels, between columns `left` and `right`, which
+ * is the next or the same: v of the way from the first to the second. */
+static double label_weight(const struct tsr_partition *p, size_t region, size_t row, size_t left,
+                           size_t right, double v) {
+    const uint32_t *labels = p->labels + row * p->width;
+    if (!p->weight) return (1 - v) * (labels[left] == region) + v * (labels[right] == region);
+    size_t pixel = row * p->width + left, end = p->context_first[region + 1];
+    size_t lo = p->context_first[region], hi = end;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         if (p->context[mid] < pixel)
@@ -255,7 +259,10 @@ static double label_weight(const struct tsr_partition *p, size_t region, size_t 
         else
             hi = mid;
     }
-    return lo < p->context_first[region + 1] && p->context[lo] == pixel ? (double)p->weight[lo] : 0;
+    double a = 0, b = 0;
+    if (lo < end && p->context[lo] == pixel) a = (double)p->weight[lo++];
+    if (lo < end && right > left && p->context[lo] == pixel + 1) b = (double)p->weight[lo];
+    return (1 - v) * a + v * b;
 }
 
 /* The pixels on both sides of a position, and how far it is from the first to the second. */
@@ -285,11 +292,6 @@ double tsr_partition_weight_at(const struct tsr_partition *p, size_t region, dou
                tsr_partition_weight_of_col(p, region, col);
     size_t r[2], c[2];
     double u = between(row, p->height, &r[0], &r[1]), v = between(col, p->width, &c[0], &c[1]);
-    double sum = 0;
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) {
-            double corner = (i ? u : 1 - u) * (j ? v : 1 - v);
-            if (corner > 0) sum += corner * label_weight(p, region, r[i] * p->width + c[j]);
-        }
-    return sum;
+    double upper = label_weight(p, region, r[0], c[0], c[1], v);
+    return u > 0 ? (1 - u) * upper + u * label_weight(p, region, r[1], c[0], c[1], v) : upper;
 }
