@@ -261,7 +261,7 @@ static double label_weight(const struct tsr_partition *p, size_t region, size_t 
     }
     double a = 0, b = 0;
     if (lo < end && p->context[lo] == pixel) a = (double)p->weight[lo++];
-    if (lo < end && right > left && p->context[lo] == pixel + 1) b = (double)p->weight[lo];
+    if (lo < end && p->context[lo] == pixel + 1) b = (double)p->weight[lo];
     return (1 - v) * a + v * b;
 }
 
