@@ -244,18 +244,25 @@ void tsr_partition_weights(const struct tsr_partition *p, size_t region, float *
     }
 }
 
-/* Weight of a region of a label map at a pixel. */
-static double label_weight(const struct tsr_partition *p, size_t region, size_t pixel) {
-    if (!p->weight) return p->labels[pixel] == region;
-    size_t lo = p->context_first[region], hi = p->context_first[region + 1];
+size_t tsr_partition_context_from(const struct tsr_partition *p, size_t region, size_t pixel) {
+    const uint32_t *context = p->context + p->context_first[region];
+    size_t lo = 0, hi = p->regions[region].n_context;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (p->context[mid] < pixel)
+        if (context[mid] < pixel)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < p->context_first[region + 1] && p->context[lo] == pixel ? (double)p->weight[lo] : 0;
+    return lo;
+}
+
+/* Weight of a region of a label map at a pixel. */
+static double label_weight(const struct tsr_partition *p, size_t region, size_t pixel) {
+    if (!p->weight) return p->labels[pixel] == region;
+    size_t i = tsr_partition_context_from(p, region, pixel), first = p->context_first[region];
+    bool there = i < p->regions[region].n_context && p->context[first + i] == pixel;
+    return there ? (double)p->weight[first + i] : 0;
 }
 
 /* The pixels on both sides of a position, and how far it is from the first to the second. */
