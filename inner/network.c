@@ -18,7 +18,7 @@ void tsr_network_config_default(struct tsr_network_config *config) {
                                           .hidden_layers = 2,
                                           .omega_first = 15,
                                           .omega_hidden = 30,
-                                          .octaves = 10,
+                                          .octaves = 5,
                                           .pe_omega = 0.5,
                                           .output_offset = 0.5};
 }

@@ -9,7 +9,7 @@ psnr() { awk -F '\t' -v k="$1" '$1 == k { print $2 }' out; }
 small_dataset d.h5
 tessera 0 "train" train d.h5 -o m.h5 --net relu-pe --grid 2x2 --width 8 --hidden-layers 1 --batch 2 \
     --region-fraction 1 --warmup 2 --outer-steps 40
-check "train says the network" grep -q 'network .* ReLU, 10 octaves from 0.5' err
+check "train says the network" grep -q 'network .* ReLU, 5 octaves from 0.5' err
 tessera 0 "info of a relu-pe model" info m.h5
 check "info says the encoding" grep -q '^network: 2 -> 2 x 8 -> 3, ReLU, [0-9]* octaves from 0.5, offset 0.5$' out
 tessera 0 "eval" eval m.h5 d.h5 --json e.json
