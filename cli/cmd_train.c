@@ -73,7 +73,7 @@ static const struct cli_option options[] = {
            .help = "siren: frequency of the hidden layers"),
     COUNT("octaves", "N", model.network.octaves, .max = TSR_MAX_OCTAVES,
           .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "
-                  "coordinates themselves. The highest should not exceed pi a pixel: 5 suit cells "
+                  "coordinates themselves. The highest should not exceed pi a pixel: 4 suit cells "
                   "of some 20 pixels, 8 a whole image"),
     NUMBER("pe-omega", "W", model.network.pe_omega, .positive = true, .max = 1e6,
            .help = "relu-pe: frequency of the first octave; each has twice that of the one before"),

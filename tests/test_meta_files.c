@@ -567,7 +567,7 @@ static void other_shapes_refused(void **state) {
     config = other = toy_config(16, 16, 3), other.network.kind = TSR_NET_RELU_PE;
     refuse_init(other, config, "its network is relu-pe, not siren");
     config = other, other.network.octaves = 9;
-    refuse_init(other, config, "its network has 9 octaves, not 5");
+    refuse_init(other, config, "its network has 9 octaves, not 4");
 }
 
 /* ---- settings ----------------------------------------------------------------------------------
