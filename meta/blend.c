@@ -1,29 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta/blend.h"
 
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 /* Rows that a thread gathers at a time. */
 enum { BAND = 16 };
 
-void tsr_blend_layout(struct tsr_blend *blend, const struct tsr_geometry *geometry,
-                      struct tsr_arena *arena) {
-    blend->geometry = geometry;
-    blend->first = tsr_arena_take(arena, geometry->partition->n_regions + 1, sizeof *blend->first);
-    blend->weight = tsr_arena_take(arena, geometry->total_context, sizeof *blend->weight);
-    blend->owner = tsr_arena_take(arena, geometry->n_pixels, sizeof *blend->owner);
+enum tsr_status tsr_blend_create(const struct tsr_geometry *geometry, struct tsr_blend *out,
+                                 struct tsr_error *err) {
+    void *p;
+    *out = (struct tsr_blend){.geometry = geometry};
+    TSR_TRY(tsr_alloc(&p, geometry->partition->n_regions + 1, sizeof *out->first, "blending", err));
+    out->first = p;
+    enum tsr_status status = tsr_blend_follow(out, err);
+    if (status != TSR_OK) tsr_blend_clear(out);
+    return status;
 }
 
-void tsr_blend_prepare(struct tsr_blend *blend) {
+static enum tsr_status reserve(struct tsr_blend *blend, size_t points, struct tsr_error *err) {
+    void *p;
+    if (points <= blend->capacity) return TSR_OK;
+    free(blend->weight);
+    blend->weight = NULL;
+    blend->capacity = 0;
+    TSR_TRY(tsr_alloc(&p, points, sizeof *blend->weight, "weights of overlapping regions", err));
+    blend->weight = p;
+    blend->capacity = points;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_blend_follow(struct tsr_blend *blend, struct tsr_error *err) {
     const struct tsr_partition *p = blend->geometry->partition;
     blend->first[0] = 0;
-    for (size_t r = 0; r < p->n_regions; r++) {
+    for (size_t r = 0; r < p->n_regions; r++)
         blend->first[r + 1] = blend->first[r] + p->regions[r].n_context;
-        tsr_partition_weights(p, r, blend->weight + blend->first[r]);
-    }
-    for (size_t i = 0; i < p->height * p->width; i++)
-        blend->owner[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);
+    TSR_TRY(reserve(blend, tsr_blend_points(blend), err));
+    for (size_t r = 0; r < p->n_regions; r++)
+        if (p->regions[r].n_context) tsr_partition_weights(p, r, blend->weight + blend->first[r]);
+    return TSR_OK;
+}
+
+void tsr_blend_clear(struct tsr_blend *blend) {
+    free(blend->first);
+    free(blend->weight);
+    *blend = (struct tsr_blend){0};
+}
+
+size_t tsr_blend_points(const struct tsr_blend *blend) {
+    return blend->first[blend->geometry->partition->n_regions];
 }
 
 /* picture += weight * out for n values of consecutive pixels. */
@@ -73,57 +100,40 @@ void tsr_blend_gather(const struct tsr_blend *b, const tsr_real *out, size_t thr
     }
 }
 
-static double error_of_region(const struct tsr_blend *b, size_t region, const tsr_real *residual) {
-    const struct tsr_partition *p = b->geometry->partition;
-    const struct tsr_region *g = &p->regions[region];
-    size_t c = b->geometry->channels;
+static double square_sum(const tsr_real *x, size_t n) {
     double sum = 0;
-    for (size_t row = g->row; row < g->row + g->height; row++)
-        for (size_t col = g->col; col < g->col + g->width; col++) {
-            size_t at = row * p->width + col;
-            if (b->owner[at] != region) continue;
-            for (size_t j = at * c; j < (at + 1) * c; j++)
-                sum += (double)residual[j] * (double)residual[j];
-        }
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
     return sum;
 }
 
-void tsr_blend_compare(const struct tsr_blend *b, const uint8_t *pixels, size_t threads,
-                       tsr_real *picture, double *region_error) {
-    size_t n = b->geometry->n_pixels * b->geometry->channels;
-    for (size_t i = 0; i < n; i++)
-        picture[i] -= (tsr_real)pixels[i] / 255;
-    if (!region_error) return;
-#pragma omp parallel for schedule(dynamic, 4) num_threads((int)threads)
-    for (size_t r = 0; r < b->geometry->partition->n_regions; r++)
-        region_error[r] = error_of_region(b, r, picture);
-}
-
-/* Jumps between neighbours: across borders, and within regions. */
-struct jumps {
-    double sum[2];
-    size_t n[2];
-};
-
-static void add_jump(const struct tsr_blend *b, const tsr_real *residual, size_t p, size_t q,
-                     struct jumps *jumps) {
-    size_t c = b->geometry->channels, within = b->owner[p] == b->owner[q];
+static double error_of_region(const struct tsr_geometry *geometry, size_t region,
+                              const tsr_real *residual) {
+    const struct tsr_partition *p = geometry->partition;
+    const struct tsr_region *g = &p->regions[region];
+    size_t c = geometry->channels;
     double sum = 0;
-    for (size_t j = 0; j < c; j++)
-        sum += fabs((double)residual[p * c + j] - (double)residual[q * c + j]);
-    jumps->sum[within] += sum;
-    jumps->n[within]++;
+    if (p->labels) {
+        const uint32_t *pixels = p->pixels + p->first[region];
+        for (size_t i = 0; i < g->n_pixels; i++)
+            sum += square_sum(residual + pixels[i] * c, c);
+        return sum;
+    }
+    for (size_t row = g->row; row < g->row + g->height; row++)
+        sum += square_sum(residual + (row * p->width + g->col) * c, g->width * c);
+    return sum;
 }
 
-double tsr_blend_seam(const struct tsr_blend *b, const tsr_real *residual) {
-    size_t height = b->geometry->partition->height, width = b->geometry->partition->width;
-    struct jumps jumps = {0};
-    for (size_t row = 0; row < height; row++)
-        for (size_t col = 0; col < width; col++) {
-            size_t at = row * width + col;
-            if (col + 1 < width) add_jump(b, residual, at, at + 1, &jumps);
-            if (row + 1 < height) add_jump(b, residual, at, at + width, &jumps);
-        }
-    if (jumps.n[0] == 0 || jumps.n[1] == 0 || !(jumps.sum[1] > 0)) return (double)NAN;
-    return jumps.sum[0] / (double)jumps.n[0] / (jumps.sum[1] / (double)jumps.n[1]);
+void tsr_blend_compare(const struct tsr_geometry *geometry, const uint8_t *pixels, size_t threads,
+                       tsr_real *picture, double *region_error) {
+    size_t n = geometry->n_pixels * geometry->channels;
+#pragma omp parallel num_threads((int)threads)
+    {
+#pragma omp for schedule(static)
+        for (size_t i = 0; i < n; i++)
+            picture[i] -= (tsr_real)pixels[i] / 255;
+#pragma omp for schedule(dynamic, 4)
+        for (size_t r = 0; r < geometry->partition->n_regions; r++)
+            if (region_error) region_error[r] = error_of_region(geometry, r, picture);
+    }
 }

@@ -13,7 +13,7 @@ struct tsr_evaluation {
     double *psnr_db,
         *psnr_db_std; /* [inner_steps+1] mean and standard deviation (n-1) over images */
     double *ssim;     /* [inner_steps+1]; NaN where it was not computed */
-    double *seam; /* [inner_steps+1] seam metric (meta/blend.h); NaN where it was not computed */
+    double *seam;     /* [inner_steps+1] seam metric (meta/seam.h); NaN where it was not computed */
     size_t n_regions;
     size_t *region_slot;    /* [n_regions] */
     size_t *region_images;  /* [n_regions] images that have pixels of this region */

@@ -634,24 +634,38 @@ static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_par
     return status;
 }
 
+/* Before anything is allocated. */
+static enum tsr_status check_label_map(struct tsr_h5 *file, const struct tsr_model_config *c,
+                                       struct tsr_error *err) {
+    const struct part p = {.path = "/partition/labels", .rank = 2, .dims = {c->height, c->width}};
+    if (!tsr_rule_follows_image(c->partition.kind)) return TSR_OK;
+    return check_part(file, &p, err);
+}
+
+static enum tsr_status check_labels(struct tsr_h5 *file, const struct tsr_partition *p,
+                                    const uint32_t *labels, struct tsr_error *err) {
+    for (size_t i = 0; i < p->height * p->width; i++)
+        if (labels[i] >= p->n_regions)
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: /partition/labels has label %u at (%zu, %zu); labels must be "
+                             "below %zu",
+                             tsr_h5_path(file), labels[i], i / p->width, i % p->width,
+                             p->n_regions);
+    return TSR_OK;
+}
+
 static enum tsr_status read_label_map(struct tsr_h5 *file, struct tsr_inr *inr,
                                       struct tsr_error *err) {
-    size_t n = inr->partition->height * inr->partition->width;
-    const size_t dims[2] = {inr->partition->height, inr->partition->width};
-    void *block;
-    if (!inr->partition->labels) return TSR_OK;
-    TSR_TRY(tsr_alloc(&block, n, sizeof(uint16_t) + sizeof(uint32_t), "label map", err));
-    uint32_t *labels = block;
-    uint16_t *stored = (uint16_t *)(labels + n);
+    const struct tsr_partition *p = inr->partition;
+    const size_t dims[2] = {p->height, p->width};
+    void *labels;
+    if (!p->labels) return TSR_OK;
+    TSR_TRY(tsr_alloc(&labels, p->height * p->width, sizeof(uint32_t), "label map", err));
     enum tsr_status status =
-        tsr_h5_read(file, "/partition/labels", TSR_H5_U16, 2, dims, stored, err);
-    for (size_t i = 0; status == TSR_OK && i < n; i++)
-        labels[i] = stored[i];
-    if (status == TSR_OK && tsr_inr_follow(inr, labels, err) != TSR_OK) {
-        tsr_error_prefix(err, "%s", tsr_h5_path(file));
-        status = TSR_ERR_FORMAT;
-    }
-    free(block);
+        tsr_h5_read(file, "/partition/labels", TSR_H5_U32, 2, dims, labels, err);
+    if (status == TSR_OK) status = check_labels(file, p, labels, err);
+    if (status == TSR_OK) status = tsr_inr_follow(inr, labels, err);
+    free(labels);
     return status;
 }
 
@@ -694,6 +708,7 @@ static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struc
     TSR_TRY(check_extent(file, "/regions/layer0/weight", regions, "regions", err));
     tsr_network_layout(&c->network, &model.net);
     TSR_TRY(transfer_params(false, file, "/regions", "", &model.net, &regions, 1, NULL, err));
+    TSR_TRY(check_label_map(file, c, err));
     TSR_TRY(tsr_inr_create(&model, c->height, c->width, out, err));
     TSR_TRY(read_label_map(file, *out, err));
     return transfer_params(false, file, "/regions", "", &(*out)->net, &(*out)->partition->n_regions,

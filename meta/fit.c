@@ -49,7 +49,7 @@ struct tsr_fitter {
     uint64_t *points;      /* [n_regions] points that gradients were taken over */
     /* With overlap only: all outputs at the context points, as blended at curve points. */
     struct tsr_blend blend;
-    tsr_real *outputs;   /* [total_context, C] */
+    tsr_real *outputs;   /* [context points, C] */
     tsr_real *picture;   /* [H, W, C] */
     tsr_real *moments;   /* [n_regions, 2, n_params] */
     tsr_real *gradients; /* [n_regions, n_params], all pixels only */
@@ -114,8 +114,7 @@ static void layout_worker(struct tsr_fitter *f, struct worker *w, bool team, str
 static void layout_blend(struct tsr_fitter *f, struct tsr_arena *a) {
     size_t pixel = f->geometry.channels * sizeof(tsr_real);
     if (f->geometry.partition->overlap == 0) return;
-    tsr_blend_layout(&f->blend, &f->geometry, a);
-    f->outputs = tsr_arena_take(a, f->geometry.total_context, pixel);
+    f->outputs = tsr_arena_take(a, tsr_blend_points(&f->blend), pixel);
     f->picture = tsr_arena_take(a, f->geometry.n_pixels, pixel);
 }
 
@@ -231,8 +230,9 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
                            ? pow(10, -f->config.target_psnr_db / 10) *
                                  (double)f->geometry.n_pixels * (double)f->geometry.channels
                            : -1;
+    if (f->geometry.partition->overlap > 0)
+        TSR_TRY(tsr_blend_create(&f->geometry, &f->blend, err));
     TSR_TRY(allocate(f, err));
-    if (f->outputs) tsr_blend_prepare(&f->blend);
     f->state.region_error = f->region_error;
     f->state.region_iteration = f->updates;
     f->state.psnr_db = f->state.loss = (double)NAN;
@@ -262,6 +262,7 @@ enum tsr_status tsr_fitter_create(const struct tsr_model *model,
 
 void tsr_fitter_free(struct tsr_fitter *f) {
     if (!f) return;
+    tsr_blend_clear(&f->blend);
     tsr_geometry_clear(&f->geometry);
     tsr_engine_clear(&f->engine);
     tsr_arena_free(&f->arena);
@@ -487,7 +488,7 @@ static enum tsr_status sum_errors(struct tsr_fitter *f, struct tsr_error *err) {
     f->pooled_error = 0;
     if (f->outputs) {
         tsr_blend_gather(&f->blend, f->outputs, f->engine.threads, f->picture);
-        tsr_blend_compare(&f->blend, f->image->pixels, f->engine.threads, f->picture,
+        tsr_blend_compare(&f->geometry, f->image->pixels, f->engine.threads, f->picture,
                           f->region_error);
     }
     for (size_t r = 0; r < f->state.n_regions; r++) {

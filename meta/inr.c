@@ -155,7 +155,8 @@ static void blend_row(struct canvas *c, size_t region, size_t row, size_t top, s
     const struct tsr_partition *p = c->inr->partition;
     size_t width = c->image->width;
     double y = position(row, c->image->height, p->height);
-    double of_row = p->labels ? 1 : tsr_partition_weight_of_row(p, region, y);
+    /* Rounded, like tsr_partition_weights(): at the original size the bits are the same. */
+    double of_row = p->labels ? 1 : (double)(float)tsr_partition_weight_of_row(p, region, y);
     for (size_t col = cols.first; of_row > 0 && col < cols.end; col++) {
         double x = position(col, width, p->width);
         double weight = p->labels ? tsr_partition_weight_at(p, region, y, x)

@@ -7,9 +7,12 @@
 
 #include "base/clock.h"
 #include "meta/blend.h"
+#include "meta/seam.h"
 
 /* With fewer regions than this for each thread, all threads work on one region at a time. */
 enum { REGIONS_PER_THREAD = 4 };
+/* Bytes of outputs that are kept for blending, unless those after one inner step are more. */
+enum { ROUND_BYTES = 64 << 20 };
 
 /* What carries one region through the inner loop. */
 struct worker {
@@ -32,9 +35,13 @@ struct tsr_reconstructor {
     double *region_error; /* [K+1, n_regions] */
     /* With overlap or the seam metric only: */
     struct tsr_blend blend;
-    tsr_real *outputs; /* [K+1, total_context, C] of all regions at their context points */
     tsr_real *picture; /* [H, W, C] */
+    tsr_real *outputs; /* [round, points, C] of all regions at their context points; owned */
+    size_t capacity;   /* of outputs, in values */
+    tsr_real *waiting; /* [n_regions, n_params or, with Adam, 3 n_params] parameters and moments
+                          between rounds; owned, NULL while there is one round only */
     struct tsr_arena arena;
+    size_t round; /* states that the regions are carried through at a time; K+1 without blending */
 };
 
 void tsr_reconstruct_config_default(const struct tsr_model *model,
@@ -68,8 +75,17 @@ static bool blends(const struct tsr_reconstructor *r) {
     return r->config.seam || overlaps(r);
 }
 
+static size_t states_of(const struct tsr_reconstructor *r) {
+    return r->config.inner_steps + 1;
+}
+
+static bool has_moments(const struct tsr_reconstructor *r) {
+    return r->config.optimizer.kind == TSR_INNER_ADAM;
+}
+
+/* The outputs after k inner steps, which is in the present round. */
 static tsr_real *outputs_at(const struct tsr_reconstructor *r, size_t k) {
-    return r->outputs + k * r->geometry.total_context * r->geometry.channels;
+    return r->outputs + k % r->round * tsr_blend_points(&r->blend) * r->geometry.channels;
 }
 
 static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
@@ -82,8 +98,7 @@ static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
     t->out = tsr_arena_take(a, pixels * r->geometry.channels, sizeof(tsr_real));
     t->error = tsr_arena_take(a, r->config.inner_steps + 1, sizeof(double));
     t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
-    bool adam = r->config.optimizer.kind == TSR_INNER_ADAM;
-    t->moments = adam ? tsr_arena_take(a, 2 * n, sizeof(tsr_real)) : NULL;
+    t->moments = has_moments(r) ? tsr_arena_take(a, 2 * n, sizeof(tsr_real)) : NULL;
     if (!r->team && r->config.inner_steps > 0)
         tsr_forwards_layout(&w->forwards, &r->engine, pixels, a);
     w->y = tsr_arena_take(a, pixels * r->geometry.channels, sizeof(tsr_real));
@@ -98,11 +113,31 @@ static void layout(struct tsr_reconstructor *r, struct tsr_arena *a) {
                       : NULL;
     for (size_t i = 0; i < r->n_workers; i++)
         layout_worker(r, &r->workers[i], a);
-    if (!blends(r)) return;
-    size_t pixel = r->geometry.channels * sizeof(tsr_real);
-    tsr_blend_layout(&r->blend, &r->geometry, a);
-    r->outputs = tsr_arena_take(a, states, r->geometry.total_context * pixel);
-    r->picture = tsr_arena_take(a, r->geometry.n_pixels, pixel);
+    if (blends(r))
+        r->picture =
+            tsr_arena_take(a, r->geometry.n_pixels * r->geometry.channels, sizeof(tsr_real));
+}
+
+/* Room for the outputs of one round, and for what has to wait for the next. */
+static enum tsr_status reserve_round(struct tsr_reconstructor *r, struct tsr_error *err) {
+    size_t state = tsr_blend_points(&r->blend) * r->geometry.channels, states = states_of(r);
+    size_t round = ROUND_BYTES / (state * sizeof *r->outputs);
+    void *p;
+    r->round = round < 1 ? 1 : round < states ? round : states;
+    if (r->round * state > r->capacity) {
+        free(r->outputs);
+        r->outputs = NULL;
+        r->capacity = 0;
+        TSR_TRY(tsr_alloc(&p, r->round * state, sizeof *r->outputs, "outputs of the regions", err));
+        r->outputs = p;
+        r->capacity = r->round * state;
+    }
+    if (r->round == states || r->waiting) return TSR_OK;
+    size_t n = r->engine.net.n_params * (has_moments(r) ? 3 : 1);
+    TSR_TRY(tsr_alloc(&p, r->geometry.partition->n_regions, n * sizeof *r->waiting,
+                      "parameters of the regions", err));
+    r->waiting = p;
+    return TSR_OK;
 }
 
 static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t width,
@@ -123,8 +158,10 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     layout(r, &measure);
     TSR_TRY(tsr_arena_create(&r->arena, measure.used, "workspace of the reconstruction", err));
     layout(r, &r->arena);
-    if (blends(r)) tsr_blend_prepare(&r->blend);
-    return TSR_OK;
+    r->round = states_of(r);
+    if (!blends(r)) return TSR_OK;
+    TSR_TRY(tsr_blend_create(&r->geometry, &r->blend, err));
+    return reserve_round(r, err);
 }
 
 enum tsr_status tsr_reconstructor_create(const struct tsr_model *model,
@@ -148,6 +185,9 @@ enum tsr_status tsr_reconstructor_create(const struct tsr_model *model,
 
 void tsr_reconstructor_free(struct tsr_reconstructor *r) {
     if (!r) return;
+    tsr_blend_clear(&r->blend);
+    free(r->outputs);
+    free(r->waiting);
     tsr_geometry_clear(&r->geometry);
     tsr_engine_clear(&r->engine);
     tsr_arena_free(&r->arena);
@@ -162,8 +202,9 @@ const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconst
 enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint32_t *labels,
                                          struct tsr_error *err) {
     TSR_TRY(tsr_geometry_follow(&r->geometry, labels, err));
-    if (blends(r)) tsr_blend_prepare(&r->blend);
-    return TSR_OK;
+    if (!blends(r)) return TSR_OK;
+    TSR_TRY(tsr_blend_follow(&r->blend, err));
+    return reserve_round(r, err);
 }
 
 /* Puts the outputs at a region's own pixels into a picture [H, W, C], row by row. */
@@ -208,64 +249,108 @@ static void take_outputs(struct tsr_reconstructor *r, const struct worker *w, si
     if (pictures) draw(g, region, w->t.out, pictures + k * g->n_pixels * g->channels);
 }
 
-/* Adapts one region; `thread` is TSR_TEAM or the caller's number. */
-static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct worker *w,
-                         const uint8_t *pixels, size_t region, uint8_t *pictures, tsr_real *phi) {
+/* Parameters and moments of a region wait for the next round, or come back. */
+static void let_wait(const struct tsr_reconstructor *r, const struct worker *w, size_t region) {
     size_t n = r->engine.net.n_params;
-    struct tsr_pass pass;
-    if (r->geometry.partition->regions[region].n_pixels == 0) {
-        pass_over(r, region, phi);
-        return;
-    }
-    tsr_geometry_targets(&r->geometry, pixels, region, w->y);
-    w->task = tsr_geometry_task(&r->geometry, region, w->y);
-    w->t.task = &w->task;
+    tsr_real *there = r->waiting + region * n * (has_moments(r) ? 3 : 1);
+    memcpy(there, w->t.phi, n * sizeof *there);
+    if (w->t.moments) memcpy(there + n, w->t.moments, 2 * n * sizeof *there);
+}
+
+static void take_back(const struct tsr_reconstructor *r, const struct worker *w, size_t region) {
+    size_t n = r->engine.net.n_params;
+    const tsr_real *there = r->waiting + region * n * (has_moments(r) ? 3 : 1);
+    memcpy(w->t.phi, there, n * sizeof *there);
+    if (w->t.moments) memcpy(w->t.moments, there + n, 2 * n * sizeof *there);
+}
+
+static void begin_region(const struct tsr_reconstructor *r, size_t thread, struct worker *w) {
+    size_t n = r->engine.net.n_params;
     const tsr_real *theta = r->model->theta + w->task.slot * n;
     memcpy(w->t.phi, theta, n * sizeof(tsr_real));
     w->t.forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
     if (w->t.moments) memset(w->t.moments, 0, 2 * n * sizeof(tsr_real));
-    for (size_t k = 0; k <= r->config.inner_steps; k++) {
+}
+
+/* What the regions are carried through at a time: states first .. end-1 of the inner loop. */
+struct round {
+    const uint8_t *pixels;
+    uint8_t *pictures; /* or NULL */
+    tsr_real *phi;     /* or NULL */
+    size_t first, end;
+};
+
+/* Adapts one region; `thread` is TSR_TEAM or the caller's number. */
+static void adapt_region(struct tsr_reconstructor *r, size_t thread, struct worker *w,
+                         const struct round *round, size_t region) {
+    struct tsr_pass pass;
+    if (r->geometry.partition->regions[region].n_pixels == 0) {
+        pass_over(r, region, round->phi);
+        return;
+    }
+    tsr_geometry_targets(&r->geometry, round->pixels, region, w->y);
+    w->task = tsr_geometry_task(&r->geometry, region, w->y);
+    w->t.task = &w->task;
+    if (round->first == 0)
+        begin_region(r, thread, w);
+    else
+        take_back(r, w, region);
+    for (size_t k = round->first; k < round->end; k++) {
         if (k < r->config.inner_steps)
             tsr_inner_step(&r->engine, thread, &r->model->rates, &r->config.optimizer, &w->t, 1, k,
                            &pass);
         else
             final_pass(r, thread, w);
-        take_outputs(r, w, region, k, pictures);
+        take_outputs(r, w, region, k, round->pictures);
     }
-    if (phi) memcpy(phi + region * n, w->t.phi, n * sizeof(tsr_real));
+    size_t n = r->engine.net.n_params;
+    if (round->end < states_of(r))
+        let_wait(r, w, region);
+    else if (round->phi)
+        memcpy(round->phi + region * n, w->t.phi, n * sizeof(tsr_real));
 }
 
-static void adapt_all(struct tsr_reconstructor *r, const uint8_t *pixels, uint8_t *pictures,
-                      tsr_real *phi) {
+static void adapt_all(struct tsr_reconstructor *r, const struct round *round) {
     size_t n_regions = r->geometry.partition->n_regions;
     if (r->team) {
         for (size_t i = 0; i < n_regions; i++)
-            adapt_region(r, TSR_TEAM, &r->workers[0], pixels, i, pictures, phi);
+            adapt_region(r, TSR_TEAM, &r->workers[0], round, i);
         return;
     }
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
     for (size_t i = 0; i < n_regions; i++)
-        adapt_region(r, tsr_thread_number(), &r->workers[tsr_thread_number()], pixels, i, pictures,
-                     phi);
+        adapt_region(r, tsr_thread_number(), &r->workers[tsr_thread_number()], round, i);
 }
 
-/* Errors and pictures of an image whose regions overlap. */
-static void blend_states(struct tsr_reconstructor *r, const uint8_t *pixels, uint8_t *pictures) {
+/* Error and picture of an image whose regions overlap, after k inner steps. Leaves the residual in
+ * r->picture. */
+static void blend_state(struct tsr_reconstructor *r, const struct round *round, size_t k) {
     size_t n = r->geometry.n_pixels * r->geometry.channels;
-    for (size_t k = 0; k <= r->config.inner_steps; k++) {
-        tsr_blend_gather(&r->blend, outputs_at(r, k), r->engine.threads, r->picture);
-        if (pictures) tsr_to_bytes(r->picture, n, pictures + k * n);
-        tsr_blend_compare(&r->blend, pixels, r->engine.threads, r->picture,
-                          r->region_error + k * r->geometry.partition->n_regions);
-    }
+    tsr_blend_gather(&r->blend, outputs_at(r, k), r->engine.threads, r->picture);
+    if (round->pictures) tsr_to_bytes(r->picture, n, round->pictures + k * n);
+    tsr_blend_compare(&r->geometry, round->pixels, r->engine.threads, r->picture,
+                      r->region_error + k * r->geometry.partition->n_regions);
 }
 
-static void measure_seams(struct tsr_reconstructor *r, const uint8_t *pixels, double *seam) {
-    for (size_t k = 0; k <= r->config.inner_steps; k++) {
+static double measure_seam(struct tsr_reconstructor *r, const struct round *round, size_t k) {
+    if (!overlaps(r)) { /* else the residual is there */
         tsr_blend_gather(&r->blend, outputs_at(r, k), r->engine.threads, r->picture);
-        tsr_blend_compare(&r->blend, pixels, r->engine.threads, r->picture, NULL);
-        seam[k] = tsr_blend_seam(&r->blend, r->picture);
+        tsr_blend_compare(&r->geometry, round->pixels, r->engine.threads, r->picture, NULL);
     }
+    return tsr_seam(r->picture, r->geometry.channels, r->geometry.partition, r->engine.threads);
+}
+
+/* Returns seconds of computing, the seam metric not counted. */
+static double run_round(struct tsr_reconstructor *r, const struct round *round, double *seam) {
+    double start = tsr_seconds(), not_counted = 0;
+    adapt_all(r, round);
+    for (size_t k = round->first; k < round->end; k++) {
+        if (overlaps(r)) blend_state(r, round, k);
+        double before = tsr_seconds();
+        if (seam) seam[k] = r->config.seam ? measure_seam(r, round, k) : (double)NAN;
+        not_counted += tsr_seconds() - before;
+    }
+    return tsr_seconds() - start - not_counted;
 }
 
 static void measure_ssim(struct tsr_reconstructor *r, const uint8_t *pixels,
@@ -282,21 +367,20 @@ void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
                      struct tsr_reconstruction *out) {
     size_t n_regions = r->geometry.partition->n_regions, states = r->config.inner_steps + 1;
     uint8_t *pictures = out->pictures ? out->pictures : r->pictures;
-    double start = tsr_seconds();
+    struct round round = {.pixels = pixels, .pictures = pictures, .phi = out->phi};
     for (size_t i = 0; i < r->n_workers; i++)
         tsr_forwards_forget(&r->workers[i].forwards);
-    adapt_all(r, pixels, pictures, out->phi);
-    if (overlaps(r)) blend_states(r, pixels, pictures);
-    out->seconds = tsr_seconds() - start;
+    out->seconds = 0;
+    for (; round.first < states; round.first = round.end) {
+        round.end = round.first + r->round < states ? round.first + r->round : states;
+        out->seconds += run_round(r, &round, out->seam);
+    }
     for (size_t k = 0; out->psnr_db && k < states; k++) {
         double sum = 0;
         for (size_t i = 0; i < n_regions; i++)
             sum += r->region_error[k * n_regions + i];
         out->psnr_db[k] = tsr_psnr_db(sum, r->geometry.n_pixels * r->geometry.channels);
     }
-    for (size_t k = 0; out->seam && k < states; k++)
-        out->seam[k] = (double)NAN;
-    if (out->seam && r->config.seam) measure_seams(r, pixels, out->seam);
     if (out->region_error)
         memcpy(out->region_error, r->region_error, states * n_regions * sizeof(double));
     for (size_t k = 0; out->ssim && k < states; k++)

@@ -12,7 +12,7 @@ struct tsr_reconstruct_config {
     size_t inner_steps; /* may exceed the model's K: the last rates repeat */
     struct tsr_inner_optimizer optimizer;
     bool ssim;          /* compute SSIM too */
-    bool seam;          /* compute the seam metric too (meta/blend.h) */
+    bool seam;          /* compute the seam metric too (meta/seam.h) */
     size_t threads;     /* 0: all */
     const char *kernel; /* "auto", ... */
 };
@@ -23,8 +23,10 @@ TSR_API enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruc
                                                      struct tsr_error *err) TSR_MUST_USE;
 
 /* Adapts images of one size; workspace is kept from one to the next. One caller at a time. Its
- * memory does not grow with the number of inner steps, unless regions overlap or the seam metric is
- * wanted: then the outputs after every inner step are kept, (K+1) context pixels C values. */
+ * memory does not grow with the number of inner steps (but for the pictures that SSIM needs). When
+ * regions overlap or the seam metric is wanted, regions go through the inner loop in rounds of as
+ * many inner steps as have outputs at all context pixels in 64 MiB, at least one; with more than
+ * one round the parameters of all regions are kept. */
 struct tsr_reconstructor;
 
 /* model is kept. Errors: as tsr_model_check_image(). */
