@@ -44,44 +44,44 @@
          .at = offsetof(args, network.omega_hidden),                                               \
          .positive = true,                                                                         \
          .help = "siren: frequency of the hidden layers"},                                         \
+        {.name = "octaves",                                                                        \
+         .metavar = "N",                                                                           \
+         .type = CLI_SIZE,                                                                         \
+         .at = offsetof(args, network.octaves),                                                    \
+         .max = TSR_MAX_OCTAVES,                                                                   \
+         .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "     \
+                 "coordinates themselves. The highest should not exceed pi a pixel: 4 suit cells " \
+                 "of some 20 pixels, 8 a whole image"},                                            \
+        {.name = "pe-omega",                                                                       \
+         .metavar = "W",                                                                           \
+         .type = CLI_DOUBLE,                                                                       \
+         .at = offsetof(args, network.pe_omega),                                                   \
+         .positive = true,                                                                         \
+         .max = 1e6,                                                                               \
+         .help = "relu-pe: frequency of the first octave; each has twice that of the one before"}, \
+        {.name = "output-offset",                                                                  \
+         .metavar = "X",                                                                           \
+         .type = CLI_DOUBLE,                                                                       \
+         .at = offsetof(args, network.output_offset),                                              \
+         .min = -1e9,                                                                              \
+         .help = "constant added to every output"},                                                \
+        {.name = "coords-range",                                                                   \
+         .metavar = "LO,HI",                                                                       \
+         .type = CLI_DOUBLES,                                                                      \
+         .list = 2,                                                                                \
+         .at = offsetof(args, range),                                                              \
+         .min = -1e9,                                                                              \
+         .help = "range of the coordinates"},                                                      \
+        {.name = "coords-sampling",                                                                \
+         .metavar = "KIND",                                                                        \
+         .type = CLI_ENUM,                                                                         \
+         .names = &cli_enum_sampling,                                                              \
+         .at = offsetof(args, coords.sampling),                                                    \
+         .help = "where in its cell of the range a pixel lies"},                                   \
     {                                                                                              \
-        .name = "octaves", .metavar = "N", .type = CLI_SIZE,                                       \
-        .at = offsetof(args, network.octaves), .max = TSR_MAX_OCTAVES,                             \
-        .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "      \
-                "coordinates themselves. The highest should not exceed pi a pixel: 4 suit cells "
-"of some 20 pixels, 8 a whole image"
-}
-,
-    {.name = "pe-omega",
-     .metavar = "W",
-     .type = CLI_DOUBLE,
-     .at = offsetof(args, network.pe_omega),
-     .positive = true,
-     .max = 1e6,
-     .help = "relu-pe: frequency of the first octave; each has twice that of the one before"},
-    {.name = "output-offset",
-     .metavar = "X",
-     .type = CLI_DOUBLE,
-     .at = offsetof(args, network.output_offset),
-     .min = -1e9,
-     .help = "constant added to every output"},
-    {.name = "coords-range",
-     .metavar = "LO,HI",
-     .type = CLI_DOUBLES,
-     .list = 2,
-     .at = offsetof(args, range),
-     .min = -1e9,
-     .help = "range of the coordinates"},
-    {.name = "coords-sampling",
-     .metavar = "KIND",
-     .type = CLI_ENUM,
-     .names = &cli_enum_sampling,
-     .at = offsetof(args, coords.sampling),
-     .help = "where in its cell of the range a pixel lies"},
-{
-    .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &cli_enum_frame,
-    .at = offsetof(args, coords.frame), .help = "what the range spans"
-}
+        .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &cli_enum_frame,     \
+        .at = offsetof(args, coords.frame), .help = "what the range spans"                         \
+    }
 
 /* Refuses options of the other kind of network. */
 enum tsr_status cli_network_check(const struct cli_call *call, enum tsr_network_kind kind,
