@@ -68,7 +68,7 @@ static const struct cli_option options[] = {
     {.type = CLI_END},
 };
 
-enum { MAX_REPEATS = 1000 };
+enum { MAX_REPEATS = 1000, BENCH_OCTAVES = 10 };
 
 /* ---- the peak -----------------------------------------------------------------------------------
  */
@@ -163,6 +163,7 @@ static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
     struct tsr_network_config config;
     tsr_network_config_default(&config);
     config.kind = kind;
+    config.octaves = BENCH_OCTAVES;
     config.width = width;
     tsr_network_layout(&config, &r->net);
     struct tsr_arena measure = {0};
@@ -300,6 +301,7 @@ static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row 
     tsr_model_config_default(&config);
     config.partition.rows = config.partition.cols = row->grid;
     config.network.kind = kind;
+    config.network.octaves = BENCH_OCTAVES;
     config.network.width = row->width;
     config.network.hidden_layers = row->hidden_layers;
     config.inner_steps = row->inner_steps;

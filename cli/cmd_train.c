@@ -66,7 +66,8 @@ static const struct cli_option options[] = {
     HEADING("inner loop"),
     COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
     CHOICE("rates", "KIND", model.rates, rates, .help = "inner learning rates"),
-    NUMBER("inner-lr", "A", model.inner_lr, .positive = true, .help = "what the rates start from"),
+    NUMBER("inner-lr", "A", model.inner_lr, .positive = true, .shown = "0.03, relu-pe: 0.2",
+           .help = "what the rates start from"),
     CHOICE("inner-loss", "KIND", model.inner_loss, inner_loss,
            .help = "whose pixels the squared error of a region is divided by"),
 
@@ -91,9 +92,9 @@ static const struct cli_option options[] = {
     COUNT("batch", "N", trainer.batch, .min = 1, .max = 65536, .help = "images of a meta-batch"),
     NUMBER("region-fraction", "F", trainer.region_fraction, .positive = true, .max = 1,
            .help = "regions of each image in an outer step, as a fraction"),
-    NUMBER("outer-lr", "B", trainer.outer_lr, .positive = true, .shown = "by width",
+    NUMBER("outer-lr", "B", trainer.outer_lr, .positive = true, .shown = "by network",
            .help = "Adam's rate on the initialisations: 0.003 up to width 16, 0.0015 up to 32, "
-                   "0.001 above. Runs of a minute or two bear twice as much"),
+                   "0.001 above, relu-pe 0.005. Runs of a minute or two bear twice as much"),
     NUMBER("rates-lr", "B", trainer.rates_lr, .max = 100,
            .help = "Adam's rate on the inner rates, as a fraction of --inner-lr"),
     COUNT("warmup", "N", trainer.warmup, .help = "outer steps of linear warm-up"),
@@ -152,6 +153,8 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
         TSR_TRY(cli_network_check(call, a->model.network.kind, err));
+        if (!cli_given(call, "inner-lr"))
+            a->model.inner_lr = tsr_model_default_inner_lr(a->model.network.kind);
     }
     a->trainer.output = a->output;
     return TSR_OK;

@@ -50,7 +50,8 @@
          .at = offsetof(args, network.octaves),                                                    \
          .max = TSR_MAX_OCTAVES,                                                                   \
          .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "     \
-                 "coordinates themselves"},                                                        \
+                 "coordinates themselves. The highest should not exceed pi a pixel: 4 suit cells " \
+                 "of some 20 pixels, 8 a whole image"},                                            \
         {.name = "pe-omega",                                                                       \
          .metavar = "W",                                                                           \
          .type = CLI_DOUBLE,                                                                       \

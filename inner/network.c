@@ -18,8 +18,8 @@ void tsr_network_config_default(struct tsr_network_config *config) {
                                           .hidden_layers = 2,
                                           .omega_first = 15,
                                           .omega_hidden = 30,
-                                          .octaves = 10,
-                                          .pe_omega = 0.5,
+                                          .octaves = 4,
+                                          .pe_omega = 1,
                                           .output_offset = 0.5};
 }
 

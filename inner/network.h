@@ -34,7 +34,7 @@ struct tsr_network_config {
     double output_offset; /* constant added to every output */
 };
 
-/* siren, 2 -> 32, 32, 32 -> 3, omega 15 / 30, offset 0.5; for relu-pe OCTAVES octaves from 0.5. */
+/* siren, 2 -> 32, 32, 32 -> 3, omega 15 / 30, offset 0.5; for relu-pe 4 octaves from 1. */
 TSR_API void tsr_network_config_default(struct tsr_network_config *config);
 TSR_API enum tsr_status tsr_network_config_check(const struct tsr_network_config *config,
                                                  struct tsr_error *err) TSR_MUST_USE;

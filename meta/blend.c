@@ -53,19 +53,6 @@ size_t tsr_blend_points(const struct tsr_blend *blend) {
     return blend->first[blend->geometry->partition->n_regions];
 }
 
-/* Index of the first of the ascending pixels [n] that is not below `bound`. */
-static size_t lower_bound(const uint32_t *pixels, size_t n, size_t bound) {
-    size_t lo = 0, hi = n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (pixels[mid] < bound)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 /* picture += weight * out for n values of consecutive pixels. */
 static void add_pixels(const float *weight, const tsr_real *out, size_t n, size_t channels,
                        tsr_real *picture) {
@@ -84,9 +71,8 @@ static void add_region(const struct tsr_blend *b, size_t region, const tsr_real 
     out += b->first[region] * c;
     if (p->labels) {
         const uint32_t *context = p->context + p->context_first[region];
-        size_t n = p->regions[region].n_context;
-        size_t to = lower_bound(context, n, bottom * p->width);
-        for (size_t i = lower_bound(context, n, top * p->width); i < to; i++)
+        size_t to = tsr_partition_context_from(p, region, bottom * p->width);
+        for (size_t i = tsr_partition_context_from(p, region, top * p->width); i < to; i++)
             add_pixels(weight + i, out + i * c, 1, c, picture + context[i] * c);
         return;
     }

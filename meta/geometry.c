@@ -79,26 +79,13 @@ struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t re
                              .slot = tsr_slot_of_region(geometry->slots, region)};
 }
 
-/* Index of a pixel among the context pixels of a region of a label map, which are ascending. */
-static size_t context_index(const struct tsr_partition *p, size_t region, uint32_t pixel) {
-    size_t lo = p->context_first[region], hi = p->context_first[region + 1];
-    while (hi - lo > 1) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (p->context[mid] <= pixel)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return lo - p->context_first[region];
-}
-
 size_t tsr_geometry_own_point(const struct tsr_geometry *geometry, size_t region, size_t i,
                               size_t *at) {
     const struct tsr_partition *p = geometry->partition;
     const struct tsr_region *g = &p->regions[region];
     if (p->labels) {
         *at = p->pixels[p->first[region] + i];
-        return p->overlap ? context_index(p, region, (uint32_t)*at) : i;
+        return p->overlap ? tsr_partition_context_from(p, region, *at) : i;
     }
     size_t row = g->row + i / g->width, col = g->col + i % g->width;
     *at = row * p->width + col;

@@ -11,6 +11,10 @@
 static const char *const loss_names[] = {"region", "image"};
 TSR_DEFINE_NAMES(tsr_inner_loss, tsr_inner_loss, loss_names, "inner loss")
 
+double tsr_model_default_inner_lr(enum tsr_network_kind kind) {
+    return kind == TSR_NET_SIREN ? 3e-2 : 2e-1;
+}
+
 void tsr_model_config_default(struct tsr_model_config *config) {
     *config = (struct tsr_model_config){
         .partition = {.kind = TSR_RULE_GRID, .rows = 8, .cols = 8},
@@ -18,7 +22,7 @@ void tsr_model_config_default(struct tsr_model_config *config) {
         .slots = TSR_SLOTS_SHARED,
         .inner_steps = 3,
         .rates = TSR_RATES_PER_PARAM_PER_STEP,
-        .inner_lr = 3e-2,
+        .inner_lr = tsr_model_default_inner_lr(TSR_NET_SIREN),
         .inner_loss = TSR_INNER_LOSS_REGION,
     };
     tsr_network_config_default(&config->network);

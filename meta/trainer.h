@@ -25,7 +25,7 @@ struct tsr_trainer_config {
     enum tsr_method method;
     size_t batch;           /* images of a meta-batch, 1 .. 65536 */
     double region_fraction; /* of each image's regions in an outer step, (0, 1]; at least one */
-    double outer_lr;        /* Adam's rate on the initialisations; 0: by width (design defaults) */
+    double outer_lr;        /* Adam's rate on the initialisations; 0: by kind and width of the network */
     double rates_lr;        /* Adam's rate on the rates, as a fraction of their start value; 0.02 */
     double beta1, beta2;    /* 0.9, 0.99 */
     size_t warmup;          /* outer steps of linear warm-up */

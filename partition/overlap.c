@@ -244,6 +244,19 @@ void tsr_partition_weights(const struct tsr_partition *p, size_t region, float *
     }
 }
 
+size_t tsr_partition_context_from(const struct tsr_partition *p, size_t region, size_t pixel) {
+    const uint32_t *context = p->context + p->context_first[region];
+    size_t lo = 0, hi = p->regions[region].n_context;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (context[mid] < pixel)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 /* Weight of a region of a label map in a row of pixels, between columns `left` and `right`, which
  * is the next or the same: v of the way from the first to the second. */
 static double label_weight(const struct tsr_partition *p, size_t region, size_t row, size_t left,
@@ -251,17 +264,10 @@ static double label_weight(const struct tsr_partition *p, size_t region, size_t 
     const uint32_t *labels = p->labels + row * p->width;
     if (!p->weight) return (1 - v) * (labels[left] == region) + v * (labels[right] == region);
     size_t pixel = row * p->width + left, end = p->context_first[region + 1];
-    size_t lo = p->context_first[region], hi = end;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (p->context[mid] < pixel)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
+    size_t i = p->context_first[region] + tsr_partition_context_from(p, region, pixel);
     double a = 0, b = 0;
-    if (lo < end && p->context[lo] == pixel) a = (double)p->weight[lo++];
-    if (lo < end && p->context[lo] == pixel + 1) b = (double)p->weight[lo];
+    if (i < end && p->context[i] == pixel) a = (double)p->weight[i++];
+    if (i < end && p->context[i] == pixel + 1) b = (double)p->weight[i];
     return (1 - v) * a + v * b;
 }
 

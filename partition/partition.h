@@ -117,6 +117,11 @@ TSR_API void tsr_partition_free(struct tsr_partition *partition); /* accepts NUL
 TSR_API void tsr_partition_pixels(const struct tsr_partition *partition, size_t region,
                                   uint32_t *out);
 
+/* Of a region of a label map: the index, 0 .. n_context, of its first context pixel at or behind
+ * `pixel` (row * width + column). */
+TSR_API size_t tsr_partition_context_from(const struct tsr_partition *partition, size_t region,
+                                          size_t pixel);
+
 /* Blending weights of the context pixels of a region, in the order of their coordinates: out
  * [n_context], 0 .. 1. Their sum over the regions is 1 at every pixel; without overlap they are 1
  * on the region's own pixels and 0 elsewhere. With the distance d of the pixel from the region they

@@ -95,7 +95,7 @@ static inline void tsr_fractions(struct tsr_turns one, const float *x, struct ts
     tail += middle - whole;
     TSR_ROUND(tail, whole, c);
     TSR_ROUND((tail - whole) * 0x1p50, whole, d);
-    f->high = (tsr_bits8)(((a + b + c) << 14) + (d >> 36));
+    f->high = ((tsr_bits8)(a + b + c) << 14) + (tsr_bits8)(d >> 36);
     f->low = (tsr_bits8)d << 28;
     tsr_int8 narrow = __builtin_convertvector(known, tsr_int8), nan = ~narrow & 0x7fc00000;
     f->half_turn = (tsr_float8)(nan | (narrow & 0x30000000)); /* 2^-31 */

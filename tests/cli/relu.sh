@@ -9,9 +9,9 @@ psnr() { awk -F '\t' -v k="$1" '$1 == k { print $2 }' out; }
 small_dataset d.h5
 tessera 0 "train" train d.h5 -o m.h5 --net relu-pe --grid 2x2 --width 8 --hidden-layers 1 --batch 2 \
     --region-fraction 1 --warmup 2 --outer-steps 40
-check "train says the network" grep -q 'network .* ReLU, 10 octaves from 0.5' err
+check "train says the network" grep -q 'network .* ReLU, 4 octaves from 1' err
 tessera 0 "info of a relu-pe model" info m.h5
-check "info says the encoding" grep -q '^network: 2 -> 2 x 8 -> 3, ReLU, [0-9]* octaves from 0.5, offset 0.5$' out
+check "info says the encoding" grep -q '^network: 2 -> 2 x 8 -> 3, ReLU, [0-9]* octaves from 1, offset 0.5$' out
 tessera 0 "eval" eval m.h5 d.h5 --json e.json
 check "inner steps help" above "$(psnr 3)" "$(psnr 0)"
 check "eval --json says the kind" grep -q '"network_kind": "relu-pe"' e.json
