@@ -49,6 +49,16 @@ enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
                                         rule->cell_height > 65535 || rule->cell_width > 65535))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "cell %zux%zu: both sides must be 1 to 65535 pixels",
                          rule->cell_height, rule->cell_width);
+    if (tsr_rule_follows_image(rule->kind) &&
+        (rule->n_regions < 1 || rule->n_regions > TSR_MAX_LABELS)) {
+        char text[64];
+        tsr_partition_rule_describe(rule, text, sizeof text);
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: the number of regions must be 1 to %d", text,
+                         TSR_MAX_LABELS);
+    }
+    if (rule->overlap > TSR_MAX_OVERLAP)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "overlap of %zu pixels: at most %d are allowed",
+                         rule->overlap, TSR_MAX_OVERLAP);
     return TSR_OK;
 }
 
