@@ -155,15 +155,16 @@ static void blend_row(struct canvas *c, size_t region, size_t row, size_t top, s
     const struct tsr_partition *p = c->inr->partition;
     size_t width = c->image->width;
     double y = position(row, c->image->height, p->height);
-    double of_row = p->labels ? 1 : tsr_partition_weight_of_row(p, region, y);
+    /* rounded as tsr_partition_weights() does, so that the original size gives the same bits */
+    tsr_real of_row = p->labels ? 1 : (tsr_real)tsr_partition_weight_of_row(p, region, y);
     for (size_t col = cols.first; of_row > 0 && col < cols.end; col++) {
         double x = position(col, width, p->width);
-        double weight = p->labels ? tsr_partition_weight_at(p, region, y, x)
-                                  : of_row * (double)c->col_weight[col - cols.first];
+        tsr_real weight = p->labels ? (tsr_real)tsr_partition_weight_at(p, region, y, x)
+                                    : of_row * c->col_weight[col - cols.first];
         if (!(weight > 0)) continue;
         if (c->n == CHUNK) flush_blend(c, region);
         tsr_coords_at(&c->inr->coords, p, region, y, x, c->x + 2 * c->n);
-        c->weight[c->n] = (tsr_real)weight;
+        c->weight[c->n] = weight;
         c->at[c->n++] = (row - top) * width + col;
     }
 }
