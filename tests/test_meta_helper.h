@@ -29,22 +29,58 @@ HELPER uint8_t *toy_images(size_t n, size_t height, size_t width, size_t channel
     return images;
 }
 
-/* A dataset of toy images: of every four, two for training, one for validation, one for tests. */
-HELPER const char *toy_dataset(const char *name, size_t n, size_t height, size_t width,
-                               size_t channels) {
+/* Label maps [n, height, width] in blotches that differ from image to image. Of the `count` labels
+ * those whose bit is set in `absent` occur nowhere. */
+HELPER uint16_t *toy_labels(size_t n, size_t height, size_t width, size_t count, unsigned absent) {
+    uint16_t *labels = make(n * height * width, sizeof *labels);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t tile[32];
+        for (size_t j = 0; j < 32; j++)
+            do
+                tile[j] = (uint16_t)draw_size(0, count - 1);
+            while (absent >> tile[j] & 1);
+        for (size_t j = 0; j < height * width; j++)
+            labels[i * height * width + j] = tile[(j / width / 4 * 7 + j % width / 5) % 32];
+    }
+    return labels;
+}
+
+/* What a dataset has besides its images. */
+struct toy_maps {
+    const uint16_t *labels; /* [n, height, width], or NULL */
+    size_t count;           /* of labels */
+    const char *rule;       /* or NULL */
+};
+
+/* Images [n, height, width, channels]: of every four, two for training, one for validation, one for
+ * tests. */
+HELPER const char *toy_dataset_of(const char *name, const uint8_t *images, size_t n, size_t height,
+                                  size_t width, size_t channels, const struct toy_maps *maps) {
     const char *path = in_folder(name);
     const size_t dims[4] = {n, height, width, channels};
-    uint8_t *images = toy_images(n, height, width, channels), *split = make(n, 1);
+    uint8_t *split = make(n, 1);
     struct tsr_h5 *file;
     for (size_t i = 0; i < n; i++)
         split[i] = (uint8_t)(i % 4 < 2 ? 0 : i % 4 - 1);
     MUST(tsr_h5_create(path, &file, err));
     MUST(tsr_h5_write(file, "/images", TSR_H5_U8, 4, dims, images, 0, err));
     MUST(tsr_h5_write(file, "/split", TSR_H5_U8, 1, dims, split, 0, err));
+    if (maps && maps->labels) {
+        MUST(tsr_h5_write(file, "/labels", TSR_H5_U16, 3, dims, maps->labels, 0, err));
+        MUST(tsr_h5_write_attr_i64(file, "/labels", "count", (int64_t)maps->count, err));
+        if (maps->rule) MUST(tsr_h5_write_attr_str(file, "/labels", "rule", maps->rule, err));
+    }
     MUST(tsr_h5_commit(file, err));
     tsr_h5_close(file);
-    free(images);
     free(split);
+    return path;
+}
+
+HELPER const char *toy_dataset(const char *name, size_t n, size_t height, size_t width,
+                               size_t channels) {
+    uint8_t *images = toy_images(n, height, width, channels);
+    const char *path = toy_dataset_of(name, images, n, height, width, channels, NULL);
+    free(images);
     return path;
 }
 

@@ -3,7 +3,7 @@
  * Whole training runs on toy images: interrupted and resumed, with one and two threads, until they
  * learn, until they diverge; and every setting that must be refused.
  */
-#include "tests/test_meta_helper.h"
+#include "tests/test_meta_runs.h"
 
 #include "base/clock.h"
 #include "meta/evaluate.h"
@@ -43,93 +43,6 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
     return *block ? 0 : 12;
 }
 #endif
-
-/* ---- runs --------------------------------------------------------------------------------------
- */
-
-static struct tsr_trainer_config settings(uint64_t outer_steps, const char *output) {
-    struct tsr_trainer_config config;
-    tsr_trainer_config_default(&config);
-    config.outer_steps = outer_steps;
-    config.batch = 3;
-    config.region_fraction = 1;
-    config.outer_lr = 5e-3;
-    config.rates_lr = 0.02;
-    config.clip = 0.1;
-    config.warmup = 4;
-    config.val_every = 4;
-    config.checkpoint_seconds = 0;
-    config.seed = 11;
-    config.threads = 1;
-    config.output = output;
-    return config;
-}
-
-static int stop_at(void *user, const struct tsr_trainer_progress *progress) {
-    return progress->outer_step == *(const uint64_t *)user;
-}
-
-/* A run to its end, or, if `stop` is not 0, to its interruption. */
-static void run(const struct tsr_model_config *model, const struct tsr_trainer_config *config,
-                const char *dataset, uint64_t stop) {
-    struct tsr_trainer *trainer;
-    struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
-    MUST(tsr_trainer_create(model, config, dataset, NULL, &trainer, err));
-    if (stop == 0)
-        MUST(tsr_trainer_run(trainer, &callbacks, err));
-    else
-        MUST_FAIL(tsr_trainer_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step");
-    assert_int_equal(tsr_trainer_state(trainer)->outer_step, stop ? stop : config->outer_steps);
-    tsr_trainer_free(trainer);
-}
-
-static void resume(const char *file, const char *dataset, size_t threads) {
-    struct tsr_trainer *trainer;
-    struct tsr_trainer_config config = {.threads = threads, .output = file};
-    MUST(tsr_trainer_resume(file, &config, dataset, &trainer, err));
-    MUST(tsr_trainer_run(trainer, NULL, err));
-    tsr_trainer_free(trainer);
-}
-
-/* Compares an array of two files bit by bit; 0 if neither has it. */
-static size_t same_array(const char *a, const char *b, const char *object) {
-    size_t na = 0, nb = 0;
-    double *x = read_array(a, object, &na), *y = read_array(b, object, &nb);
-    assert_int_equal(na, nb);
-    for (size_t i = 0; i < na; i++) {
-        assert_true(isfinite(x[i]) || strcmp(object, "/outer/history") == 0);
-        if (strcmp(object, "/outer/history") == 0 && i % 5 == 1) x[i] = y[i]; /* seconds */
-    }
-    if (na > 0) ASSERT_SAME_BITS(object, x, y, na);
-    free(x);
-    free(y);
-    return na;
-}
-
-/* Initialisations, rates, moments, history and state of two checkpoints; returns the numbers
- * compared in all. */
-static void same_checkpoint(const char *a, const char *b, const struct tsr_model_config *config) {
-    static const char *const arrays[] = {"/outer/theta_m", "/outer/theta_v", "/outer/rates_m",
-                                         "/outer/rates_v", "/outer/history"};
-    static const char *const parts[] = {"/init/layer%zu/weight", "/init/layer%zu/bias",
-                                        "/inner/layer%zu/weight_rate", "/inner/layer%zu/bias_rate"};
-    static const char *const numbers[] = {"outer_step",  "skipped", "train_psnr_db",
-                                          "val_psnr_db", "seed",    "batch"};
-    char path[64];
-    size_t rates = same_array(a, b, "/inner/rate");
-    for (size_t l = 0; l < config->network.hidden_layers + 2; l++)
-        for (size_t i = 0; i < 4; i++) {
-            (void)snprintf(path, sizeof path, parts[i], l);
-            size_t n = same_array(a, b, path);
-            if (i < 2) assert_true(n > 0);
-            rates += i < 2 ? 0 : n;
-        }
-    assert_true(rates > 0);
-    for (size_t i = 0; i < 5; i++)
-        assert_true(same_array(a, b, arrays[i]) > 0);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        assert_true(read_number(a, "/outer", numbers[i]) == read_number(b, "/outer", numbers[i]));
-}
 
 /* ---- one outer step ----------------------------------------------------------------------------
  */
