@@ -204,7 +204,11 @@ static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
         TSR_TRY(cli_label_map_read(rule->label_map, image.height, image.width, &job->stored,
                                    &classes, err));
     }
-    return cli_rule_override(job->call, rule, classes, job->model, err);
+    TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
+    if (job->model->config.partition.kind == TSR_RULE_LABELS && !job->stored)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "rule labels: the image has no label map (--label-map F.png)");
+    return TSR_OK;
 }
 
 static enum tsr_status prepare(struct job *job) {

@@ -24,12 +24,13 @@ static const struct cli_option options[] = {
      .metavar = "OUT.png",
      .type = CLI_STRING,
      .at = AT(label_png),
-     .help = "of a dataset: draws an image beside its label map"},
+     .help =
+         "draws an image beside its label map (dataset), or the picture beside its regions (INR)"},
     {.name = "image",
      .metavar = "I",
      .type = CLI_SIZE,
      .at = AT(image),
-     .help = "which one, counted from 0"},
+     .help = "which image of a dataset, counted from 0"},
     {.type = CLI_END},
 };
 
@@ -166,12 +167,46 @@ done:
     return status;
 }
 
-static enum tsr_status draw(const struct info_args *a, enum kind kind, const char *path,
-                            struct tsr_error *err) {
+/* The picture of an INR beside its regions. */
+static enum tsr_status draw_inr(const struct info_args *a, const char *path,
+                                struct tsr_error *err) {
+    enum tsr_status status;
+    char caption[64];
+    struct tsr_image picture = {0}, sheet = {0};
+    struct tsr_inr *inr = NULL;
+    uint32_t *labels = NULL;
+    void *memory;
+    TSR_CHECK(cli_check_output(a->label_png, &path, 1, err));
+    TSR_CHECK(tsr_inr_load(path, &inr, err));
+    const struct tsr_partition *p = inr->partition;
+    TSR_CHECK(tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &picture, err));
+    TSR_CHECK(tsr_alloc(&memory, p->height * p->width, sizeof *labels, "label map", err));
+    labels = memory;
+    for (size_t i = 0; i < p->height * p->width; i++)
+        labels[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);
+    tsr_partition_rule_describe(&inr->rule, caption, sizeof caption);
+    TSR_CHECK(label_sheet(&picture, labels, caption, &sheet, err));
+    TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
+done:
+    free(labels);
+    tsr_inr_free(inr);
+    tsr_image_clear(&picture);
+    tsr_image_clear(&sheet);
+    return status;
+}
+
+static enum tsr_status draw(const struct cli_call *call, enum kind kind, struct tsr_error *err) {
+    const struct info_args *a = call->args;
+    const char *path = call->operands[0];
     struct tsr_dataset *d;
-    if (kind != DATASET)
+    if (kind == MODEL)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "--label-png draws label maps of a dataset; %s is none", path);
+                         "--label-png draws label maps of a dataset or regions of an INR; %s is "
+                         "neither",
+                         path);
+    if (kind == INR && cli_given(call, "image"))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is for datasets; %s is one image", path);
+    if (kind == INR) return draw_inr(a, path, err);
     TSR_TRY(tsr_dataset_open(path, &d, err));
     enum tsr_status status = draw_image(a, d, err);
     tsr_dataset_close(d);
@@ -268,6 +303,8 @@ static enum tsr_status model_info(struct tsr_h5 *f, struct tsr_error *err) {
     (void)printf("kind: model\n");
     network_info(&c->network, &m->net, &c->coords, &c->partition);
     (void)printf("slots: %zu, %s\n", m->n_slots, tsr_slots_name(c->slots));
+    if (m->anchors.n)
+        (void)printf("anchors: %zu, which the segments of an image are matched to\n", m->anchors.n);
     if (c->height && c->width)
         sizes_info(tsr_model_regions(m, c->height, c->width), m->net.n_params, c->height, c->width,
                    c->network.out_dim);
@@ -283,6 +320,23 @@ static enum tsr_status model_info(struct tsr_h5 *f, struct tsr_error *err) {
 
 /* ---- INRs ------------------------------------------------------------------------------------ */
 
+/* What the sizes of the regions are, where they differ, and how many pixels they share. */
+static void regions_info(const struct tsr_partition *p) {
+    size_t least = SIZE_MAX, most = 0, context = 0, absent = 0;
+    for (size_t r = 0; r < p->n_regions; r++) {
+        size_t n = p->regions[r].n_pixels;
+        context += p->regions[r].n_context;
+        absent += n == 0;
+        if (n > 0 && n < least) least = n;
+        if (n > most) most = n;
+    }
+    (void)printf("pixels of a region: %zu to %zu\n", least, most);
+    if (absent) (void)printf("regions without pixels: %zu\n", absent);
+    if (p->overlap)
+        (void)printf("overlap: %zu pixels\ncontext pixels: %.2f for each of the image\n",
+                     p->overlap, (double)context / (double)(p->height * p->width));
+}
+
 static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
     struct tsr_inr *inr;
     TSR_TRY(tsr_inr_load(tsr_h5_path(f), &inr, err));
@@ -290,6 +344,7 @@ static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
     network_info(&inr->network, &inr->net, &inr->coords, &inr->rule);
     sizes_info(inr->partition->n_regions, inr->net.n_params, inr->partition->height,
                inr->partition->width, inr->net.out_dim);
+    regions_info(inr->partition);
     print_attribute(f, "/", "tessera_version", "version");
     tsr_inr_free(inr);
     return TSR_OK;
@@ -302,7 +357,7 @@ static enum tsr_status run(struct cli_call *call) {
     enum tsr_status status;
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, &kind, &call->err));
-    if (a->label_png) TSR_CHECK(draw(a, kind, call->operands[0], &call->err));
+    if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
     (void)printf("file: %s\n", call->operands[0]);
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));

@@ -37,6 +37,10 @@ enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_
     TSR_TRY(cli_rule_take(call, asked, &rule, &given, err));
     if (given && rule.kind == TSR_RULE_LABELS && model->config.partition.kind == TSR_RULE_LABELS) {
         rule.n_regions = model->config.partition.n_regions; /* what the model has anyway */
+        if (asked->label_map && n_classes > rule.n_regions)
+            return TSR_ERROR(err, TSR_ERR_SHAPE,
+                             "%s: the label map has the label %zu; the model knows 0 to %zu",
+                             asked->label_map, n_classes - 1, rule.n_regions - 1);
         given = false;
     }
     if (given && model->config.slots != TSR_SLOTS_SHARED)

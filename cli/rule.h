@@ -76,7 +76,8 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
                               struct tsr_partition_rule *rule, bool *given, struct tsr_error *err);
 
 /* Gives a model the partition that was asked for, if any was: TSR_ERR_CONFIG unless its slot is
- * shared. n_classes: for the rule `labels`. */
+ * shared, TSR_ERR_SHAPE for a label map with labels that its classes lack. n_classes: for the rule
+ * `labels`. */
 enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_rule *asked,
                                   size_t n_classes, struct tsr_model *model, struct tsr_error *err);
 

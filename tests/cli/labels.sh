@@ -55,7 +55,7 @@ refused 2 "--image is 6; named.h5 has the images 0..5" "draw an image that is no
 refused 2 "is an input" "draw over the dataset" info named.h5 --label-png named.h5
 refused 3 "drawn.h5: has no label maps" "draw without label maps" info drawn.h5 --label-png x.png
 small_train named.h5 m.h5 --outer-steps 1
-refused 2 "m.h5 is none" "draw a model" info m.h5 --label-png x.png
+refused 2 "m.h5 is neither" "draw a model" info m.h5 --label-png x.png
 
 printf 'sky\nsea\nland\nships\n' >four
 refused 3 "maps/p0.pgm: has the label 4 at row 0, column 9; four names the labels 0..3" \
