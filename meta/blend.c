@@ -86,6 +86,7 @@ static void add_region(const struct tsr_blend *b, size_t region, const tsr_real 
 
 void tsr_blend_gather(const struct tsr_blend *b, const tsr_real *out, size_t threads,
                       tsr_real *picture) {
+    (void)threads; /* without OpenMP */
     const struct tsr_partition *p = b->geometry->partition;
     size_t bands = (p->height + BAND - 1) / BAND, row = p->width * b->geometry->channels;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
@@ -126,6 +127,7 @@ static double error_of_region(const struct tsr_geometry *geometry, size_t region
 
 void tsr_blend_compare(const struct tsr_geometry *geometry, const uint8_t *pixels, size_t threads,
                        tsr_real *picture, double *region_error) {
+    (void)threads; /* without OpenMP */
     size_t n = geometry->n_pixels * geometry->channels;
 #pragma omp parallel num_threads((int)threads)
     {

@@ -235,6 +235,7 @@ static void render_all(struct canvas *canvases, size_t n_regions, size_t threads
 }
 
 static void blend_all(struct canvas *canvases, size_t height, size_t threads) {
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
     for (size_t top = 0; top < height; top += BLEND_ROWS)
         blend_band(&canvases[tsr_thread_number()], top,

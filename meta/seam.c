@@ -47,6 +47,7 @@ static void jumps_down(const tsr_real *e, size_t channels, const struct tsr_part
 
 double tsr_seam(const tsr_real *residual, size_t channels, const struct tsr_partition *p,
                 size_t threads) {
+    (void)threads; /* without OpenMP */
     struct jumps band[BANDS] = {0}, all = {0};
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
     for (size_t i = 0; i < BANDS; i++)
