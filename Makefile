@@ -78,7 +78,8 @@ TESTS_FLOAT := $(TEST_SRC:tests/%.c=$B/float/tests/%)
 TESTS_DOUBLE := $(patsubst tests/%.c,$B/double/tests/%,$(wildcard tests/test_inner_*.c tests/test_meta_gradient*.c))
 
 all: tessera libtessera.a libtessera.so
-.PHONY: all
+# The links are made anew each time: they lead to the build of the switches at hand.
+.PHONY: all tessera libtessera.a libtessera.so
 
 tessera: $B/tessera
 	$(Q)ln -sf $< $@
