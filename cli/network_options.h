@@ -50,8 +50,8 @@
          .at = offsetof(args, network.octaves),                                                    \
          .max = TSR_MAX_OCTAVES,                                                                   \
          .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "     \
-                 "coordinates themselves. The highest should not exceed pi a pixel: 4 suit cells " \
-                 "of some 20 pixels, 8 a whole image"},                                            \
+                 "coordinates themselves. The highest should not exceed pi a pixel; in short runs "\
+                 "few octaves learn faster"},                                                      \
         {.name = "pe-omega",                                                                       \
          .metavar = "W",                                                                           \
          .type = CLI_DOUBLE,                                                                       \
