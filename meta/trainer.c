@@ -187,7 +187,7 @@ static enum tsr_status map_validation(struct tsr_trainer *t, const uint32_t *ind
     size_t height = t->geometry->partition->height, width = t->geometry->partition->width;
     size_t n_pixels = t->geometry->n_pixels;
     uint16_t *stored = NULL;
-    enum tsr_status status;
+    enum tsr_status status = TSR_OK;
     void *p;
     TSR_TRY(tsr_alloc(&p, v->n, n_pixels * sizeof *v->labels, "label maps of validation", err));
     v->labels = p;
