@@ -11,16 +11,19 @@ void tsr_blend_layout(struct tsr_blend *blend, const struct tsr_geometry *geomet
                       struct tsr_arena *arena) {
     blend->geometry = geometry;
     blend->first = tsr_arena_take(arena, geometry->partition->n_regions + 1, sizeof *blend->first);
-    blend->weight = tsr_arena_take(arena, geometry->total_context, sizeof *blend->weight);
+    const struct tsr_partition *p = geometry->partition;
+    bool held = p->labels && p->overlap > 0;
+    blend->own = held ? NULL : tsr_arena_take(arena, geometry->total_context, sizeof *blend->own);
     blend->owner = tsr_arena_take(arena, geometry->n_pixels, sizeof *blend->owner);
 }
 
 void tsr_blend_prepare(struct tsr_blend *blend) {
     const struct tsr_partition *p = blend->geometry->partition;
+    blend->weight = blend->own ? blend->own : p->weight;
     blend->first[0] = 0;
     for (size_t r = 0; r < p->n_regions; r++) {
         blend->first[r + 1] = blend->first[r] + p->regions[r].n_context;
-        tsr_partition_weights(p, r, blend->weight + blend->first[r]);
+        if (blend->own) tsr_partition_weights(p, r, blend->own + blend->first[r]);
     }
     for (size_t i = 0; i < p->height * p->width; i++)
         blend->owner[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);

@@ -11,9 +11,10 @@
 
 struct tsr_blend {
     const struct tsr_geometry *geometry;
-    size_t *first;   /* [n_regions+1] where the context points of each region begin */
-    float *weight;   /* [total_context] of each context point */
-    uint32_t *owner; /* [H, W] the region of each pixel */
+    size_t *first;       /* [n_regions+1] where the context points of each region begin */
+    float *own;          /* room for weights that the partition does not hold */
+    const float *weight; /* [context] of each context point; a view of the partition or of `own` */
+    uint32_t *owner;     /* [H, W] the region of each pixel */
 };
 
 /* Room for any image of the geometry. */
@@ -23,7 +24,7 @@ TSR_API void tsr_blend_layout(struct tsr_blend *blend, const struct tsr_geometry
 /* To be called when the regions are known, or others. */
 TSR_API void tsr_blend_prepare(struct tsr_blend *blend);
 
-/* out [total_context, C]: outputs of the regions at their context points, region r's from first[r]
+/* out [context, C]: outputs of the regions at their context points, region r's from first[r]
  * on; picture [H, W, C], overwritten. The bits do not depend on `threads`. */
 TSR_API void tsr_blend_gather(const struct tsr_blend *blend, const tsr_real *out, size_t threads,
                               tsr_real *picture);

@@ -49,7 +49,7 @@ struct tsr_fitter {
     uint64_t *points;      /* [n_regions] points that gradients were taken over */
     /* With overlap only: all outputs at the context points, as blended at curve points. */
     struct tsr_blend blend;
-    tsr_real *outputs;   /* [total_context, C] */
+    tsr_real *outputs;   /* [context, C] of all regions */
     tsr_real *picture;   /* [H, W, C] */
     tsr_real *moments;   /* [n_regions, 2, n_params] */
     tsr_real *gradients; /* [n_regions, n_params], all pixels only */
@@ -115,7 +115,7 @@ static void layout_blend(struct tsr_fitter *f, struct tsr_arena *a) {
     size_t pixel = f->geometry.channels * sizeof(tsr_real);
     if (f->geometry.partition->overlap == 0) return;
     tsr_blend_layout(&f->blend, &f->geometry, a);
-    f->outputs = tsr_arena_take(a, f->geometry.total_context, pixel);
+    f->outputs = tsr_arena_take(a, tsr_geometry_context(&f->geometry), pixel);
     f->picture = tsr_arena_take(a, f->geometry.n_pixels, pixel);
 }
 

@@ -47,6 +47,11 @@ void tsr_geometry_clear(struct tsr_geometry *geometry) {
     *geometry = (struct tsr_geometry){0};
 }
 
+size_t tsr_geometry_context(const struct tsr_geometry *geometry) {
+    const struct tsr_partition *p = geometry->partition;
+    return p->labels ? p->context_first[p->n_regions] : geometry->total_context;
+}
+
 static void targets_of_row(const uint8_t *from, size_t n, tsr_real *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = (tsr_real)from[i] / 255;

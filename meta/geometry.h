@@ -13,7 +13,8 @@ struct tsr_geometry {
     struct tsr_coord_table coords;   /* owned */
     size_t channels, n_pixels;       /* of an image */
     size_t max_context;              /* largest number of context pixels of a region */
-    size_t total_context;            /* largest number of context pixels of all regions together */
+    size_t total_context;            /* largest number of context pixels of all regions together;
+                                        for label maps that overlap, far more than most have */
     struct tsr_coords frame;
     enum tsr_slots slots;
     enum tsr_inner_loss inner_loss;
@@ -30,6 +31,9 @@ TSR_API enum tsr_status tsr_geometry_create(const struct tsr_model *model, size_
 TSR_API enum tsr_status tsr_geometry_follow(struct tsr_geometry *geometry, const uint32_t *labels,
                                             struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_geometry_clear(struct tsr_geometry *geometry);
+
+/* Number of context pixels of all regions together, as they are now. */
+TSR_API size_t tsr_geometry_context(const struct tsr_geometry *geometry);
 
 /* Targets of a region's context pixels from an 8-bit image [H, W, C]: y [n_context, C], value /
  * 255. */

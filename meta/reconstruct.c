@@ -32,7 +32,8 @@ struct tsr_reconstructor {
     double *region_error; /* [K+1, n_regions] */
     /* With overlap or the seam metric only: */
     struct tsr_blend blend;
-    tsr_real *outputs; /* [K+1, total_context, C] of all regions at their context points */
+    tsr_real *outputs; /* [K+1, context, C] of all regions at their context points; owned */
+    size_t capacity;   /* of outputs, in context points */
     tsr_real *picture; /* [H, W, C] */
     struct tsr_arena arena;
 };
@@ -69,7 +70,7 @@ static bool blends(const struct tsr_reconstructor *r) {
 }
 
 static tsr_real *outputs_at(const struct tsr_reconstructor *r, size_t k) {
-    return r->outputs + k * r->geometry.total_context * r->geometry.channels;
+    return r->outputs + k * tsr_geometry_context(&r->geometry) * r->geometry.channels;
 }
 
 static void layout_worker(const struct tsr_reconstructor *r, struct worker *w,
@@ -101,8 +102,25 @@ static void layout(struct tsr_reconstructor *r, struct tsr_arena *a) {
     if (!blends(r)) return;
     size_t pixel = r->geometry.channels * sizeof(tsr_real);
     tsr_blend_layout(&r->blend, &r->geometry, a);
-    r->outputs = tsr_arena_take(a, states, r->geometry.total_context * pixel);
     r->picture = tsr_arena_take(a, r->geometry.n_pixels, pixel);
+}
+
+/* Room for the outputs of the regions as they are now. */
+static enum tsr_status prepare_blend(struct tsr_reconstructor *r, struct tsr_error *err) {
+    size_t n = tsr_geometry_context(&r->geometry);
+    void *p;
+    if (!blends(r)) return TSR_OK;
+    if (n > r->capacity) {
+        free(r->outputs);
+        r->outputs = NULL;
+        r->capacity = 0;
+        TSR_TRY(tsr_alloc(&p, r->config.inner_steps + 1,
+                          n * r->geometry.channels * sizeof *r->outputs, "outputs to blend", err));
+        r->outputs = p;
+        r->capacity = n;
+    }
+    tsr_blend_prepare(&r->blend);
+    return TSR_OK;
 }
 
 static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t width,
@@ -123,8 +141,7 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     layout(r, &measure);
     TSR_TRY(tsr_arena_create(&r->arena, measure.used, "workspace of the reconstruction", err));
     layout(r, &r->arena);
-    if (blends(r)) tsr_blend_prepare(&r->blend);
-    return TSR_OK;
+    return prepare_blend(r, err);
 }
 
 enum tsr_status tsr_reconstructor_create(const struct tsr_model *model,
@@ -151,6 +168,7 @@ void tsr_reconstructor_free(struct tsr_reconstructor *r) {
     tsr_geometry_clear(&r->geometry);
     tsr_engine_clear(&r->engine);
     tsr_arena_free(&r->arena);
+    free(r->outputs);
     free(r->workers);
     free(r);
 }
@@ -162,8 +180,7 @@ const struct tsr_partition *tsr_reconstructor_partition(const struct tsr_reconst
 enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint32_t *labels,
                                          struct tsr_error *err) {
     TSR_TRY(tsr_geometry_follow(&r->geometry, labels, err));
-    if (blends(r)) tsr_blend_prepare(&r->blend);
-    return TSR_OK;
+    return prepare_blend(r, err);
 }
 
 /* Puts the outputs at a region's own pixels into a picture [H, W, C], row by row. */
