@@ -27,8 +27,9 @@ struct tsr_fit_config {
     double seconds; /* of training */
     /* PSNR in dB. A region whose own error (before blending) is at or below the error that this
      * PSNR allows it is frozen: it costs nothing more. The run ends when the error pooled over the
-     * image is there, which it is at the latest when all regions are frozen. Regions are looked at
-     * in each iteration (with a batch fraction: at curve points), the image at curve points. */
+     * image is there, which it is at the latest when all regions are frozen; where they overlap, it
+     * may be a little below then. Regions are looked at in each iteration (with a batch fraction:
+     * at curve points), the image at curve points. */
     double target_psnr_db;
 
     double lr; /* Adam's rate, positive; beta 0.9 and 0.999, eps 1e-8 (arXiv 1412.6980) */

@@ -5,6 +5,8 @@
  */
 #include "tests/test_meta_helper.h"
 
+#include <sys/resource.h>
+
 #include "base/memory.h"
 #include "meta/blend.h"
 #include "meta/inr.h"
@@ -324,6 +326,45 @@ static void absent_classes(void **state) {
     }
 }
 
+static size_t peak_kilobytes(void) {
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (size_t)usage.ru_maxrss;
+}
+
+/* Many regions with wide margins could give each pixel 289 context points; what is kept follows the
+ * regions that there are. */
+static void memory_follows_the_regions(void **state) {
+    (void)state;
+    enum { SIDE = 200 };
+    struct tsr_model_config model_config = toy_config(0, 0, C);
+    struct tsr_reconstruct_config config;
+    struct tsr_reconstructor *r;
+    model_config.partition =
+        (struct tsr_partition_rule){.kind = TSR_RULE_LABELS, .n_regions = 2000, .overlap = 8};
+    struct tsr_model *model = toy_model(&model_config, 1);
+    uint8_t *pixels = toy_images(1, SIDE, SIDE, C);
+    uint32_t *labels = make(SIDE * SIDE, sizeof *labels);
+    double psnr[2][STATES];
+    tsr_reconstruct_config_default(model, &config);
+    config.threads = 1;
+    size_t before = peak_kilobytes();
+    MUST(tsr_reconstructor_create(model, &config, SIDE, SIDE, &r, err));
+    for (size_t k = 0; k < 3; k++) { /* few regions, more of them, few */
+        for (size_t i = 0; i < SIDE * SIDE; i++)
+            labels[i] = (uint32_t)(k == 1 ? i / SIDE / 50 * 4 + i % SIDE / 50 : 0);
+        struct tsr_reconstruction out = {.psnr_db = psnr[k / 2]};
+        MUST(tsr_reconstructor_follow(r, labels, err));
+        if (k != 1) tsr_reconstruct(r, pixels, &out);
+    }
+    assert_true(peak_kilobytes() - before < 100000);
+    ASSERT_SAME_BITS("psnr", psnr[0], psnr[1], STATES);
+    tsr_reconstructor_free(r);
+    tsr_model_free(model);
+    free(pixels);
+    free(labels);
+}
+
 /* ---- INRs ---------------------------------------------------------------------------------------
  */
 
@@ -549,6 +590,7 @@ int main(void) {
         cmocka_unit_test(a_map_like_a_grid),
         cmocka_unit_test(same_bits_for_any_threads),
         cmocka_unit_test(absent_classes),
+        cmocka_unit_test(memory_follows_the_regions),
         TEST(original_size_is_the_reconstruction),
         cmocka_unit_test(other_sizes),
         TEST(damaged_inrs),

@@ -146,4 +146,41 @@ refused 2 "--image is for datasets" "an image of an INR" info l.inr.h5 --label-p
 refused 2 "is an input" "draw over the INR" info l.inr.h5 --label-png l.inr.h5
 check "nothing was written" test ! -e n
 no_leftovers "nothing half-written"
+
+# ---- docs/formats.md ----------------------------------------------------------------------------------
+python=/usr/bin/python3
+[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
+if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+    echo "ok not run: there is no python3 with h5py and numpy"
+    finish
+    exit
+fi
+# The example of the document: the fence before the function to the fence after it.
+awk '/^```/ { inside = !inside; if (!inside && code ~ /def render/) printf "%s", code; code = ""; next }
+    inside { code = code $0 "\n" }' "$TSR_TESTS/../docs/formats.md" >render.py
+check "the document has an example" test -s render.py
+for model in shared class; do
+    map=; [ $model = class ] && map="--label-map maps/p0.pgm"
+    # shellcheck disable=SC2086
+    tessera 0 "adapt ($model)" adapt $model.h5 photos/p0.ppm -o r.inr.h5 --png $map
+    tessera 0 "pack the picture ($model)" pack r.png --size 40x48 -o r.h5
+    check "numpy renders the same from the file ($model)" $python - <<'PY'
+import h5py, numpy as np
+from render import render
+with h5py.File("r.h5") as f:
+    want = f["images"][0].astype(int)
+with h5py.File("r.inr.h5") as f:
+    assert f["partition/labels"].dtype == np.uint16 and f["partition"].attrs["n_regions"] == 4
+    assert f["partition"].attrs["overlap"] == 0 and f["partition/labels"].compression == "gzip"
+found = render("r.inr.h5").astype(int)
+assert abs(found - want).max() <= 1 and (found != want).mean() < 0.01, (found != want).mean()
+PY
+done
+check "the anchors are there" $python - <<'PY'
+import h5py
+with h5py.File("per-region.h5") as f:
+    assert f["partition/anchors"].shape == (4, 6) and f["partition/anchor_weights"].shape == (6,)
+with h5py.File("shared.h5") as f:
+    assert "anchors" not in f["partition"] and f["partition"].attrs["rule"] == "segment"
+PY
 finish
