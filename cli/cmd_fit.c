@@ -511,6 +511,7 @@ static enum tsr_status write_json(const struct job *job, struct tsr_error *err) 
     json_open(&j, NULL, '{');
     json_integer(&j, "iterations", s->iteration);
     json_number(&j, "seconds", s->seconds);
+    if (s->map_seconds > 0) json_number(&j, "map_seconds", s->map_seconds);
     json_number(&j, "flops", s->flops);
     json_number(&j, "psnr_db", s->psnr_db);
     json_number(&j, "loss", s->loss);

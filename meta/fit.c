@@ -178,6 +178,7 @@ static void initialise(struct tsr_fitter *f, const struct tsr_model *model) {
 static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *model,
                               struct tsr_error *err) {
     void *labels;
+    double start = tsr_seconds();
     if (!tsr_rule_follows_image(model->config.partition.kind)) return TSR_OK;
     TSR_TRY(tsr_alloc(&labels, f->geometry.n_pixels, sizeof(uint32_t), "label map", err));
     enum tsr_status status = tsr_regions_of_image(model, f->image->pixels, f->image->height,
@@ -185,6 +186,7 @@ static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *mode
     if (status == TSR_OK) status = tsr_geometry_follow(&f->geometry, labels, err);
     if (status == TSR_OK) status = tsr_inr_follow(f->inr, labels, err);
     free(labels);
+    f->state.map_seconds = tsr_seconds() - start;
     return status;
 }
 

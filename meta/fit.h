@@ -61,6 +61,7 @@ TSR_API enum tsr_status tsr_fit_config_check(const struct tsr_fit_config *config
 struct tsr_fit_state {
     uint64_t iteration; /* updates done */
     double seconds;     /* spent on them: gradients and updates, without measuring and callbacks */
+    double map_seconds; /* of finding the regions, for a rule that follows the image; not in seconds */
     double flops;       /* essential FLOPs of them: gradients, 3 forward passes */
     double psnr_db; /* of the image, from the unclipped outputs, blended where regions overlap */
     double loss;    /* mean squared error over the context pixels of all regions */
