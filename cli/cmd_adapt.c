@@ -8,9 +8,9 @@
 #include "cli/rule.h"
 #include "cli/signals.h"
 #include "data/image.h"
-#include "meta/inr.h"
-#include "meta/reconstruct.h"
-#include "meta/regions.h"
+#include "image/inr.h"
+#include "image/reconstruct.h"
+#include "image/regions.h"
 
 struct adapt_args {
     struct cli_common common;

@@ -17,7 +17,7 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "data/file.h"
-#include "meta/geometry.h"
+#include "image/geometry.h"
 #include "meta/meta_gradient.h"
 #include "meta/outer_optimizer.h"
 

@@ -15,7 +15,7 @@
 #include "cli/signals.h"
 #include "cli/training.h"
 #include "data/pack.h"
-#include "meta/inr.h"
+#include "image/inr.h"
 
 #define CELL 22 /* pixels; the tiles are 8 cells high and wide */
 #define TILE (8 * CELL)

@@ -15,8 +15,8 @@
 #include "cli/signals.h"
 #include "cli/training.h"
 #include "data/file.h"
-#include "meta/fit.h"
-#include "meta/reconstruct.h"
+#include "image/fit.h"
+#include "image/reconstruct.h"
 
 struct fit_args {
     struct cli_common common;

@@ -13,7 +13,7 @@
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
-#include "meta/step_function.h"
+#include "study/step_function.h"
 
 #define MAX_VALUES 4096
 #define MAX_GROUPS 16

@@ -9,7 +9,7 @@
 #include "cli/paths.h"
 #include "cli/training.h"
 #include "data/h5.h"
-#include "meta/inr.h"
+#include "image/inr.h"
 
 struct info_args {
     struct cli_common common;

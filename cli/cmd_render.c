@@ -3,7 +3,7 @@
 
 #include "cli/options.h"
 #include "cli/paths.h"
-#include "meta/inr.h"
+#include "image/inr.h"
 
 struct render_args {
     struct cli_common common;

@@ -5,7 +5,7 @@
 #ifndef TSR_CLI_EVALUATION_H
 #define TSR_CLI_EVALUATION_H
 
-#include "meta/evaluate.h"
+#include "image/evaluate.h"
 
 struct cli_evaluation {
     const struct tsr_model *model;

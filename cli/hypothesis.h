@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-#include "meta/hypothesis.h"
-#include "meta/laws.h"
+#include "study/hypothesis.h"
+#include "study/laws.h"
 
 /* The runs of one partition. */
 struct hypothesis_group {

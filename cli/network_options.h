@@ -6,7 +6,7 @@
 #define TSR_CLI_NETWORK_OPTIONS_H
 
 #include "cli/options.h"
-#include "meta/model.h"
+#include "image/model.h"
 
 /* The options over three members of `args`: struct tsr_network_config, struct tsr_coords and a
  * double [2] that takes the range of the latter. shown_omega: the default of --omega-first as
@@ -49,9 +49,10 @@
          .type = CLI_SIZE,                                                                         \
          .at = offsetof(args, network.octaves),                                                    \
          .max = TSR_MAX_OCTAVES,                                                                   \
-         .help = "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "     \
-                 "coordinates themselves. The highest should not exceed pi a pixel; in short runs "\
-                 "few octaves learn faster"},                                                      \
+         .help =                                                                                   \
+             "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "         \
+             "coordinates themselves. The highest should not exceed pi a pixel; in short runs "    \
+             "few octaves learn faster"},                                                          \
         {.name = "pe-omega",                                                                       \
          .metavar = "W",                                                                           \
          .type = CLI_DOUBLE,                                                                       \

@@ -9,10 +9,10 @@
 
 #include "data/dataset.h"
 #include "data/image.h"
+#include "image/fit.h"
+#include "image/model.h"
 #include "inner/inner_loop.h"
-#include "meta/fit.h"
 #include "meta/meta_gradient.h"
-#include "meta/model.h"
 
 /* ---- enumerations ---------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #define TSR_CLI_RULE_H
 
 #include "cli/options.h"
-#include "meta/model.h"
+#include "image/model.h"
 
 struct cli_rule {
     bool whole, labels;

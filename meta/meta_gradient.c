@@ -94,7 +94,8 @@ static size_t tape_room(const struct tsr_meta *m) {
     struct tsr_trajectory t;
     size_t room = place_tapes(m, m->max_points, &t);
     bool smaller = t.tape_stride == 0 && m->n_flights <= m->engine->threads;
-    return smaller && methods[m->method].hessian && m->engine->kernel->tape_size ? TAPE_LIMIT : room;
+    return smaller && methods[m->method].hessian && m->engine->kernel->tape_size ? TAPE_LIMIT
+                                                                                 : room;
 }
 
 static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr_trajectory *t,

@@ -10,11 +10,11 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sampler.h"
-#include "meta/files.h"
-#include "meta/geometry.h"
+#include "image/files.h"
+#include "image/geometry.h"
+#include "image/reconstruct.h"
+#include "image/regions.h"
 #include "meta/outer_optimizer.h"
-#include "meta/reconstruct.h"
-#include "meta/regions.h"
 
 /* A run ends when so many outer steps in a row had images left out. */
 enum { MAX_BAD_STREAK = 10 };

@@ -18,23 +18,23 @@
 #define TSR_META_TRAINER_H
 
 #include "data/dataset.h"
+#include "image/model.h"
 #include "meta/meta_gradient.h"
-#include "meta/model.h"
 
 struct tsr_trainer_config {
     enum tsr_method method;
     size_t batch;           /* images of a meta-batch, 1 .. 65536 */
     double region_fraction; /* of each image's regions in an outer step, (0, 1]; at least one */
-    double outer_lr;        /* Adam's rate on the initialisations; 0: by kind and width of the network */
-    double rates_lr;        /* Adam's rate on the rates, as a fraction of their start value; 0.02 */
-    double beta1, beta2;    /* 0.9, 0.99 */
-    size_t warmup;          /* outer steps of linear warm-up */
-    double final_lr;        /* of the cosine decay, as a fraction of outer_lr */
-    double clip;            /* bound on the norm of the meta-gradient of theta; 0: none */
-    uint64_t outer_steps;   /* stop after so many in all; 0: by time */
-    double seconds;         /* stop after so many seconds of training in all; 0: by outer_steps */
-    size_t val_every;       /* outer steps between validations; 0: every tenth of the run */
-    size_t val_images;      /* at most this many; 0: all */
+    double outer_lr; /* Adam's rate on the initialisations; 0: by kind and width of the network */
+    double rates_lr; /* Adam's rate on the rates, as a fraction of their start value; 0.02 */
+    double beta1, beta2;  /* 0.9, 0.99 */
+    size_t warmup;        /* outer steps of linear warm-up */
+    double final_lr;      /* of the cosine decay, as a fraction of outer_lr */
+    double clip;          /* bound on the norm of the meta-gradient of theta; 0: none */
+    uint64_t outer_steps; /* stop after so many in all; 0: by time */
+    double seconds;       /* stop after so many seconds of training in all; 0: by outer_steps */
+    size_t val_every;     /* outer steps between validations; 0: every tenth of the run */
+    size_t val_images;    /* at most this many; 0: all */
     double checkpoint_seconds; /* between checkpoints; 0: only at the end */
     uint64_t seed;
     size_t threads;      /* 0: all */

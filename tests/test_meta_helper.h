@@ -10,7 +10,7 @@
 #include "tests/check.h"
 
 #include "data/h5.h"
-#include "meta/model.h"
+#include "image/model.h"
 
 /* Smooth images [n, height, width, channels]: each channel a wave of its own direction. */
 HELPER uint8_t *toy_images(size_t n, size_t height, size_t width, size_t channels) {

@@ -6,8 +6,8 @@
 #include "tests/test_meta_runs.h"
 
 #include "base/clock.h"
-#include "meta/evaluate.h"
-#include "meta/geometry.h"
+#include "image/evaluate.h"
+#include "image/geometry.h"
 #include "meta/trainer.h"
 
 /* ---- counting allocations of the calling thread ------------------------------------------------

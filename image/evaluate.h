@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Evaluation of a model on a split: means over images of per-image figures.
+ */
+#ifndef TSR_IMAGE_EVALUATE_H
+#define TSR_IMAGE_EVALUATE_H
+
+#include "data/dataset.h"
+#include "image/reconstruct.h"
+
+struct tsr_evaluation {
+    size_t images, inner_steps;
+    double *psnr_db,
+        *psnr_db_std; /* [inner_steps+1] mean and standard deviation (n-1) over images */
+    double *ssim;     /* [inner_steps+1]; NaN where it was not computed */
+    double *seam; /* [inner_steps+1] seam metric (image/seam.h); NaN where it was not computed */
+    size_t n_regions;
+    size_t *region_slot;    /* [n_regions] */
+    size_t *region_images;  /* [n_regions] images that have pixels of this region */
+    double *region_pixels;  /* [n_regions] mean over these images */
+    double *region_psnr_db; /* [n_regions, inner_steps+1] mean over these images; NaN without one */
+    double seconds_per_image;     /* of adaptation; without finding the regions */
+    double map_seconds_per_image; /* of finding the regions, for a rule that follows the image */
+    double params_per_image;      /* adapted; mean over images */
+    double flops_per_image; /* of K inner steps and the final forward pass over the context pixels;
+                               mean over images */
+    size_t not_finite; /* images whose error became NaN or infinite; they are in the mean as NaN */
+};
+
+struct tsr_evaluate_callbacks {
+    /* After every image; nonzero stops with TSR_ERR_INTERRUPTED. */
+    int (*progress)(void *user, size_t done, size_t total, double mean_psnr_db);
+    void *user;
+};
+
+/* Evaluates the first `limit` (0: all) images of a split. Label maps come from the dataset
+ * where they are stored (image/regions.h). Errors: TSR_ERR_SHAPE when the images do not fit the
+ * model, TSR_ERR_CONFIG for an empty split or missing label maps. */
+TSR_API enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *dataset,
+                                     enum tsr_split split, size_t limit,
+                                     const struct tsr_reconstruct_config *config,
+                                     const struct tsr_evaluate_callbacks *callbacks,
+                                     struct tsr_evaluation *out,
+                                     struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_evaluation_clear(struct tsr_evaluation *evaluation);
+
+#endif

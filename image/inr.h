@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A reconstructed image as it is stored: partition, network shape and the adapted parameters of
+ * each region. It can be rendered at any size.
+ */
+#ifndef TSR_IMAGE_INR_H
+#define TSR_IMAGE_INR_H
+
+#include "data/image.h"
+#include "image/model.h"
+
+struct tsr_inr {
+    struct tsr_network_config network;
+    struct tsr_net net;
+    struct tsr_partition_rule rule;
+    struct tsr_partition *partition; /* of the height x width image; owned */
+    struct tsr_coords coords;
+    tsr_real *phi; /* [n_regions, n_params], owned */
+};
+
+/* An INR for images of this size under the model's rule; phi is zero. Under a rule that follows the
+ * image, tsr_inr_follow() is still to give the regions. */
+TSR_API enum tsr_status tsr_inr_create(const struct tsr_model *model, size_t height, size_t width,
+                                       struct tsr_inr **out, struct tsr_error *err) TSR_MUST_USE;
+/* The label map [H, W] of the image, for a rule that follows it. */
+TSR_API enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels,
+                                       struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_inr_free(struct tsr_inr *inr); /* accepts NULL */
+
+TSR_API enum tsr_status tsr_inr_save(const struct tsr_inr *inr, const char *path,
+                                     struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out,
+                                     struct tsr_error *err) TSR_MUST_USE;
+
+/* Renders height x width pixels: output pixel centres are mapped to positions in the original
+ * image, each is evaluated by the network of the region it falls in, or, where regions overlap, by
+ * all whose weight is not zero there, and blended; values are clipped and rounded to 8 bit. At the
+ * original size this is the reconstruction itself. out: created, the caller clears it. out_dim must
+ * be 1 or 3. threads 0: all. kernel: "auto", ... */
+TSR_API enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
+                                       size_t threads, const char *kernel, struct tsr_image *out,
+                                       struct tsr_error *err) TSR_MUST_USE;
+
+#endif

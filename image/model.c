@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/names.h"
+
+static const char *const loss_names[] = {"region", "image"};
+TSR_DEFINE_NAMES(tsr_inner_loss, tsr_inner_loss, loss_names, "inner loss")
+
+double tsr_model_default_inner_lr(enum tsr_network_kind kind) {
+    return kind == TSR_NET_SIREN ? 3e-2 : 2e-1;
+}
+
+void tsr_model_config_default(struct tsr_model_config *config) {
+    *config = (struct tsr_model_config){
+        .partition = {.kind = TSR_RULE_GRID, .rows = 8, .cols = 8},
+        .coords = {.lo = -1, .hi = 1, .sampling = TSR_SAMPLING_CENTER, .frame = TSR_FRAME_REGION},
+        .slots = TSR_SLOTS_SHARED,
+        .inner_steps = 3,
+        .rates = TSR_RATES_PER_PARAM_PER_STEP,
+        .inner_lr = tsr_model_default_inner_lr(TSR_NET_SIREN),
+        .inner_loss = TSR_INNER_LOSS_REGION,
+    };
+    tsr_network_config_default(&config->network);
+}
+
+size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width) {
+    return tsr_partition_rule_regions(&model->config.partition, height, width);
+}
+
+size_t tsr_model_config_slots(const struct tsr_model_config *config) {
+    if (config->slots == TSR_SLOTS_SHARED) return 1;
+    return tsr_partition_rule_regions(&config->partition, config->height, config->width);
+}
+
+bool tsr_model_has_anchors(const struct tsr_model_config *config) {
+    return config->partition.kind == TSR_RULE_SEGMENT && config->slots == TSR_SLOTS_PER_REGION;
+}
+
+static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
+    enum tsr_rule rule = config->partition.kind;
+    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_LABELS)
+        return TSR_ERROR(
+            err, TSR_ERR_CONFIG,
+            "slots per-region with the rule labels: its slots are per-class or shared");
+    if (config->slots == TSR_SLOTS_PER_CLASS && rule != TSR_RULE_LABELS)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "slots per-class need the rule labels, not %s",
+                         tsr_rule_name(rule));
+    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_CELL &&
+        (config->height == 0 || config->width == 0))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "per-region slots with cells of fixed size need the size of the images");
+    return TSR_OK;
+}
+
+enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
+                                       struct tsr_error *err) {
+    TSR_TRY(tsr_network_config_check(&config->network, err));
+    TSR_TRY(tsr_partition_rule_check(&config->partition, err));
+    TSR_TRY(tsr_coords_check(&config->coords, err));
+    if (config->network.in_dim != 2)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "network: in_dim is %zu; images have 2 coordinates",
+                         config->network.in_dim);
+    if (config->inner_steps > 1000)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "inner_steps is %zu; it must be 0 to 1000",
+                         config->inner_steps);
+    if (!(config->inner_lr > 0 && isfinite(config->inner_lr)))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "inner_lr is %g; it must be positive",
+                         config->inner_lr);
+    if (config->height > UINT16_MAX || config->width > UINT16_MAX)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "images of %zux%zu pixels: sides must be below 65536",
+                         config->height, config->width);
+    return check_slots(config, err);
+}
+
+static enum tsr_status allocate(struct tsr_model *m, struct tsr_error *err) {
+    void *p;
+    TSR_TRY(tsr_alloc(&p, m->n_slots, m->net.n_params * sizeof *m->theta, "initialisations", err));
+    m->theta = p;
+    tsr_rates_layout(&m->rates, m->config.rates, m->config.inner_steps, m->n_slots, &m->net);
+    TSR_TRY(tsr_alloc(&p, tsr_rates_count(&m->rates), sizeof *m->rates.value, "rates", err));
+    m->rates.value = p;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t seed,
+                                 struct tsr_model **out, struct tsr_error *err) {
+    void *p;
+    *out = NULL;
+    TSR_TRY(tsr_model_config_check(config, err));
+    TSR_TRY(tsr_alloc(&p, 1, sizeof(struct tsr_model), "model", err));
+    struct tsr_model *m = p;
+    m->config = *config;
+    tsr_network_layout(&config->network, &m->net);
+    m->n_slots = tsr_model_config_slots(config);
+    enum tsr_status status = allocate(m, err);
+    if (status != TSR_OK) {
+        tsr_model_free(m);
+        return status;
+    }
+    for (size_t s = 0; s < m->n_slots; s++)
+        tsr_network_randomize(&m->net, seed, s, m->theta + s * m->net.n_params);
+    for (size_t i = 0; i < tsr_rates_count(&m->rates); i++)
+        m->rates.value[i] = (tsr_real)config->inner_lr;
+    *out = m;
+    return TSR_OK;
+}
+
+void tsr_model_free(struct tsr_model *model) {
+    if (!model) return;
+    free(model->theta);
+    free(model->rates.value);
+    tsr_anchors_clear(&model->anchors);
+    free(model);
+}
+
+static bool same_network(const struct tsr_network_config *a, const struct tsr_network_config *b) {
+    return a->in_dim == b->in_dim && a->out_dim == b->out_dim && a->width == b->width &&
+           a->hidden_layers == b->hidden_layers;
+}
+
+static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_anchors *to,
+                                    struct tsr_error *err) {
+    void *mean;
+    size_t size = from->n * TSR_REGION_FEATURES * sizeof *from->mean;
+    TSR_TRY(tsr_alloc(&mean, from->n, size / from->n, "anchors", err));
+    memcpy(mean, from->mean, size);
+    tsr_anchors_clear(to);
+    *to = *from;
+    to->mean = mean;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
+                                    struct tsr_error *err) {
+    const struct tsr_network_config *a = &from->config.network, *b = &model->config.network;
+    if (a->kind != b->kind)
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network is %s, not %s",
+                         tsr_network_kind_name(a->kind), tsr_network_kind_name(b->kind));
+    if (a->kind == TSR_NET_RELU_PE && a->octaves != b->octaves)
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network has %zu octaves, not %zu",
+                         a->octaves, b->octaves);
+    if (!same_network(a, b))
+        return TSR_ERROR(
+            err, TSR_ERR_SHAPE,
+            "initial model: its network is %zu -> %zu x %zu -> %zu, not %zu -> %zu x %zu -> %zu",
+            a->in_dim, a->hidden_layers + 1, a->width, a->out_dim, b->in_dim, b->hidden_layers + 1,
+            b->width, b->out_dim);
+    if (from->n_slots != 1 && from->n_slots != model->n_slots)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "initial model: it has %zu slots; %zu or 1 (shared) are needed",
+                         from->n_slots, model->n_slots);
+    bool rates =
+        from->rates.kind == model->rates.kind && from->rates.n_steps == model->rates.n_steps;
+    for (size_t s = 0; s < model->n_slots; s++) {
+        size_t source = from->n_slots == 1 ? 0 : s;
+        memcpy(model->theta + s * model->net.n_params, from->theta + source * model->net.n_params,
+               model->net.n_params * sizeof *model->theta);
+        for (size_t k = 0; rates && k < model->rates.n_steps; k++)
+            memcpy(model->rates.value + tsr_rates_at(&model->rates, k, s),
+                   from->rates.value + tsr_rates_at(&from->rates, k, source),
+                   model->rates.n_units * sizeof *model->rates.value);
+    }
+    if (tsr_model_has_anchors(&model->config) && from->anchors.n == model->n_slots)
+        return copy_anchors(&from->anchors, &model->anchors, err);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t height, size_t width,
+                                      size_t channels, struct tsr_error *err) {
+    if (channels != model->net.out_dim)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "the images have %zu channels, the model's networks %zu outputs", channels,
+                         model->net.out_dim);
+    size_t regions = tsr_model_regions(model, height, width);
+    if (model->config.slots != TSR_SLOTS_SHARED && regions != model->n_slots)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "images of %zux%zu pixels have %zu regions; the model has %zu %s slots",
+                         height, width, regions, model->n_slots,
+                         tsr_slots_name(model->config.slots));
+    return TSR_OK;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A model: everything that adaptation to a new image needs. The network's shape, the partition
+ * rule, coordinates, the initialisation of each slot, the inner rates.
+ */
+#ifndef TSR_IMAGE_MODEL_H
+#define TSR_IMAGE_MODEL_H
+
+#include "inner/network.h"
+#include "inner/rates.h"
+#include "partition/anchors.h"
+#include "partition/coords.h"
+
+/* What the inner loss of a region is divided by: its own pixels, so that a rate means the same for
+ * any region (`region`), or all pixels of the image (`image`; the loss of arXiv 2310.14184's code,
+ * per image). */
+enum tsr_inner_loss { TSR_INNER_LOSS_REGION, TSR_INNER_LOSS_IMAGE };
+TSR_API const char *tsr_inner_loss_name(enum tsr_inner_loss loss);
+TSR_API enum tsr_status tsr_inner_loss_parse(const char *text, enum tsr_inner_loss *out,
+                                             struct tsr_error *err) TSR_MUST_USE;
+
+struct tsr_model_config {
+    struct tsr_network_config network; /* in_dim 2; out_dim = channels of the images */
+    struct tsr_partition_rule partition;
+    struct tsr_coords coords;
+    enum tsr_slots slots;
+    size_t inner_steps; /* K, 0 .. 1000 */
+    enum tsr_rates_kind rates;
+    double inner_lr; /* what all rates start from; positive */
+    enum tsr_inner_loss inner_loss;
+    size_t height, width; /* of the images it is trained on; 0: unknown */
+};
+
+/* Defaults: width 32, 2 hidden layers, grid 8x8, shared slot, frame `region`, -1..1, center, K = 3,
+ * per-param-per-step rates from 3e-2, inner loss `region`. */
+TSR_API void tsr_model_config_default(struct tsr_model_config *config);
+/* What the inner rates of a kind of network best start from: 3e-2, 2e-1 (measured on CelebA). */
+TSR_API double tsr_model_default_inner_lr(enum tsr_network_kind kind);
+TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
+                                               struct tsr_error *err) TSR_MUST_USE;
+
+/* Initialisations that a model of this configuration has. per-region slots need a rule with as many
+ * regions in every image (not `labels`), per-class slots the rule `labels`. */
+TSR_API size_t tsr_model_config_slots(const struct tsr_model_config *config);
+
+/* Are regions matched to slots by anchors? For the rule `segment` with per-region slots. */
+TSR_API bool tsr_model_has_anchors(const struct tsr_model_config *config);
+
+struct tsr_model {
+    struct tsr_model_config config;
+    struct tsr_net net;
+    size_t n_slots;
+    tsr_real *theta;        /* [n_slots, n_params], owned */
+    struct tsr_rates rates; /* value is owned */
+    /* With tsr_model_has_anchors(): what the regions of every image are matched to, so that slot s
+     * means the same kind of region everywhere. Learned from the train split; n is 0 before. */
+    struct tsr_anchors anchors;
+};
+
+/* A model with random initialisation: a function of `seed`. Errors: TSR_ERR_CONFIG,
+ * TSR_ERR_NO_MEMORY. */
+TSR_API enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t seed,
+                                         struct tsr_model **out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_model_free(struct tsr_model *model); /* accepts NULL */
+
+/* Copies initialisation, rates and anchors of `from` into `model`. The networks must have the same
+ * shape; a shared slot expands into per-region or per-class slots; rates are taken over if kind and
+ * K agree. */
+TSR_API enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
+                                            struct tsr_error *err) TSR_MUST_USE;
+
+/* Reading and writing: docs/formats.md. tsr_model_load() reads all but /outer, which may be absent.
+ */
+TSR_API enum tsr_status tsr_model_load(const char *path, struct tsr_model **out,
+                                       struct tsr_error *err) TSR_MUST_USE;
+/* Writes a model without training state, atomically. */
+TSR_API enum tsr_status tsr_model_save(const struct tsr_model *model, const char *path,
+                                       struct tsr_error *err) TSR_MUST_USE;
+
+/* Do images of this shape fit the model? TSR_ERR_SHAPE names what does not: the channels, or,
+ * unless the slot is shared, a number of regions that is not the number of slots. */
+TSR_API enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t height,
+                                              size_t width, size_t channels,
+                                              struct tsr_error *err) TSR_MUST_USE;
+
+/* Regions that an image of this size has under the model's rule, and the parameters adapted for it.
+ */
+TSR_API size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width);
+
+#endif

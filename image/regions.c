@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/regions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
+                                   const struct tsr_dataset *dataset, bool *stored,
+                                   struct tsr_error *err) {
+    struct tsr_partition_rule plain = *rule;
+    char text[64];
+    plain.overlap = 0;
+    tsr_partition_rule_describe(&plain, text, sizeof text);
+    bool there = tsr_dataset_has_labels(dataset);
+    *stored = false;
+    if (rule->kind == TSR_RULE_SEGMENT)
+        *stored = there && strcmp(tsr_dataset_label_rule(dataset), text) == 0;
+    if (rule->kind != TSR_RULE_LABELS) return TSR_OK;
+    if (!there)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%s has no label maps; the rule labels needs them (pack --labels)",
+                         tsr_dataset_path(dataset));
+    if (strncmp(tsr_dataset_label_rule(dataset), "segment", 7) == 0)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%s: its label maps are segmentations (%s), not classes",
+                         tsr_dataset_path(dataset), tsr_dataset_label_rule(dataset));
+    if (tsr_dataset_label_count(dataset) > rule->n_regions)
+        return TSR_ERROR(
+            err, TSR_ERR_CONFIG, "%s has label maps of %zu classes; the model is for %zu",
+            tsr_dataset_path(dataset), tsr_dataset_label_count(dataset), rule->n_regions);
+    *stored = true;
+    return TSR_OK;
+}
+
+static enum tsr_status copy_stored(const struct tsr_partition_rule *rule, const uint16_t *stored,
+                                   size_t n, uint32_t *labels, struct tsr_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        if (stored[i] >= rule->n_regions)
+            return TSR_ERROR(err, TSR_ERR_ARGUMENT, "label map: label %u; labels must be below %zu",
+                             stored[i], rule->n_regions);
+        labels[i] = stored[i];
+    }
+    return TSR_OK;
+}
+
+enum tsr_status tsr_regions_of_image(const struct tsr_model *model, const uint8_t *pixels,
+                                     size_t height, size_t width, const uint16_t *stored,
+                                     uint32_t *labels, struct tsr_error *err) {
+    const struct tsr_partition_rule *rule = &model->config.partition;
+    size_t channels = model->net.out_dim;
+    if (stored)
+        TSR_TRY(copy_stored(rule, stored, height * width, labels, err));
+    else if (rule->kind == TSR_RULE_SEGMENT)
+        TSR_TRY(tsr_segment(pixels, height, width, channels, rule->n_regions, rule->merge, labels,
+                            err));
+    else
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "rule %s: the image has no label map",
+                         tsr_rule_name(rule->kind));
+    if (!tsr_model_has_anchors(&model->config)) return TSR_OK;
+    return tsr_anchors_match(&model->anchors, pixels, height, width, channels, labels, err);
+}
+
+/* ---- anchors ------------------------------------------------------------------------------------
+ */
+
+/* What one image contributes; one per thread. */
+struct sample {
+    uint8_t *pixels;
+    uint16_t *stored;
+    uint32_t *labels;
+    enum tsr_status status;
+    struct tsr_error error;
+};
+
+/* Features of the regions of one image: out [n_regions, TSR_REGION_FEATURES]. */
+static enum tsr_status look(const struct tsr_model *model, struct sample *s, bool stored,
+                            double *out, struct tsr_error *err) {
+    const struct tsr_model_config *c = &model->config;
+    size_t n = c->partition.n_regions;
+    TSR_TRY(stored ? copy_stored(&c->partition, s->stored, c->height * c->width, s->labels, err)
+                   : tsr_segment(s->pixels, c->height, c->width, model->net.out_dim, n,
+                                 c->partition.merge, s->labels, err));
+    tsr_region_features(s->pixels, c->height, c->width, model->net.out_dim, s->labels, n, out);
+    return TSR_OK;
+}
+
+static void layout_samples(const struct tsr_model *model, struct sample *samples, size_t n,
+                           struct tsr_arena *a) {
+    size_t pixels = model->config.height * model->config.width;
+    for (size_t i = 0; i < n; i++) {
+        samples[i].pixels = tsr_arena_take(a, pixels, model->net.out_dim);
+        samples[i].stored = tsr_arena_take(a, pixels, sizeof(uint16_t));
+        samples[i].labels = tsr_arena_take(a, pixels, sizeof(uint32_t));
+    }
+}
+
+/* Reads images index[0..n-1], one after the other, and looks at them in parallel. */
+static enum tsr_status look_at_some(const struct tsr_model *model, struct tsr_dataset *dataset,
+                                    const uint32_t *index, size_t n, bool stored,
+                                    struct sample *samples, double *features,
+                                    struct tsr_error *err) {
+    size_t stride = model->config.partition.n_regions * TSR_REGION_FEATURES;
+    for (size_t i = 0; i < n; i++) {
+        TSR_TRY(tsr_dataset_read(dataset, index[i], samples[i].pixels, err));
+        if (stored) TSR_TRY(tsr_dataset_read_labels(dataset, index[i], samples[i].stored, err));
+    }
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)n)
+    for (size_t i = 0; i < n; i++)
+        samples[i].status =
+            look(model, &samples[i], stored, features + i * stride, &samples[i].error);
+    for (size_t i = 0; i < n; i++)
+        if (samples[i].status != TSR_OK) {
+            *err = samples[i].error;
+            tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(dataset), index[i]);
+            return samples[i].status;
+        }
+    return TSR_OK;
+}
+
+static enum tsr_status gather_features(const struct tsr_model *model, struct tsr_dataset *dataset,
+                                       const uint32_t *index, size_t n, size_t threads,
+                                       double *features, struct tsr_error *err) {
+    size_t stride = model->config.partition.n_regions * TSR_REGION_FEATURES;
+    struct tsr_arena arena = {0};
+    struct sample *samples = NULL;
+    enum tsr_status status;
+    bool stored;
+    void *p;
+    TSR_CHECK(tsr_regions_stored(&model->config.partition, dataset, &stored, err));
+    TSR_CHECK(tsr_alloc(&p, threads, sizeof *samples, "learning anchors", err));
+    samples = p;
+    layout_samples(model, samples, threads, &arena);
+    TSR_CHECK(tsr_arena_create(&arena, arena.used, "learning anchors", err));
+    layout_samples(model, samples, threads, &arena);
+    for (size_t i = 0; i < n; i += threads)
+        TSR_CHECK(look_at_some(model, dataset, index + i, n - i < threads ? n - i : threads, stored,
+                               samples, features + i * stride, err));
+done:
+    tsr_arena_free(&arena);
+    free(samples);
+    return status;
+}
+
+/* At most `limit` of the split's images, evenly spread. */
+static size_t spread(const uint32_t *split, size_t n, size_t limit, uint32_t *out) {
+    size_t taken = n < limit ? n : limit;
+    for (size_t i = 0; i < taken; i++)
+        out[i] = split[i * n / taken];
+    return taken;
+}
+
+enum tsr_status tsr_regions_learn(struct tsr_model *model, struct tsr_dataset *dataset,
+                                  size_t limit, size_t threads, struct tsr_error *err) {
+    size_t n, n_regions = model->config.partition.n_regions;
+    uint32_t *index = NULL;
+    double *features = NULL;
+    enum tsr_status status;
+    void *p;
+    if (!tsr_model_has_anchors(&model->config) || model->anchors.n > 0) return TSR_OK;
+    const uint32_t *split = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+    TSR_CHECK(tsr_alloc(&p, limit, sizeof *index, "learning anchors", err));
+    index = p;
+    n = spread(split, n, limit, index);
+    TSR_CHECK(tsr_alloc(&p, n * n_regions, TSR_REGION_FEATURES * sizeof *features,
+                        "learning anchors", err));
+    features = p;
+    TSR_CHECK(gather_features(model, dataset, index, n, tsr_thread_count(threads), features, err));
+    TSR_CHECK(tsr_anchors_learn(features, n, n_regions, &model->anchors, err));
+done:
+    free(features);
+    free(index);
+    return status;
+}
