@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attributes of public declarations, and the floating-point type of the numerical core.
+ * Attributes of declarations, and the floating-point type of the numerical core.
  */
 #ifndef TSR_BASE_API_H
 #define TSR_BASE_API_H
@@ -8,7 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TSR_API __attribute__((visibility("default")))
+/* TSR_API marks what other parts of tessera call: hidden in the shared library. TSR_PUBLIC, which
+ * include/tessera.h defines likewise, marks what its users call. */
+#define TSR_API __attribute__((visibility("hidden")))
+#ifndef TSR_PUBLIC
+#define TSR_PUBLIC __attribute__((visibility("default")))
+#endif
 #define TSR_MUST_USE __attribute__((warn_unused_result))
 #define TSR_PRINTF(index, first) __attribute__((__format__(__printf__, index, first)))
 

@@ -13,12 +13,14 @@ TSR_API enum tsr_status tsr_name_parse(const char *text, const char *const *name
                                        const char *what, size_t *index,
                                        struct tsr_error *err) TSR_MUST_USE;
 
-/* Defines `const char *PREFIX_name(enum ENUM)` and `enum tsr_status PREFIX_parse(const char *, enum
- * ENUM
- * *, struct tsr_error *)` over the array NAMES. */
+/* Defines, over the array NAMES,
+ *
+ *     const char *PREFIX_name(enum ENUM);      "?" for a value without a name
+ *     enum tsr_status PREFIX_parse(const char *, enum ENUM *, struct tsr_error *);
+ */
 #define TSR_DEFINE_NAMES(PREFIX, ENUM, NAMES, WHAT)                                                \
     const char *PREFIX##_name(enum ENUM value) {                                                   \
-        return NAMES[value];                                                                       \
+        return (size_t)value < sizeof NAMES / sizeof *NAMES ? NAMES[value] : "?";                  \
     }                                                                                              \
     enum tsr_status PREFIX##_parse(const char *text, enum ENUM *out, struct tsr_error *err) {      \
         size_t index = 0;                                                                          \

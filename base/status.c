@@ -37,19 +37,35 @@ enum tsr_status tsr_error_set(struct tsr_error *err, enum tsr_status status, con
     return status;
 }
 
+/* Cuts `text` to at most `limit` bytes, "..." included, between characters (UTF-8). */
+static void cut(char *text, size_t limit) {
+    if (strlen(text) <= limit) return;
+    size_t n = limit - 3;
+    while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n--;
+    memcpy(text + n, "...", 4);
+}
+
 void tsr_error_prefix(struct tsr_error *err, const char *format, ...) {
     if (!err) return;
-    char old[TSR_ERROR_SIZE];
+    char prefix[TSR_ERROR_SIZE], old[TSR_ERROR_SIZE];
     memcpy(old, err->message, sizeof old);
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(err->message, sizeof err->message, format, args);
+    int n = vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    if (n < 0 || (size_t)n + 2 >= sizeof err->message) return;
-    char *at = err->message + n;
-    size_t room = sizeof err->message - (size_t)n - 3, length = strlen(old);
-    if (length > room) length = room;
-    memcpy(at, ": ", 2);
-    memcpy(at + 2, old, length);
-    at[2 + length] = '\0';
+    if (n < 0) return;
+    size_t length = strlen(old), room = sizeof err->message - 3; /* ": " and the final 0 */
+    size_t limit = length < room / 2 ? room - length : room / 2;
+    cut(prefix, limit);
+    size_t used = strlen(prefix);
+    if (length > room - used) length = room - used;
+    memcpy(err->message, prefix, used);
+    memcpy(err->message + used, ": ", 2);
+    memcpy(err->message + used + 2, old, length);
+    err->message[used + 2 + length] = '\0';
+}
+
+void tsr_error_copy(struct tsr_error *to, const struct tsr_error *from) {
+    if (to && from) *to = *from;
 }

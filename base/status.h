@@ -46,8 +46,13 @@ TSR_API enum tsr_status tsr_error_set(struct tsr_error *err, enum tsr_status sta
                                       const char *file, int line, const char *format, ...)
     TSR_PRINTF(5, 6);
 
-/* Puts "text: " before the message of an error on its way up: a path, an image, an outer step. */
+/* Puts "text: " before the message of an error on its way up: a path, an image, an outer step.
+ * Where both do not fit, a text of up to half of TSR_ERROR_SIZE stays and the end of the message
+ * goes; of a longer text the end goes ("...") as far as the message needs. */
 TSR_API void tsr_error_prefix(struct tsr_error *err, const char *format, ...) TSR_PRINTF(2, 3);
+
+/* Hands an error on, from a thread's own say; either may be NULL. */
+TSR_API void tsr_error_copy(struct tsr_error *to, const struct tsr_error *from);
 
 /* An expression of type enum tsr_status: fills the error and has the value of `status`. */
 #define TSR_ERROR(err, status, ...) tsr_error_set((err), (status), __FILE__, __LINE__, __VA_ARGS__)
