@@ -1,6 +1,6 @@
 # tessera: `make help` lists the targets and switches.
 
-VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' base/version.h)
+VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' include/tessera.h)
 SOVERSION := 0
 
 # ---- switches (make help) -----------------------------------------------------------------------
