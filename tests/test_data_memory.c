@@ -14,7 +14,7 @@ static float floats[N][SIZE];
 static uint16_t labels[N][H * W];
 static const char *const names[N] = {"a", "b", "c", "d", "e"};
 
-static int make(void **state) {
+static int fill(void **state) {
     (void)state;
     for (size_t i = 0; i < N; i++) {
         for (size_t k = 0; k < SIZE; k++) {
@@ -155,11 +155,11 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_bytes_are_read_as_they_are, make),
-        cmocka_unit_test_setup(test_splits_names_and_labels, make),
-        cmocka_unit_test_setup(test_floats_come_through_the_sampler, make),
+        cmocka_unit_test_setup(test_bytes_are_read_as_they_are, fill),
+        cmocka_unit_test_setup(test_splits_names_and_labels, fill),
+        cmocka_unit_test_setup(test_floats_come_through_the_sampler, fill),
         cmocka_unit_test(test_floats_as_bytes),
-        cmocka_unit_test_setup(test_refused, make),
+        cmocka_unit_test_setup(test_refused, fill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
