@@ -136,7 +136,7 @@ $B/libtessera.a: $(LIB_OBJ)
 # What is installed: one object in which only the public functions are left to link with.
 $B/public/libtessera.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -r -nostdlib $^ -o $(@D)/tessera.o && $(OBJCOPY) --localize-hidden $(@D)/tessera.o
+	$(Q)$(CC) $(filter-out -fopenmp,$(ALL_CFLAGS)) -r -nostdlib $^ -o $(@D)/tessera.o && $(OBJCOPY) --localize-hidden $(@D)/tessera.o
 	$(Q)rm -f $@ && ar rcs $@ $(@D)/tessera.o
 $B/libtessera-double.a: $(DBL_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^

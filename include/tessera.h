@@ -27,11 +27,11 @@
  * HDF5 thread-safe, or read and write files from one thread, if there are any.
  *
  * Compatibility. Until 1.0 the library's SONAME is libtessera.so.0.MINOR, and only versions of one
- * MINOR are binary compatible. A struct whose first member is `size` may grow at its end: it tells
- * the library which members its caller knows. The initialisers below set it; a size smaller than
- * that of the first version of the struct is TSR_ERR_ARGUMENT, and a larger one than the library's
- * is TSR_ERR_UNSUPPORTED if anything that it does not know is not 0. A member that is 0 means its
- * default.
+ * MINOR are binary compatible. A struct whose first member is `size` may grow at its end: the size
+ * tells the library which members its caller knows, and the initialisers below set it. What the
+ * caller does not know is left alone, or, of settings, has its default, which is what 0 means for
+ * every member. A caller that is newer than the library is refused with TSR_ERR_UNSUPPORTED where
+ * it sets what the library does not know. Without a size there is TSR_ERR_ARGUMENT.
  */
 #ifndef TSR_TESSERA_H
 #define TSR_TESSERA_H
@@ -87,6 +87,9 @@ struct tsr_error {
 /* Short English name of a status, e.g. "not found". Never NULL. */
 TSR_PUBLIC const char *tsr_status_name(enum tsr_status status);
 
+/* Frees what a function of this header has allocated as bytes. Accepts NULL. */
+TSR_PUBLIC void tsr_free(void *bytes);
+
 /* ---- images and datasets --------------------------------------------------------------------- */
 
 enum tsr_pixel_type {
@@ -133,6 +136,29 @@ static inline struct tsr_images tsr_images_floats(const float *pixels, size_t n,
                                                   size_t width, size_t channels) {
     return tsr_images_of(TSR_PIXELS_F32, pixels, n, height, width, channels);
 }
+
+struct tsr_dataset;
+
+/* A view: pixels, labels, split and names must stay, unchanged, until tsr_dataset_free(). Floats
+ * are trained on as they are, without rounding to 8 bits; where a partition rule looks at colours,
+ * it looks at them clipped and rounded. */
+TSR_PUBLIC enum tsr_status tsr_dataset_from_images(const struct tsr_images *images,
+                                                   struct tsr_dataset **out, struct tsr_error *err);
+/* An HDF5 file with `/images` uint8 [N,H,W,C], as `tessera pack` writes it and as h5py may; it
+ * stays open and images are read as they are needed. */
+TSR_PUBLIC enum tsr_status tsr_dataset_from_file(const char *path, struct tsr_dataset **out,
+                                                 struct tsr_error *err);
+TSR_PUBLIC void tsr_dataset_free(struct tsr_dataset *dataset); /* accepts NULL */
+
+struct tsr_dataset_info {
+    size_t size; /* sizeof(struct tsr_dataset_info), set by the caller */
+    size_t images, height, width, channels;
+    size_t train, validation, test; /* images in each split */
+    size_t label_count;             /* 0: no label maps */
+};
+TSR_PUBLIC enum tsr_status tsr_dataset_get_info(const struct tsr_dataset *dataset,
+                                                struct tsr_dataset_info *out,
+                                                struct tsr_error *err);
 
 struct tsr_model;
 TSR_PUBLIC void tsr_model_free(struct tsr_model *model); /* accepts NULL */
