@@ -51,8 +51,6 @@ struct attribute {
         return TSR_OK;                                                                             \
     }
 NAMED(tsr_network_kind, tsr_network_kind)
-NAMED(tsr_rule, tsr_rule)
-NAMED(tsr_merge, tsr_merge)
 NAMED(tsr_slots, tsr_slots)
 NAMED(tsr_sampling, tsr_sampling)
 NAMED(tsr_frame, tsr_frame)
@@ -61,7 +59,7 @@ NAMED(tsr_inner_loss, tsr_inner_loss)
 NAMED(tsr_method, tsr_method)
 
 /* Enumerations are read and written as int. */
-_Static_assert(sizeof(enum tsr_rule) == sizeof(int), "enumerations have the size of int");
+_Static_assert(sizeof(enum tsr_slots) == sizeof(int), "enumerations have the size of int");
 
 static enum tsr_status write_attribute(struct tsr_h5 *file, const struct attribute *a,
                                        struct tsr_error *err) {
@@ -155,6 +153,61 @@ static enum tsr_status transfer_kind(bool write, struct tsr_h5 *file, struct tsr
                                     : TRANSFER(write, file, relu_pe, err);
 }
 
+static enum tsr_status write_rule(struct tsr_h5 *file, const struct tsr_choice *rule,
+                                  struct tsr_error *err) {
+    TSR_TRY(tsr_h5_write_attr_str(file, "/partition", "rule", rule->object->name, err));
+    for (size_t i = 0; i < rule->object->params.n; i++) {
+        const struct tsr_param *row = &rule->object->params.row[i];
+        char text[64];
+        tsr_param_print(row, rule->value[i], text, sizeof text);
+        TSR_TRY(
+            row->type == TSR_PARAM_CHOICE
+                ? tsr_h5_write_attr_str(file, "/partition", row->name, text, err)
+            : row->type == TSR_PARAM_COUNT
+                ? tsr_h5_write_attr_i64(file, "/partition", row->name, (int64_t)rule->value[i], err)
+                : tsr_h5_write_attr_f64(file, "/partition", row->name, rule->value[i], err));
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status read_param(struct tsr_h5 *file, const struct tsr_param *row, double *value,
+                                  struct tsr_error *err) {
+    int64_t integer;
+    char text[64];
+    if (row->optional && !tsr_h5_has_attr(file, "/partition", row->name)) return TSR_OK;
+    if (row->type == TSR_PARAM_NUMBER)
+        return tsr_h5_read_attr_f64(file, "/partition", row->name, value, err);
+    if (row->type == TSR_PARAM_COUNT) {
+        TSR_TRY(tsr_h5_read_attr_i64(file, "/partition", row->name, &integer, err));
+        *value = (double)integer;
+        return TSR_OK;
+    }
+    TSR_TRY(tsr_h5_read_attr_str(file, "/partition", row->name, text, sizeof text, err));
+    if (tsr_param_parse_choice(row, text, value, err) == TSR_OK) return TSR_OK;
+    tsr_error_prefix(err, "%s: %s of /partition", tsr_h5_path(file), row->name);
+    return TSR_ERR_FORMAT;
+}
+
+static enum tsr_status read_rule(struct tsr_h5 *file, struct tsr_choice *rule,
+                                 struct tsr_error *err) {
+    const struct tsr_object *object;
+    char text[64];
+    TSR_TRY(tsr_h5_read_attr_str(file, "/partition", "rule", text, sizeof text, err));
+    if (tsr_registry_find(&tsr_rules, text, &object, err) != TSR_OK) {
+        tsr_error_prefix(err, "%s: rule of /partition", tsr_h5_path(file));
+        return TSR_ERR_FORMAT;
+    }
+    *rule = tsr_choice_of(object);
+    for (size_t i = 0; i < object->params.n; i++)
+        TSR_TRY(read_param(file, &object->params.row[i], &rule->value[i], err));
+    return TSR_OK;
+}
+
+static enum tsr_status transfer_rule(bool write, struct tsr_h5 *file, struct tsr_choice *rule,
+                                     struct tsr_error *err) {
+    return write ? write_rule(file, rule, err) : read_rule(file, rule, err);
+}
+
 /* /network and /partition: what models and INRs have in common. */
 static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct tsr_network_config *n,
                                       struct tsr_partition_rule *p, struct tsr_coords *c,
@@ -170,16 +223,10 @@ static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct ts
         {"/network", "coord_sampling", NAME, &c->sampling, tsr_sampling_to_name,
          tsr_sampling_from_name, false},
         {"/network", "coord_frame", NAME, &c->frame, tsr_frame_to_name, tsr_frame_from_name, false},
-        {"/partition", "rule", NAME, &p->kind, tsr_rule_to_name, tsr_rule_from_name, false},
-        {"/partition", "rows", SIZE, &p->rows, NULL, NULL, true},
-        {"/partition", "cols", SIZE, &p->cols, NULL, NULL, true},
-        {"/partition", "cell_height", SIZE, &p->cell_height, NULL, NULL, true},
-        {"/partition", "cell_width", SIZE, &p->cell_width, NULL, NULL, true},
-        {"/partition", "n_regions", SIZE, &p->n_regions, NULL, NULL, true},
-        {"/partition", "merge", NAME, &p->merge, tsr_merge_to_name, tsr_merge_from_name, true},
         {"/partition", "overlap", SIZE, &p->overlap, NULL, NULL, true},
     };
     TSR_TRY(transfer_kind(write, file, n, err));
+    TSR_TRY(transfer_rule(write, file, &p->rule, err));
     return TRANSFER(write, file, table, err);
 }
 
@@ -638,7 +685,7 @@ static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_par
 static enum tsr_status check_label_map(struct tsr_h5 *file, const struct tsr_model_config *c,
                                        struct tsr_error *err) {
     const struct part p = {.path = "/partition/labels", .rank = 2, .dims = {c->height, c->width}};
-    if (!tsr_rule_follows_image(c->partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&c->partition)) return TSR_OK;
     return check_part(file, &p, err);
 }
 
