@@ -25,12 +25,13 @@ struct bench_args {
     struct cli_common common;
     const char *kernel, *json;
     size_t repeats, row;
-    enum tsr_network_kind net;
+    const struct tsr_object *net;
 };
 
 static void defaults(void *args) {
     struct bench_args *a = args;
     a->kernel = "auto";
+    a->net = tsr_kinds.object[0];
     a->repeats = 7;
 }
 
@@ -157,13 +158,18 @@ static double operation_flops(const struct tsr_net *net, enum operation op) {
            first * (operation_passes[op] - first_layer_passes[op]);
 }
 
+static struct tsr_choice bench_kind(const struct tsr_object *object) {
+    struct tsr_choice kind = tsr_choice_of(object);
+    (void)tsr_choice_set(&kind, "octaves", BENCH_OCTAVES);
+    return kind;
+}
+
 static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
-                                   enum tsr_network_kind kind, size_t width, size_t n,
+                                   const struct tsr_object *kind, size_t width, size_t n,
                                    struct tsr_arena *arena, struct tsr_error *err) {
     struct tsr_network_config config;
     tsr_network_config_default(&config);
-    config.kind = kind;
-    config.octaves = BENCH_OCTAVES;
+    config.kind = bench_kind(kind);
     config.width = width;
     tsr_network_layout(&config, &r->net);
     struct tsr_arena measure = {0};
@@ -295,13 +301,12 @@ static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
 }
 
 static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row *row,
-                                  enum tsr_network_kind kind, const struct tsr_kernel *kernel,
+                                  const struct tsr_object *kind, const struct tsr_kernel *kernel,
                                   size_t threads, struct tsr_error *err) {
     struct tsr_model_config config;
     tsr_model_config_default(&config);
     config.partition.rule = (struct tsr_choice)TSR_RULE(grid, (double)row->grid, (double)row->grid);
-    config.network.kind = kind;
-    config.network.octaves = BENCH_OCTAVES;
+    config.network.kind = bench_kind(kind);
     config.network.width = row->width;
     config.network.hidden_layers = row->hidden_layers;
     config.inner_steps = row->inner_steps;
@@ -501,7 +506,7 @@ static enum tsr_status run(struct cli_call *call) {
     if (kernel->peak) peak = kernel; /* else that of the fastest kernel this processor runs */
     json_open(&json, NULL, '{');
     json_string(&json, "version", tsr_version());
-    json_string(&json, "network", tsr_network_kind_name(a->net));
+    json_string(&json, "network", a->net->name);
     json_string(&json, "kernel", kernel->name);
     json_string(&json, "blas_core", tsr_blas_core());
     double top = measure_peak(peak, 1);

@@ -167,14 +167,7 @@ static void json_config(struct json *j, const struct outcome *o) {
     json_string(j, "network", network);
     json_integer(j, "network_width", c->network.width);
     json_integer(j, "hidden_layers", c->network.hidden_layers);
-    json_string(j, "network_kind", tsr_network_kind_name(c->network.kind));
-    if (c->network.kind == TSR_NET_SIREN) {
-        json_number(j, "omega_first", c->network.omega_first);
-        json_number(j, "omega_hidden", c->network.omega_hidden);
-    } else {
-        json_integer(j, "octaves", c->network.octaves);
-        json_number(j, "pe_omega", c->network.pe_omega);
-    }
+    json_choice(j, "network_kind", &c->network.kind);
     json_number(j, "output_offset", c->network.output_offset);
     json_number(j, "coord_lo", c->coords.lo);
     json_number(j, "coord_hi", c->coords.hi);

@@ -23,6 +23,7 @@ struct fit_args {
     const char *output, *png, *curve, *json, *init;
     bool curve_regions;
     struct cli_rule rule;
+    struct cli_kind kind;
     struct tsr_model_config model;
     double range[2];
     size_t match_params;
@@ -40,6 +41,7 @@ static void defaults(void *args) {
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
     a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
+    cli_kind_default(&a->kind);
     a->model.network.width = 256;
     a->model.network.hidden_layers = 3;
     a->model.inner_steps = 0;
@@ -103,7 +105,8 @@ static const struct cli_option options[] = {
     CLI_LABEL_MAP(struct fit_args, rule),
 
     {.name = "network of each region", .type = CLI_HEADING},
-    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "by region size"),
+    CLI_NETWORK_OPTIONS(struct fit_args, kind, model.network, model.coords, range,
+                        "by region size"),
     {.name = "match-params",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -290,7 +293,8 @@ static enum tsr_status settle(struct job *job) {
         m->network.width =
             tsr_network_width_for(&m->network, (double)a->match_params / (double)regions);
     double side = sqrt(m->coords.frame == TSR_FRAME_IMAGE ? pixels : pixels / (double)regions);
-    if (!cli_given(call, "omega-first")) m->network.omega_first = default_omega_first(side);
+    if (!cli_given(call, "omega-first"))
+        (void)tsr_choice_set(&m->network.kind, "omega_first", default_omega_first(side));
     return TSR_OK;
 }
 
@@ -322,7 +326,7 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
     } else {
-        TSR_TRY(cli_network_check(job->call, a->model.network.kind, err));
+        TSR_TRY(cli_kind_apply(job->call, &a->kind, &a->model.network.kind, err));
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
@@ -477,8 +481,7 @@ static void json_config(struct json *j, const struct job *job) {
     json_string(j, "network", network);
     json_integer(j, "network_width", m->network.width);
     json_integer(j, "hidden_layers", m->network.hidden_layers);
-    json_number(j, "omega_first", m->network.omega_first);
-    json_number(j, "omega_hidden", m->network.omega_hidden);
+    json_choice(j, "network_kind", &m->network.kind);
     json_number(j, "coord_lo", m->coords.lo);
     json_number(j, "coord_hi", m->coords.hi);
     json_string(j, "coord_sampling", tsr_sampling_name(m->coords.sampling));

@@ -18,6 +18,7 @@ struct train_args {
     const char *output, *resume, *init;
     struct cli_rule rule;
     double range[2];
+    struct cli_kind kind;
     struct tsr_model_config model;
     struct tsr_trainer_config trainer;
 };
@@ -26,6 +27,7 @@ static void defaults(void *args) {
     struct train_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_trainer_config_default(&a->trainer);
+    cli_kind_default(&a->kind);
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -61,7 +63,7 @@ static const struct cli_option options[] = {
            .help = "one initialisation for all regions, one for each, or one for each class"),
 
     HEADING("network"),
-    CLI_NETWORK_OPTIONS(struct train_args, model.network, model.coords, range, NULL),
+    CLI_NETWORK_OPTIONS(struct train_args, kind, model.network, model.coords, range, NULL),
 
     HEADING("inner loop"),
     COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
@@ -152,9 +154,9 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
-        TSR_TRY(cli_network_check(call, a->model.network.kind, err));
+        TSR_TRY(cli_kind_apply(call, &a->kind, &a->model.network.kind, err));
         if (!cli_given(call, "inner-lr"))
-            a->model.inner_lr = tsr_model_default_inner_lr(a->model.network.kind);
+            a->model.inner_lr = tsr_kind_of(&a->model.network.kind)->inner_lr;
     }
     a->trainer.output = a->output;
     return TSR_OK;

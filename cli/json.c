@@ -117,6 +117,18 @@ void json_integer(struct json *j, const char *key, uint64_t value) {
     puts_json(j, text);
 }
 
+void json_choice(struct json *j, const char *key, const struct tsr_choice *choice) {
+    const struct tsr_params *params = &choice->object->params;
+    json_string(j, key, choice->object->name);
+    for (size_t i = 0; i < params->n; i++) {
+        const struct tsr_param *row = &params->row[i];
+        if (row->type == TSR_PARAM_CHOICE)
+            json_string(j, row->name, row->choices[(size_t)choice->value[i]]);
+        else
+            json_number(j, row->name, choice->value[i]);
+    }
+}
+
 void json_numbers(struct json *j, const char *key, const double *values, size_t n) {
     begin(j, key);
     put(j, "[", 1);

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "base/status.h"
+#include "base/object.h"
 
 struct json {
     char *text; /* owned */
@@ -25,6 +25,8 @@ void json_close(struct json *j, char bracket);
 void json_string(struct json *j, const char *key, const char *value); /* NULL: null */
 void json_number(struct json *j, const char *key, double value);      /* NaN, infinity: null */
 void json_integer(struct json *j, const char *key, uint64_t value);
+/* The object's name under `key`, then each of its parameters under its own name. */
+void json_choice(struct json *j, const char *key, const struct tsr_choice *choice);
 void json_numbers(struct json *j, const char *key, const double *values, size_t n);
 
 /* Ends the text with a line break. */

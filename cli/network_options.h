@@ -8,15 +8,26 @@
 #include "cli/options.h"
 #include "image/model.h"
 
-/* The options over three members of `args`: struct tsr_network_config, struct tsr_coords and a
- * double [2] that takes the range of the latter. shown_omega: the default of --omega-first as
- * --help shows it; NULL: the value. */
-#define CLI_NETWORK_OPTIONS(args, network, coords, range, shown_omega)                             \
+/* The kind of network, and parameters of any kind: what is given of them, cli_kind_apply() puts
+ * into a configuration. */
+struct cli_kind {
+    const struct tsr_object *object;
+    double omega_first, omega_hidden, pe_omega;
+    size_t octaves;
+};
+
+/* The defaults, as --help shows them. */
+void cli_kind_default(struct cli_kind *kind);
+
+/* The options over four members of `args`: struct cli_kind, struct tsr_network_config, struct
+ * tsr_coords and a double [2] that takes the range of the latter. shown_omega: the default of
+ * --omega-first as --help shows it; NULL: the value. */
+#define CLI_NETWORK_OPTIONS(args, kind, network, coords, range, shown_omega)                       \
     {.name = "net",                                                                                \
      .metavar = "KIND",                                                                            \
      .type = CLI_ENUM,                                                                             \
      .names = &cli_enum_net,                                                                       \
-     .at = offsetof(args, network.kind),                                                           \
+     .at = offsetof(args, kind.object),                                                            \
      .help = "sine layers, or ReLU on a positional encoding of the coordinates"},                  \
         {.name = "width",                                                                          \
          .metavar = "N",                                                                           \
@@ -34,20 +45,20 @@
         {.name = "omega-first",                                                                    \
          .metavar = "W",                                                                           \
          .type = CLI_DOUBLE,                                                                       \
-         .at = offsetof(args, network.omega_first),                                                \
+         .at = offsetof(args, kind.omega_first),                                                   \
          .positive = true,                                                                         \
          .shown = (shown_omega),                                                                   \
          .help = "siren: frequency of the first layer"},                                           \
         {.name = "omega",                                                                          \
          .metavar = "W",                                                                           \
          .type = CLI_DOUBLE,                                                                       \
-         .at = offsetof(args, network.omega_hidden),                                               \
+         .at = offsetof(args, kind.omega_hidden),                                                  \
          .positive = true,                                                                         \
          .help = "siren: frequency of the hidden layers"},                                         \
         {.name = "octaves",                                                                        \
          .metavar = "N",                                                                           \
          .type = CLI_SIZE,                                                                         \
-         .at = offsetof(args, network.octaves),                                                    \
+         .at = offsetof(args, kind.octaves),                                                       \
          .max = TSR_MAX_OCTAVES,                                                                   \
          .help =                                                                                   \
              "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "         \
@@ -56,7 +67,7 @@
         {.name = "pe-omega",                                                                       \
          .metavar = "W",                                                                           \
          .type = CLI_DOUBLE,                                                                       \
-         .at = offsetof(args, network.pe_omega),                                                   \
+         .at = offsetof(args, kind.pe_omega),                                                      \
          .positive = true,                                                                         \
          .max = 1e6,                                                                               \
          .help = "relu-pe: frequency of the first octave; each has twice that of the one before"}, \
@@ -84,9 +95,10 @@
         .at = offsetof(args, coords.frame), .help = "what the range spans"                         \
     }
 
-/* Refuses options of the other kind of network. */
-enum tsr_status cli_network_check(const struct cli_call *call, enum tsr_network_kind kind,
-                                  struct tsr_error *err);
+/* The kind with its defaults and whatever of its parameters is given. Refuses parameters of other
+ * kinds. */
+enum tsr_status cli_kind_apply(const struct cli_call *call, const struct cli_kind *kind,
+                               struct tsr_choice *out, struct tsr_error *err);
 
 /* Their names, NULL-terminated: a command that takes a model instead refuses them. */
 extern const char *const cli_network_options[];

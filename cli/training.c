@@ -37,10 +37,7 @@ static void row(FILE *to, const char *name, const char *format, ...) {
 
 void cli_describe_network(const struct tsr_network_config *n, char *out, size_t size) {
     char kind[96];
-    if (n->kind == TSR_NET_SIREN)
-        (void)snprintf(kind, sizeof kind, "sine, omega %g / %g", n->omega_first, n->omega_hidden);
-    else
-        (void)snprintf(kind, sizeof kind, "ReLU, %zu octaves from %g", n->octaves, n->pe_omega);
+    tsr_choice_describe(&n->kind, kind, sizeof kind);
     (void)snprintf(out, size, "%zu -> %zu x %zu -> %zu, %s, offset %g", n->in_dim,
                    n->hidden_layers + 1, n->width, n->out_dim, kind, n->output_offset);
 }

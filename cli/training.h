@@ -18,7 +18,7 @@ struct cli_data {
 /* Opens, looks, closes. */
 enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err);
 
-/* "2 -> 32 x 3 -> 3, sine, omega 15 / 30", "..., ReLU, 4 octaves from 1". out [size]. */
+/* "2 -> 32 x 3 -> 3, siren, omega_first 15, omega_hidden 30, offset 0.5". out [size]. */
 void cli_describe_network(const struct tsr_network_config *network, char *out, size_t size);
 
 void cli_training_table(const struct tsr_trainer *trainer, const struct cli_data *data, FILE *to);

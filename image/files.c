@@ -50,7 +50,6 @@ struct attribute {
         *out = (int)value;                                                                         \
         return TSR_OK;                                                                             \
     }
-NAMED(tsr_network_kind, tsr_network_kind)
 NAMED(tsr_slots, tsr_slots)
 NAMED(tsr_sampling, tsr_sampling)
 NAMED(tsr_frame, tsr_frame)
@@ -134,78 +133,70 @@ static enum tsr_status transfer_table(bool write, struct tsr_h5 *file,
 #define TRANSFER(write, file, table, err)                                                          \
     transfer_table((write), (file), (table), sizeof(table) / sizeof *(table), (err))
 
-/* The kind of network and what only that kind has. */
-static enum tsr_status transfer_kind(bool write, struct tsr_h5 *file, struct tsr_network_config *n,
-                                     struct tsr_error *err) {
-    const struct attribute kind = {
-        "/network", "kind", NAME, &n->kind, tsr_network_kind_to_name, tsr_network_kind_from_name,
-        false};
-    const struct attribute siren[] = {
-        {"/network", "omega_first", F64, &n->omega_first, NULL, NULL, false},
-        {"/network", "omega_hidden", F64, &n->omega_hidden, NULL, NULL, false},
-    };
-    const struct attribute relu_pe[] = {
-        {"/network", "octaves", SIZE, &n->octaves, NULL, NULL, false},
-        {"/network", "pe_omega", F64, &n->pe_omega, NULL, NULL, false},
-    };
-    TSR_TRY(transfer_table(write, file, &kind, 1, err));
-    return n->kind == TSR_NET_SIREN ? TRANSFER(write, file, siren, err)
-                                    : TRANSFER(write, file, relu_pe, err);
-}
-
-static enum tsr_status write_rule(struct tsr_h5 *file, const struct tsr_choice *rule,
-                                  struct tsr_error *err) {
-    TSR_TRY(tsr_h5_write_attr_str(file, "/partition", "rule", rule->object->name, err));
-    for (size_t i = 0; i < rule->object->params.n; i++) {
-        const struct tsr_param *row = &rule->object->params.row[i];
-        char text[64];
-        tsr_param_print(row, rule->value[i], text, sizeof text);
-        TSR_TRY(
-            row->type == TSR_PARAM_CHOICE
-                ? tsr_h5_write_attr_str(file, "/partition", row->name, text, err)
-            : row->type == TSR_PARAM_COUNT
-                ? tsr_h5_write_attr_i64(file, "/partition", row->name, (int64_t)rule->value[i], err)
-                : tsr_h5_write_attr_f64(file, "/partition", row->name, rule->value[i], err));
+/* An object of a registry by its name, and its parameters. */
+static enum tsr_status write_choice(struct tsr_h5 *file, const char *group, const char *name,
+                                    const struct tsr_choice *choice, struct tsr_error *err) {
+    const struct tsr_params *params = &choice->object->params;
+    TSR_TRY(tsr_h5_write_attr_str(file, group, name, choice->object->name, err));
+    for (size_t i = 0; i < params->n; i++) {
+        const struct tsr_param *row = &params->row[i];
+        double value = choice->value[i];
+        if (row->type == TSR_PARAM_NUMBER)
+            TSR_TRY(tsr_h5_write_attr_f64(file, group, row->name, value, err));
+        else if (row->type == TSR_PARAM_COUNT)
+            TSR_TRY(tsr_h5_write_attr_i64(file, group, row->name, (int64_t)value, err));
+        else
+            TSR_TRY(
+                tsr_h5_write_attr_str(file, group, row->name, row->choices[(size_t)value], err));
     }
     return TSR_OK;
 }
 
-static enum tsr_status read_param(struct tsr_h5 *file, const struct tsr_param *row, double *value,
+static enum tsr_status read_param(struct tsr_h5 *file, const char *group,
+                                  const struct tsr_param *row, double *value,
                                   struct tsr_error *err) {
     int64_t integer;
     char text[64];
-    if (row->optional && !tsr_h5_has_attr(file, "/partition", row->name)) return TSR_OK;
+    if (row->optional && !tsr_h5_has_attr(file, group, row->name)) return TSR_OK;
     if (row->type == TSR_PARAM_NUMBER)
-        return tsr_h5_read_attr_f64(file, "/partition", row->name, value, err);
+        return tsr_h5_read_attr_f64(file, group, row->name, value, err);
     if (row->type == TSR_PARAM_COUNT) {
-        TSR_TRY(tsr_h5_read_attr_i64(file, "/partition", row->name, &integer, err));
+        TSR_TRY(tsr_h5_read_attr_i64(file, group, row->name, &integer, err));
         *value = (double)integer;
         return TSR_OK;
     }
-    TSR_TRY(tsr_h5_read_attr_str(file, "/partition", row->name, text, sizeof text, err));
+    TSR_TRY(tsr_h5_read_attr_str(file, group, row->name, text, sizeof text, err));
     if (tsr_param_parse_choice(row, text, value, err) == TSR_OK) return TSR_OK;
-    tsr_error_prefix(err, "%s: %s of /partition", tsr_h5_path(file), row->name);
+    tsr_error_prefix(err, "%s: %s of %s", tsr_h5_path(file), row->name, group);
     return TSR_ERR_FORMAT;
 }
 
-static enum tsr_status read_rule(struct tsr_h5 *file, struct tsr_choice *rule,
-                                 struct tsr_error *err) {
+static enum tsr_status read_choice(struct tsr_h5 *file, const char *group, const char *name,
+                                   const struct tsr_registry *registry, struct tsr_choice *choice,
+                                   struct tsr_error *err) {
     const struct tsr_object *object;
     char text[64];
-    TSR_TRY(tsr_h5_read_attr_str(file, "/partition", "rule", text, sizeof text, err));
-    if (tsr_registry_find(&tsr_rules, text, &object, err) != TSR_OK) {
-        tsr_error_prefix(err, "%s: rule of /partition", tsr_h5_path(file));
+    TSR_TRY(tsr_h5_read_attr_str(file, group, name, text, sizeof text, err));
+    if (tsr_registry_find(registry, text, &object, err) != TSR_OK) {
+        tsr_error_prefix(err, "%s: %s of %s", tsr_h5_path(file), name, group);
         return TSR_ERR_FORMAT;
     }
-    *rule = tsr_choice_of(object);
+    *choice = tsr_choice_of(object);
     for (size_t i = 0; i < object->params.n; i++)
-        TSR_TRY(read_param(file, &object->params.row[i], &rule->value[i], err));
+        TSR_TRY(read_param(file, group, &object->params.row[i], &choice->value[i], err));
     return TSR_OK;
+}
+
+static enum tsr_status transfer_kind(bool write, struct tsr_h5 *file, struct tsr_network_config *n,
+                                     struct tsr_error *err) {
+    return write ? write_choice(file, "/network", "kind", &n->kind, err)
+                 : read_choice(file, "/network", "kind", &tsr_kinds, &n->kind, err);
 }
 
 static enum tsr_status transfer_rule(bool write, struct tsr_h5 *file, struct tsr_choice *rule,
                                      struct tsr_error *err) {
-    return write ? write_rule(file, rule, err) : read_rule(file, rule, err);
+    return write ? write_choice(file, "/partition", "rule", rule, err)
+                 : read_choice(file, "/partition", "rule", &tsr_rules, rule, err);
 }
 
 /* /network and /partition: what models and INRs have in common. */

@@ -11,10 +11,6 @@
 static const char *const loss_names[] = {"region", "image"};
 TSR_DEFINE_NAMES(tsr_inner_loss, tsr_inner_loss, loss_names, "inner loss")
 
-double tsr_model_default_inner_lr(enum tsr_network_kind kind) {
-    return kind == TSR_NET_SIREN ? 3e-2 : 2e-1;
-}
-
 void tsr_model_config_default(struct tsr_model_config *config) {
     *config = (struct tsr_model_config){
         .partition = {.rule = TSR_RULE(grid, 8, 8)},
@@ -22,10 +18,10 @@ void tsr_model_config_default(struct tsr_model_config *config) {
         .slots = TSR_SLOTS_SHARED,
         .inner_steps = 3,
         .rates = TSR_RATES_PER_PARAM_PER_STEP,
-        .inner_lr = tsr_model_default_inner_lr(TSR_NET_SIREN),
         .inner_loss = TSR_INNER_LOSS_REGION,
     };
     tsr_network_config_default(&config->network);
+    config->inner_lr = tsr_kind_of(&config->network.kind)->inner_lr;
 }
 
 size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width) {
@@ -138,12 +134,12 @@ static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_a
 enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                     struct tsr_error *err) {
     const struct tsr_network_config *a = &from->config.network, *b = &model->config.network;
-    if (a->kind != b->kind)
+    if (a->kind.object != b->kind.object)
         return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network is %s, not %s",
-                         tsr_network_kind_name(a->kind), tsr_network_kind_name(b->kind));
-    if (a->kind == TSR_NET_RELU_PE && a->octaves != b->octaves)
+                         a->kind.object->name, b->kind.object->name);
+    if (from->net.octaves != model->net.octaves)
         return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network has %zu octaves, not %zu",
-                         a->octaves, b->octaves);
+                         from->net.octaves, model->net.octaves);
     if (!same_network(a, b))
         return TSR_ERROR(
             err, TSR_ERR_SHAPE,

@@ -34,8 +34,6 @@ struct tsr_model_config {
 /* Defaults: width 32, 2 hidden layers, grid 8x8, shared slot, frame `region`, -1..1, center, K = 3,
  * per-param-per-step rates from 3e-2, inner loss `region`. */
 TSR_API void tsr_model_config_default(struct tsr_model_config *config);
-/* What the inner rates of a kind of network best start from: 3e-2, 2e-1 (measured on CelebA). */
-TSR_API double tsr_model_default_inner_lr(enum tsr_network_kind kind);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
 

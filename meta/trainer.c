@@ -119,13 +119,6 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     return TSR_OK;
 }
 
-/* Measured on CelebA at width 32: twice as much is better for runs of a minute, and over ten
- * minutes drifts down from 37.6 to 33 dB without a NaN. */
-static double default_outer_lr(enum tsr_network_kind kind, size_t width) {
-    if (kind == TSR_NET_RELU_PE) return 5e-3; /* half of what is best over 3,000 outer steps */
-    return width <= 16 ? 3e-3 : width <= 32 ? 1.5e-3 : 1e-3;
-}
-
 /* ---- construction -------------------------------------------------------------------------------
  */
 
@@ -307,7 +300,7 @@ enum tsr_status tsr_trainer_create(const struct tsr_model_config *model_config,
     moments.progress.val_psnr_db = moments.progress.train_psnr_db = (double)NAN;
     t->state = moments;
     if (t->state.config.outer_lr <= 0)
-        t->state.config.outer_lr = default_outer_lr(t->model->net.kind, t->model->net.width);
+        t->state.config.outer_lr = t->model->net.kind->outer_lr(t->model->net.width);
     TSR_CHECK(set_up(t, err));
 done:
     if (status == TSR_OK) return TSR_OK;

@@ -33,38 +33,28 @@ size_t tsr_hypothesis_pieces(const struct tsr_hypothesis *h) {
     return h->dim == 1 ? h->partition : h->partition * h->partition;
 }
 
-static void layout_of_width(const struct tsr_hypothesis *h, size_t width, struct tsr_net *net) {
-    struct tsr_network_config config = {.in_dim = h->dim,
+static struct tsr_network_config network_of(const struct tsr_hypothesis *h) {
+    struct tsr_network_config config = {.kind = tsr_choice_of(&tsr_kind_siren.object),
+                                        .in_dim = h->dim,
                                         .out_dim = 1,
-                                        .width = width,
-                                        .hidden_layers = h->hidden_layers,
-                                        .omega_first = h->omega_first,
-                                        .omega_hidden = h->omega_hidden};
+                                        .width = h->width,
+                                        .hidden_layers = h->hidden_layers};
+    (void)tsr_choice_set(&config.kind, "omega_first", h->omega_first);
+    (void)tsr_choice_set(&config.kind, "omega_hidden", h->omega_hidden);
+    return config;
+}
+
+void tsr_hypothesis_network(const struct tsr_hypothesis *h, struct tsr_net *net) {
+    struct tsr_network_config config = network_of(h);
+    size_t pieces = tsr_hypothesis_pieces(h);
+    tsr_network_layout(&config, net);
+    if (pieces == 1) return;
+    config.width = tsr_network_width_for(&config, (double)net->n_params / (double)pieces);
     tsr_network_layout(&config, net);
 }
 
-/* Parameters grow with the width: the best width is the last with too few of them, or the next. */
-void tsr_hypothesis_network(const struct tsr_hypothesis *h, struct tsr_net *net) {
-    size_t pieces = tsr_hypothesis_pieces(h), width = 1;
-    struct tsr_net next;
-    layout_of_width(h, h->width, net);
-    size_t total = net->n_params;
-    if (pieces == 1) return;
-    layout_of_width(h, width, &next);
-    do {
-        *net = next;
-        layout_of_width(h, ++width, &next);
-    } while (pieces * next.n_params <= total);
-    if (pieces * (next.n_params + net->n_params) < 2 * total) *net = next;
-}
-
 enum tsr_status tsr_hypothesis_check(const struct tsr_hypothesis *h, struct tsr_error *err) {
-    struct tsr_network_config config = {.in_dim = h->dim,
-                                        .out_dim = 1,
-                                        .width = h->width,
-                                        .hidden_layers = h->hidden_layers,
-                                        .omega_first = h->omega_first,
-                                        .omega_hidden = h->omega_hidden};
+    struct tsr_network_config config = network_of(h);
     if (h->dim != 1 && h->dim != 2)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%zu dimensions; it must be 1 or 2", h->dim);
     TSR_TRY(tsr_network_config_check(&config, err));

@@ -10,6 +10,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/seam.h"
+#include "partition/segment.h"
 
 enum { H = 13, W = 17 };
 

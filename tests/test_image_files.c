@@ -15,18 +15,11 @@
  */
 
 static void same_config(const struct tsr_model_config *a, const struct tsr_model_config *b) {
-    assert_int_equal(a->network.kind, b->network.kind);
+    assert_true(tsr_choice_equal(&a->network.kind, &b->network.kind));
     assert_int_equal(a->network.in_dim, b->network.in_dim);
     assert_int_equal(a->network.out_dim, b->network.out_dim);
     assert_int_equal(a->network.width, b->network.width);
     assert_int_equal(a->network.hidden_layers, b->network.hidden_layers);
-    if (a->network.kind == TSR_NET_SIREN) {
-        assert_true(a->network.omega_first == b->network.omega_first);
-        assert_true(a->network.omega_hidden == b->network.omega_hidden);
-    } else {
-        assert_int_equal(a->network.octaves, b->network.octaves);
-        assert_true(a->network.pe_omega == b->network.pe_omega);
-    }
     assert_true(a->network.output_offset == b->network.output_offset);
     assert_true(tsr_choice_equal(&a->partition.rule, &b->partition.rule));
     assert_true(a->coords.lo == b->coords.lo && a->coords.hi == b->coords.hi);
@@ -80,7 +73,7 @@ static void every_setting(void **state) {
         struct tsr_model_config config = toy_config(30, 41, i % 2 ? 1 : 3);
         config.network.hidden_layers = (size_t)i % 3;
         config.network.output_offset = -0.1;
-        config.network.omega_hidden = 17.25;
+        config.network.kind = siren(8, 17.25);
         config.partition = rules[i % 3];
         config.coords = (struct tsr_coords){-0.5, 0.1 * i + 0.3, (enum tsr_sampling)(i % 3),
                                             (enum tsr_frame)(i % 2)};
@@ -88,9 +81,7 @@ static void every_setting(void **state) {
         config.inner_loss = (enum tsr_inner_loss)(i / 6);
         config.inner_lr = 1.0 / 3;
         check_round_trip(&config);
-        config.network.kind = TSR_NET_RELU_PE;
-        config.network.octaves = (size_t)i * 5;
-        config.network.pe_omega = 0.3;
+        config.network.kind = relu_pe((size_t)i * 5, 0.3);
         check_round_trip(&config);
     }
 }
@@ -100,8 +91,7 @@ static void kinds_of_networks(void **state) {
     (void)state;
     const char *path = in_folder("relu.h5");
     struct tsr_model_config config = toy_config(16, 16, 3);
-    config.network.kind = TSR_NET_RELU_PE;
-    config.network.octaves = 10;
+    config.network.kind = relu_pe(10, 1);
     struct tsr_model *model = toy_model(&config, 9);
     struct tsr_h5 *file;
     char kind[16];
@@ -123,8 +113,7 @@ static void parameters_of_the_paper(void **state) {
     struct tsr_network_config config;
     struct tsr_net net;
     tsr_network_config_default(&config);
-    config.kind = TSR_NET_RELU_PE;
-    config.octaves = 60, config.width = 512, config.hidden_layers = 3;
+    config.kind = relu_pe(60, 1), config.width = 512, config.hidden_layers = 3;
     tsr_network_layout(&config, &net);
     assert_int_equal(net.n_params, 912899);
     config.width = 148;
@@ -330,8 +319,8 @@ static void numbers_out_of_range(void **state) {
     NUMBER("output_offset", (double)NAN, "output_offset is nan");
     NUMBER("coord_lo", (double)NAN, "coordinate range");
     NUMBER("coord_hi", -1, "coordinate range");
-    NUMBER("rows", 0, "grid 0x2");
-    NUMBER("cols", 1e9, "grid 2x1000000000");
+    NUMBER("rows", 0, "grid: rows is 0");
+    NUMBER("cols", 1e9, "grid: cols is 1000000000");
     NUMBER("steps", 1001, "inner_steps is 1001");
     NUMBER("steps", -1, "steps");
 }
@@ -556,9 +545,9 @@ static void other_shapes_refused(void **state) {
     refuse_init(other, config, "it has 6 slots; 1 or 1 (shared) are needed");
     config = other, config.partition.rule.value[0] = 1;
     refuse_init(other, config, "it has 6 slots; 3 or 1 (shared) are needed");
-    config = other = toy_config(16, 16, 3), other.network.kind = TSR_NET_RELU_PE;
+    config = other = toy_config(16, 16, 3), other.network.kind = relu_pe(4, 1);
     refuse_init(other, config, "its network is relu-pe, not siren");
-    config = other, other.network.octaves = 9;
+    config = other, other.network.kind = relu_pe(9, 1);
     refuse_init(other, config, "its network has 9 octaves, not 4");
 }
 
@@ -577,9 +566,7 @@ static void other_shapes_refused(void **state) {
 
 static void refuse_encoding(size_t octaves, double pe_omega, const char *text) {
     struct tsr_network_config config = toy_config(16, 16, 3).network;
-    config.octaves = octaves, config.pe_omega = pe_omega;
-    MUST(tsr_network_config_check(&config, err)); /* nothing to a siren */
-    config.kind = TSR_NET_RELU_PE;
+    config.kind = relu_pe(octaves, pe_omega);
     MUST_FAIL(tsr_network_config_check(&config, err), TSR_ERR_CONFIG, text);
 }
 
@@ -589,13 +576,16 @@ static void settings_refused(void **state) {
     REFUSED(network.out_dim, 0, "out_dim is 0; it must be 1 to 64");
     REFUSED(network.width, 4097, "width is 4097; it must be 1 to 4096");
     REFUSED(network.hidden_layers, 63, "hidden_layers is 63; it must be 0 to 62");
-    REFUSED(network.omega_first, -1, "omega_first is -1");
-    REFUSED(network.omega_hidden, (double)NAN, "omega_hidden is nan");
+    REFUSED(network.kind, siren(-1, 30), "omega_first is -1");
+    REFUSED(network.kind, siren(15, (double)NAN), "omega_hidden is nan");
+    REFUSED(network.kind, (struct tsr_choice){0}, "network kind is not set");
+    REFUSED(network.kind, (struct tsr_choice){.object = refused.network.kind.object + 1},
+            "network kind is not set");
     REFUSED(network.output_offset, (double)INFINITY, "output_offset is inf");
-    refuse_encoding(65, 0.5, "octaves is 65; it must be 0 to 64");
-    refuse_encoding(4, 0, "pe_omega is 0; it must be positive");
+    refuse_encoding(65, 0.5, "octaves is 65; it must be a whole number, 0 to 64");
+    refuse_encoding(4, 0, "pe_omega is 0; it must be 1e-09 to 1000000");
     refuse_encoding(4, -1, "pe_omega is -1");
-    refuse_encoding(4, 2e6, "pe_omega is 2e+06; it must be positive and at most 1e6");
+    refuse_encoding(4, 2e6, "pe_omega is 2000000; it must be 1e-09 to 1000000");
     refuse_encoding(4, (double)NAN, "pe_omega is nan");
     REFUSED(partition.rule.value[0], 0, "grid: rows is 0");
     REFUSED(coords.lo, 1, "coordinate range");
@@ -616,7 +606,7 @@ static void settings_refused(void **state) {
 static void kaiming_initialisation(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(16, 16, 3);
-    config.network.kind = TSR_NET_RELU_PE;
+    config.network.kind = relu_pe(4, 1);
     config.network.width = 200;
     struct tsr_model *m;
     MUST(tsr_model_create(&config, 1, &m, err));

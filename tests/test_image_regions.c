@@ -12,6 +12,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
+#include "partition/segment.h"
 
 enum { H = 21, W = 26, C = 3, VALUES = H * W * C, K = 2, STATES = K + 1 };
 
@@ -29,8 +30,8 @@ struct picture {
 static void make_partition(struct picture *p) {
     const struct tsr_partition_rule *rule = &p->model->config.partition;
     if (tsr_rule_follows_image(rule))
-        MUST(tsr_partition_from_labels(p->labels, H, W, p->model->n_slots, rule->overlap,
-                                       &p->partition, err));
+        MUST(tsr_partition_from_labels(p->labels, H, W, tsr_partition_rule_regions(rule, H, W),
+                                       rule->overlap, &p->partition, err));
     else
         MUST(tsr_partition_create(rule, H, W, &p->partition, err));
 }

@@ -37,7 +37,11 @@ static const double sincos_bound = 2e-7;
 /* ---- networks and data ------------------------------------------------------------------- */
 
 static struct tsr_net make_net(size_t in, size_t width, size_t n_layers, size_t out) {
-    struct tsr_net net = {.in_dim = in, .out_dim = out, .width = width, .n_layers = n_layers};
+    struct tsr_net net = {.kind = &tsr_kind_siren,
+                          .in_dim = in,
+                          .out_dim = out,
+                          .width = width,
+                          .n_layers = n_layers};
     net.output_offset = 0.5;
     for (size_t l = 0; l < n_layers; l++) {
         bool last = l + 1 == n_layers;
@@ -54,7 +58,7 @@ static struct tsr_net make_net(size_t in, size_t width, size_t n_layers, size_t 
 static struct tsr_net make_relu_net(size_t in, size_t octaves, size_t width, size_t n_layers,
                                     size_t out) {
     struct tsr_net net = make_net(octaves ? 2 * in * octaves : in, width, n_layers, out);
-    net.kind = TSR_NET_RELU_PE;
+    net.kind = &tsr_kind_relu_pe;
     net.octaves = octaves;
     net.pe_omega = octaves > 10 ? 0.5 : 0.7;
     net.in_dim = in;
@@ -73,7 +77,7 @@ static void fill(double *values, size_t n, double half_range, uint64_t seed) {
  * direction. */
 static void fill_parameters(const struct tsr_net *net, double *values, uint64_t seed) {
     for (size_t l = 0; l < net->n_layers; l++) {
-        bool first = l == 0 && net->kind == TSR_NET_SIREN;
+        bool first = l == 0 && net->kind == &tsr_kind_siren;
         double bound = sqrt(6.0 / (double)net->fan_in[l]) / (first ? 3 : net->omega[l]);
         fill(values + net->weight_at[l], net->fan_in[l] * net->fan_out[l], bound, seed + 2 * l);
         fill(values + net->bias_at[l], net->fan_out[l], bound, seed + 2 * l + 1);
@@ -139,7 +143,7 @@ static void plain_activation(const struct tsr_net *net, size_t l, struct dual z,
     double w = net->omega[l], sine = sin(w * z.v), cosine = cos(w * z.v);
     if (l + 1 == net->n_layers) {
         *a = (struct dual){z.v + net->output_offset, z.t};
-    } else if (net->kind == TSR_NET_SIREN) {
+    } else if (net->kind == &tsr_kind_siren) {
         *a = (struct dual){sine, w * cosine * z.t};
         *slope = (struct dual){w * cosine, -w * w * sine * z.t};
     } else {
@@ -225,7 +229,7 @@ static void leave_kinks(const struct tsr_net *net, const double *phi, double *x,
                         uint64_t seed) {
     double margin = fmin(1e-3, 0.02 / (double)(net->width * (net->n_layers - 1)));
     struct plain_point s = make_plain(net);
-    for (size_t p = 0; p < n && net->kind == TSR_NET_RELU_PE;) {
+    for (size_t p = 0; p < n && net->kind == &tsr_kind_relu_pe;) {
         plain_forward(net, phi, phi, x + p * net->in_dim, &s);
         if (s.nearest_kink > margin)
             p++;
@@ -345,9 +349,9 @@ static void free_case(struct test_case *t) {
 static void check(const struct test_case *t, const struct tsr_kernel *k, const char *what,
                   double got, double allowed) {
     if (got <= allowed) return;
-    fail_msg("%s: %s deviates by %g (allowed %g); kind %d, in %zu, octaves %zu, width %zu, layers "
+    fail_msg("%s: %s deviates by %g (allowed %g); %s, in %zu, octaves %zu, width %zu, layers "
              "%zu, out %zu, n %zu",
-             k->name, what, got, allowed, (int)t->net.kind, t->net.in_dim, t->net.octaves,
+             k->name, what, got, allowed, t->net.kind->object.name, t->net.in_dim, t->net.octaves,
              t->net.width, t->net.n_layers, t->net.out_dim, t->n);
 }
 
@@ -852,7 +856,7 @@ static void check_wrong_slope(const struct problem *p, const struct test_case *t
     double *grad = doubles(p->net.n_params);
     wrong.net.omega[0] *= 1.001;
     wrong.net.pe_omega *= 1.001;
-    if (p->net.kind == TSR_NET_RELU_PE && p->net.octaves == 0) wrong.net.output_offset += 0.001;
+    if (p->net.kind == &tsr_kind_relu_pe && p->net.octaves == 0) wrong.net.output_offset += 0.001;
     gradient_at(&wrong, t->phi, grad);
     assert_false(same_derivative(grad, want, p->net.n_params, 1e-6));
     free(grad);

@@ -4,6 +4,7 @@
  * rates, history and in place, several trajectories, and Adam by hand.
  */
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "base/memory.h"
 #include "inner/inner_loop.h"
@@ -27,12 +28,11 @@ struct fixture {
 };
 
 static void set_up(struct fixture *f, enum tsr_rates_kind kind) {
-    struct tsr_network_config config = {.in_dim = 2,
+    struct tsr_network_config config = {.kind = siren(4, 3),
+                                        .in_dim = 2,
                                         .out_dim = 3,
                                         .width = 6,
                                         .hidden_layers = 1,
-                                        .omega_first = 4,
-                                        .omega_hidden = 3,
                                         .output_offset = 0.5};
     const struct tsr_kernel *kernel;
     tsr_network_layout(&config, &f->net);

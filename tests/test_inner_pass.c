@@ -5,6 +5,7 @@
  * size.
  */
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "base/memory.h"
 #include "inner/network.h"
@@ -27,12 +28,11 @@ struct fixture {
 
 static int set_up(void **state) {
     struct fixture *f = make(1, sizeof *f);
-    struct tsr_network_config config = {.in_dim = 2,
+    struct tsr_network_config config = {.kind = siren(5, 5),
+                                        .in_dim = 2,
                                         .out_dim = 3,
                                         .width = 4,
                                         .hidden_layers = 0,
-                                        .omega_first = 5,
-                                        .omega_hidden = 5,
                                         .output_offset = 0.5};
     tsr_network_layout(&config, &f->net);
     f->x = make(LARGEST * 2, sizeof *f->x);

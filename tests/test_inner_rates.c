@@ -4,6 +4,7 @@
  * its (inner step, slot, parameter).
  */
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "inner/network.h"
 #include "inner/rates.h"
@@ -11,12 +12,8 @@
 enum { STEPS = 3, SLOTS = 4 };
 
 static struct tsr_net small_net(void) {
-    struct tsr_network_config config = {.in_dim = 2,
-                                        .out_dim = 3,
-                                        .width = 5,
-                                        .hidden_layers = 1,
-                                        .omega_first = 3,
-                                        .omega_hidden = 2};
+    struct tsr_network_config config = {
+        .kind = siren(3, 2), .in_dim = 2, .out_dim = 3, .width = 5, .hidden_layers = 1};
     struct tsr_net net;
     tsr_network_layout(&config, &net);
     return net;

@@ -5,6 +5,7 @@
  * A task that is not finite shows in its own error alone.
  */
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "inner/network.h"
 #include "meta/meta_gradient.h"
@@ -25,17 +26,13 @@ struct result {
 };
 
 /* Every third task has max_points points, the others fewer. */
-static void set_up_kind(struct fixture *f, enum tsr_network_kind kind, size_t n_tasks,
+static void set_up_kind(struct fixture *f, struct tsr_choice kind, size_t n_tasks,
                         size_t max_points) {
     struct tsr_network_config config = {.kind = kind,
                                         .in_dim = 2,
                                         .out_dim = 3,
                                         .width = 8,
                                         .hidden_layers = 1,
-                                        .omega_first = 5,
-                                        .omega_hidden = 5,
-                                        .octaves = 3,
-                                        .pe_omega = 0.5,
                                         .output_offset = 0.5};
     memset(f, 0, sizeof *f);
     tsr_network_layout(&config, &f->net);
@@ -61,7 +58,7 @@ static void set_up_kind(struct fixture *f, enum tsr_network_kind kind, size_t n_
 }
 
 static void set_up(struct fixture *f, size_t n_tasks, size_t max_points) {
-    set_up_kind(f, TSR_NET_SIREN, n_tasks, max_points);
+    set_up_kind(f, siren(5, 5), n_tasks, max_points);
 }
 
 static void tear_down(struct fixture *f) {
@@ -107,7 +104,7 @@ static void assert_same(const struct fixture *f, const struct result *a, const s
     ASSERT_SAME_BITS(what, a->error, b->error, f->n_tasks);
 }
 
-static void check_threads_of(enum tsr_network_kind kind, size_t n_tasks, size_t max_points) {
+static void check_threads_of(struct tsr_choice kind, size_t n_tasks, size_t max_points) {
     struct fixture f;
     set_up_kind(&f, kind, n_tasks, max_points);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
@@ -127,7 +124,7 @@ static void check_threads_of(enum tsr_network_kind kind, size_t n_tasks, size_t 
 }
 
 static void check_threads(size_t n_tasks, size_t max_points) {
-    check_threads_of(TSR_NET_SIREN, n_tasks, max_points);
+    check_threads_of(siren(5, 5), n_tasks, max_points);
 }
 
 /* With two or three threads these are below the bound of 8 tasks a thread: a team. */
@@ -201,9 +198,9 @@ static void shared_coordinates(void **state) {
 
 static void relu_networks(void **state) {
     (void)state;
-    check_threads_of(TSR_NET_RELU_PE, 5, 33);
-    check_threads_of(TSR_NET_RELU_PE, 2, 10000);
-    check_threads_of(TSR_NET_RELU_PE, 60, 12);
+    check_threads_of(relu_pe(3, 0.5), 5, 33);
+    check_threads_of(relu_pe(3, 0.5), 2, 10000);
+    check_threads_of(relu_pe(3, 0.5), 60, 12);
 }
 
 /* The room that the workspace was made for makes no difference. */

@@ -6,6 +6,7 @@
  * apart.
  */
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "base/memory.h"
 #include "inner/network.h"
@@ -49,12 +50,11 @@ static void make_tasks(struct fixture *f) {
 }
 
 static void set_up(struct fixture *f, enum tsr_rates_kind kind, size_t steps) {
-    struct tsr_network_config config = {.in_dim = 2,
+    struct tsr_network_config config = {.kind = siren(3, 2),
+                                        .in_dim = 2,
                                         .out_dim = 2,
                                         .width = 4,
                                         .hidden_layers = 1,
-                                        .omega_first = 3,
-                                        .omega_hidden = 2,
                                         .output_offset = 0.5};
     const struct tsr_kernel *kernel;
     memset(f, 0, sizeof *f);

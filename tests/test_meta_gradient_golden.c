@@ -6,6 +6,7 @@
  * inner loss `image`, with the factor of the batch in the rates.
  */
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "data/h5.h"
 #include "inner/network.h"
@@ -98,6 +99,11 @@ static void make_tasks(struct golden *g) {
     free(labels);
 }
 
+static struct tsr_choice kind_of(struct golden *g, const char *act) {
+    return strcmp(act, "siren") == 0 ? siren(attr_f64(g, "omega_first"), attr_f64(g, "omega"))
+                                     : relu_pe(attr(g, "n_harmonic"), attr_f64(g, "pe_omega0"));
+}
+
 static void open_case(struct golden *g, const char *name) {
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/golden/golden.h5", getenv("TSR_TESTS"));
@@ -109,16 +115,11 @@ static void open_case(struct golden *g, const char *name) {
     g->steps = attr(g, "K"), g->slots = attr(g, "n_init");
     char text[64];
     MUST(tsr_h5_read_attr_str(g->file, name, "act", text, sizeof text, err));
-    bool siren = strcmp(text, "siren") == 0;
-    struct tsr_network_config config = {.kind = siren ? TSR_NET_SIREN : TSR_NET_RELU_PE,
+    struct tsr_network_config config = {.kind = kind_of(g, text),
                                         .in_dim = 2,
                                         .out_dim = 3,
-                                        .octaves = attr(g, "n_harmonic"),
-                                        .pe_omega = attr_f64(g, "pe_omega0"),
                                         .width = attr(g, "width"),
-                                        .hidden_layers = attr(g, "hidden_layers"),
-                                        .omega_first = attr_f64(g, "omega_first"),
-                                        .omega_hidden = attr_f64(g, "omega")};
+                                        .hidden_layers = attr(g, "hidden_layers")};
     MUST(tsr_network_config_check(&config, err));
     tsr_network_layout(&config, &g->net);
     assert_int_equal(g->net.n_params, attr(g, "n_param"));

@@ -8,6 +8,7 @@
 #include "tests/test_data_helper.h"
 
 #include "tests/check.h"
+#include "tests/kinds.h"
 
 #include "data/h5.h"
 #include "image/model.h"
@@ -90,7 +91,7 @@ HELPER struct tsr_model_config toy_config(size_t height, size_t width, size_t ch
     tsr_model_config_default(&config);
     config.network.width = 8;
     config.network.hidden_layers = 1;
-    config.network.omega_first = 8;
+    config.network.kind = siren(8, 30);
     config.network.out_dim = channels;
     config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(grid, 2, 3)};
     config.inner_steps = 2;

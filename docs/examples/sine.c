@@ -26,8 +26,16 @@
 enum { POINTS = 10, BATCH = 25, TEST_TASKS = 600, TEST_STEPS = 10, MAX_PARAMS = 2048 };
 enum { TRAIN_STREAM = TSR_STREAM_USER, TEST_STREAM };
 
-static const struct tsr_network_config network = {
-    .kind = TSR_NET_RELU_PE, .in_dim = 1, .out_dim = 1, .width = 40, .hidden_layers = 1};
+/* ReLU on x itself. */
+static struct tsr_network_config network_of_task(void) {
+    struct tsr_network_config network = {.kind = tsr_choice_of(&tsr_kind_relu_pe.object),
+                                         .in_dim = 1,
+                                         .out_dim = 1,
+                                         .width = 40,
+                                         .hidden_layers = 1};
+    (void)tsr_choice_set(&network.kind, "octaves", 0);
+    return network;
+}
 
 /* Context points, then query points, of one wave. */
 struct wave {
@@ -119,6 +127,7 @@ static enum tsr_status run(uint64_t outer_steps, struct tsr_error *err) {
     tsr_real rate = (tsr_real)0.01;
     double mse[TEST_STEPS + 1];
     enum tsr_status status;
+    struct tsr_network_config network = network_of_task();
     TSR_CHECK(tsr_network_config_check(&network, err));
     tsr_network_layout(&network, &net); /* 1,761 parameters */
     tsr_network_randomize(&net, 0, 0, theta);

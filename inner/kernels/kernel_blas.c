@@ -127,7 +127,7 @@ static void forward_tile(const struct tsr_net *net, const tsr_real *phi, const t
         multiply(net, l, n, phi, input_of(s, l, x), false, a);
         add_bias(n, out, phi + net->bias_at[l], a);
         if (l == last) break;
-        if (net->kind == TSR_NET_RELU_PE)
+        if (net->kind == &tsr_kind_relu_pe)
             relu(n * out, a, s->slope + l * s->stride);
         else
             sine(n * out, net->omega[l], a, s->slope + l * s->stride);
@@ -178,7 +178,7 @@ static void r_backward_tile(const struct tsr_net *net, const tsr_real *phi, cons
     for (size_t l = net->n_layers - 1; l > 0; l--) {
         size_t at = l * s->stride, below = at - s->stride;
         tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
-        if (net->kind == TSR_NET_RELU_PE) omega2 = 0;
+        if (net->kind == &tsr_kind_relu_pe) omega2 = 0;
         multiply_transposed(net, l, n, v, s->d + at, false, s->rd + below);
         multiply_transposed(net, l, n, phi, s->rd + at, true, s->rd + below);
         for (size_t i = below; i < below + n * net->fan_in[l]; i++)

@@ -131,7 +131,7 @@ static void activate(const struct tsr_net *net, size_t l, tsr_real *a, tsr_real 
     tsr_real omega = (tsr_real)net->omega[l];
     for (size_t o = 0; o < net->fan_out[l]; o++) {
         tsr_real t = omega * a[o];
-        if (net->kind == TSR_NET_RELU_PE && !last) {
+        if (net->kind == &tsr_kind_relu_pe && !last) {
             slope[o] = t > 0;
             a[o] = t <= 0 ? 0 : t;
         } else {
@@ -195,7 +195,7 @@ static void r_backward_point(const struct tsr_net *net, const tsr_real *phi, con
         size_t in = net->fan_in[l], out = net->fan_out[l], at = l * s->stride,
                below = at - s->stride;
         tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
-        if (net->kind == TSR_NET_RELU_PE) omega2 = 0;
+        if (net->kind == &tsr_kind_relu_pe) omega2 = 0;
         memset(s->rd + below, 0, in * sizeof *s->rd);
         multiply_transposed(out, in, v + net->weight_at[l], s->d + at, s->rd + below);
         multiply_transposed(out, in, phi + net->weight_at[l], s->rd + at, s->rd + below);

@@ -572,7 +572,7 @@ static void NAME(shape)(struct plan *p, const struct tsr_net *net, size_t tile) 
     p->columns = p->vecs * LANES;
     p->row = p->columns;
     p->layer = tile * p->row;
-    p->relu = net->kind == TSR_NET_RELU_PE;
+    p->relu = net->kind == &tsr_kind_relu_pe;
     p->curved = p->relu ? 0 : p->layer;
     p->in_row = net->fan_in[0];
     p->out_vecs = NARROW(vecs)(net->out_dim);

@@ -6,6 +6,7 @@
 #define TSR_INNER_KERNELS_KERNELS_H
 
 #include "inner/kernels/kernel.h"
+#include "inner/kinds.h"
 
 extern const struct tsr_kernel tsr_kernel_reference;
 extern const struct tsr_kernel tsr_kernel_blas;

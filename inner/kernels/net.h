@@ -26,15 +26,15 @@
 #define TSR_MAX_DIM 64 /* of input and of output */
 #define TSR_MAX_OCTAVES 64
 
-enum tsr_network_kind { TSR_NET_SIREN, TSR_NET_RELU_PE };
+struct tsr_kind; /* inner/kinds.h */
 
 struct tsr_net {
-    enum tsr_network_kind kind;
-    size_t octaves;         /* of the encoding, 0 .. TSR_MAX_OCTAVES; 0: there is none */
-    double pe_omega;        /* frequency of its first octave */
-    size_t in_dim, out_dim; /* of a point, 1 .. TSR_MAX_DIM */
-    size_t width;           /* 1 .. TSR_MAX_WIDTH */
-    size_t n_layers;        /* 2 .. TSR_MAX_LAYERS */
+    const struct tsr_kind *kind; /* static storage */
+    size_t octaves;              /* of the encoding, 0 .. TSR_MAX_OCTAVES; 0: there is none */
+    double pe_omega;             /* frequency of its first octave */
+    size_t in_dim, out_dim;      /* of a point, 1 .. TSR_MAX_DIM */
+    size_t width;                /* 1 .. TSR_MAX_WIDTH */
+    size_t n_layers;             /* 2 .. TSR_MAX_LAYERS */
     size_t n_params;
     double omega[TSR_MAX_LAYERS];  /* omega[l] of sine layer l; 1 for all others */
     double output_offset;          /* added to every output */

@@ -9,9 +9,9 @@ psnr() { awk -F '\t' -v k="$1" '$1 == k { print $2 }' out; }
 small_dataset d.h5
 tessera 0 "train" train d.h5 -o m.h5 --net relu-pe --grid 2x2 --width 8 --hidden-layers 1 --batch 2 \
     --region-fraction 1 --warmup 2 --outer-steps 40
-check "train says the network" grep -q 'network .* ReLU, 4 octaves from 1' err
+check "train says the network" grep -q 'network .* relu-pe, octaves 4, pe_omega 1' err
 tessera 0 "info of a relu-pe model" info m.h5
-check "info says the encoding" grep -q '^network: 2 -> 2 x 8 -> 3, ReLU, [0-9]* octaves from 1, offset 0.5$' out
+check "info says the encoding" grep -q '^network: 2 -> 2 x 8 -> 3, relu-pe, octaves [0-9]*, pe_omega 1, offset 0.5$' out
 tessera 0 "eval" eval m.h5 d.h5 --json e.json
 check "inner steps help" above "$(psnr 3)" "$(psnr 0)"
 check "eval --json says the kind" grep -q '"network_kind": "relu-pe"' e.json
@@ -26,7 +26,7 @@ check "render is the reconstruction" cmp -s same.png p.png
 tessera 0 "render larger" render p.inr.h5 -o large.png --scale 2.5
 check "render says the size" grep -q '^large.png: 40x40$' out
 tessera 0 "info of a relu-pe INR" info p.inr.h5
-check "info of the INR says the encoding" grep -q '^network: .* ReLU, .* octaves' out
+check "info of the INR says the encoding" grep -q '^network: .* relu-pe, octaves 4, pe_omega 1' out
 
 tessera 0 "resume" train d.h5 --resume m.h5 --outer-steps 42 --quiet
 tessera 0 "info after" info m.h5

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Network kinds as objects: what the units of a coordinate network compute, and all that follows
+ * from it. One file of inner/kinds/ defines each.
+ */
+#ifndef TSR_INNER_KINDS_H
+#define TSR_INNER_KINDS_H
+
+#include "base/object.h"
+#include "inner/kernels/net.h"
+#include "inner/kinds/list.h"
+
+struct tsr_kind {
+    struct tsr_object object;
+
+    /* What the inner rates best start from, and the outer rate of a network of this width; measured
+     * on CelebA, cells of 178x178 images as an 8x8 grid. */
+    double inner_lr;
+    double (*outer_lr)(size_t width);
+
+    /* Rules beyond the table of parameters; NULL: there are none. */
+    enum tsr_status (*check)(const struct tsr_choice *choice, struct tsr_error *err);
+
+    /* Sets what the kind adds to a layout whose dimensions and number of layers are known: octaves
+     * and pe_omega (0 before), omega of all layers (1 before). */
+    void (*layout)(const struct tsr_choice *choice, struct tsr_net *net);
+
+    /* A random network: phi [n_params], overwritten. A pure function of (seed, stream). */
+    void (*randomize)(const struct tsr_net *net, uint64_t seed, uint64_t stream, tsr_real *phi);
+
+    /* n units of a layer of this omega: value a(z), slope da/dz, curvature d2a/dz2 at z [n], which
+     * may be the array `value`. slope and curvature may be NULL. NaN stays NaN. Error: that of
+     * sincos.h. */
+    void (*units)(size_t n, double omega, const tsr_real *z, tsr_real *value, tsr_real *slope,
+                  tsr_real *curvature);
+};
+
+#define TSR_KIND_DECLARE(name) TSR_API extern const struct tsr_kind tsr_kind_##name;
+TSR_KINDS(TSR_KIND_DECLARE)
+#undef TSR_KIND_DECLARE
+
+/* All kinds; the first is the default. */
+TSR_API extern const struct tsr_registry tsr_kinds;
+
+/* The kind that a choice of the registry names. */
+static inline const struct tsr_kind *tsr_kind_of(const struct tsr_choice *choice) {
+    return (const struct tsr_kind *)(const void *)choice->object;
+}
+
+/* For the files of inner/kinds/: omega_first in the first layer, omega_hidden in the others but the
+ * last, which is linear. */
+void tsr_kind_layout_omegas(const struct tsr_choice *choice, struct tsr_net *net);
+
+/* Outer rate of networks of sine layers and the like: 3e-3 up to width 16, 1.5e-3 up to 32, 1e-3
+ * above. At width 32 twice as much is better for runs of a minute, and over ten minutes drifts
+ * down from 37.6 to 33 dB without a NaN. */
+double tsr_kind_outer_lr_by_width(size_t width);
+
+#endif

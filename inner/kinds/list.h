@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The registry of network kinds: one line each. A kind NAME is the constant tsr_kind_NAME.
+ */
+#ifndef TSR_INNER_KINDS_LIST_H
+#define TSR_INNER_KINDS_LIST_H
+
+#define TSR_KINDS(X)                                                                               \
+    X(siren)                                                                                       \
+    X(relu_pe)
+
+#endif
