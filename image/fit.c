@@ -12,6 +12,7 @@
 #include "image/blend.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
+#include "inner/adam.h"
 #include "inner/pass.h"
 #include "inner/team.h"
 #include "meta/outer_optimizer.h"
