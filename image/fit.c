@@ -13,6 +13,8 @@
 #include "image/reconstruct.h"
 #include "image/regions.h"
 #include "inner/pass.h"
+#include "inner/adam.h"
+#include "inner/pass.h"
 #include "inner/team.h"
 #include "meta/outer_optimizer.h"
 
