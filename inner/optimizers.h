@@ -21,7 +21,7 @@
 #define TSR_INNER_OPTIMIZERS_H
 
 #include "base/object.h"
-#include "inner/optimizers/list.h"
+#include "inner/optimizers/optimizers_list.h"
 #include "inner/rates.h"
 
 /* All at the point `at`, of the loss of the step's task. */
