@@ -42,6 +42,7 @@ struct tsr_reconstructor {
     double *region_error; /* [round, n_regions] */
     uint8_t *pictures;    /* [round, H, W, C], with SSIM only */
     float *ssim;          /* [threads, 5 * width], with SSIM only */
+    uint8_t *image;       /* [H, W, C] the image as 8 bit, with SSIM only */
     tsr_real *outputs;    /* [round, points, C] of all regions at their context points, and ... */
     tsr_real *picture;    /* ... [H, W, C]: with overlap or the seam metric only */
     unsigned char *kept;  /* [n_regions] parameters and optimiser between rounds; NULL: one round */
@@ -141,6 +142,7 @@ static void layout_results(struct tsr_reconstructor *r, struct tsr_arena *a) {
     size_t values = values_of(r), ssim = r->engine.threads * 5 * p->width;
     r->region_error = tsr_arena_take(a, r->round, p->n_regions * sizeof *r->region_error);
     r->pictures = r->config.ssim ? tsr_arena_take(a, r->round, values) : NULL;
+    r->image = r->config.ssim ? tsr_arena_take(a, values, 1) : NULL;
     r->ssim = r->config.ssim ? tsr_arena_take(a, ssim, sizeof *r->ssim) : NULL;
     r->outputs = blends(r) ? tsr_arena_take(a, r->round, outputs_of(r) * sizeof *r->outputs) : NULL;
     r->picture = blends(r) ? tsr_arena_take(a, values, sizeof *r->picture) : NULL;
@@ -241,7 +243,7 @@ enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint
 /* The states first .. end-1 of the inner loop, which all regions go through before the next. */
 struct round {
     struct tsr_reconstructor *r;
-    const uint8_t *pixels;
+    struct tsr_pixels pixels;
     uint8_t *pictures; /* [K+1, H, W, C] of the caller, or NULL */
     tsr_real *phi;     /* of the caller, or NULL */
     size_t first, end;
@@ -422,10 +424,11 @@ static double run_round(struct round *round, double *seam) {
 static void measure_ssim(const struct round *round, double *ssim) {
     const struct tsr_reconstructor *r = round->r;
     const struct tsr_partition *p = r->geometry.partition;
+    const uint8_t *image = tsr_pixels_bytes(round->pixels, values_of(r), r->image);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
     for (size_t k = round->first; k < round->end; k++)
-        ssim[k] = tsr_ssim(round->pixels, picture_at(round, k), p->height, p->width,
-                           r->geometry.channels, r->ssim + tsr_thread_number() * 5 * p->width);
+        ssim[k] = tsr_ssim(image, picture_at(round, k), p->height, p->width, r->geometry.channels,
+                           r->ssim + tsr_thread_number() * 5 * p->width);
 }
 
 /* The figures of a round, from the errors and pictures of its states. */
@@ -445,7 +448,7 @@ static void report(const struct round *round, struct tsr_reconstruction *out) {
     if (out->ssim && r->config.ssim) measure_ssim(round, out->ssim);
 }
 
-enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
+enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                                 struct tsr_reconstruction *out, struct tsr_error *err) {
     struct round round = {.r = r, .pixels = pixels, .pictures = out->pictures, .phi = out->phi};
     for (size_t i = 0; i < r->n_workers; i++)

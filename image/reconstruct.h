@@ -5,6 +5,7 @@
 #ifndef TSR_IMAGE_RECONSTRUCT_H
 #define TSR_IMAGE_RECONSTRUCT_H
 
+#include "data/pixels.h"
 #include "image/model.h"
 #include "image/quality.h"
 #include "inner/inner_loop.h"
@@ -73,9 +74,9 @@ struct tsr_reconstruction {
     double seconds;       /* of computing, without SSIM and seam metric */
 };
 
-/* pixels [H, W, C], 8 bit. A non-finite loss is no error here: PSNR is then NaN. Errors:
+/* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. Errors:
  * TSR_ERR_INTERRUPTED when config.cancelled() asked for it, TSR_ERR_NO_MEMORY. */
-TSR_API enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
+TSR_API enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                                         struct tsr_reconstruction *out,
                                         struct tsr_error *err) TSR_MUST_USE;
 

@@ -137,7 +137,7 @@ static struct picture reconstruct(const struct tsr_model *model, size_t height, 
     p.out.pictures = make(states * height * width * p.channels, 1);
     MUST(tsr_reconstructor_create(model, config, height, width, &r, err));
     assert_int_equal(tsr_reconstructor_partition(r)->n_regions, p.n_regions);
-    MUST(tsr_reconstruct(r, pixels, &p.out, err));
+    MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &p.out, err));
     tsr_reconstructor_free(r);
     return p;
 }
@@ -347,10 +347,10 @@ static void model_may_change(void **state) {
     tsr_real *phi = make(n, sizeof *phi);
     struct tsr_reconstruction out = {.phi = phi};
     MUST(tsr_reconstructor_create(model, &config, 30, 28, &r, err));
-    MUST(tsr_reconstruct(r, pixels, &out, err));
+    MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
     for (size_t i = 0; i < model->net.n_params; i++)
         model->theta[i] *= (tsr_real)0.5;
-    MUST(tsr_reconstruct(r, pixels, &out, err));
+    MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
     struct picture want = reconstruct(model, 30, 28, pixels, &config);
     ASSERT_SAME_BITS("second image", phi, want.out.phi, n);
     tsr_reconstructor_free(r);
@@ -443,10 +443,11 @@ static void a_run_can_be_cancelled(void **state) {
         config.user = &left;
         config.threads = 1;
         MUST(tsr_reconstructor_create(model, &config, 13, 17, &r, err));
-        MUST_FAIL(tsr_reconstruct(r, pixels, &out, err), TSR_ERR_INTERRUPTED, "interrupted");
+        MUST_FAIL(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err), TSR_ERR_INTERRUPTED,
+                  "interrupted");
         assert_int_equal(left, -1);
         left = 1000000; /* it can be used again */
-        MUST(tsr_reconstruct(r, pixels, &out, err));
+        MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
         struct picture want = reconstruct(model, 13, 17, pixels, &config);
         ASSERT_SAME_BITS("after a cancelled run", psnr, want.out.psnr_db, config.inner_steps + 1);
         clear_picture(&want);
