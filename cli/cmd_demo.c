@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/sheet.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/pack.h"
 #include "image/inr.h"
 

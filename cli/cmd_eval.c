@@ -12,7 +12,7 @@
 #include "cli/paths.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/file.h"
 
 struct eval_args {
