@@ -6,6 +6,7 @@
 #ifndef TSR_IMAGE_MODEL_H
 #define TSR_IMAGE_MODEL_H
 
+#include "base/names.h"
 #include "inner/network.h"
 #include "inner/rates.h"
 #include "partition/anchors.h"
@@ -15,6 +16,7 @@
  * any region (`region`), or all pixels of the image (`image`; the loss of arXiv 2310.14184's code,
  * per image). */
 enum tsr_inner_loss { TSR_INNER_LOSS_REGION, TSR_INNER_LOSS_IMAGE };
+TSR_API extern const struct tsr_names tsr_inner_loss_names;
 TSR_API const char *tsr_inner_loss_name(enum tsr_inner_loss loss);
 TSR_API enum tsr_status tsr_inner_loss_parse(const char *text, enum tsr_inner_loss *out,
                                              struct tsr_error *err) TSR_MUST_USE;

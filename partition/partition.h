@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "base/names.h"
 #include "partition/segment.h"
 
 enum tsr_rule { TSR_RULE_WHOLE, TSR_RULE_GRID, TSR_RULE_CELL, TSR_RULE_SEGMENT, TSR_RULE_LABELS };
@@ -40,6 +41,7 @@ struct tsr_partition_rule {
 TSR_API bool tsr_rule_follows_image(enum tsr_rule kind);
 
 /* "whole", "grid", "cell", "segment", "labels"; parse: NOT_FOUND lists the names. */
+TSR_API extern const struct tsr_names tsr_rule_names;
 TSR_API const char *tsr_rule_name(enum tsr_rule kind);
 TSR_API enum tsr_status tsr_rule_parse(const char *text, enum tsr_rule *out,
                                        struct tsr_error *err) TSR_MUST_USE;
@@ -149,6 +151,7 @@ TSR_API size_t tsr_partition_region_at(const struct tsr_partition *partition, si
 /* Slots: which meta-learned initialisation a region starts from. */
 enum tsr_slots { TSR_SLOTS_SHARED, TSR_SLOTS_PER_REGION, TSR_SLOTS_PER_CLASS };
 
+TSR_API extern const struct tsr_names tsr_slots_names;
 TSR_API const char *tsr_slots_name(enum tsr_slots slots); /* "shared", "per-region", "per-class" */
 TSR_API enum tsr_status tsr_slots_parse(const char *text, enum tsr_slots *out,
                                         struct tsr_error *err) TSR_MUST_USE;
