@@ -19,7 +19,7 @@
 #include "data/file.h"
 #include "image/geometry.h"
 #include "meta/meta_gradient.h"
-#include "meta/outer_optimizer.h"
+#include "inner/adam.h"
 
 struct bench_args {
     struct cli_common common;

@@ -163,20 +163,20 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
 }
 
 static enum tsr_status create(struct cli_call *call, const struct train_args *a,
-                              struct tsr_trainer **trainer) {
+                              struct tsr_dataset *dataset, struct tsr_training **training) {
     struct tsr_model *init = NULL;
-    const char *dataset = call->operands[0];
-    if (a->resume) return tsr_trainer_resume(a->resume, &a->trainer, dataset, trainer, &call->err);
+    if (a->resume)
+        return tsr_training_resume(a->resume, &a->trainer, dataset, training, &call->err);
     if (a->init) TSR_TRY(tsr_model_load(a->init, &init, &call->err));
     enum tsr_status status =
-        tsr_trainer_create(&a->model, &a->trainer, dataset, init, trainer, &call->err);
+        tsr_training_create(&a->model, &a->trainer, dataset, init, training, &call->err);
     tsr_model_free(init);
     return status;
 }
 
 static void summary(const struct cli_call *call, const struct train_args *a,
-                    const struct tsr_trainer *trainer, enum tsr_status status) {
-    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+                    const struct tsr_training *training, enum tsr_status status) {
+    const struct tsr_trainer_progress *p = tsr_training_state(training);
     char time[16];
     if (a->common.quiet) return;
     if (status == TSR_ERR_INTERRUPTED) {
@@ -195,21 +195,29 @@ static void summary(const struct cli_call *call, const struct train_args *a,
     }
 }
 
-static enum tsr_status run(struct cli_call *call) {
-    struct train_args *a = call->args;
-    struct tsr_trainer *trainer;
-    struct cli_data data;
-    TSR_TRY(check(call, a));
-    TSR_TRY(cli_data_look(call->operands[0], &data, &call->err));
-    TSR_TRY(create(call, a, &trainer));
+static enum tsr_status train(struct cli_call *call, const struct train_args *a,
+                             struct tsr_dataset *dataset) {
+    struct tsr_training *training;
+    struct cli_data data = cli_data_of(dataset);
+    TSR_TRY(create(call, a, dataset, &training));
     call->phase = CLI_RUNNING;
     enum tsr_status status = cli_check_output(a->output, call->operands, 1, &call->err);
     if (status == TSR_OK) {
-        if (!a->common.quiet) cli_training_table(trainer, &data, stderr);
-        status = cli_training_run(trainer, a->common.quiet, &call->err);
-        summary(call, a, trainer, status);
+        if (!a->common.quiet) cli_training_table(training, &data, stderr);
+        status = cli_training_run(training, a->common.quiet, &call->err);
+        summary(call, a, training, status);
     }
-    tsr_trainer_free(trainer);
+    tsr_training_free(training);
+    return status;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct train_args *a = call->args;
+    struct tsr_dataset *dataset;
+    TSR_TRY(check(call, a));
+    TSR_TRY(tsr_dataset_open(call->operands[0], &dataset, &call->err));
+    enum tsr_status status = train(call, a, dataset);
+    tsr_dataset_close(dataset);
     return status;
 }
 

@@ -473,50 +473,6 @@ enum tsr_status tsr_model_save(const struct tsr_model *model, const char *path,
 /* ---- checkpoints: /outer ------------------------------------------------------------------------
  */
 
-enum tsr_status tsr_outer_state_create(const struct tsr_model *model, struct tsr_outer_state *out,
-                                       struct tsr_error *err) {
-    size_t n = model->n_slots * model->net.n_params, r = tsr_rates_count(&model->rates);
-    const size_t count[4] = {n, n, r, r};
-    *out = (struct tsr_outer_state){0};
-    tsr_real **moments[4] = {&out->m_theta, &out->v_theta, &out->m_rates, &out->v_rates};
-    for (size_t i = 0; i < 4; i++) {
-        void *p;
-        enum tsr_status status =
-            tsr_alloc(&p, count[i], sizeof(tsr_real), "optimiser moments", err);
-        if (status != TSR_OK) {
-            tsr_outer_state_clear(out);
-            return status;
-        }
-        *moments[i] = p;
-    }
-    return TSR_OK;
-}
-
-void tsr_outer_state_clear(struct tsr_outer_state *state) {
-    free(state->m_theta);
-    free(state->v_theta);
-    free(state->m_rates);
-    free(state->v_rates);
-    free(state->history);
-    *state = (struct tsr_outer_state){0};
-}
-
-enum tsr_status tsr_outer_state_add_history(struct tsr_outer_state *state,
-                                            const struct tsr_history_line *line,
-                                            struct tsr_error *err) {
-    if (state->n_history == state->max_history) {
-        size_t more = state->max_history ? 2 * state->max_history : 64;
-        void *p;
-        TSR_TRY(tsr_alloc(&p, more, sizeof *state->history, "history", err));
-        if (state->n_history) memcpy(p, state->history, state->n_history * sizeof *state->history);
-        free(state->history);
-        state->history = p;
-        state->max_history = more;
-    }
-    state->history[state->n_history++] = *line;
-    return TSR_OK;
-}
-
 static enum tsr_status transfer_outer_settings(bool write, struct tsr_h5 *file,
                                                struct tsr_outer_state *s, struct tsr_error *err) {
     struct tsr_trainer_config *c = &s->config;
@@ -630,7 +586,8 @@ enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
             "%s: there is no /outer; this model cannot be resumed, only used to start from", path);
         goto done;
     }
-    TSR_CHECK(tsr_outer_state_create(*model, state, err));
+    size_t n_theta = (*model)->n_slots * (*model)->net.n_params;
+    TSR_CHECK(tsr_outer_state_create(n_theta, tsr_rates_count(&(*model)->rates), state, err));
     TSR_CHECK(transfer_outer_settings(false, file, state, err));
     TSR_CHECK(transfer_moments(false, file, *model, state, err));
     TSR_CHECK(read_history(file, state, err));

@@ -13,6 +13,7 @@
 #include "image/reconstruct.h"
 #include "image/regions.h"
 #include "inner/pass.h"
+#include "inner/adam.h"
 #include "meta/outer_optimizer.h"
 
 static const char *const schedule_names[] = {"constant", "cosine"};

@@ -415,12 +415,12 @@ static void maps_of_images(void **state) {
 
 static enum tsr_status try_trainer(struct tsr_partition_rule rule, enum tsr_slots slots,
                                    const char *data, struct tsr_error *err) {
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_model_config config = config_of(rule, slots);
     struct tsr_trainer_config run_config = settings(1, NULL);
-    enum tsr_status status = tsr_trainer_create(&config, &run_config, data, NULL, &trainer, err);
+    enum tsr_status status = open_training(&config, &run_config, data, NULL, &trainer, err);
     if (status != TSR_OK) assert_null(trainer);
-    tsr_trainer_free(trainer);
+    close_training(trainer);
     return status;
 }
 

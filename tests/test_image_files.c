@@ -3,13 +3,12 @@
  * Model files: round trips of every kind, files that others wrote, and files that must be refused
  * with a message, before anything large is allocated.
  */
-#include "tests/test_meta_helper.h"
+#include "tests/test_meta_runs.h"
 
 #include <sys/resource.h>
 
 #include "image/files.h"
 #include "image/reconstruct.h"
-#include "meta/trainer.h"
 
 /* ---- round trips -------------------------------------------------------------------------------
  */
@@ -250,10 +249,10 @@ static void file_without_outer(void **state) {
     free(image);
     tsr_reconstructor_free(r);
     tsr_model_free(model);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_trainer_config resume = {.outer_steps = 1};
     const char *data = toy_dataset("data.h5", 4, 12, 14, 3);
-    MUST_FAIL(tsr_trainer_resume(path, &resume, data, &trainer, err), TSR_ERR_FORMAT,
+    MUST_FAIL(resume_training(path, &resume, data, &trainer, err), TSR_ERR_FORMAT,
               "there is no /outer; this model cannot be resumed, only used to start from");
 }
 
@@ -411,7 +410,8 @@ static void failed_save(void **state) {
 /* A checkpoint of a run whose settings and moments are good. */
 static struct tsr_outer_state good_state(const struct tsr_model *model) {
     struct tsr_outer_state state;
-    MUST(tsr_outer_state_create(model, &state, err));
+    MUST(tsr_outer_state_create(model->n_slots * model->net.n_params,
+                                tsr_rates_count(&model->rates), &state, err));
     tsr_trainer_config_default(&state.config);
     state.config.outer_steps = 5;
     state.config.outer_lr = 1e-3;
@@ -461,10 +461,10 @@ static void checkpoint_round_trip(void **state) {
     do {                                                                                           \
         struct tsr_outer_state damaged = good_state(model);                                        \
         struct tsr_trainer_config now = {.threads = 1};                                            \
-        struct tsr_trainer *trainer;                                                               \
+        struct tsr_training *trainer;                                                               \
         damaged.field = (number);                                                                  \
         MUST(tsr_checkpoint_save(model, &damaged, path, err));                                     \
-        MUST_FAIL(tsr_trainer_resume(path, &now, data, &trainer, err), status, message);           \
+        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);           \
         assert_null(trainer);                                                                      \
         tsr_outer_state_clear(&damaged);                                                           \
     } while (0)
