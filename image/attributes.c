@@ -147,15 +147,14 @@ enum tsr_status tsr_attribute_read(void *user, const struct tsr_setting *s, stru
 /* ---- format and version ---------------------------------------------------------------------- */
 
 enum tsr_status tsr_format_write(struct tsr_h5 *file, const char *format, const char *command,
-                                    struct tsr_error *err) {
+                                 struct tsr_error *err) {
     TSR_TRY(tsr_h5_write_attr_str(file, "/", "format", format, err));
     TSR_TRY(tsr_h5_write_attr_i64(file, "/", "format_version", FORMAT_VERSION, err));
     if (command) TSR_TRY(tsr_h5_write_attr_str(file, "/", "command", command, err));
     return tsr_h5_write_attr_str(file, "/", "tessera_version", tsr_version(), err);
 }
 
-enum tsr_status tsr_format_check(struct tsr_h5 *file, const char *expected,
-                                    struct tsr_error *err) {
+enum tsr_status tsr_format_check(struct tsr_h5 *file, const char *expected, struct tsr_error *err) {
     char format[64] = "absent";
     int64_t version;
     if (tsr_h5_has_attr(file, "/", "format"))

@@ -6,7 +6,7 @@
 #ifndef TSR_IMAGE_MODEL_H
 #define TSR_IMAGE_MODEL_H
 
-#include "base/names.h"
+#include "base/setting.h"
 #include "inner/network.h"
 #include "inner/rates.h"
 #include "partition/anchors.h"
@@ -38,6 +38,15 @@ struct tsr_model_config {
 TSR_API void tsr_model_config_default(struct tsr_model_config *config);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
+
+/* All settings in the order in which a reader wants to see them: groups `network` (coordinates
+ * among it), `partition`, `inner` (base/setting.h). An fn that only reads does not change *config.
+ */
+TSR_API enum tsr_status tsr_model_config_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                               void *user, struct tsr_error *err);
+/* Those of them that an INR has too: the network, the coordinates, the partition rule. */
+TSR_API enum tsr_status tsr_model_shape_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                              void *user, struct tsr_error *err);
 
 /* Initialisations that a model of this configuration has. per-region slots need a rule with as many
  * regions in every image (not `labels`), per-class slots the rule `labels`. */
