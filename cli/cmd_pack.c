@@ -44,7 +44,7 @@ static const struct cli_option options[] = {
     {.name = "fit",
      .metavar = "HOW",
      .type = CLI_ENUM,
-     .names = &cli_enum_fit,
+     .names = &tsr_fit_names,
      .at = AT(config.fit),
      .help =
          "centre crop; scale the shorter side, then crop; scale both sides; cut disjoint tiles"},

@@ -9,7 +9,8 @@
 #include "base/version.h"
 #include "cli/blas_core.h"
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/option_text.h"
+#include "cli/progress.h"
 
 const struct cli_command *const cli_commands[] = {
     &cli_pack, &cli_train,      &cli_eval,  &cli_adapt,   &cli_fit,  &cli_render, &cli_info,
@@ -109,14 +110,16 @@ static enum cli_exit run_command(const struct cli_command *command, int argc, ch
     struct cli_call call = {.command = command};
     char *line = join_words(argc, argv);
     const char **operands = calloc((size_t)argc, sizeof *operands);
+    struct cli_table *table = cli_table_create(command);
     call.args = calloc(1, command->args_size);
-    if (line && operands && call.args) {
+    if (line && operands && table && call.args) {
+        call.table = table;
         call.line = line;
         if (command->defaults) command->defaults(call.args);
         enum tsr_status status =
             cli_parse(&call, (size_t)argc - 2, (const char *const *)argv + 2, operands, &help);
         if (help)
-            cli_print_help(command, stdout);
+            cli_print_help(command, cli_text_width(), stdout);
         else if (status == TSR_OK)
             status = command->run(&call);
         code = finish(&call, status);
@@ -125,6 +128,7 @@ static enum cli_exit run_command(const struct cli_command *command, int argc, ch
     }
     free(line);
     free(operands);
+    free(table);
     free(call.args);
     return code;
 }
