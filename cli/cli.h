@@ -40,17 +40,16 @@ struct cli_table;
 
 struct cli_call {
     const struct cli_command *command;
-    void *args;                  /* command->args_size bytes */
+    void *args;                    /* command->args_size bytes */
     const struct cli_table *table; /* of its options (cli/options.h) */
     bool given[CLI_MAX_OPTIONS];   /* by index in the table */
     double param[CLI_MAX_OPTIONS]; /* values of options of type CLI_PARAM */
-    const char *const *operands; /* [n_operands]: what is not an option */
+    const char *const *operands;   /* [n_operands]: what is not an option */
     size_t n_operands;
     const char *line; /* the command line, for attributes of files */
     enum cli_phase phase;
     struct tsr_error err;
 };
-
 
 struct cli_command {
     const char *name, *group, *summary;

@@ -111,8 +111,7 @@ static enum tsr_status train_on(struct demo *d, struct tsr_dataset *dataset) {
     struct tsr_error *err = &d->call->err;
     tsr_model_config_default(&model);
     tsr_trainer_config_default(&config);
-    model.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+    model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, CELL, CELL)};
     config.outer_lr = 3e-3; /* a run of a minute bears more than the defaults */
     config.rates_lr = 0.05;
     config.seconds = d->args->seconds;

@@ -39,11 +39,12 @@ static void defaults(void *args) {
     struct fit_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
-    a->model.partition = (struct tsr_partition_rule){.kind = TSR_RULE_WHOLE};
+    a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
     a->model.network.width = 256;
     a->model.network.hidden_layers = 3;
     a->model.inner_steps = 0;
     a->model.rates = TSR_RATES_FIXED;
+    a->rule.rule = a->model.partition.rule;
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -99,11 +100,12 @@ static const struct cli_option options[] = {
      .help = "with --init: inner steps of the model before Adam begins"},
 
     {.name = "partition", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct fit_args, rule, "", NULL),
+    CLI_RULE_OPTIONS(struct fit_args, rule, NULL),
     CLI_LABEL_MAP(struct fit_args, rule),
 
     {.name = "network of each region", .type = CLI_HEADING},
-    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "omega_first", "by region size"),
+    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "omega_first",
+                        "by region size"),
     {.name = "match-params",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -326,7 +328,8 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
-        if (a->model.partition.kind == TSR_RULE_LABELS) a->model.partition.n_regions = classes;
+        if (tsr_partition_rule_is(&a->model.partition, &tsr_rule_labels))
+            (void)tsr_choice_set(&a->model.partition.rule, "n_regions", (double)classes);
         TSR_TRY(settle(job));
         TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
     }

@@ -26,6 +26,7 @@ static void defaults(void *args) {
     struct train_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_trainer_config_default(&a->trainer);
+    a->rule.rule = a->model.partition.rule;
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -37,7 +38,7 @@ static void defaults(void *args) {
     { .name = (id), .metavar = (meta), .type = CLI_SIZE, .at = AT(member), __VA_ARGS__ }
 #define CHOICE(id, meta, member, of, ...)                                                          \
     {                                                                                              \
-        .name = (id), .metavar = (meta), .type = CLI_ENUM, .names = &tsr_##of##_names,                \
+        .name = (id), .metavar = (meta), .type = CLI_ENUM, .names = &tsr_##of##_names,             \
         .at = AT(member), __VA_ARGS__                                                              \
     }
 #define TEXT(id, meta, member, ...)                                                                \
@@ -56,7 +57,7 @@ static const struct cli_option options[] = {
          .help = "start from this model; a shared slot expands into as many as are needed"),
 
     HEADING("partition"),
-    CLI_RULE_OPTIONS(struct train_args, rule, "8x8", NULL),
+    CLI_RULE_OPTIONS(struct train_args, rule, NULL),
     CHOICE("slots", "KIND", model.slots, slots,
            .help = "one initialisation for all regions, one for each, or one for each class"),
 
@@ -116,9 +117,9 @@ static const struct cli_option options[] = {
 };
 
 /* What a resumed run can still change. */
-static const char *const resumable[] = {"output", "resume",           "outer-steps", "time",
-                                        "kernel", "checkpoint-every",
- "threads", "seed", "quiet", NULL};
+static const char *const resumable[] = {
+    "output",           "resume",  "outer-steps", "time",  "kernel",
+    "checkpoint-every", "threads", "seed",        "quiet", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;

@@ -72,16 +72,15 @@ static void print_bash(FILE *to) {
     (void)fprintf(to, "--help --version'\n    else\n    case ${COMP_WORDS[1]} in\n");
     for (const struct cli_command *const *c = cli_commands; *c; c++)
         bash_command(*c, to);
-    (void)fprintf(to,
-                  "    esac\n    fi\n"
-                  "    case $current in\n"
-                  "    -*) files= ;;\n"
-                  "    *) [ -z \"$files\" ] || words= ;;\n"
-                  "    esac\n"
-                  "    if [ -n \"$files\" ]; then COMPREPLY=($(compgen -f -- \"$current\"))\n"
-                  "    else COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); fi\n"
-                  "}\n"
-                  "complete -o filenames -F _tessera tessera\n");
+    (void)fprintf(to, "    esac\n    fi\n"
+                      "    case $current in\n"
+                      "    -*) files= ;;\n"
+                      "    *) [ -z \"$files\" ] || words= ;;\n"
+                      "    esac\n"
+                      "    if [ -n \"$files\" ]; then COMPREPLY=($(compgen -f -- \"$current\"))\n"
+                      "    else COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); fi\n"
+                      "}\n"
+                      "complete -o filenames -F _tessera tessera\n");
 }
 
 /* ---- zsh ------------------------------------------------------------------------------------- */

@@ -48,11 +48,11 @@
         {.name = "coords-sampling",                                                                \
          .metavar = "KIND",                                                                        \
          .type = CLI_ENUM,                                                                         \
-         .names = &tsr_sampling_names,                                                              \
+         .names = &tsr_sampling_names,                                                             \
          .at = offsetof(args, coords.sampling),                                                    \
          .help = "where in its cell of the range a pixel lies"},                                   \
     {                                                                                              \
-        .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &tsr_frame_names,     \
+        .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &tsr_frame_names,    \
         .at = offsetof(args, coords.frame), .help = "what the range spans"                         \
     }
 

@@ -62,7 +62,8 @@ static void push_params(struct cli_table *t, size_t parent, const struct tsr_obj
         size_t j = parent;
         if (row->positional || row->derived) continue;
         param_name(row, name, sizeof t->words->name);
-        while (j < t->n && !(t->option[j].type == CLI_PARAM && strcmp(t->option[j].name, name) == 0))
+        while (j < t->n &&
+               !(t->option[j].type == CLI_PARAM && strcmp(t->option[j].name, name) == 0))
             j++;
         if (j < t->n) continue;
         (void)push(t, (struct cli_option){

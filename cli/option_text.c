@@ -136,6 +136,8 @@ void cli_option_text(const struct cli_table *table, const struct cli_option *o, 
         add_param(&text, table->option[o->parent].registry, o);
     else if (o->help)
         add(&text, "%s", o->help);
+    if (o->type == CLI_NAME && table->option[o->parent].help)
+        add(&text, "; %s", table->option[o->parent].help);
     if (o->type == CLI_OBJECT) {
         if (o->help) add(&text, ": ");
         add_objects(&text, o->registry);

@@ -203,7 +203,7 @@ enum tsr_status cli_set_named(const struct cli_option *o, const char *text, stru
 }
 
 enum tsr_status cli_set_value(const struct cli_option *o, const char *text, void *at,
-                                 struct tsr_error *err) {
+                              struct tsr_error *err) {
     switch (o->type) {
     case CLI_STRING:
         return set_string(o, text, at, err);

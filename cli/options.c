@@ -158,8 +158,8 @@ static enum tsr_status wrong_object(const struct cli_option *parent, const struc
     print_owners(parent, o, owners, sizeof owners);
     if (!object)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s is for %s, which is missing", o->name, owners);
-    return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s has no meaning with --%s%s%s; it is for %s", o->name,
-                     named ? "" : parent->name, named ? "" : " ", object->name, owners);
+    return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s has no meaning with --%s%s%s; it is for %s",
+                     o->name, named ? "" : parent->name, named ? "" : " ", object->name, owners);
 }
 
 /* Gives the chosen object a parameter that was given. */
@@ -234,9 +234,8 @@ const char *cli_given_of(const struct cli_call *call, const struct tsr_registry 
 bool cli_chosen(const struct cli_call *call, const struct tsr_registry *registry) {
     const struct cli_option *o = call->table->option;
     for (size_t i = 0; o[i].type != CLI_END; i++)
-        if (call->given[i] &&
-            ((o[i].type == CLI_OBJECT && o[i].registry == registry) ||
-             (o[i].type == CLI_NAME && o[o[i].parent].registry == registry)))
+        if (call->given[i] && ((o[i].type == CLI_OBJECT && o[i].registry == registry) ||
+                               (o[i].type == CLI_NAME && o[o[i].parent].registry == registry)))
             return true;
     return false;
 }

@@ -40,7 +40,7 @@ static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_par
 static enum tsr_status check_label_map(struct tsr_h5 *file, const struct tsr_model_config *c,
                                        struct tsr_error *err) {
     const size_t dims[2] = {c->height, c->width};
-    if (!tsr_rule_follows_image(c->partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&c->partition)) return TSR_OK;
     return tsr_array_check(file, "/partition/labels", 2, dims, err);
 }
 
