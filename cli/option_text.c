@@ -225,6 +225,18 @@ static void print_roff(FILE *to, const char *text) {
     }
 }
 
+/* As a sentence, with the default behind it. */
+static void print_sentence(FILE *to, const struct cli_option *o, const char *text) {
+    const char *value = strrchr(text, '[');
+    size_t n = strlen(text), length = value && text[n - 1] == ']' ? (size_t)(value - text) - 1 : n;
+    char sentence[2048];
+    bool named = o->type == CLI_PARAM || o->type == CLI_OBJECT; /* begins with a name */
+    (void)snprintf(sentence, sizeof sentence, "%.*s.%s", (int)length, text, text + length);
+    if (!named) sentence[0] = (char)toupper((unsigned char)sentence[0]);
+    print_roff(to, sentence);
+    (void)fputc('\n', to);
+}
+
 static void man_option(FILE *to, const struct cli_option *o, const char *text, size_t width) {
     (void)width;
     if (o->type == CLI_HEADING) {
@@ -244,8 +256,7 @@ static void man_option(FILE *to, const struct cli_option *o, const char *text, s
         (void)fprintf(to, "\\fR");
     }
     (void)fputc('\n', to);
-    print_roff(to, text);
-    (void)fputc('\n', to);
+    print_sentence(to, o, text);
 }
 
 void cli_print_man(const struct cli_command *command, FILE *to) {
