@@ -102,7 +102,7 @@ tessera 0 "info of a dataset" info d.h5
 check "info counts images" grep -q '^images: 13$' out
 check "info counts splits" grep -q '^test: 3$' out
 tessera 0 "info of a model" info m.h5
-check "info says partition" grep -q '^partition: grid 2x2$' out
+check "info says partition" grep -q '^partition: grid 2x2, slots shared' out
 check "info says outer steps" grep -q '^outer_step: 20$' out
 check "info says rates" grep -q '^rates of inner step 3: mean' out
 tessera 0 "info of an INR" info one.inr.h5
