@@ -1,6 +1,6 @@
 # tessera: `make help` lists the targets and switches.
 
-VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' $(wildcard include/tessera.h base/version.h) | head -n 1)
+VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' include/tessera.h)
 # Until version 1.0 a new MINOR may change the binary interface: libtessera.so.0.1. From then on MAJOR.
 SOVERSION := $(shell echo $(VERSION) | sed -e 's/^\(0\.[0-9]*\)\..*/\1/' -e '/^0/!s/\..*//')
 
@@ -143,7 +143,7 @@ $B/libtessera.a: $(LIB_OBJ)
 # What is installed: one object in which only the public functions are left to link with.
 $B/public/libtessera.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -r -nostdlib $^ -o $(@D)/tessera.o && $(OBJCOPY) --localize-hidden $(@D)/tessera.o
+	$(Q)$(CC) $(filter-out -fopenmp,$(ALL_CFLAGS)) -r -nostdlib $^ -o $(@D)/tessera.o && $(OBJCOPY) --localize-hidden $(@D)/tessera.o
 	$(Q)rm -f $@ && ar rcs $@ $(@D)/tessera.o
 $B/libtessera-double.a: $(DBL_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^

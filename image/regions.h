@@ -28,10 +28,12 @@ TSR_API enum tsr_status tsr_regions_for_pack(void *rule, const uint8_t *pixels, 
                                              struct tsr_error *err) TSR_MUST_USE;
 
 /* The label map [H, W] of an image [H, W, C] under a rule that follows it, numbered as the model's
- * slots want it: tsr_partition_rule_label(), and with per-region slots tsr_anchors_match(). */
-TSR_API enum tsr_status tsr_regions_of_image(const struct tsr_model *model, const uint8_t *pixels,
-                                             size_t height, size_t width, const uint16_t *stored,
-                                             uint32_t *labels, struct tsr_error *err) TSR_MUST_USE;
+ * slots want it: tsr_partition_rule_label(), and with per-region slots tsr_anchors_match(). Floats
+ * are looked at as 8 bit. */
+TSR_API enum tsr_status tsr_regions_of_image(const struct tsr_model *model,
+                                             struct tsr_pixels pixels, size_t height, size_t width,
+                                             const uint16_t *stored, uint32_t *labels,
+                                             struct tsr_error *err) TSR_MUST_USE;
 
 /* Learns the model's anchors (partition/anchors.h) from at most `limit` images of the train split,
  * evenly spread. For a model that has them (tsr_model_has_anchors()); else does nothing.

@@ -26,7 +26,8 @@ enum { ANCHOR_IMAGES = 256 };
 /* Validation images are kept in memory: during training the file belongs to the sampler. */
 struct validation {
     size_t n;
-    uint8_t *pixels;  /* [n, H, W, C] */
+    void *values; /* [n, H, W, C] as the dataset has them */
+    struct tsr_pixels pixels;
     uint32_t *labels; /* [n, H, W] for a rule that follows the image, else NULL */
     struct tsr_reconstructor *reconstructor;
 };
@@ -139,9 +140,9 @@ static enum tsr_status map_validation(struct tsr_training *t, const uint32_t *in
     stored = p;
     for (size_t i = 0; i < v->n; i++) {
         if (t->stored) TSR_CHECK(tsr_dataset_read_labels(t->dataset, index[i], stored, err));
-        TSR_CHECK(tsr_regions_of_image(t->model, v->pixels + i * n_pixels * t->geometry->channels,
-                                       height, width, t->stored ? stored : NULL,
-                                       v->labels + i * n_pixels, err));
+        TSR_CHECK(tsr_regions_of_image(
+            t->model, tsr_pixels_at(v->pixels, i * n_pixels * t->geometry->channels), height, width,
+            t->stored ? stored : NULL, v->labels + i * n_pixels, err));
     }
 done:
     free(stored);
@@ -152,17 +153,19 @@ static enum tsr_status load_validation(struct tsr_training *t, struct tsr_error 
     struct validation *v = &t->validation;
     struct tsr_reconstruct_config config;
     size_t n, height = t->geometry->partition->height, width = t->geometry->partition->width;
-    size_t size = t->geometry->n_pixels * t->geometry->channels;
+    size_t size =
+        t->geometry->n_pixels * t->geometry->channels * tsr_dataset_value_size(t->dataset);
     const uint32_t *index = tsr_dataset_split(t->dataset, TSR_SPLIT_VAL, &n);
     if (t->state.config.val_images && t->state.config.val_images < n)
         n = t->state.config.val_images;
     if (n == 0) return TSR_OK;
     void *p;
     TSR_TRY(tsr_alloc(&p, n, size, "validation images", err));
-    v->pixels = p;
+    v->values = p;
+    v->pixels = tsr_dataset_pixels(t->dataset, v->values);
     v->n = n;
     for (size_t i = 0; i < n; i++)
-        TSR_TRY(tsr_dataset_read(t->dataset, index[i], v->pixels + i * size, err));
+        TSR_TRY(tsr_dataset_read(t->dataset, index[i], (char *)v->values + i * size, err));
     if (follows_image(t)) TSR_TRY(map_validation(t, index, err));
     tsr_reconstruct_config_default(t->model, &config);
     config.threads = t->engine.threads;
@@ -301,7 +304,7 @@ void tsr_training_free(struct tsr_training *t) {
     if (!t) return;
     tsr_sampler_free(t->sampler);
     tsr_reconstructor_free(t->validation.reconstructor);
-    free(t->validation.pixels);
+    free(t->validation.values);
     free(t->validation.labels);
     tsr_meta_free(t->meta);
     for (size_t i = 0; i < t->n_geometries; i++)
@@ -356,7 +359,7 @@ static void choose_regions(struct tsr_training *t, size_t b) {
 static enum tsr_status follow_image(struct tsr_training *t, const struct tsr_image_batch *batch,
                                     size_t b, struct tsr_error *err) {
     struct tsr_geometry *g = geometry_of(t, b);
-    const uint8_t *pixels = batch->pixels + b * g->n_pixels * g->channels;
+    struct tsr_pixels pixels = tsr_pixels_at(batch->pixels, b * g->n_pixels * g->channels);
     const uint16_t *stored = batch->labels ? batch->labels + b * g->n_pixels : NULL;
     TSR_TRY(tsr_regions_of_image(t->model, pixels, batch->height, batch->width, stored,
                                  t->images[b].labels, err));
@@ -386,7 +389,7 @@ static void gather_targets(struct tsr_training *t, const struct tsr_image_batch 
         choose_regions(t, b);
         for (size_t i = 0; i < t->images[b].n; i++) {
             size_t region = t->images[b].region[i];
-            tsr_geometry_targets(g, batch->pixels + b * image_size, region, y);
+            tsr_geometry_targets(g, tsr_pixels_at(batch->pixels, b * image_size), region, y);
             y += g->partition->regions[region].n_context * g->channels;
         }
     }
@@ -536,7 +539,8 @@ static enum tsr_status validate(struct tsr_training *t, double *mean, struct tsr
         struct tsr_reconstruction out = {.psnr_db = psnr};
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * n_pixels, err));
-        tsr_reconstruct(v->reconstructor, v->pixels + i * n_pixels * t->geometry->channels, &out);
+        tsr_reconstruct(v->reconstructor,
+                        tsr_pixels_at(v->pixels, i * n_pixels * t->geometry->channels), &out);
         sum += psnr[k];
     }
     *mean = sum / (double)v->n;

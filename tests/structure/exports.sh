@@ -5,14 +5,16 @@
 . "$TSR_TESTS/cli/common.inc"
 header=$TSR_TESTS/../include/tessera.h
 
-# Declarations marked TSR_PUBLIC: the name before the first parenthesis, or of a variable.
+# Declarations marked TSR_PUBLIC, which the header defines unless it is there: the name before the
+# first parenthesis, or of a variable.
 declared() {
-    sed -e 's|//.*||' "$1" | tr '\n' ' ' | sed -e 's|/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/| |g' -e 's/#define TSR_PUBLIC[^;]*//' -e 's/;/;\n/g' |
+    ${CC:-cc} -E -P -DTSR_PUBLIC=TSR_PUBLIC "$1" | tr '\n' ' ' | sed -e 's/;/;\n/g' |
         sed -n 's/.*TSR_PUBLIC \(.*\)/\1/p' |
         sed -e 's/__attribute__ *((.*)) *;/;/' -e 's/^\([^(]*\)(.*/\1/' -e 's/\[.*//' -e 's/[ ;]*$//' -e 's/.*[ *]//' | sort -u
 }
-# Undefined and local names left out.
-exported() { nm "$@" --defined-only -g | awk 'NF == 3 { print $3 }' | sort -u; }
+# Undefined and local names are
+# left out; nor those that the compiler makes for "omp critical", which begin with a point.
+exported() { nm "$@" --defined-only -g | awk 'NF == 3 && $3 !~ /^\./ { print $3 }' | sort -u; }
 
 [ -e "$header" ] || { echo "skip exports: no tessera.h"; exit 0; }
 declared "$header" >declared
