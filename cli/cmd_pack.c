@@ -7,7 +7,7 @@
 #include "cli/signals.h"
 #include "data/pack.h"
 #include "image/regions.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 struct pack_args {
     struct cli_common common;

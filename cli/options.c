@@ -13,7 +13,7 @@
 #include "image/model.h"
 #include "inner/inner_loop.h"
 #include "meta/meta_gradient.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 /* ---- enumerations ---------------------------------------------------------------------------- */
 

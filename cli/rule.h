@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 #include "image/model.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 struct cli_rule {
     bool whole, labels;
