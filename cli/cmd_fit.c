@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/file.h"
 #include "image/fit.h"
 #include "image/reconstruct.h"

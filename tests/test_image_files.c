@@ -236,7 +236,7 @@ static void file_without_outer(void **state) {
     tsr_reconstruct_config_default(model, &config);
     MUST(tsr_reconstructor_create(model, &config, 12, 14, &r, err));
     uint8_t *image = toy_images(1, 12, 14, 3);
-    tsr_reconstruct(r, TSR_BYTES(image), &out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(image), &out, err));
     assert_true(isfinite(psnr[0]) && psnr[2] > psnr[0]);
     free(image);
     tsr_reconstructor_free(r);
@@ -453,10 +453,10 @@ static void checkpoint_round_trip(void **state) {
     do {                                                                                           \
         struct tsr_outer_state damaged = good_state(model);                                        \
         struct tsr_trainer_config now = {.threads = 1};                                            \
-        struct tsr_training *trainer;                                                               \
+        struct tsr_training *trainer;                                                              \
         damaged.field = (number);                                                                  \
         MUST(tsr_checkpoint_save(model, &damaged, path, err));                                     \
-        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);           \
+        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);              \
         assert_null(trainer);                                                                      \
         tsr_outer_state_clear(&damaged);                                                           \
     } while (0)
