@@ -246,7 +246,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     s->pictures = p;
     struct tsr_reconstruction result = {
         .psnr_db = s->psnr_db, .phi = s->inr->phi, .pictures = s->pictures};
-    tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result);
+    TSR_TRY(tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result, err));
     s->seconds = result.seconds;
     struct tsr_image last = picture_of(s, config.inner_steps);
     return cli_sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "cli/evaluation.h"
 #include "cli/json.h"
+#include "cli/optimizer_options.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/rule.h"
@@ -19,8 +20,8 @@ struct eval_args {
     struct cli_common common;
     enum tsr_split split;
     size_t limit;
-    size_t inner_steps, sgd_steps;
-    struct tsr_inner_optimizer optimizer;
+    size_t inner_steps;
+    struct tsr_choice optimizer;
     struct cli_rule rule;
     const char *baseline, *kernel, *json;
 };
@@ -28,8 +29,7 @@ struct eval_args {
 static void defaults(void *args) {
     struct eval_args *a = args;
     a->split = TSR_SPLIT_TEST;
-    a->optimizer =
-        (struct tsr_inner_optimizer){.kind = TSR_INNER_SGD, .adam_lr = 1e-3, .warmup = 20};
+    a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
     a->kernel = "auto";
 }
 
@@ -62,30 +62,7 @@ static const struct cli_option options[] = {
      .max = 1000000,
      .shown = "the model's",
      .help = "may exceed the model's: its last rates repeat"},
-    {.name = "inner-optimizer",
-     .metavar = "KIND",
-     .type = CLI_ENUM,
-     .names = &tsr_inner_optimizer_names,
-     .at = AT(optimizer.kind),
-     .help = "gradient steps with the model's rates, or Adam after --sgd-steps of these"},
-    {.name = "sgd-steps",
-     .metavar = "N",
-     .type = CLI_SIZE,
-     .at = AT(sgd_steps),
-     .max = 1000000,
-     .shown = "the model's inner steps",
-     .help = "gradient steps before Adam begins"},
-    {.name = "adam-lr",
-     .metavar = "A",
-     .type = CLI_DOUBLE,
-     .at = AT(optimizer.adam_lr),
-     .positive = true,
-     .help = "Adam's rate"},
-    {.name = "adam-warmup",
-     .metavar = "N",
-     .type = CLI_SIZE,
-     .at = AT(optimizer.warmup),
-     .help = "inner steps over which Adam's rate rises"},
+    CLI_OPTIMIZER_OPTIONS(struct eval_args, optimizer),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
     CLI_RULE_OPTIONS(struct eval_args, rule, "the model's"),
@@ -148,7 +125,6 @@ static void print_table(const struct outcome *o) {
 }
 
 static void json_config(struct cli_json *j, const struct outcome *o) {
-    const struct tsr_inner_optimizer *optimizer = &o->config->optimizer;
     const struct tsr_kernel *kernel = NULL;
     cli_json_open(j, "config", '{');
     cli_json_string(j, "version", tsr_version());
@@ -160,12 +136,7 @@ static void json_config(struct cli_json *j, const struct outcome *o) {
     cli_json_integer(j, "width", o->data.width);
     cli_json_integer(j, "channels", o->data.channels);
     cli_json_model(j, &o->model->config);
-    cli_json_string(j, "inner_optimizer", tsr_inner_optimizer_name(optimizer->kind));
-    if (optimizer->kind == TSR_INNER_ADAM) {
-        cli_json_integer(j, "sgd_steps", optimizer->sgd_steps);
-        cli_json_number(j, "adam_lr", optimizer->adam_lr);
-        cli_json_integer(j, "adam_warmup", optimizer->warmup);
-    }
+    cli_json_choice(j, "inner_optimizer", &o->config->optimizer);
     if (tsr_kernel_find(o->config->kernel, &kernel, NULL) == TSR_OK)
         cli_json_string(j, "kernel", kernel->name);
     cli_json_integer(j, "threads", tsr_thread_count(o->config->threads));
@@ -237,12 +208,11 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     const struct eval_args *a = call->args;
     tsr_reconstruct_config_default(model, config);
     if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
-    size_t sgd_steps = cli_given(call, "sgd-steps") ? a->sgd_steps : model->config.inner_steps;
-    config->optimizer = a->optimizer;
-    config->optimizer.sgd_steps = sgd_steps;
+    cli_optimizer_apply(call, &a->optimizer, model, &config->optimizer);
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;
+    config->cancelled = cli_cancelled;
     size_t classes = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
     TSR_TRY(cli_rule_override(call, &a->rule, classes, model, &call->err));
     return tsr_reconstruct_config_check(config, &call->err);

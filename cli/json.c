@@ -155,7 +155,7 @@ void cli_json_clear(struct cli_json *j) {
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-static void put_choice(struct cli_json *j, const char *key, const struct tsr_choice *choice) {
+void cli_json_choice(struct cli_json *j, const char *key, const struct tsr_choice *choice) {
     const struct tsr_params *params = &choice->object->params;
     cli_json_string(j, key, choice->object->name);
     for (size_t i = 0; i < params->n; i++) {
@@ -193,7 +193,7 @@ enum tsr_status cli_json_setting(void *user, const struct tsr_setting *setting,
         cli_json_string(j, setting->name, text);
         break;
     case TSR_SETTING_CHOICE:
-        put_choice(j, setting->name, setting->value);
+        cli_json_choice(j, setting->name, setting->value);
         break;
     }
     return TSR_OK;

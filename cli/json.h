@@ -27,9 +27,12 @@ void cli_json_number(struct cli_json *j, const char *key, double value); /* NaN,
 void cli_json_integer(struct cli_json *j, const char *key, uint64_t value);
 void cli_json_numbers(struct cli_json *j, const char *key, const double *values, size_t n);
 
+/* The object's name under `key`, then each of its parameters under its own name. */
+void cli_json_choice(struct cli_json *j, const char *key, const struct tsr_choice *choice);
+
 /* Settings by their visitor (base/setting.h), one object for each group: the fn cli_json_setting()
- * with a struct cli_json_settings as user, then the end. A choice is the name of the object, then
- * each of its parameters under its own name. */
+ * with a struct cli_json_settings as user, then the end. A choice is as cli_json_choice()
+ * has it. */
 struct cli_json_settings {
     struct cli_json *json;
     char group[40]; /* that is open; "" at first */
