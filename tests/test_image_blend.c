@@ -10,7 +10,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/seam.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 enum { H = 13, W = 17 };
 

@@ -8,7 +8,7 @@
 #include "image/evaluate.h"
 #include "image/geometry.h"
 #include "image/regions.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 enum { N = 16, H = 16, W = 16, C = 3, CLASSES = 5 };
 

@@ -12,7 +12,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 enum { H = 21, W = 26, C = 3, VALUES = H * W * C, K = 2, STATES = K + 1 };
 
