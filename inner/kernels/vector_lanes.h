@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Vectors of LANES floats, and units of all kinds on them. Part of kernel_vector.h, and, with
- * vector_end.h behind it, includable alone, for PAIR; LANES_DEFINED tells a later kernel_vector.h
+ * Vectors of LANES floats, and units of all kinds on them. Part of kernel_vector.h, a template, and,
+ * with vector_end.h behind it, includable alone, for PAIR; LANES_DEFINED tells a later kernel_vector.h
  * of the same NAME.
  */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The plan of a call: shapes, tiles, and where everything lies in the workspace and on a tape. Part
- * of kernel_vector.h.
+ * of kernel_vector.h, a template.
  */
 
 #ifndef TSR_VECTOR_MEMORY

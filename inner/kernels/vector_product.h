@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Products: the one loop nest of the vector kernels, and what becomes of its results while they
- * are in registers. Part of kernel_vector.h.
+ * are in registers. Part of kernel_vector.h, a template.
  */
 
 /* acc[r][v] += broadcast(a[r, 0]) * b[0][v] */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Small passes over a tile: sums of rows, residuals, outputs. Part of kernel_vector.h.
+ * Small passes over a tile: sums of rows, residuals, outputs. Part of kernel_vector.h, a template.
  */
 
 /* to[units] = (fresh ? 0 : to) + sum of n rows */

@@ -2,6 +2,7 @@
  *
  * a = sin(omega (|z| + 1) z), of u = omega z / pi: with w = (|z| + 1) u half turns and
  * m = 2 |z| + 1, slope m cos(pi w), bend m^2 sin(pi w) - 2 sign(z) cos(pi w) / omega.
+ * Included by unit.h, a template like it.
  */
 #ifndef TSR_UNIT_FINER
 #define TSR_UNIT_FINER

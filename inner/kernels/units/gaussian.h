@@ -2,6 +2,7 @@
  *
  * a = exp(-t^2) with t = omega z, as a power of two of u = t sqrt(log2 e):
  * slope -2 t a, bend (2 - 4 t^2) a.
+ * Included by unit.h, a template like it.
  */
 #ifndef TSR_UNIT_GAUSSIAN
 #define TSR_UNIT_GAUSSIAN

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * a = max(z, 0); NaN stays.
+ * Included by unit.h, a template like it.
  */
 #ifndef TSR_UNIT_RELU_PE
 #define TSR_UNIT_RELU_PE

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * a = sin(omega z), of u = omega z / pi half turns.
+ * Included by unit.h, a template like it.
  */
 #ifndef TSR_UNIT_SIREN
 #define TSR_UNIT_SIREN
