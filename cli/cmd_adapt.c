@@ -17,14 +17,14 @@ struct adapt_args {
     const char *output, *kernel;
     bool png;
     size_t inner_steps;
-    struct cli_optimizer optimizer;
+    struct tsr_choice optimizer;
     struct cli_rule rule;
 };
 
 static void defaults(void *args) {
     struct adapt_args *a = args;
     a->kernel = "auto";
-    cli_optimizer_default(&a->optimizer);
+    a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
 }
 
 #define AT(member) offsetof(struct adapt_args, member)
@@ -54,7 +54,7 @@ static const struct cli_option options[] = {
     CLI_LABEL_MAP(struct adapt_args, rule),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct adapt_args, rule, "", "the model's"),
+    CLI_RULE_OPTIONS(struct adapt_args, rule, "the model's"),
     {.type = CLI_END},
 };
 
@@ -130,7 +130,7 @@ static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t 
 /* The regions of an image, under a rule that follows it. */
 static enum tsr_status find_regions(struct job *job, const struct tsr_image *image,
                                     struct tsr_inr *inr, struct tsr_error *err) {
-    if (!tsr_rule_follows_image(job->model->config.partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&job->model->config.partition)) return TSR_OK;
     TSR_TRY(tsr_regions_of_image(job->model, TSR_BYTES(image->pixels), image->height, image->width,
                                  job->stored, job->labels, err));
     TSR_TRY(tsr_reconstructor_follow(job->reconstructor, job->labels, err));
@@ -208,7 +208,7 @@ static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
                                    &classes, err));
     }
     TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
-    if (job->model->config.partition.kind == TSR_RULE_LABELS && !job->stored)
+    if (tsr_partition_rule_is(&job->model->config.partition, &tsr_rule_labels) && !job->stored)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "rule labels: the image has no label map (--label-map F.png)");
     return TSR_OK;

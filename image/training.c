@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sampler.h"
-#include "image/files.h"
+#include "image/checkpoint.h"
 #include "image/geometry.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
@@ -89,7 +89,7 @@ static enum tsr_status own_strings(struct tsr_training *t, struct tsr_error *err
 }
 
 static bool follows_image(const struct tsr_training *t) {
-    return tsr_rule_follows_image(t->model->config.partition.kind);
+    return tsr_rule_follows_image(&t->model->config.partition);
 }
 
 static struct tsr_geometry *geometry_of(const struct tsr_training *t, size_t image) {
@@ -223,9 +223,7 @@ static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model
     config.height = tsr_dataset_height(t->dataset);
     config.width = tsr_dataset_width(t->dataset);
     config.network.out_dim = tsr_dataset_channels(t->dataset);
-    if (config.partition.kind == TSR_RULE_LABELS && config.partition.n_regions == 0)
-        config.partition.n_regions =
-            tsr_dataset_has_labels(t->dataset) ? tsr_dataset_label_count(t->dataset) : 1;
+    tsr_regions_count_classes(&config.partition, t->dataset);
     TSR_TRY(tsr_model_create(&config, t->state.config.seed, &t->model, err));
     if (init) TSR_TRY(tsr_model_init_from(t->model, init, err));
     return tsr_regions_learn(t->model, t->dataset, ANCHOR_IMAGES, t->state.config.threads, err);
