@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/sheet.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/pack.h"
 #include "image/inr.h"
 
@@ -68,7 +68,7 @@ struct demo {
     struct tsr_model *model;
     char *photos[MAX_PHOTOS]; /* owned paths */
     size_t n_photos;
-    struct sheet sheet;
+    struct cli_sheet sheet;
 };
 
 static void say(const struct demo *d, const char *text) {
@@ -103,16 +103,15 @@ static enum tsr_status pack(struct demo *d) {
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
-static enum tsr_status train(struct demo *d) {
+static enum tsr_status train_on(struct demo *d, struct tsr_dataset *dataset) {
     struct tsr_model_config model;
     struct tsr_trainer_config config;
-    struct tsr_trainer *trainer;
-    struct cli_data data;
+    struct tsr_training *training;
+    struct cli_data data = cli_data_of(dataset);
     struct tsr_error *err = &d->call->err;
     tsr_model_config_default(&model);
     tsr_trainer_config_default(&config);
-    model.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+    model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, CELL, CELL)};
     config.outer_lr = 3e-3; /* a run of a minute bears more than the defaults */
     config.rates_lr = 0.05;
     config.seconds = d->args->seconds;
@@ -120,16 +119,23 @@ static enum tsr_status train(struct demo *d) {
     config.threads = d->args->common.threads;
     config.output = d->model_path;
     config.command = d->call->line;
-    say(d, "train: initial weights of one small network for all cells");
-    TSR_TRY(cli_data_look(d->dataset, &data, err));
-    TSR_TRY(tsr_trainer_create(&model, &config, d->dataset, NULL, &trainer, err));
-    if (!d->args->common.quiet) cli_training_table(trainer, &data, stderr);
-    enum tsr_status status = cli_training_run(trainer, d->args->common.quiet, err);
-    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+    TSR_TRY(tsr_training_create(&model, &config, dataset, NULL, &training, err));
+    if (!d->args->common.quiet) cli_training_table(training, &data, stderr);
+    enum tsr_status status = cli_training_run(training, d->args->common.quiet, err);
+    const struct tsr_trainer_progress *p = tsr_training_state(training);
     if (status == TSR_OK)
         (void)printf("%s: %llu outer steps in %.0f s\n", d->model_path,
                      (unsigned long long)p->outer_step, p->seconds);
-    tsr_trainer_free(trainer);
+    tsr_training_free(training);
+    return status;
+}
+
+static enum tsr_status train(struct demo *d) {
+    struct tsr_dataset *dataset;
+    say(d, "train: initial weights of one small network for all cells");
+    TSR_TRY(tsr_dataset_open(d->dataset, &dataset, &d->call->err));
+    enum tsr_status status = train_on(d, dataset);
+    tsr_dataset_close(dataset);
     return status;
 }
 
@@ -240,34 +246,36 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     s->pictures = p;
     struct tsr_reconstruction result = {
         .psnr_db = s->psnr_db, .phi = s->inr->phi, .pictures = s->pictures};
-    tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result);
+    TSR_TRY(tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result, err));
     s->seconds = result.seconds;
     struct tsr_image last = picture_of(s, config.inner_steps);
-    return sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);
+    return cli_sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);
 }
 
 /* Original, the picture after every inner step, error map: from place (row, 0) on, in `cols`
  * columns. */
-static enum tsr_status put_showing(struct sheet *sheet, size_t row, const char *name,
+static enum tsr_status put_showing(struct cli_sheet *sheet, size_t row, const char *name,
                                    const struct showing *s, size_t inner_steps,
                                    struct tsr_error *err) {
     char caption[64];
     size_t place = row * sheet->cols;
-    TSR_TRY(sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->photo, name, err));
+    TSR_TRY(cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->photo, name, err));
     for (size_t k = 0; k <= inner_steps; k++) {
         struct tsr_image picture = picture_of(s, k);
         (void)snprintf(caption, sizeof caption, "%zu step%s %.1f dB", k, k == 1 ? "" : "s",
                        s->psnr_db[k]);
         place++;
-        TSR_TRY(sheet_put(sheet, place / sheet->cols, place % sheet->cols, &picture, caption, err));
+        TSR_TRY(
+            cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &picture, caption, err));
     }
     place++;
     (void)snprintf(caption, sizeof caption, "error x %d", GAIN);
-    return sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->error_map, caption, err);
+    return cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->error_map, caption,
+                         err);
 }
 
 static enum tsr_status write_photo(struct demo *d, const char *name, const struct showing *s) {
-    struct sheet own;
+    struct cli_sheet own;
     struct tsr_error *err = &d->call->err;
     enum tsr_status status = TSR_OK;
     size_t places = d->model->config.inner_steps + 3, cols = (places + 1) / 2;
@@ -277,11 +285,11 @@ static enum tsr_status write_photo(struct demo *d, const char *name, const struc
     if (!inr || !png) status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
     TSR_CHECK(status);
     TSR_CHECK(tsr_inr_save(s->inr, inr, err));
-    TSR_CHECK(sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
+    TSR_CHECK(cli_sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
     TSR_CHECK(put_showing(&own, 0, name, s, d->model->config.inner_steps, err));
     TSR_CHECK(tsr_image_write_png(png, &own.canvas, err));
 done:
-    sheet_clear(&own);
+    cli_sheet_clear(&own);
     free(inr);
     free(png);
     return status;
@@ -309,8 +317,8 @@ static enum tsr_status show(struct demo *d) {
     say(d, "adapt: photos never seen, in three inner steps");
     TSR_TRY(find_photos(d));
     if (d->n_photos == 0) return TSR_OK;
-    TSR_TRY(sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
-                         THUMB_WIDTH, err));
+    TSR_TRY(cli_sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
+                             THUMB_WIDTH, err));
     for (size_t i = 0; i < d->n_photos; i++) {
         TSR_TRY(show_photo(d, i));
         if (cli_interrupted()) return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
@@ -343,7 +351,7 @@ static enum tsr_status run_all(struct demo *d) {
 static enum tsr_status run(struct cli_call *call) {
     struct demo d = {.call = call, .args = call->args};
     enum tsr_status status = run_all(&d);
-    sheet_clear(&d.sheet);
+    cli_sheet_clear(&d.sheet);
     tsr_model_free(d.model);
     for (size_t i = 0; i < d.n_photos; i++)
         free(d.photos[i]);

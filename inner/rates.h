@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 
+#include "base/names.h"
 #include "base/status.h"
 #include "inner/kernels/net.h"
 
@@ -30,6 +31,7 @@ enum tsr_rates_kind {
     TSR_RATES_PER_PARAM_PER_STEP,
 };
 
+TSR_API extern const struct tsr_names tsr_rates_names;
 TSR_API const char *tsr_rates_name(enum tsr_rates_kind kind);
 TSR_API enum tsr_status tsr_rates_parse(const char *text, enum tsr_rates_kind *out,
                                         struct tsr_error *err) TSR_MUST_USE;
@@ -51,6 +53,11 @@ TSR_API size_t tsr_rates_at(const struct tsr_rates *rates, size_t k, size_t slot
 /* out [n_params] = alpha_k * g; out may be g. */
 TSR_API void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
                              size_t slot, const tsr_real *g, tsr_real *out);
+
+/* next [n_params] = phi - factor * alpha_k * g: an inner step; next may be phi. */
+TSR_API void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
+                               size_t slot, double factor, const tsr_real *phi, const tsr_real *g,
+                               tsr_real *next);
 
 /* units [n_units] += the sums over each unit's parameters of full [n_params]: the gradient with
  * respect to the rates of one step, from that with respect to one rate a parameter. */

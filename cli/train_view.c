@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/train_view.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+#include "base/blas.h"
+#include "base/clock.h"
+#include "cli/progress.h"
+#include "cli/settings.h"
+#include "cli/signals.h"
+#include "inner/kernels/kernel.h"
+
+struct cli_data cli_data_of(const struct tsr_dataset *dataset) {
+    struct cli_data data = {.path = tsr_dataset_path(dataset),
+                            .height = tsr_dataset_height(dataset),
+                            .width = tsr_dataset_width(dataset),
+                            .channels = tsr_dataset_channels(dataset)};
+    for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
+        (void)tsr_dataset_split(dataset, (enum tsr_split)s, &data.images[s]);
+    return data;
+}
+
+enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err) {
+    struct tsr_dataset *dataset;
+    TSR_TRY(tsr_dataset_open(path, &dataset, err));
+    *out = cli_data_of(dataset);
+    out->path = path;
+    tsr_dataset_close(dataset);
+    return TSR_OK;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static void row(FILE *to, const char *name, const char *format, ...) TSR_PRINTF(3, 4);
+static void row(FILE *to, const char *name, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    (void)fprintf(to, "  %-18s ", name);
+    (void)vfprintf(to, format, list);
+    (void)fputc('\n', to);
+    va_end(list);
+}
+
+static void model_rows(const struct tsr_model *m, const struct cli_data *d, FILE *to) {
+    size_t regions = tsr_model_regions(m, d->height, d->width);
+    size_t values = d->height * d->width * d->channels, params = regions * m->net.n_params;
+    cli_model_rows(&m->config, cli_table_row, to);
+    row(to, "regions", "%zu, %zu slot%s", regions, m->n_slots, m->n_slots == 1 ? "" : "s");
+    row(to, "parameters", "%zu per region, %zu per image: %.2f for each of its %zu values",
+        m->net.n_params, params, (double)params / (double)values, values);
+}
+
+static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trainer_progress *p,
+                       FILE *to) {
+    char time[16];
+    row(to, "outer loop", "%s, batch of %zu images, %g of their regions",
+        tsr_method_name(c->method), c->batch, c->region_fraction);
+    row(to, "outer Adam", "rate %g to %g, rates' rate %g, warm-up %zu, beta %g %g, clip %g",
+        c->outer_lr, c->outer_lr * c->final_lr, c->rates_lr, c->warmup, c->beta1, c->beta2,
+        c->clip);
+    if (c->outer_steps)
+        row(to, "until", "%llu outer steps", (unsigned long long)c->outer_steps);
+    else
+        row(to, "until", "%s of training", cli_time(c->seconds, time));
+    if (p->outer_step)
+        row(to, "resumed at", "outer step %llu, %s", (unsigned long long)p->outer_step,
+            cli_time(p->seconds, time));
+    row(to, "seed", "%llu", (unsigned long long)c->seed);
+}
+
+void cli_training_table(const struct tsr_training *training, const struct cli_data *d, FILE *to) {
+    const struct tsr_trainer_config *c = tsr_training_settings(training);
+    const struct tsr_kernel *kernel = NULL;
+    row(to, "dataset", "%s: %zux%zux%zu; %zu train, %zu val, %zu test", d->path, d->height,
+        d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
+        d->images[TSR_SPLIT_TEST]);
+    model_rows(tsr_training_model(training), d, to);
+    outer_rows(c, tsr_training_state(training), to);
+    if (tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, NULL) == TSR_OK)
+        row(to, "computing", "kernel %s, %zu threads, BLAS core %s", kernel->name,
+            tsr_thread_count(c->threads), tsr_blas_core());
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+struct view {
+    struct cli_progress line;
+    double first_fraction; /* where a resumed run begins */
+    double train_psnr_db;  /* smoothed */
+    double best_val_psnr_db;
+    uint64_t best_outer_step;
+};
+
+static double fraction_of(const struct tsr_trainer_progress *p) {
+    if (p->outer_steps) return (double)p->outer_step / (double)p->outer_steps;
+    return p->seconds_bound > 0 ? fmin(1, p->seconds / p->seconds_bound) : 0;
+}
+
+static void smooth(struct view *v, double psnr_db) {
+    if (!isfinite(psnr_db)) return;
+    if (isfinite(v->train_psnr_db))
+        v->train_psnr_db += 0.03 * (psnr_db - v->train_psnr_db);
+    else
+        v->train_psnr_db = psnr_db;
+}
+
+static void show(struct view *v, const struct tsr_trainer_progress *p, double fraction) {
+    char done[48], left[16], val[32] = "";
+    double elapsed = tsr_seconds() - v->line.start, gained = fraction - v->first_fraction;
+    double seconds =
+        p->seconds_bound > 0 ? p->seconds_bound - p->seconds : elapsed * (1 - fraction) / gained;
+    if (p->outer_steps)
+        (void)snprintf(done, sizeof done, "%llu/%llu", (unsigned long long)p->outer_step,
+                       (unsigned long long)p->outer_steps);
+    else
+        (void)snprintf(done, sizeof done, "%llu", (unsigned long long)p->outer_step);
+    if (isfinite(p->val_psnr_db)) (void)snprintf(val, sizeof val, "  val %.2f dB", p->val_psnr_db);
+    cli_progress_show(&v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s  %s left",
+                      done, v->train_psnr_db, val, p->images_per_second,
+                      cli_time(fmax(0, seconds), left));
+}
+
+static int on_progress(void *user, const struct tsr_trainer_progress *p) {
+    struct view *v = user;
+    double fraction = fraction_of(p);
+    smooth(v, p->train_psnr_db);
+    if (p->validated && !(p->val_psnr_db <= v->best_val_psnr_db)) {
+        v->best_val_psnr_db = p->val_psnr_db;
+        v->best_outer_step = p->outer_step;
+    }
+    if (cli_progress_due(&v->line, fraction) || (p->validated && !v->line.live))
+        show(v, p, fraction);
+    return cli_interrupted();
+}
+
+/* Too high an outer rate diverges without a NaN. */
+static void warn_of_decline(const struct view *v, const struct tsr_trainer_progress *p) {
+    const double tolerated = 0.5; /* dB */
+    if (p->val_psnr_db < v->best_val_psnr_db - tolerated)
+        (void)fprintf(stderr,
+                      "tessera train: validation PSNR fell from %.2f dB (outer step %llu) to "
+                      "%.2f dB; a smaller --outer-lr or --rates-lr may serve this run better\n",
+                      v->best_val_psnr_db, (unsigned long long)v->best_outer_step, p->val_psnr_db);
+}
+
+enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, struct tsr_error *err) {
+    struct view view = {.train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
+    const struct tsr_trainer_callbacks callbacks = {on_progress, &view};
+    const struct tsr_trainer_config *c = tsr_training_settings(training);
+    struct tsr_trainer_progress start = *tsr_training_state(training);
+    start.outer_steps = c->outer_steps;
+    start.seconds_bound = c->seconds;
+    view.first_fraction = fraction_of(&start);
+    cli_signals_catch();
+    cli_progress_start(&view.line, quiet);
+    enum tsr_status status = tsr_training_run(training, &callbacks, err);
+    cli_progress_end(&view.line);
+    if (!quiet) warn_of_decline(&view, tsr_training_state(training));
+    return status;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A training run as people see it: the table before the first step, the line while it runs.
+ * Shared by train and demo.
+ */
+#ifndef TSR_CLI_TRAIN_VIEW_H
+#define TSR_CLI_TRAIN_VIEW_H
+
+#include <stdio.h>
+
+#include "image/training.h"
+
+struct cli_data {
+    const char *path;
+    size_t height, width, channels;
+    size_t images[4]; /* by enum tsr_split */
+};
+struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a view */
+/* Opens, looks, closes. */
+enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err);
+
+void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
+
+/* tsr_training_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */
+enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, struct tsr_error *err);
+
+#endif
