@@ -297,6 +297,7 @@ static void many_images_cost_no_memory(void **state) {
     uint8_t block[AT_ONCE * AREA], image[AREA];
     struct tsr_h5 *file;
     struct tsr_dataset *dataset;
+    size_t before = resident_kib();
     assert_ok(tsr_h5_create(path, &file, &err), &err);
     assert_ok(tsr_h5_create_growing(file, "/images", TSR_H5_U8, 3, dims, 0, &err), &err);
     for (size_t i = 0; i < N; i += AT_ONCE) {
@@ -307,14 +308,13 @@ static void many_images_cost_no_memory(void **state) {
     assert_ok(tsr_h5_commit(file, &err), &err);
     tsr_h5_close(file);
     assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
-    size_t before = 0;
     for (size_t i = 0; i < N; i++) {
         size_t index = (size_t)tsr_random_below(1, TSR_STREAM_USER, i, N);
         assert_ok(tsr_dataset_read(dataset, index, image, &err), &err);
         assert_int_equal(image[AREA - 1], index % 251);
-        if (i == 500) before = resident_kib();
     }
-    if (before > 0) assert_true(resident_kib() < before + 6000);
+    /* 10 MB are HDF5 itself; without a bound on what it keeps there were 22. */
+    if (before > 0) assert_true(resident_kib() < before + 14000);
     tsr_dataset_close(dataset);
 }
 
