@@ -51,7 +51,7 @@ static const struct cli_option options[] = {
     CLI_LABEL_MAP(struct adapt_args, rule),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct adapt_args, rule, "", "the model's"),
+    CLI_RULE_OPTIONS(struct adapt_args, rule, "the model's"),
     {.type = CLI_END},
 };
 
@@ -127,7 +127,7 @@ static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t 
 /* The regions of an image, under a rule that follows it. */
 static enum tsr_status find_regions(struct job *job, const struct tsr_image *image,
                                     struct tsr_inr *inr, struct tsr_error *err) {
-    if (!tsr_rule_follows_image(job->model->config.partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&job->model->config.partition)) return TSR_OK;
     TSR_TRY(tsr_regions_of_image(job->model, TSR_BYTES(image->pixels), image->height, image->width,
                                  job->stored, job->labels, err));
     TSR_TRY(tsr_reconstructor_follow(job->reconstructor, job->labels, err));
@@ -205,7 +205,7 @@ static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
                                    &classes, err));
     }
     TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
-    if (job->model->config.partition.kind == TSR_RULE_LABELS && !job->stored)
+    if (tsr_partition_rule_is(&job->model->config.partition, &tsr_rule_labels) && !job->stored)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "rule labels: the image has no label map (--label-map F.png)");
     return TSR_OK;

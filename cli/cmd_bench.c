@@ -18,20 +18,20 @@
 #include "cli/options.h"
 #include "data/file.h"
 #include "image/geometry.h"
+#include "inner/adam.h"
 #include "meta/meta_gradient.h"
-#include "meta/outer_optimizer.h"
 
 struct bench_args {
     struct cli_common common;
     const char *kernel, *json;
     size_t repeats, row;
-    const struct tsr_object *net;
+    struct tsr_choice net;
 };
 
 static void defaults(void *args) {
     struct bench_args *a = args;
     a->kernel = "auto";
-    a->net = tsr_kinds.object[0];
+    a->net = tsr_choice_of(tsr_kinds.object[0]);
     a->repeats = 7;
 }
 
@@ -47,10 +47,12 @@ static const struct cli_option options[] = {
      .help = "timings of each item; medians are printed"},
     {.name = "net",
      .metavar = "KIND",
-     .type = CLI_ENUM,
-     .names = &cli_enum_net,
+     .type = CLI_OBJECT,
+     .registry = &tsr_kinds,
      .at = OFFSET(net),
-     .help = "network to measure; relu-pe has 10 octaves"},
+     .shown_param = "octaves",
+     .shown = "10",
+     .help = "network to measure"},
     {.name = "outer-row",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -158,18 +160,12 @@ static double operation_flops(const struct tsr_net *net, enum operation op) {
            first * (operation_passes[op] - first_layer_passes[op]);
 }
 
-static struct tsr_choice bench_kind(const struct tsr_object *object) {
-    struct tsr_choice kind = tsr_choice_of(object);
-    (void)tsr_choice_set(&kind, "octaves", BENCH_OCTAVES);
-    return kind;
-}
-
 static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
-                                   const struct tsr_object *kind, size_t width, size_t n,
+                                   const struct tsr_choice *kind, size_t width, size_t n,
                                    struct tsr_arena *arena, struct tsr_error *err) {
     struct tsr_network_config config;
     tsr_network_config_default(&config);
-    config.kind = bench_kind(kind);
+    config.kind = *kind;
     config.width = width;
     tsr_network_layout(&config, &r->net);
     struct tsr_arena measure = {0};
@@ -212,7 +208,7 @@ static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct
     struct region r = {0};
     struct tsr_arena arena;
     size_t width = kernel_rows[row].width, points = kernel_rows[row].points;
-    TSR_TRY(make_region(&r, k, a->net, width, points, &arena, err));
+    TSR_TRY(make_region(&r, k, &a->net, width, points, &arena, err));
     for (int op = 0; op < N_OPERATIONS; op++) {
         samples[op].n = 0;
         if (op == HVP_TAPE && !k->tape_size) continue;
@@ -301,12 +297,12 @@ static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
 }
 
 static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row *row,
-                                  const struct tsr_object *kind, const struct tsr_kernel *kernel,
+                                  const struct tsr_choice *kind, const struct tsr_kernel *kernel,
                                   size_t threads, struct tsr_error *err) {
     struct tsr_model_config config;
     tsr_model_config_default(&config);
-    config.partition.rows = config.partition.cols = row->grid;
-    config.network.kind = bench_kind(kind);
+    config.partition.rule = (struct tsr_choice)TSR_RULE(grid, (double)row->grid, (double)row->grid);
+    config.network.kind = *kind;
     config.network.width = row->width;
     config.network.hidden_layers = row->hidden_layers;
     config.inner_steps = row->inner_steps;
@@ -377,7 +373,7 @@ static enum tsr_status bench_outer(const struct bench_args *a, const struct oute
     struct outer_bench b = {0};
     double seconds[MAX_REPEATS];
     reset_peak_memory();
-    enum tsr_status status = make_outer(&b, row, a->net, kernel, threads, err);
+    enum tsr_status status = make_outer(&b, row, &a->net, kernel, threads, err);
     if (status == TSR_OK) {
         double passes = tsr_method_passes(row->method, row->inner_steps);
         double flops =
@@ -506,7 +502,7 @@ static enum tsr_status run(struct cli_call *call) {
     if (kernel->peak) peak = kernel; /* else that of the fastest kernel this processor runs */
     json_open(&json, NULL, '{');
     json_string(&json, "version", tsr_version());
-    json_string(&json, "network", a->net->name);
+    json_string(&json, "network", a->net.object->name);
     json_string(&json, "kernel", kernel->name);
     json_string(&json, "blas_core", tsr_blas_core());
     double top = measure_peak(peak, 1);

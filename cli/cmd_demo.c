@@ -103,16 +103,15 @@ static enum tsr_status pack(struct demo *d) {
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
-static enum tsr_status train(struct demo *d) {
+static enum tsr_status train_on(struct demo *d, struct tsr_dataset *dataset) {
     struct tsr_model_config model;
     struct tsr_trainer_config config;
-    struct tsr_trainer *trainer;
-    struct cli_data data;
+    struct tsr_training *training;
+    struct cli_data data = cli_data_of(dataset);
     struct tsr_error *err = &d->call->err;
     tsr_model_config_default(&model);
     tsr_trainer_config_default(&config);
-    model.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+    model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, CELL, CELL)};
     config.outer_lr = 3e-3; /* a run of a minute bears more than the defaults */
     config.rates_lr = 0.05;
     config.seconds = d->args->seconds;
@@ -120,16 +119,23 @@ static enum tsr_status train(struct demo *d) {
     config.threads = d->args->common.threads;
     config.output = d->model_path;
     config.command = d->call->line;
-    say(d, "train: initial weights of one small network for all cells");
-    TSR_TRY(cli_data_look(d->dataset, &data, err));
-    TSR_TRY(tsr_trainer_create(&model, &config, d->dataset, NULL, &trainer, err));
-    if (!d->args->common.quiet) cli_training_table(trainer, &data, stderr);
-    enum tsr_status status = cli_training_run(trainer, d->args->common.quiet, err);
-    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+    TSR_TRY(tsr_training_create(&model, &config, dataset, NULL, &training, err));
+    if (!d->args->common.quiet) cli_training_table(training, &data, stderr);
+    enum tsr_status status = cli_training_run(training, d->args->common.quiet, err);
+    const struct tsr_trainer_progress *p = tsr_training_state(training);
     if (status == TSR_OK)
         (void)printf("%s: %llu outer steps in %.0f s\n", d->model_path,
                      (unsigned long long)p->outer_step, p->seconds);
-    tsr_trainer_free(trainer);
+    tsr_training_free(training);
+    return status;
+}
+
+static enum tsr_status train(struct demo *d) {
+    struct tsr_dataset *dataset;
+    say(d, "train: initial weights of one small network for all cells");
+    TSR_TRY(tsr_dataset_open(d->dataset, &dataset, &d->call->err));
+    enum tsr_status status = train_on(d, dataset);
+    tsr_dataset_close(dataset);
     return status;
 }
 

@@ -44,7 +44,7 @@ static const struct cli_option options[] = {
     {.name = "split",
      .metavar = "SPLIT",
      .type = CLI_ENUM,
-     .names = &cli_enum_split,
+     .names = &tsr_split_names,
      .at = AT(split),
      .help = "images to evaluate on"},
     {.name = "limit",
@@ -64,7 +64,7 @@ static const struct cli_option options[] = {
     {.name = "inner-optimizer",
      .metavar = "KIND",
      .type = CLI_ENUM,
-     .names = &cli_enum_optimizer,
+     .names = &tsr_inner_optimizer_names,
      .at = AT(optimizer.kind),
      .help = "gradient steps with the model's rates, or Adam after --sgd-steps of these"},
     {.name = "sgd-steps",
@@ -87,7 +87,7 @@ static const struct cli_option options[] = {
      .help = "inner steps over which Adam's rate rises"},
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct eval_args, rule, "", "the model's"),
+    CLI_RULE_OPTIONS(struct eval_args, rule, "the model's"),
 
     {.name = "comparison and output", .type = CLI_HEADING},
     {.name = "baseline",
@@ -191,7 +191,7 @@ static void json_config(struct json *j, const struct outcome *o) {
 
 static void json_regions(struct json *j, const struct outcome *o) {
     const struct tsr_evaluation *e = &o->result;
-    bool classes = o->model->config.partition.kind == TSR_RULE_LABELS;
+    bool classes = tsr_partition_rule_is(&o->model->config.partition, &tsr_rule_labels);
     json_open(j, "regions", '[');
     for (size_t r = 0; r < e->n_regions; r++) {
         json_open(j, NULL, '{');

@@ -23,7 +23,6 @@ struct fit_args {
     const char *output, *png, *curve, *json, *init;
     bool curve_regions;
     struct cli_rule rule;
-    struct cli_kind kind;
     struct tsr_model_config model;
     double range[2];
     size_t match_params;
@@ -40,12 +39,12 @@ static void defaults(void *args) {
     struct fit_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
-    a->model.partition = (struct tsr_partition_rule){.kind = TSR_RULE_WHOLE};
-    cli_kind_default(&a->kind);
+    a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
     a->model.network.width = 256;
     a->model.network.hidden_layers = 3;
     a->model.inner_steps = 0;
     a->model.rates = TSR_RATES_FIXED;
+    a->rule.rule = a->model.partition.rule;
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -101,11 +100,11 @@ static const struct cli_option options[] = {
      .help = "with --init: inner steps of the model before Adam begins"},
 
     {.name = "partition", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct fit_args, rule, "", NULL),
+    CLI_RULE_OPTIONS(struct fit_args, rule, NULL),
     CLI_LABEL_MAP(struct fit_args, rule),
 
     {.name = "network of each region", .type = CLI_HEADING},
-    CLI_NETWORK_OPTIONS(struct fit_args, kind, model.network, model.coords, range,
+    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "omega_first",
                         "by region size"),
     {.name = "match-params",
      .metavar = "N",
@@ -150,7 +149,7 @@ static const struct cli_option options[] = {
     {.name = "schedule",
      .metavar = "KIND",
      .type = CLI_ENUM,
-     .names = &cli_enum_schedule,
+     .names = &tsr_fit_schedule_names,
      .at = AT(fit.schedule),
      .shown = "cosine with a bound on iterations or time",
      .help = "of Adam's rate; cosine ends at 0"},
@@ -208,10 +207,10 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
     a->fit.seed = a->common.seed;
     a->fit.threads = tsr_thread_count(a->common.threads);
     a->fit.random = !a->init;
-    for (const char *const *name = cli_network_options; a->init && *name; name++)
-        if (cli_given(call, *name))
-            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
-                             *name);
+    const char *given = a->init ? cli_network_given(call) : NULL;
+    if (given)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
+                         given);
     if (a->fit.inner_steps && !a->init)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--inner-steps are those of a model: --init M.h5");
     if (a->match_params && (a->init || cli_given(call, "width")))
@@ -326,11 +325,11 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
     } else {
-        TSR_TRY(cli_kind_apply(job->call, &a->kind, &a->model.network.kind, err));
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
-        if (a->model.partition.kind == TSR_RULE_LABELS) a->model.partition.n_regions = classes;
+        if (tsr_partition_rule_is(&a->model.partition, &tsr_rule_labels))
+            (void)tsr_choice_set(&a->model.partition.rule, "n_regions", (double)classes);
         TSR_TRY(settle(job));
         TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
     }

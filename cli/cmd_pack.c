@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
-#include "base/memory.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "data/pack.h"
-#include "partition/partition.h"
+#include "image/regions.h"
 
 struct pack_args {
     struct cli_common common;
     const char *output;
-    size_t size[2], deflate, segment;
-    enum tsr_merge merge;
+    size_t size[2], deflate;
+    struct tsr_partition_rule rule; /* that finds the label maps to store */
+    char rule_text[64];
     struct tsr_pack_config config;
 };
 
@@ -24,6 +24,12 @@ static void defaults(void *args) {
 }
 
 #define AT(member) offsetof(struct pack_args, member)
+
+/* Rules that find the regions in the pixels. */
+static bool finds_regions(const struct tsr_object *object) {
+    const struct tsr_partition_rule rule = {.rule = tsr_choice_of(object)};
+    return tsr_rule_finds_regions(&rule);
+}
 
 static const struct cli_option options[] = {
     {.name = "output",
@@ -44,7 +50,7 @@ static const struct cli_option options[] = {
     {.name = "fit",
      .metavar = "HOW",
      .type = CLI_ENUM,
-     .names = &cli_enum_fit,
+     .names = &tsr_fit_names,
      .at = AT(config.fit),
      .help =
          "centre crop; scale the shorter side, then crop; scale both sides; cut disjoint tiles"},
@@ -82,16 +88,13 @@ static const struct cli_option options[] = {
      .help =
          "the names of the labels: line i, from 0, that of label i, or lines \"i name\"; without "
          "it \"0\", \"1\", ... up to the largest found"},
-    {.name = "segment",
-     .metavar = "N",
-     .type = CLI_SIZE,
-     .at = AT(segment),
-     .min = 1,
-     .max = TSR_MAX_LABELS,
-     .shown = "",
-     .help = "store segmentations into N regions as label maps, so that `train --segment N` need "
-             "not find them again at every outer step"},
-    CLI_MERGE(AT(merge)),
+    {.type = CLI_NAMED_OBJECT,
+     .registry = &tsr_rules,
+     .offers = finds_regions,
+     .at = AT(rule.rule),
+     .help =
+         "stored as label maps, so that `train` with the same need not find them again at every "
+         "outer step"},
     {.name = "limit",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -135,43 +138,21 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("\n");
 }
 
-static enum tsr_status segment_image(void *user, const uint8_t *pixels, size_t height, size_t width,
-                                     size_t channels, uint16_t *labels, struct tsr_error *err) {
-    const struct pack_args *a = user;
-    size_t n = height * width;
-    uint32_t *found;
-    void *p;
-    TSR_TRY(tsr_alloc(&p, n, sizeof *found, "segmentation", err));
-    found = p;
-    enum tsr_status status =
-        tsr_segment(pixels, height, width, channels, a->segment, a->merge, found, err);
-    for (size_t i = 0; status == TSR_OK && i < n; i++)
-        labels[i] = (uint16_t)found[i];
-    free(found);
-    return status;
-}
-
-/* rule [64]: kept until the run ends. */
-static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a, char *rule) {
-    if (cli_given(call, "merge") && !a->segment)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
-                         "--merge is for --segment N, which is missing");
-    if (!a->segment) return TSR_OK;
+static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a) {
+    if (!a->rule.rule.object) return TSR_OK;
     if (a->config.labels)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --segment exclude each other");
-    const struct tsr_partition_rule segment = {
-        .kind = TSR_RULE_SEGMENT, .n_regions = a->segment, .merge = a->merge};
-    tsr_partition_rule_describe(&segment, rule, 64);
-    a->config.label_image = segment_image;
-    a->config.label_user = a;
-    a->config.label_rule = rule;
-    a->config.label_count = a->segment;
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --%s exclude each other",
+                         a->rule.rule.object->name);
+    tsr_partition_rule_describe(&a->rule, a->rule_text, sizeof a->rule_text);
+    a->config.label_image = tsr_regions_for_pack;
+    a->config.label_user = &a->rule;
+    a->config.label_rule = a->rule_text;
+    a->config.label_count = tsr_partition_rule_regions(&a->rule, a->size[0], a->size[1]);
     return TSR_OK;
 }
 
 static enum tsr_status run(struct cli_call *call) {
     struct pack_args *a = call->args;
-    char rule[64];
     struct cli_progress progress;
     struct tsr_pack_report result;
     const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, &progress};
@@ -181,7 +162,7 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;
     a->config.command = call->line;
-    TSR_TRY(configure_segments(call, a, rule));
+    TSR_TRY(configure_segments(call, a));
     TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
     for (size_t i = 0; i < call->n_operands; i++)
         TSR_TRY(cli_check_input(call->operands[i], &call->err));

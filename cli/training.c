@@ -10,16 +10,22 @@
 #include "cli/signals.h"
 #include "inner/kernels/kernel.h"
 
-enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err) {
-    struct tsr_dataset *d;
-    TSR_TRY(tsr_dataset_open(path, &d, err));
-    *out = (struct cli_data){.path = path,
-                             .height = tsr_dataset_height(d),
-                             .width = tsr_dataset_width(d),
-                             .channels = tsr_dataset_channels(d)};
+struct cli_data cli_data_of(const struct tsr_dataset *dataset) {
+    struct cli_data data = {.path = tsr_dataset_path(dataset),
+                            .height = tsr_dataset_height(dataset),
+                            .width = tsr_dataset_width(dataset),
+                            .channels = tsr_dataset_channels(dataset)};
     for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
-        (void)tsr_dataset_split(d, (enum tsr_split)s, &out->images[s]);
-    tsr_dataset_close(d);
+        (void)tsr_dataset_split(dataset, (enum tsr_split)s, &data.images[s]);
+    return data;
+}
+
+enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err) {
+    struct tsr_dataset *dataset;
+    TSR_TRY(tsr_dataset_open(path, &dataset, err));
+    *out = cli_data_of(dataset);
+    out->path = path;
+    tsr_dataset_close(dataset);
     return TSR_OK;
 }
 
@@ -78,14 +84,14 @@ static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trai
     row(to, "seed", "%llu", (unsigned long long)c->seed);
 }
 
-void cli_training_table(const struct tsr_trainer *trainer, const struct cli_data *d, FILE *to) {
-    const struct tsr_trainer_config *c = tsr_trainer_settings(trainer);
+void cli_training_table(const struct tsr_training *training, const struct cli_data *d, FILE *to) {
+    const struct tsr_trainer_config *c = tsr_training_settings(training);
     const struct tsr_kernel *kernel = NULL;
     row(to, "dataset", "%s: %zux%zux%zu; %zu train, %zu val, %zu test", d->path, d->height,
         d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
         d->images[TSR_SPLIT_TEST]);
-    model_rows(tsr_trainer_model(trainer), d, to);
-    outer_rows(c, tsr_trainer_state(trainer), to);
+    model_rows(tsr_training_model(training), d, to);
+    outer_rows(c, tsr_training_state(training), to);
     if (tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, NULL) == TSR_OK)
         row(to, "computing", "kernel %s, %zu threads, BLAS core %s", kernel->name,
             tsr_thread_count(c->threads), tsr_blas_core());
@@ -153,18 +159,18 @@ static void warn_of_decline(const struct view *v, const struct tsr_trainer_progr
                       v->best_val_psnr_db, (unsigned long long)v->best_outer_step, p->val_psnr_db);
 }
 
-enum tsr_status cli_training_run(struct tsr_trainer *trainer, bool quiet, struct tsr_error *err) {
+enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, struct tsr_error *err) {
     struct view view = {.train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
     const struct tsr_trainer_callbacks callbacks = {on_progress, &view};
-    const struct tsr_trainer_config *c = tsr_trainer_settings(trainer);
-    struct tsr_trainer_progress start = *tsr_trainer_state(trainer);
+    const struct tsr_trainer_config *c = tsr_training_settings(training);
+    struct tsr_trainer_progress start = *tsr_training_state(training);
     start.outer_steps = c->outer_steps;
     start.seconds_bound = c->seconds;
     view.first_fraction = fraction_of(&start);
     cli_signals_catch();
     cli_progress_start(&view.line, quiet);
-    enum tsr_status status = tsr_trainer_run(trainer, &callbacks, err);
+    enum tsr_status status = tsr_training_run(training, &callbacks, err);
     cli_progress_end(&view.line);
-    if (!quiet) warn_of_decline(&view, tsr_trainer_state(trainer));
+    if (!quiet) warn_of_decline(&view, tsr_training_state(training));
     return status;
 }

@@ -190,7 +190,7 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
     const uint32_t *index = tsr_dataset_split(dataset, split, &n);
     struct work w = {.model = model,
                      .dataset = dataset,
-                     .follows = tsr_rule_follows_image(model->config.partition.kind),
+                     .follows = tsr_rule_follows_image(&model->config.partition),
                      .states = config->inner_steps + 1,
                      .out = out};
     enum tsr_status status;

@@ -13,6 +13,7 @@
 #include "image/reconstruct.h"
 #include "image/regions.h"
 #include "inner/pass.h"
+#include "inner/adam.h"
 #include "inner/team.h"
 #include "meta/outer_optimizer.h"
 
@@ -180,7 +181,7 @@ static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *mode
                               struct tsr_error *err) {
     void *labels;
     double start = tsr_seconds();
-    if (!tsr_rule_follows_image(model->config.partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&model->config.partition)) return TSR_OK;
     TSR_TRY(tsr_alloc(&labels, f->geometry.n_pixels, sizeof(uint32_t), "label map", err));
     enum tsr_status status =
         tsr_regions_of_image(model, TSR_BYTES(f->image->pixels), f->image->height, f->image->width,
@@ -204,7 +205,7 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
     c.kernel = f->config.kernel;
     TSR_TRY(tsr_reconstructor_create(model, &c, f->image->height, f->image->width, &r, err));
     enum tsr_status status = TSR_OK;
-    if (tsr_rule_follows_image(model->config.partition.kind))
+    if (tsr_rule_follows_image(&model->config.partition))
         status = tsr_reconstructor_follow(r, f->geometry.partition->labels, err);
     if (status == TSR_OK) tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result);
     tsr_reconstructor_free(r);

@@ -13,7 +13,7 @@ TSR_DEFINE_NAMES(tsr_inner_loss, tsr_inner_loss, loss_names, "inner loss")
 
 void tsr_model_config_default(struct tsr_model_config *config) {
     *config = (struct tsr_model_config){
-        .partition = {.kind = TSR_RULE_GRID, .rows = 8, .cols = 8},
+        .partition = {.rule = TSR_RULE(grid, 8, 8)},
         .coords = {.lo = -1, .hi = 1, .sampling = TSR_SAMPLING_CENTER, .frame = TSR_FRAME_REGION},
         .slots = TSR_SLOTS_SHARED,
         .inner_steps = 3,
@@ -34,19 +34,57 @@ size_t tsr_model_config_slots(const struct tsr_model_config *config) {
 }
 
 bool tsr_model_has_anchors(const struct tsr_model_config *config) {
-    return config->partition.kind == TSR_RULE_SEGMENT && config->slots == TSR_SLOTS_PER_REGION;
+    return config->slots == TSR_SLOTS_PER_REGION && tsr_rule_finds_regions(&config->partition);
+}
+
+enum tsr_status tsr_model_shape_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                      void *user, struct tsr_error *err) {
+    struct tsr_network_config *n = &config->network;
+    struct tsr_coords *c = &config->coords;
+    struct tsr_partition_rule *p = &config->partition;
+    const struct tsr_setting table[] = {
+        TSR_SETTING("network", "kind", CHOICE, &n->kind, .registry = &tsr_kinds),
+        TSR_SETTING("network", "in_dim", SIZE, &n->in_dim),
+        TSR_SETTING("network", "out_dim", SIZE, &n->out_dim),
+        TSR_SETTING("network", "width", SIZE, &n->width),
+        TSR_SETTING("network", "hidden_layers", SIZE, &n->hidden_layers),
+        TSR_SETTING("network", "output_offset", REAL, &n->output_offset),
+        TSR_SETTING("network", "coord_lo", REAL, &c->lo),
+        TSR_SETTING("network", "coord_hi", REAL, &c->hi),
+        TSR_SETTING("network", "coord_sampling", NAME, &c->sampling, .names = &tsr_sampling_names),
+        TSR_SETTING("network", "coord_frame", NAME, &c->frame, .names = &tsr_frame_names),
+        TSR_SETTING("partition", "rule", CHOICE, &p->rule, .registry = &tsr_rules),
+        TSR_SETTING("partition", "overlap", SIZE, &p->overlap, .optional = true),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+enum tsr_status tsr_model_config_visit(struct tsr_model_config *c, tsr_setting_fn fn, void *user,
+                                       struct tsr_error *err) {
+    const struct tsr_setting table[] = {
+        TSR_SETTING("partition", "slots", NAME, &c->slots, .names = &tsr_slots_names),
+        TSR_SETTING("partition", "image_height", SIZE, &c->height, .optional = true),
+        TSR_SETTING("partition", "image_width", SIZE, &c->width, .optional = true),
+        TSR_SETTING("inner", "steps", SIZE, &c->inner_steps),
+        TSR_SETTING("inner", "rates", NAME, &c->rates, .names = &tsr_rates_names),
+        TSR_SETTING("inner", "start_rate", REAL, &c->inner_lr, .optional = true),
+        TSR_SETTING("inner", "loss", NAME, &c->inner_loss, .names = &tsr_inner_loss_names,
+                    .optional = true),
+    };
+    TSR_TRY(tsr_model_shape_visit(c, fn, user, err));
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
 }
 
 static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
-    enum tsr_rule rule = config->partition.kind;
-    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_LABELS)
+    bool classes = tsr_partition_rule_is(&config->partition, &tsr_rule_labels);
+    if (config->slots == TSR_SLOTS_PER_REGION && classes)
         return TSR_ERROR(
             err, TSR_ERR_CONFIG,
             "slots per-region with the rule labels: its slots are per-class or shared");
-    if (config->slots == TSR_SLOTS_PER_CLASS && rule != TSR_RULE_LABELS)
+    if (config->slots == TSR_SLOTS_PER_CLASS && !classes)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "slots per-class need the rule labels, not %s",
-                         tsr_rule_name(rule));
-    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_CELL &&
+                         config->partition.rule.object->name);
+    if (config->slots == TSR_SLOTS_PER_REGION && !tsr_rule_count_is_fixed(&config->partition) &&
         (config->height == 0 || config->width == 0))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "per-region slots with cells of fixed size need the size of the images");
@@ -55,6 +93,8 @@ static enum tsr_status check_slots(const struct tsr_model_config *config, struct
 
 enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                        struct tsr_error *err) {
+    struct tsr_model_config copy = *config;
+    TSR_TRY(tsr_model_config_visit(&copy, tsr_setting_check, NULL, err));
     TSR_TRY(tsr_network_config_check(&config->network, err));
     TSR_TRY(tsr_partition_rule_check(&config->partition, err));
     TSR_TRY(tsr_coords_check(&config->coords, err));
@@ -172,11 +212,17 @@ enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t heig
         return TSR_ERROR(err, TSR_ERR_SHAPE,
                          "the images have %zu channels, the model's networks %zu outputs", channels,
                          model->net.out_dim);
+    const struct tsr_model_config *c = &model->config;
     size_t regions = tsr_model_regions(model, height, width);
-    if (model->config.slots != TSR_SLOTS_SHARED && regions != model->n_slots)
+    if (c->slots == TSR_SLOTS_SHARED) return TSR_OK;
+    if (regions != model->n_slots)
         return TSR_ERROR(err, TSR_ERR_SHAPE,
                          "images of %zux%zu pixels have %zu regions; the model has %zu %s slots",
-                         height, width, regions, model->n_slots,
-                         tsr_slots_name(model->config.slots));
+                         height, width, regions, model->n_slots, tsr_slots_name(c->slots));
+    if (!tsr_partition_rule_same_places(&c->partition, c->height, c->width, height, width))
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "images of %zux%zu pixels have their regions in other places than the "
+                         "%zux%zu that the model's %s slots were learned on",
+                         height, width, c->height, c->width, tsr_slots_name(c->slots));
     return TSR_OK;
 }

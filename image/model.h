@@ -6,6 +6,7 @@
 #ifndef TSR_IMAGE_MODEL_H
 #define TSR_IMAGE_MODEL_H
 
+#include "base/setting.h"
 #include "inner/network.h"
 #include "inner/rates.h"
 #include "partition/anchors.h"
@@ -15,6 +16,7 @@
  * any region (`region`), or all pixels of the image (`image`; the loss of arXiv 2310.14184's code,
  * per image). */
 enum tsr_inner_loss { TSR_INNER_LOSS_REGION, TSR_INNER_LOSS_IMAGE };
+TSR_API extern const struct tsr_names tsr_inner_loss_names;
 TSR_API const char *tsr_inner_loss_name(enum tsr_inner_loss loss);
 TSR_API enum tsr_status tsr_inner_loss_parse(const char *text, enum tsr_inner_loss *out,
                                              struct tsr_error *err) TSR_MUST_USE;
@@ -37,11 +39,21 @@ TSR_API void tsr_model_config_default(struct tsr_model_config *config);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
 
+/* All settings in the order in which a reader wants to see them: groups `network` (coordinates
+ * among it), `partition`, `inner` (base/setting.h). An fn that only reads does not change *config.
+ */
+TSR_API enum tsr_status tsr_model_config_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                               void *user, struct tsr_error *err);
+/* Those of them that an INR has too: the network, the coordinates, the partition rule. */
+TSR_API enum tsr_status tsr_model_shape_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                              void *user, struct tsr_error *err);
+
 /* Initialisations that a model of this configuration has. per-region slots need a rule with as many
  * regions in every image (not `labels`), per-class slots the rule `labels`. */
 TSR_API size_t tsr_model_config_slots(const struct tsr_model_config *config);
 
-/* Are regions matched to slots by anchors? For the rule `segment` with per-region slots. */
+/* Are regions matched to slots by anchors? With per-region slots and a rule that finds its regions
+ * in the pixels. */
 TSR_API bool tsr_model_has_anchors(const struct tsr_model_config *config);
 
 struct tsr_model {
@@ -76,13 +88,13 @@ TSR_API enum tsr_status tsr_model_save(const struct tsr_model *model, const char
                                        struct tsr_error *err) TSR_MUST_USE;
 
 /* Do images of this shape fit the model? TSR_ERR_SHAPE names what does not: the channels, or,
- * unless the slot is shared, a number of regions that is not the number of slots. */
+ * unless the slot is shared, a number of regions that is not the number of slots, or cells in other
+ * rows and columns than those of the images that the slots were learned on. */
 TSR_API enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t height,
                                               size_t width, size_t channels,
                                               struct tsr_error *err) TSR_MUST_USE;
 
-/* Regions that an image of this size has under the model's rule, and the parameters adapted for it.
- */
+/* Regions that an image of this size has under the model's rule. */
 TSR_API size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width);
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef TSR_INNER_INNER_LOOP_H
 #define TSR_INNER_INNER_LOOP_H
 
+#include "base/names.h"
 #include "inner/forwards.h"
 #include "inner/rates.h"
 
@@ -32,6 +33,7 @@ struct tsr_inner_optimizer {
     double adam_lr;
     size_t warmup;
 };
+TSR_API extern const struct tsr_names tsr_inner_optimizer_names;
 TSR_API const char *tsr_inner_optimizer_name(enum tsr_inner_optimizer_kind kind); /* sgd, adam */
 TSR_API enum tsr_status tsr_inner_optimizer_parse(const char *text,
                                                   enum tsr_inner_optimizer_kind *out,

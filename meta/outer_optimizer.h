@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The outer optimiser: Adam (Kingma & Ba, arXiv 1412.6980), its schedule, and clipping.
+ * What surrounds Adam (inner/adam.h) in the outer loop: the schedule of its rate, and clipping.
  */
 #ifndef TSR_META_OUTER_OPTIMIZER_H
 #define TSR_META_OUTER_OPTIMIZER_H
 
 #include "base/api.h"
-
-struct tsr_adam {
-    double lr, beta1, beta2;
-    uint64_t t; /* number of this update, from 1 */
-};
-
-/* One update of x [n] by the gradient g [n] times `factor`; m, v [n] are the moments. */
-TSR_API void tsr_adam_update(const struct tsr_adam *adam, double factor, size_t n,
-                             const tsr_real *g, tsr_real *x, tsr_real *m, tsr_real *v);
 
 /* Factor of the learning rate: linear warm-up over `warmup` outer steps, then a half cosine from 1
  * to `final` over the progress 0..1 of the run (arXiv 1608.03983, without restarts). */

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "inner/pass.h"
-#include "meta/outer_optimizer.h"
+#include "inner/adam.h"
 #include "study/step_function.h"
 
 /* Points of the 1-D test set that are evaluated before its error so far is looked at. */

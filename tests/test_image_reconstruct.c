@@ -248,10 +248,10 @@ static struct tsr_reconstruct_config plain_config(const struct tsr_model *model)
 }
 
 static const struct tsr_partition_rule rules[] = {
-    {.kind = TSR_RULE_WHOLE},
-    {.kind = TSR_RULE_GRID, .rows = 3, .cols = 2},
-    {.kind = TSR_RULE_CELL, .cell_height = 5, .cell_width = 6},   /* odd sizes left over */
-    {.kind = TSR_RULE_CELL, .cell_height = 40, .cell_width = 50}, /* larger than the image */
+    {.rule = TSR_RULE(whole, 0)},
+    {.rule = TSR_RULE(grid, 3, 2)},
+    {.rule = TSR_RULE(cell, 5, 6)},   /* odd sizes left over */
+    {.rule = TSR_RULE(cell, 40, 50)}, /* larger than the image */
 };
 enum { N_RULES = sizeof rules / sizeof *rules };
 
@@ -306,8 +306,8 @@ static void shared_passes_same_bits(void **state) {
     double error[4];
     for (int i = 0; i < 6; i++) {
         struct tsr_model_config model_config = toy_config(0, 0, 3);
-        model_config.partition = (struct tsr_partition_rule){
-            .kind = TSR_RULE_GRID, .rows = i % 2 ? 3 : 6, .cols = i % 2 ? 4 : 7};
+        model_config.partition =
+            (struct tsr_partition_rule){.rule = TSR_RULE(grid, i % 2 ? 3 : 6, i % 2 ? 4 : 7)};
         model_config.coords.frame = i == 4 ? TSR_FRAME_IMAGE : TSR_FRAME_REGION;
         struct tsr_model *model = toy_model(&model_config, (uint64_t)i);
         struct tsr_reconstruct_config config = plain_config(model);
@@ -747,7 +747,7 @@ static void inr_files_refused(void **state) {
         assert_null(back);
     }
     free(bytes);
-    inr->rule.rows = 2; /* contradicts the parameters */
+    inr->rule.rule.value[0] = 2; /* contradicts the parameters */
     MUST(tsr_inr_save(inr, path, err));
     MUST_FAIL(tsr_inr_load(path, &back, err), TSR_ERR_FORMAT, "is for 6 regions");
     MUST_FAIL(tsr_inr_load(in_folder("none.h5"), &back, err), TSR_ERR_IO, "none.h5");

@@ -4,6 +4,7 @@
  */
 #include "tests/check.h"
 
+#include "inner/adam.h"
 #include "meta/outer_optimizer.h"
 
 /* With betas 1/2 and 3/4 and gradients 2, -2, 4 every moment is a short fraction:

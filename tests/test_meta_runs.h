@@ -8,7 +8,7 @@
 
 #include "tests/test_meta_helper.h"
 
-#include "meta/trainer.h"
+#include "image/training.h"
 
 HELPER struct tsr_trainer_config settings(uint64_t outer_steps, const char *output) {
     struct tsr_trainer_config config;
@@ -32,26 +32,52 @@ HELPER int stop_at(void *user, const struct tsr_trainer_progress *progress) {
     return progress->outer_step == *(const uint64_t *)user;
 }
 
+/* The dataset of a run in a test, opened for it and closed with it. */
+static struct tsr_dataset *dataset_of_run;
+
+HELPER enum tsr_status open_training(const struct tsr_model_config *model,
+                                     const struct tsr_trainer_config *config, const char *dataset,
+                                     const struct tsr_model *init, struct tsr_training **out,
+                                     struct tsr_error *err) {
+    *out = NULL;
+    TSR_TRY(tsr_dataset_open(dataset, &dataset_of_run, err));
+    return tsr_training_create(model, config, dataset_of_run, init, out, err);
+}
+
+HELPER enum tsr_status resume_training(const char *file, const struct tsr_trainer_config *config,
+                                       const char *dataset, struct tsr_training **out,
+                                       struct tsr_error *err) {
+    *out = NULL;
+    TSR_TRY(tsr_dataset_open(dataset, &dataset_of_run, err));
+    return tsr_training_resume(file, config, dataset_of_run, out, err);
+}
+
+HELPER void close_training(struct tsr_training *training) {
+    tsr_training_free(training);
+    tsr_dataset_close(dataset_of_run);
+    dataset_of_run = NULL;
+}
+
 /* A run to its end, or, if `stop` is not 0, to its interruption. */
 HELPER void run(const struct tsr_model_config *model, const struct tsr_trainer_config *config,
                 const char *dataset, uint64_t stop) {
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
-    MUST(tsr_trainer_create(model, config, dataset, NULL, &trainer, err));
+    MUST(open_training(model, config, dataset, NULL, &trainer, err));
     if (stop == 0)
-        MUST(tsr_trainer_run(trainer, &callbacks, err));
+        MUST(tsr_training_run(trainer, &callbacks, err));
     else
-        MUST_FAIL(tsr_trainer_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step");
-    assert_int_equal(tsr_trainer_state(trainer)->outer_step, stop ? stop : config->outer_steps);
-    tsr_trainer_free(trainer);
+        MUST_FAIL(tsr_training_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step");
+    assert_int_equal(tsr_training_state(trainer)->outer_step, stop ? stop : config->outer_steps);
+    close_training(trainer);
 }
 
 HELPER void resume(const char *file, const char *dataset, size_t threads) {
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_trainer_config config = {.threads = threads, .output = file};
-    MUST(tsr_trainer_resume(file, &config, dataset, &trainer, err));
-    MUST(tsr_trainer_run(trainer, NULL, err));
-    tsr_trainer_free(trainer);
+    MUST(resume_training(file, &config, dataset, &trainer, err));
+    MUST(tsr_training_run(trainer, NULL, err));
+    close_training(trainer);
 }
 
 /* Compares an array of two files bit by bit; 0 if neither has it. */

@@ -21,7 +21,7 @@
 #include "inner/inner_loop.h"
 #include "inner/network.h"
 #include "meta/meta_gradient.h"
-#include "meta/outer_optimizer.h"
+#include "inner/adam.h"
 
 enum { POINTS = 10, BATCH = 25, TEST_TASKS = 600, TEST_STEPS = 10, MAX_PARAMS = 2048 };
 enum { TRAIN_STREAM = TSR_STREAM_USER, TEST_STREAM };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L
-#include "meta/trainer.h"
+#include "image/training.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,10 +10,11 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sampler.h"
-#include "image/files.h"
+#include "image/checkpoint.h"
 #include "image/geometry.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
+#include "inner/adam.h"
 #include "meta/outer_optimizer.h"
 
 /* A run ends when so many outer steps in a row had images left out. */
@@ -42,7 +43,7 @@ struct image_part {
     struct tsr_error error;
 };
 
-struct tsr_trainer {
+struct tsr_training {
     struct tsr_model *model;
     struct tsr_outer_state state; /* with configuration and progress */
     char *kernel, *output, *command;
@@ -69,57 +70,6 @@ struct tsr_trainer {
     double session_start, seconds_before, last_checkpoint, next_validation;
 };
 
-/* ---- configuration ------------------------------------------------------------------------------
- */
-
-void tsr_trainer_config_default(struct tsr_trainer_config *config) {
-    *config = (struct tsr_trainer_config){
-        .method = TSR_METHOD_MAML,
-        .batch = 4,
-        .region_fraction = 0.25,
-        .rates_lr = 0.02,
-        .beta1 = 0.9,
-        .beta2 = 0.99,
-        .warmup = 100,
-        .final_lr = 0.01,
-        .clip = 0.1,
-        .val_images = 64,
-        .checkpoint_seconds = 60,
-        .kernel = "auto",
-    };
-}
-
-static enum tsr_status check_fraction(const char *name, double value, double lo, double hi,
-                                      struct tsr_error *err) {
-    if (!(value >= lo && value <= hi))
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: %s is %g; it must be %g to %g", name,
-                         value, lo, hi);
-    return TSR_OK;
-}
-
-enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
-                                         struct tsr_error *err) {
-    if (config->batch < 1 || config->batch > 65536)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: batch is %zu; it must be 1 to 65536",
-                         config->batch);
-    TSR_TRY(check_fraction("region_fraction", config->region_fraction, 1e-9, 1, err));
-    TSR_TRY(check_fraction("outer_lr", config->outer_lr, 0, 100, err));
-    TSR_TRY(check_fraction("rates_lr", config->rates_lr, 0, 100, err));
-    TSR_TRY(check_fraction("beta1", config->beta1, 0, 0.999999, err));
-    TSR_TRY(check_fraction("beta2", config->beta2, 0, 0.999999, err));
-    TSR_TRY(check_fraction("final_lr", config->final_lr, 0, 1, err));
-    TSR_TRY(check_fraction("clip", config->clip, 0, 1e30, err));
-    TSR_TRY(check_fraction("seconds", config->seconds, 0, 1e9, err));
-    TSR_TRY(check_fraction("checkpoint_seconds", config->checkpoint_seconds, 0, 1e9, err));
-    if (config->outer_steps == 0 && !(config->seconds > 0))
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "training: a bound is needed, on outer steps or on time");
-    if (config->outer_steps > UINT32_MAX)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: outer_steps is %llu; at most 2^32-1",
-                         (unsigned long long)config->outer_steps);
-    return TSR_OK;
-}
-
 /* ---- construction -------------------------------------------------------------------------------
  */
 
@@ -129,7 +79,7 @@ static enum tsr_status copy_string(const char *from, char **to, struct tsr_error
     return TSR_OK;
 }
 
-static enum tsr_status own_strings(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status own_strings(struct tsr_training *t, struct tsr_error *err) {
     struct tsr_trainer_config *c = &t->state.config;
     TSR_TRY(copy_string(c->kernel ? c->kernel : "auto", &t->kernel, err));
     TSR_TRY(copy_string(c->output, &t->output, err));
@@ -138,25 +88,25 @@ static enum tsr_status own_strings(struct tsr_trainer *t, struct tsr_error *err)
     return TSR_OK;
 }
 
-static bool follows_image(const struct tsr_trainer *t) {
-    return tsr_rule_follows_image(t->model->config.partition.kind);
+static bool follows_image(const struct tsr_training *t) {
+    return tsr_rule_follows_image(&t->model->config.partition);
 }
 
-static struct tsr_geometry *geometry_of(const struct tsr_trainer *t, size_t image) {
+static struct tsr_geometry *geometry_of(const struct tsr_training *t, size_t image) {
     return &t->geometry[t->n_geometries > 1 ? image : 0];
 }
 
-static size_t n_regions(const struct tsr_trainer *t) {
+static size_t n_regions(const struct tsr_training *t) {
     return t->geometry->partition->n_regions;
 }
 
 /* Largest number of context pixels that the chosen regions of an image have together. */
-static size_t chosen_context(const struct tsr_trainer *t) {
+static size_t chosen_context(const struct tsr_training *t) {
     size_t most = t->chosen * t->geometry->max_context, all = t->geometry->total_context;
     return most < all ? most : all;
 }
 
-static void layout(struct tsr_trainer *t, struct tsr_arena *a) {
+static void layout(struct tsr_training *t, struct tsr_arena *a) {
     size_t batch = t->state.config.batch, n = batch * t->chosen;
     struct image_part measured;
     t->images = tsr_arena_take(a, batch, sizeof *t->images);
@@ -176,7 +126,7 @@ static void layout(struct tsr_trainer *t, struct tsr_arena *a) {
 }
 
 /* Label maps of the validation images, which are in memory. */
-static enum tsr_status map_validation(struct tsr_trainer *t, const uint32_t *index,
+static enum tsr_status map_validation(struct tsr_training *t, const uint32_t *index,
                                       struct tsr_error *err) {
     struct validation *v = &t->validation;
     size_t height = t->geometry->partition->height, width = t->geometry->partition->width;
@@ -199,7 +149,7 @@ done:
     return status;
 }
 
-static enum tsr_status load_validation(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status load_validation(struct tsr_training *t, struct tsr_error *err) {
     struct validation *v = &t->validation;
     struct tsr_reconstruct_config config;
     size_t n, height = t->geometry->partition->height, width = t->geometry->partition->width;
@@ -223,7 +173,7 @@ static enum tsr_status load_validation(struct tsr_trainer *t, struct tsr_error *
     return tsr_reconstructor_create(t->model, &config, height, width, &v->reconstructor, err);
 }
 
-static enum tsr_status create_geometry(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status create_geometry(struct tsr_training *t, struct tsr_error *err) {
     size_t height = tsr_dataset_height(t->dataset), width = tsr_dataset_width(t->dataset);
     size_t n = follows_image(t) ? t->state.config.batch : 1;
     void *p;
@@ -235,7 +185,7 @@ static enum tsr_status create_geometry(struct tsr_trainer *t, struct tsr_error *
 }
 
 /* Everything but model and state, which are there. */
-static enum tsr_status set_up(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status set_up(struct tsr_training *t, struct tsr_error *err) {
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_kernel *kernel;
     TSR_TRY(tsr_kernel_find(t->kernel, &kernel, err));
@@ -256,30 +206,30 @@ static enum tsr_status set_up(struct tsr_trainer *t, struct tsr_error *err) {
                               t->state.progress.outer_step, t->stored, &t->sampler, err);
 }
 
-static enum tsr_status open_dataset(struct tsr_trainer *t, const char *path,
+static enum tsr_status take_dataset(struct tsr_training *t, struct tsr_dataset *dataset,
                                     struct tsr_error *err) {
     size_t n;
-    TSR_TRY(tsr_dataset_open(path, &t->dataset, err));
-    (void)tsr_dataset_split(t->dataset, TSR_SPLIT_TRAIN, &n);
-    if (n == 0) return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: the train split has no images", path);
+    t->dataset = dataset;
+    (void)tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+    if (n == 0)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: the train split has no images",
+                         tsr_dataset_path(dataset));
     return TSR_OK;
 }
 
-static enum tsr_status make_model(struct tsr_trainer *t, const struct tsr_model_config *from,
+static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model_config *from,
                                   const struct tsr_model *init, struct tsr_error *err) {
     struct tsr_model_config config = *from;
     config.height = tsr_dataset_height(t->dataset);
     config.width = tsr_dataset_width(t->dataset);
     config.network.out_dim = tsr_dataset_channels(t->dataset);
-    if (config.partition.kind == TSR_RULE_LABELS && config.partition.n_regions == 0)
-        config.partition.n_regions =
-            tsr_dataset_has_labels(t->dataset) ? tsr_dataset_label_count(t->dataset) : 1;
+    tsr_regions_count_classes(&config.partition, t->dataset);
     TSR_TRY(tsr_model_create(&config, t->state.config.seed, &t->model, err));
     if (init) TSR_TRY(tsr_model_init_from(t->model, init, err));
     return tsr_regions_learn(t->model, t->dataset, ANCHOR_IMAGES, t->state.config.threads, err);
 }
 
-static enum tsr_status allocate(struct tsr_trainer **out, struct tsr_error *err) {
+static enum tsr_status allocate(struct tsr_training **out, struct tsr_error *err) {
     void *p;
     *out = NULL;
     TSR_TRY(tsr_alloc(&p, 1, sizeof **out, "trainer", err));
@@ -287,20 +237,21 @@ static enum tsr_status allocate(struct tsr_trainer **out, struct tsr_error *err)
     return TSR_OK;
 }
 
-enum tsr_status tsr_trainer_create(const struct tsr_model_config *model_config,
-                                   const struct tsr_trainer_config *config, const char *dataset,
-                                   const struct tsr_model *init, struct tsr_trainer **out,
-                                   struct tsr_error *err) {
+enum tsr_status tsr_training_create(const struct tsr_model_config *model_config,
+                                    const struct tsr_trainer_config *config,
+                                    struct tsr_dataset *dataset, const struct tsr_model *init,
+                                    struct tsr_training **out, struct tsr_error *err) {
     enum tsr_status status;
     struct tsr_outer_state moments;
     TSR_TRY(allocate(out, err));
-    struct tsr_trainer *t = *out;
+    struct tsr_training *t = *out;
     TSR_CHECK(tsr_trainer_config_check(config, err));
     t->state.config = *config;
     TSR_CHECK(own_strings(t, err));
-    TSR_CHECK(open_dataset(t, dataset, err));
+    TSR_CHECK(take_dataset(t, dataset, err));
     TSR_CHECK(make_model(t, model_config, init, err));
-    TSR_CHECK(tsr_outer_state_create(t->model, &moments, err));
+    TSR_CHECK(tsr_outer_state_create(t->model->n_slots * t->model->net.n_params,
+                                     tsr_rates_count(&t->model->rates), &moments, err));
     moments.config = t->state.config;
     moments.progress.val_psnr_db = moments.progress.train_psnr_db = (double)NAN;
     t->state = moments;
@@ -309,7 +260,7 @@ enum tsr_status tsr_trainer_create(const struct tsr_model_config *model_config,
     TSR_CHECK(set_up(t, err));
 done:
     if (status == TSR_OK) return TSR_OK;
-    tsr_trainer_free(t);
+    tsr_training_free(t);
     *out = NULL;
     return status;
 }
@@ -326,17 +277,17 @@ static void take_over(struct tsr_trainer_config *saved, const struct tsr_trainer
     saved->checkpoint_seconds = now->checkpoint_seconds;
 }
 
-enum tsr_status tsr_trainer_resume(const char *checkpoint, const struct tsr_trainer_config *config,
-                                   const char *dataset, struct tsr_trainer **out,
-                                   struct tsr_error *err) {
+enum tsr_status tsr_training_resume(const char *checkpoint, const struct tsr_trainer_config *config,
+                                    struct tsr_dataset *dataset, struct tsr_training **out,
+                                    struct tsr_error *err) {
     enum tsr_status status;
     TSR_TRY(allocate(out, err));
-    struct tsr_trainer *t = *out;
+    struct tsr_training *t = *out;
     TSR_CHECK(tsr_checkpoint_load(checkpoint, &t->model, &t->state, err));
     take_over(&t->state.config, config);
     TSR_CHECK(own_strings(t, err));
     TSR_CHECK(tsr_trainer_config_check(&t->state.config, err));
-    TSR_CHECK(open_dataset(t, dataset, err));
+    TSR_CHECK(take_dataset(t, dataset, err));
     TSR_CHECK(tsr_model_check_image(t->model, tsr_dataset_height(t->dataset),
                                     tsr_dataset_width(t->dataset), tsr_dataset_channels(t->dataset),
                                     err));
@@ -344,15 +295,14 @@ enum tsr_status tsr_trainer_resume(const char *checkpoint, const struct tsr_trai
     TSR_CHECK(set_up(t, err));
 done:
     if (status == TSR_OK) return TSR_OK;
-    tsr_trainer_free(t);
+    tsr_training_free(t);
     *out = NULL;
     return status;
 }
 
-void tsr_trainer_free(struct tsr_trainer *t) {
+void tsr_training_free(struct tsr_training *t) {
     if (!t) return;
     tsr_sampler_free(t->sampler);
-    tsr_dataset_close(t->dataset);
     tsr_reconstructor_free(t->validation.reconstructor);
     free(t->validation.values);
     free(t->validation.labels);
@@ -370,15 +320,15 @@ void tsr_trainer_free(struct tsr_trainer *t) {
     free(t);
 }
 
-const struct tsr_model *tsr_trainer_model(const struct tsr_trainer *trainer) {
+const struct tsr_model *tsr_training_model(const struct tsr_training *trainer) {
     return trainer->model;
 }
 
-const struct tsr_trainer_config *tsr_trainer_settings(const struct tsr_trainer *trainer) {
+const struct tsr_trainer_config *tsr_training_settings(const struct tsr_training *trainer) {
     return &trainer->state.config;
 }
 
-const struct tsr_trainer_progress *tsr_trainer_state(const struct tsr_trainer *trainer) {
+const struct tsr_trainer_progress *tsr_training_state(const struct tsr_training *trainer) {
     return &trainer->state.progress;
 }
 
@@ -387,7 +337,7 @@ const struct tsr_trainer_progress *tsr_trainer_state(const struct tsr_trainer *t
 
 /* The first of a random order of the image's regions that have pixels, as many of them as the
  * region fraction says: a function of seed, outer step and place in the meta-batch. */
-static void choose_regions(struct tsr_trainer *t, size_t b) {
+static void choose_regions(struct tsr_training *t, size_t b) {
     struct image_part *image = &t->images[b];
     const struct tsr_partition *p = geometry_of(t, b)->partition;
     uint64_t stream = t->state.progress.outer_step << 32 | TSR_STREAM_REGIONS;
@@ -406,7 +356,7 @@ static void choose_regions(struct tsr_trainer *t, size_t b) {
 }
 
 /* The partition of an image whose rule follows it. */
-static enum tsr_status follow_image(struct tsr_trainer *t, const struct tsr_image_batch *batch,
+static enum tsr_status follow_image(struct tsr_training *t, const struct tsr_image_batch *batch,
                                     size_t b, struct tsr_error *err) {
     struct tsr_geometry *g = geometry_of(t, b);
     struct tsr_pixels pixels = tsr_pixels_at(batch->pixels, b * g->n_pixels * g->channels);
@@ -416,7 +366,7 @@ static enum tsr_status follow_image(struct tsr_trainer *t, const struct tsr_imag
     return tsr_geometry_follow(g, t->images[b].labels, err);
 }
 
-static enum tsr_status follow_images(struct tsr_trainer *t, const struct tsr_image_batch *batch,
+static enum tsr_status follow_images(struct tsr_training *t, const struct tsr_image_batch *batch,
                                      struct tsr_error *err) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)t->engine.threads)
     for (size_t b = 0; b < batch->n; b++)
@@ -430,7 +380,7 @@ static enum tsr_status follow_images(struct tsr_trainer *t, const struct tsr_ima
     return TSR_OK;
 }
 
-static void gather_targets(struct tsr_trainer *t, const struct tsr_image_batch *batch) {
+static void gather_targets(struct tsr_training *t, const struct tsr_image_batch *batch) {
     size_t image_size = t->geometry->n_pixels * t->geometry->channels;
 #pragma omp parallel for schedule(static) num_threads((int)t->engine.threads)
     for (size_t b = 0; b < batch->n; b++) {
@@ -447,7 +397,7 @@ static void gather_targets(struct tsr_trainer *t, const struct tsr_image_batch *
 
 /* Tasks of the images that are not bad. Outer loss: mean over these images of the mean over the
  * pixels chosen of each. */
-static void make_tasks(struct tsr_trainer *t, size_t n_images) {
+static void make_tasks(struct tsr_training *t, size_t n_images) {
     size_t good = 0, channels = t->geometry->channels;
     for (size_t b = 0; b < n_images; b++)
         good += !t->images[b].bad;
@@ -471,7 +421,7 @@ static void make_tasks(struct tsr_trainer *t, size_t n_images) {
 }
 
 /* Marks the images of tasks that went wrong; how many are new. */
-static size_t mark_bad(struct tsr_trainer *t) {
+static size_t mark_bad(struct tsr_training *t) {
     size_t n = 0;
     for (size_t i = 0; i < t->n_tasks; i++) {
         struct image_part *image = &t->images[t->image_of_task[i]];
@@ -483,7 +433,7 @@ static size_t mark_bad(struct tsr_trainer *t) {
 }
 
 /* Mean over the images in play of the PSNR over their chosen pixels. */
-static double mean_psnr(const struct tsr_trainer *t) {
+static double mean_psnr(const struct tsr_training *t) {
     double sum = 0;
     size_t images = 0;
     for (size_t i = 0; i < t->n_tasks; images++) {
@@ -498,7 +448,7 @@ static double mean_psnr(const struct tsr_trainer *t) {
     return sum / (double)images;
 }
 
-static double progress_of(const struct tsr_trainer *t) {
+static double progress_of(const struct tsr_training *t) {
     const struct tsr_trainer_config *c = &t->state.config;
     double steps = 0, time = 0;
     if (c->outer_steps) steps = (double)t->state.progress.outer_step / (double)c->outer_steps;
@@ -507,7 +457,7 @@ static double progress_of(const struct tsr_trainer *t) {
 }
 
 /* A slot whose regions are all absent keeps its initialisation, its rates and their moments. */
-static void update_slot(struct tsr_trainer *t, size_t slot, const struct tsr_adam *theta,
+static void update_slot(struct tsr_training *t, size_t slot, const struct tsr_adam *theta,
                         const struct tsr_adam *rates) {
     const struct tsr_trainer_config *c = &t->state.config;
     struct tsr_model *m = t->model;
@@ -522,7 +472,7 @@ static void update_slot(struct tsr_trainer *t, size_t slot, const struct tsr_ada
     }
 }
 
-static void update(struct tsr_trainer *t) {
+static void update(struct tsr_training *t) {
     const struct tsr_trainer_config *c = &t->state.config;
     struct tsr_trainer_progress *p = &t->state.progress;
     double schedule = tsr_schedule(p->outer_step, c->warmup, progress_of(t), c->final_lr);
@@ -534,7 +484,7 @@ static void update(struct tsr_trainer *t) {
 }
 
 /* The meta-gradient of the images that give a finite one. False if there is none. */
-static bool finite_gradient(struct tsr_trainer *t, size_t n_images) {
+static bool finite_gradient(struct tsr_training *t, size_t n_images) {
     struct tsr_trainer_progress *p = &t->state.progress;
     size_t n = t->model->n_slots * t->model->net.n_params, bad;
     for (size_t b = 0; b < n_images; b++)
@@ -551,7 +501,7 @@ static bool finite_gradient(struct tsr_trainer *t, size_t n_images) {
            isfinite(tsr_norm(t->d_rates, tsr_rates_count(&t->model->rates)));
 }
 
-static enum tsr_status outer_step(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status outer_step(struct tsr_training *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state.progress;
     struct tsr_image_batch batch;
     uint64_t skipped = p->skipped;
@@ -581,7 +531,7 @@ static enum tsr_status outer_step(struct tsr_trainer *t, struct tsr_error *err) 
 /* ---- the run ------------------------------------------------------------------------------------
  */
 
-static enum tsr_status validate(struct tsr_trainer *t, double *mean, struct tsr_error *err) {
+static enum tsr_status validate(struct tsr_training *t, double *mean, struct tsr_error *err) {
     const struct validation *v = &t->validation;
     size_t n_pixels = t->geometry->n_pixels, k = t->model->config.inner_steps;
     double sum = 0, psnr[1001];
@@ -597,7 +547,7 @@ static enum tsr_status validate(struct tsr_trainer *t, double *mean, struct tsr_
     return TSR_OK;
 }
 
-static bool validation_due(const struct tsr_trainer *t) {
+static bool validation_due(const struct tsr_training *t) {
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_trainer_progress *p = &t->state.progress;
     if (c->val_every) return p->outer_step % c->val_every == 0;
@@ -606,7 +556,7 @@ static bool validation_due(const struct tsr_trainer *t) {
     return p->outer_step % every == 0;
 }
 
-static enum tsr_status record_validation(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status record_validation(struct tsr_training *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state.progress;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
     if (t->validation.n == 0) return TSR_OK;
@@ -617,13 +567,13 @@ static enum tsr_status record_validation(struct tsr_trainer *t, struct tsr_error
     return tsr_outer_state_add_history(&t->state, &line, err);
 }
 
-static enum tsr_status checkpoint(struct tsr_trainer *t, struct tsr_error *err) {
+static enum tsr_status checkpoint(struct tsr_training *t, struct tsr_error *err) {
     t->last_checkpoint = tsr_seconds();
     if (!t->output) return TSR_OK;
     return tsr_checkpoint_save(t->model, &t->state, t->output, err);
 }
 
-static void tick(struct tsr_trainer *t) {
+static void tick(struct tsr_training *t) {
     struct tsr_trainer_progress *p = &t->state.progress;
     double session = tsr_seconds() - t->session_start;
     p->seconds = t->seconds_before + session;
@@ -632,7 +582,7 @@ static void tick(struct tsr_trainer *t) {
     p->seconds_bound = t->state.config.seconds;
 }
 
-static enum tsr_status train(struct tsr_trainer *t, const struct tsr_trainer_callbacks *callbacks,
+static enum tsr_status train(struct tsr_training *t, const struct tsr_trainer_callbacks *callbacks,
                              struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state.progress;
     while (progress_of(t) < 1) {
@@ -650,9 +600,9 @@ static enum tsr_status train(struct tsr_trainer *t, const struct tsr_trainer_cal
     return TSR_OK;
 }
 
-enum tsr_status tsr_trainer_run(struct tsr_trainer *trainer,
-                                const struct tsr_trainer_callbacks *callbacks,
-                                struct tsr_error *err) {
+enum tsr_status tsr_training_run(struct tsr_training *trainer,
+                                 const struct tsr_trainer_callbacks *callbacks,
+                                 struct tsr_error *err) {
     trainer->session_start = trainer->last_checkpoint = tsr_seconds();
     trainer->session_images = 0;
     trainer->next_validation = floor(progress_of(trainer) * 10 + 1) / 10;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "image/evaluate.h"
 #include "image/geometry.h"
-#include "meta/trainer.h"
+#include "image/training.h"
 
 /* ---- counting allocations of the calling thread ------------------------------------------------
  */
@@ -101,7 +101,7 @@ static void first_outer_step_by_hand(void **state) {
     struct tsr_model_config config = toy_config(16, 16, 3);
     struct tsr_trainer_config run_config = settings(20, output);
     struct tsr_model *start;
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     uint64_t stop = 1;
     struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
     config.rates = TSR_RATES_PER_STEP;
@@ -116,9 +116,9 @@ static void first_outer_step_by_hand(void **state) {
         norm += (double)d_theta[i] * (double)d_theta[i];
     norm = sqrt(norm);
     assert_true(norm > 2e-3); /* so it is clipped */
-    MUST(tsr_trainer_create(&config, &run_config, data, NULL, &trainer, err));
-    MUST_FAIL(tsr_trainer_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step 1");
-    const struct tsr_trainer_progress *p = tsr_trainer_state(trainer);
+    MUST(open_training(&config, &run_config, data, NULL, &trainer, err));
+    MUST_FAIL(tsr_training_run(trainer, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step 1");
+    const struct tsr_trainer_progress *p = tsr_training_state(trainer);
     assert_true(fabs(p->gradient_norm - norm) <= 1e-4 * norm);
     assert_true(fabs(p->train_psnr_db - psnr) <= 1e-3);
     assert_true(fabs(p->outer_lr - 5e-3 / 4) <= 1e-9); /* the first of 4 outer steps of warm-up */
@@ -136,11 +136,11 @@ static void first_outer_step_by_hand(void **state) {
     free(m);
     /* the first update of Adam is the rate times the sign */
     for (size_t i = 0; i < n_rates; i++) {
-        double step = (double)(tsr_trainer_model(trainer)->rates.value[i] - start->rates.value[i]);
+        double step = (double)(tsr_training_model(trainer)->rates.value[i] - start->rates.value[i]);
         double want = 0.02 * 0.01 / 4 * (d_rates[i] > 0 ? -1 : 1);
         assert_true(fabs(step - want) <= 1e-3 * fabs(want));
     }
-    tsr_trainer_free(trainer);
+    close_training(trainer);
     tsr_model_free(start);
     free(d_theta);
     free(d_rates);
@@ -215,16 +215,16 @@ static void resuming_a_complete_run(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
     struct tsr_model_config model = toy_config(0, 0, 3);
     struct tsr_trainer_config config = settings(3, output);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     run(&model, &config, data, 0);
     resume(output, data, 1);
     assert_true(read_number(output, "/outer", "outer_step") == 3);
     struct tsr_trainer_config more = {.outer_steps = 5, .threads = 1, .output = output};
-    MUST(tsr_trainer_resume(output, &more, data, &trainer, err));
-    assert_int_equal(tsr_trainer_settings(trainer)->outer_steps, 5);
-    assert_int_equal(tsr_trainer_settings(trainer)->batch, 3);
-    MUST(tsr_trainer_run(trainer, NULL, err));
-    tsr_trainer_free(trainer);
+    MUST(resume_training(output, &more, data, &trainer, err));
+    assert_int_equal(tsr_training_settings(trainer)->outer_steps, 5);
+    assert_int_equal(tsr_training_settings(trainer)->batch, 3);
+    MUST(tsr_training_run(trainer, NULL, err));
+    close_training(trainer);
     assert_true(read_number(output, "/outer", "outer_step") == 5);
 }
 
@@ -252,7 +252,7 @@ static void learns(void **state) {
     const char *data = toy_dataset("data.h5", 48, 16, 16, 3);
     struct tsr_model_config model = toy_config(16, 16, 3);
     struct tsr_trainer_config config = settings(150, NULL);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_model *random;
     config.method = method;
     config.batch = 4;
@@ -260,16 +260,16 @@ static void learns(void **state) {
     config.val_every = 0;
     if (method == TSR_METHOD_REPTILE) model.inner_lr = 0.1;
     MUST(tsr_model_create(&model, config.seed, &random, err));
-    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
-    assert_memory_equal(tsr_trainer_model(trainer)->theta, random->theta,
+    MUST(open_training(&model, &config, data, NULL, &trainer, err));
+    assert_memory_equal(tsr_training_model(trainer)->theta, random->theta,
                         random->net.n_params * sizeof(tsr_real));
-    MUST(tsr_trainer_run(trainer, NULL, err));
-    double before = mean_psnr(random, data), after = mean_psnr(tsr_trainer_model(trainer), data);
+    MUST(tsr_training_run(trainer, NULL, err));
+    double before = mean_psnr(random, data), after = mean_psnr(tsr_training_model(trainer), data);
     if (!(after > before + 4)) fail_msg("%.2f dB at the start, %.2f dB at the end", before, after);
-    assert_true(fabs(tsr_trainer_state(trainer)->val_psnr_db - after) < 1e-3);
-    assert_int_equal(tsr_trainer_state(trainer)->skipped, 0);
+    assert_true(fabs(tsr_training_state(trainer)->val_psnr_db - after) < 1e-3);
+    assert_int_equal(tsr_training_state(trainer)->skipped, 0);
     tsr_model_free(random);
-    tsr_trainer_free(trainer);
+    close_training(trainer);
 }
 
 /* A run that starts from another model starts with its figures. */
@@ -279,15 +279,15 @@ static void starts_from_a_model(void **state) {
     struct tsr_model_config config = toy_config(16, 16, 3), other = config;
     struct tsr_model *init = toy_model(&config, 77);
     struct tsr_trainer_config run_config = settings(1, NULL);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     other.slots = TSR_SLOTS_PER_REGION;
-    MUST(tsr_trainer_create(&other, &run_config, data, init, &trainer, err));
-    const struct tsr_model *model = tsr_trainer_model(trainer);
+    MUST(open_training(&other, &run_config, data, init, &trainer, err));
+    const struct tsr_model *model = tsr_training_model(trainer);
     assert_int_equal(model->n_slots, 6);
     for (size_t s = 0; s < 6; s++)
         ASSERT_SAME_BITS("theta", model->theta + s * model->net.n_params, init->theta,
                          model->net.n_params);
-    tsr_trainer_free(trainer);
+    close_training(trainer);
     tsr_model_free(init);
 }
 
@@ -299,13 +299,13 @@ static void divergence_ends_the_run(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
     struct tsr_model_config config = toy_config(0, 0, 3);
     struct tsr_trainer_config run_config = settings(50, output);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_model *model;
     config.inner_lr = 1e30;
-    MUST(tsr_trainer_create(&config, &run_config, data, NULL, &trainer, err));
-    MUST_FAIL(tsr_trainer_run(trainer, NULL, err), TSR_ERR_NUMERIC, "outer step 10: ");
-    assert_true(tsr_trainer_state(trainer)->skipped >= 10);
-    tsr_trainer_free(trainer);
+    MUST(open_training(&config, &run_config, data, NULL, &trainer, err));
+    MUST_FAIL(tsr_training_run(trainer, NULL, err), TSR_ERR_NUMERIC, "outer step 10: ");
+    assert_true(tsr_training_state(trainer)->skipped >= 10);
+    close_training(trainer);
     MUST(tsr_model_load(output, &model, err));
     for (size_t i = 0; i < model->net.n_params; i++)
         assert_true(isfinite(model->theta[i]));
@@ -320,14 +320,15 @@ static void bad_slot_is_reported(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
     struct tsr_model_config config = toy_config(16, 16, 3);
     struct tsr_trainer_config run_config = settings(50, NULL);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     config.slots = TSR_SLOTS_PER_REGION;
     struct tsr_model *init = toy_model(&config, 5);
     init->theta[2 * init->net.n_params + 3] = (tsr_real)NAN;
-    MUST(tsr_trainer_create(&config, &run_config, data, init, &trainer, err));
-    MUST_FAIL(tsr_trainer_run(trainer, NULL, err), TSR_ERR_NUMERIC, "not finite in 10 outer steps");
-    assert_int_equal(tsr_trainer_state(trainer)->skipped, 30);
-    tsr_trainer_free(trainer);
+    MUST(open_training(&config, &run_config, data, init, &trainer, err));
+    MUST_FAIL(tsr_training_run(trainer, NULL, err), TSR_ERR_NUMERIC,
+              "not finite in 10 outer steps");
+    assert_int_equal(tsr_training_state(trainer)->skipped, 30);
+    close_training(trainer);
     tsr_model_free(init);
 }
 
@@ -354,18 +355,18 @@ static void no_allocation_in_the_outer_loop(void **state) {
     for (int method = 0; method < 3; method++) {
         struct tsr_model_config model = toy_config(0, 0, 3);
         struct tsr_trainer_config config = settings(20, NULL);
-        struct tsr_trainer *trainer;
+        struct tsr_training *trainer;
         struct steady steady = {0};
         struct tsr_trainer_callbacks callbacks = {watch_allocations, &steady};
         config.method = (enum tsr_method)method;
         config.region_fraction = 0.5;
         size_t before = allocations;
-        MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+        MUST(open_training(&model, &config, data, NULL, &trainer, err));
         assert_true(allocations > before); /* they are counted */
-        MUST(tsr_trainer_run(trainer, &callbacks, err));
+        MUST(tsr_training_run(trainer, &callbacks, err));
         assert_int_equal(steady.steps, 0);
         assert_true(steady.validations <= 1);
-        tsr_trainer_free(trainer);
+        close_training(trainer);
     }
 }
 #endif
@@ -378,16 +379,16 @@ static void time_bound(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
     struct tsr_model_config model = toy_config(0, 0, 3);
     struct tsr_trainer_config config = settings(0, output);
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     config.seconds = 0.2;
-    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
+    MUST(open_training(&model, &config, data, NULL, &trainer, err));
     double start = tsr_seconds();
-    MUST(tsr_trainer_run(trainer, NULL, err));
+    MUST(tsr_training_run(trainer, NULL, err));
     double took = tsr_seconds() - start;
     assert_true(took >= 0.2 && took < 10);
-    assert_true(tsr_trainer_state(trainer)->outer_step > 0);
-    assert_true(isfinite(tsr_trainer_state(trainer)->val_psnr_db));
-    tsr_trainer_free(trainer);
+    assert_true(tsr_training_state(trainer)->outer_step > 0);
+    assert_true(isfinite(tsr_training_state(trainer)->val_psnr_db));
+    close_training(trainer);
     assert_true(read_number(output, "/outer", "seconds") >= 0.2);
 }
 
@@ -402,14 +403,14 @@ static void checkpoints_on_the_way(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
     struct tsr_model_config model = toy_config(0, 0, 3);
     struct tsr_trainer_config config = settings(4, in_folder("m.h5"));
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     bool there = false;
     struct tsr_trainer_callbacks callbacks = {is_there, &there};
     config.checkpoint_seconds = 1e-9;
-    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
-    MUST(tsr_trainer_run(trainer, &callbacks, err));
+    MUST(open_training(&model, &config, data, NULL, &trainer, err));
+    MUST(tsr_training_run(trainer, &callbacks, err));
     assert_true(there);
-    tsr_trainer_free(trainer);
+    close_training(trainer);
 }
 
 static void unwritable_output(void **state) {
@@ -417,10 +418,10 @@ static void unwritable_output(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
     struct tsr_model_config model = toy_config(0, 0, 3);
     struct tsr_trainer_config config = settings(1, in_folder("nowhere/m.h5"));
-    struct tsr_trainer *trainer;
-    MUST(tsr_trainer_create(&model, &config, data, NULL, &trainer, err));
-    MUST_FAIL(tsr_trainer_run(trainer, NULL, err), TSR_ERR_IO, "nowhere");
-    tsr_trainer_free(trainer);
+    struct tsr_training *trainer;
+    MUST(open_training(&model, &config, data, NULL, &trainer, err));
+    MUST_FAIL(tsr_training_run(trainer, NULL, err), TSR_ERR_IO, "nowhere");
+    close_training(trainer);
 }
 
 /* ---- what is refused ---------------------------------------------------------------------------
@@ -463,10 +464,10 @@ static void settings_refused(void **state) {
 static enum tsr_status try_create(const struct tsr_model_config *model,
                                   const struct tsr_trainer_config *config, const char *dataset,
                                   const struct tsr_model *init, struct tsr_error *err) {
-    struct tsr_trainer *trainer;
-    enum tsr_status status = tsr_trainer_create(model, config, dataset, init, &trainer, err);
+    struct tsr_training *trainer;
+    enum tsr_status status = open_training(model, config, dataset, init, &trainer, err);
     if (status != TSR_OK) assert_null(trainer);
-    tsr_trainer_free(trainer);
+    close_training(trainer);
     return status;
 }
 
@@ -481,7 +482,7 @@ static void runs_refused(void **state) {
     MUST_FAIL(try_create(&model, &bad, data, NULL, err), TSR_ERR_NOT_FOUND, "cuda");
     bad = config, bad.batch = 0;
     MUST_FAIL(try_create(&model, &bad, data, NULL, err), TSR_ERR_CONFIG, "batch");
-    other.partition.rows = 17;
+    other.partition.rule.value[0] = 17;
     MUST_FAIL(try_create(&other, &config, data, NULL, err), TSR_ERR_CONFIG, "grid 17x3");
     other = model, other.network.width = 9;
     struct tsr_model *init = toy_model(&other, 1);
@@ -510,11 +511,11 @@ static void no_training_images(void **state) {
 }
 
 static enum tsr_status try_resume(const char *file, const char *dataset, struct tsr_error *err) {
-    struct tsr_trainer *trainer;
+    struct tsr_training *trainer;
     struct tsr_trainer_config config = {.threads = 1};
-    enum tsr_status status = tsr_trainer_resume(file, &config, dataset, &trainer, err);
+    enum tsr_status status = resume_training(file, &config, dataset, &trainer, err);
     if (status != TSR_OK) assert_null(trainer);
-    tsr_trainer_free(trainer);
+    close_training(trainer);
     return status;
 }
 
@@ -523,8 +524,7 @@ static void resumptions_refused(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
     struct tsr_model_config config = toy_config(16, 16, 3);
     config.slots = TSR_SLOTS_PER_REGION;
-    config.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 8};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, 8, 8)};
     struct tsr_trainer_config run_config = settings(1, output);
     run(&config, &run_config, data, 0);
     MUST(try_resume(output, data, err));

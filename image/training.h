@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Meta-training of a model on a dataset of images.
+ *
+ *     struct tsr_trainer_config config;
+ *     tsr_trainer_config_default(&config);
+ *     tsr_training_create(&model_config, &config, dataset, NULL, &training, err);
+ *     tsr_training_run(training, &callbacks, err);
+ *     tsr_training_free(training);
+ *
+ * The dataset is the caller's and must live until tsr_training_free(); nobody else may use it
+ * meanwhile, since a thread of the run reads ahead in it.
+ */
+#ifndef TSR_IMAGE_TRAINING_H
+#define TSR_IMAGE_TRAINING_H
+
+#include "data/dataset.h"
+#include "image/model.h"
+#include "meta/trainer.h"
+
+struct tsr_training;
+
+/* A new run. model_config->height and ->width and network.out_dim are taken from the dataset, and
+ * so is the number of classes of the rule `labels` where it is 0.
+ * `init`: a model to start from (tsr_model_init_from), or NULL. */
+TSR_API enum tsr_status tsr_training_create(const struct tsr_model_config *model_config,
+                                            const struct tsr_trainer_config *config,
+                                            struct tsr_dataset *dataset,
+                                            const struct tsr_model *init, struct tsr_training **out,
+                                            struct tsr_error *err) TSR_MUST_USE;
+
+/* Continues the run saved in `checkpoint` on `dataset`. From `config` are taken: outer_steps and
+ * seconds (0 and 0: as saved), threads, kernel, output, checkpoint_seconds, command; the rest
+ * is as saved. Errors: TSR_ERR_FORMAT if the file has no /outer. */
+TSR_API enum tsr_status tsr_training_resume(const char *checkpoint,
+                                            const struct tsr_trainer_config *config,
+                                            struct tsr_dataset *dataset, struct tsr_training **out,
+                                            struct tsr_error *err) TSR_MUST_USE;
+
+/* Trains until a bound, an interruption or an error; writes the checkpoint at intervals and at the
+ * end (also after an interruption or a divergence, then of the last good state). `callbacks` may be
+ * NULL. */
+TSR_API enum tsr_status tsr_training_run(struct tsr_training *training,
+                                         const struct tsr_trainer_callbacks *callbacks,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Views. */
+TSR_API const struct tsr_model *tsr_training_model(const struct tsr_training *training);
+TSR_API const struct tsr_trainer_config *tsr_training_settings(const struct tsr_training *training);
+TSR_API const struct tsr_trainer_progress *tsr_training_state(const struct tsr_training *training);
+
+TSR_API void tsr_training_free(struct tsr_training *training); /* accepts NULL */
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "meta/outer_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void tsr_trainer_config_default(struct tsr_trainer_config *config) {
+    *config = (struct tsr_trainer_config){
+        .method = TSR_METHOD_MAML,
+        .batch = 4,
+        .region_fraction = 0.25,
+        .rates_lr = 0.02,
+        .beta1 = 0.9,
+        .beta2 = 0.99,
+        .warmup = 100,
+        .final_lr = 0.01,
+        .clip = 0.1,
+        .val_images = 64,
+        .checkpoint_seconds = 60,
+        .kernel = "auto",
+    };
+}
+
+static enum tsr_status check_fraction(const char *name, double value, double lo, double hi,
+                                      struct tsr_error *err) {
+    if (!(value >= lo && value <= hi))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: %s is %g; it must be %g to %g", name,
+                         value, lo, hi);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
+                                         struct tsr_error *err) {
+    if (config->batch < 1 || config->batch > 65536)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: batch is %zu; it must be 1 to 65536",
+                         config->batch);
+    TSR_TRY(check_fraction("region_fraction", config->region_fraction, 1e-9, 1, err));
+    TSR_TRY(check_fraction("outer_lr", config->outer_lr, 0, 100, err));
+    TSR_TRY(check_fraction("rates_lr", config->rates_lr, 0, 100, err));
+    TSR_TRY(check_fraction("beta1", config->beta1, 0, 0.999999, err));
+    TSR_TRY(check_fraction("beta2", config->beta2, 0, 0.999999, err));
+    TSR_TRY(check_fraction("final_lr", config->final_lr, 0, 1, err));
+    TSR_TRY(check_fraction("clip", config->clip, 0, 1e30, err));
+    TSR_TRY(check_fraction("seconds", config->seconds, 0, 1e9, err));
+    TSR_TRY(check_fraction("checkpoint_seconds", config->checkpoint_seconds, 0, 1e9, err));
+    if (config->outer_steps == 0 && !(config->seconds > 0))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "training: a bound is needed, on outer steps or on time");
+    if (config->outer_steps > UINT32_MAX)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: outer_steps is %llu; at most 2^32-1",
+                         (unsigned long long)config->outer_steps);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn fn, void *user,
+                                      struct tsr_error *err) {
+    struct tsr_trainer_config *c = &s->config;
+    struct tsr_trainer_progress *p = &s->progress;
+    const struct tsr_setting table[] = {
+        TSR_SETTING("outer", "method", NAME, &c->method, .names = &tsr_method_names),
+        TSR_SETTING("outer", "batch", SIZE, &c->batch),
+        TSR_SETTING("outer", "region_fraction", REAL, &c->region_fraction),
+        TSR_SETTING("outer", "outer_lr", REAL, &c->outer_lr),
+        TSR_SETTING("outer", "rates_lr", REAL, &c->rates_lr),
+        TSR_SETTING("outer", "beta1", REAL, &c->beta1),
+        TSR_SETTING("outer", "beta2", REAL, &c->beta2),
+        TSR_SETTING("outer", "warmup", SIZE, &c->warmup),
+        TSR_SETTING("outer", "final_lr", REAL, &c->final_lr),
+        TSR_SETTING("outer", "clip", REAL, &c->clip),
+        TSR_SETTING("outer", "outer_steps", U64, &c->outer_steps),
+        TSR_SETTING("outer", "seconds_bound", REAL, &c->seconds),
+        TSR_SETTING("outer", "val_every", SIZE, &c->val_every),
+        TSR_SETTING("outer", "val_images", SIZE, &c->val_images),
+        TSR_SETTING("outer", "seed", U64, &c->seed),
+        TSR_SETTING("outer", "outer_step", U64, &p->outer_step),
+        TSR_SETTING("outer", "seconds", REAL, &p->seconds),
+        TSR_SETTING("outer", "skipped", U64, &p->skipped),
+        TSR_SETTING("outer", "train_psnr_db", REAL, &p->train_psnr_db),
+        TSR_SETTING("outer", "val_psnr_db", REAL, &p->val_psnr_db),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates, struct tsr_outer_state *out,
+                                       struct tsr_error *err) {
+    const size_t count[4] = {n_theta, n_theta, n_rates, n_rates};
+    *out = (struct tsr_outer_state){0};
+    tsr_real **moments[4] = {&out->m_theta, &out->v_theta, &out->m_rates, &out->v_rates};
+    for (size_t i = 0; i < 4; i++) {
+        void *p;
+        enum tsr_status status =
+            tsr_alloc(&p, count[i], sizeof(tsr_real), "optimiser moments", err);
+        if (status != TSR_OK) {
+            tsr_outer_state_clear(out);
+            return status;
+        }
+        *moments[i] = p;
+    }
+    return TSR_OK;
+}
+
+void tsr_outer_state_clear(struct tsr_outer_state *state) {
+    free(state->m_theta);
+    free(state->v_theta);
+    free(state->m_rates);
+    free(state->v_rates);
+    free(state->history);
+    *state = (struct tsr_outer_state){0};
+}
+
+enum tsr_status tsr_outer_state_add_history(struct tsr_outer_state *state,
+                                            const struct tsr_history_line *line,
+                                            struct tsr_error *err) {
+    if (state->n_history == state->max_history) {
+        size_t more = state->max_history ? 2 * state->max_history : 64;
+        void *p;
+        TSR_TRY(tsr_alloc(&p, more, sizeof *state->history, "history", err));
+        if (state->n_history) memcpy(p, state->history, state->n_history * sizeof *state->history);
+        free(state->history);
+        state->history = p;
+        state->max_history = more;
+    }
+    state->history[state->n_history++] = *line;
+    return TSR_OK;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The state of a run of the outer loop: its settings, where it stands, the moments of the outer
+ * optimiser, its history. With the initialisations and the rates this is all that a resumed run
+ * needs.
+ */
+#ifndef TSR_META_OUTER_STATE_H
+#define TSR_META_OUTER_STATE_H
+
+#include "base/setting.h"
+#include "meta/meta_gradient.h"
+
+struct tsr_trainer_config {
+    enum tsr_method method;
+    size_t batch;           /* images of a meta-batch, 1 .. 65536 */
+    double region_fraction; /* of each image's regions in an outer step, (0, 1]; at least one */
+    double outer_lr; /* Adam's rate on the initialisations; 0: by kind and width of the network */
+    double rates_lr; /* Adam's rate on the rates, as a fraction of their start value; 0.02 */
+    double beta1, beta2;  /* 0.9, 0.99 */
+    size_t warmup;        /* outer steps of linear warm-up */
+    double final_lr;      /* of the cosine decay, as a fraction of outer_lr */
+    double clip;          /* bound on the norm of the meta-gradient of theta; 0: none */
+    uint64_t outer_steps; /* stop after so many in all; 0: by time */
+    double seconds;       /* stop after so many seconds of training in all; 0: by outer_steps */
+    size_t val_every;     /* outer steps between validations; 0: every tenth of the run */
+    size_t val_images;    /* at most this many; 0: all */
+    double checkpoint_seconds; /* between checkpoints; 0: only at the end */
+    uint64_t seed;
+    size_t threads;      /* 0: all */
+    const char *kernel;  /* "auto", ... */
+    const char *output;  /* model file; NULL: none is written */
+    const char *command; /* stored in the file; may be NULL */
+};
+TSR_API void tsr_trainer_config_default(struct tsr_trainer_config *config);
+TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
+                                                 struct tsr_error *err) TSR_MUST_USE;
+
+/* Where a run stands; for progress and history. */
+struct tsr_trainer_progress {
+    uint64_t outer_step;  /* done */
+    uint64_t outer_steps; /* bound; 0: by time */
+    double seconds;       /* of training so far, earlier sessions included */
+    double seconds_bound; /* 0: by outer steps */
+    double train_psnr_db; /* mean over the images of this outer step (its regions), after K inner
+                             steps */
+    double val_psnr_db; /* mean over validation images after K inner steps; NaN before the first */
+    double outer_lr;    /* in use */
+    double gradient_norm;     /* of theta, before clipping */
+    uint64_t skipped;         /* images left out because something was not finite */
+    double images_per_second; /* since the start of this session */
+    int validated;            /* nonzero when val_psnr_db is new */
+};
+
+/* One line of a run's history, at each validation. */
+struct tsr_history_line {
+    double outer_step, seconds, train_psnr_db, val_psnr_db, outer_lr;
+};
+#define TSR_HISTORY_COLUMNS 5
+
+/* Everything that a resumed run needs besides model and dataset. */
+struct tsr_outer_state {
+    struct tsr_trainer_config config; /* strings are not stored here */
+    struct tsr_trainer_progress progress;
+    tsr_real *m_theta, *v_theta;      /* [n_slots, n_params] Adam's moments; owned */
+    tsr_real *m_rates, *v_rates;      /* as rates.value; owned */
+    struct tsr_history_line *history; /* owned */
+    size_t n_history, max_history;
+};
+
+/* The settings of the run, then where it stands: all of the group
+ * `outer` (base/setting.h). An fn that only reads does not change *state. */
+TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
+                                              void *user, struct tsr_error *err);
+
+/* Zeroed moments of n_theta initial parameters and n_rates rates. */
+TSR_API enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates,
+                                               struct tsr_outer_state *out,
+                                               struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_outer_state_clear(struct tsr_outer_state *state);
+TSR_API enum tsr_status tsr_outer_state_add_history(struct tsr_outer_state *state,
+                                                    const struct tsr_history_line *line,
+                                                    struct tsr_error *err) TSR_MUST_USE;
+
+#endif
