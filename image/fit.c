@@ -12,8 +12,8 @@
 #include "image/blend.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
-#include "inner/pass.h"
 #include "inner/adam.h"
+#include "inner/pass.h"
 #include "inner/team.h"
 #include "meta/outer_optimizer.h"
 
