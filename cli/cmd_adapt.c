@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/options.h"
+#include "cli/optimizer_options.h"
 #include "cli/paths.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
@@ -17,12 +17,14 @@ struct adapt_args {
     const char *output, *kernel;
     bool png;
     size_t inner_steps;
+    struct tsr_choice optimizer;
     struct cli_rule rule;
 };
 
 static void defaults(void *args) {
     struct adapt_args *a = args;
     a->kernel = "auto";
+    a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
 }
 
 #define AT(member) offsetof(struct adapt_args, member)
@@ -47,6 +49,7 @@ static const struct cli_option options[] = {
      .max = 1000000,
      .shown = "the model's",
      .help = "may exceed the model's: its last rates repeat"},
+    CLI_OPTIMIZER_OPTIONS(struct adapt_args, optimizer),
     CLI_KERNEL(AT(kernel)),
     CLI_LABEL_MAP(struct adapt_args, rule),
 
@@ -170,7 +173,7 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
-    tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result);
+    TSR_CHECK(tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err));
     TSR_CHECK(tsr_inr_save(inr, output, err));
     if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));
     print_row(job, path, result.seconds);
@@ -224,6 +227,8 @@ static enum tsr_status prepare(struct job *job) {
     if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;
     job->config.threads = job->args->common.threads;
     job->config.kernel = job->args->kernel;
+    job->config.cancelled = cli_cancelled;
+    cli_optimizer_apply(call, &job->args->optimizer, job->model, &job->config.optimizer);
     TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
     job->psnr_db = p;
     call->phase = CLI_RUNNING;

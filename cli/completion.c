@@ -44,15 +44,18 @@ static void bash_command(const struct cli_command *command, FILE *to) {
         (void)values_of(o, to);
         (void)fprintf(to, "' ;;\n");
     }
+    for (const struct cli_option *o = table->option; o->type != CLI_END; o++)
+        if (is_shown(o) && o->metavar && o->type != CLI_STRING && !has_values(o))
+            (void)fprintf(to, "        --%s) ;;\n", o->name);
     (void)fprintf(to, "        ");
     bool any = false;
     for (const struct cli_option *o = table->option; o->type != CLI_END; o++) {
-        if (!is_shown(o) || !o->metavar || has_values(o)) continue;
+        if (!is_shown(o) || o->type != CLI_STRING) continue;
         if (o->alias) (void)fprintf(to, "%s-%c", any ? " | " : "", o->alias), any = true;
         (void)fprintf(to, "%s--%s", any ? " | " : "", o->name);
         any = true;
     }
-    (void)fprintf(to, ") files=1 ;;\n        *) words='");
+    (void)fprintf(to, "%s) files=1 ;;\n        *) words='", any ? "" : "''");
     for (const struct cli_option *o = table->option; o->type != CLI_END; o++)
         if (is_shown(o)) (void)fprintf(to, "--%s ", o->name);
     (void)fprintf(to, "' files=1 ;;\n        esac ;;\n");
@@ -107,7 +110,7 @@ static void zsh_option(const struct cli_table *table, const struct cli_option *o
     if (o->metavar) {
         (void)fprintf(to, ":");
         print_zsh_text(to, o->metavar);
-        (void)fprintf(to, has_values(o) ? ":(" : ":_files");
+        (void)fputs(has_values(o) ? ":(" : o->type == CLI_STRING ? ":_files" : ": ", to);
         if (values_of(o, to)) (void)fprintf(to, ")");
     }
     (void)fprintf(to, "' \\\n");

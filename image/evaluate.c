@@ -152,7 +152,7 @@ static enum tsr_status run(struct work *w, const uint32_t *index, size_t n,
             tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(w->dataset), index[i]);
             return status;
         }
-        tsr_reconstruct(w->reconstructor, w->pixels, &w->one);
+        TSR_TRY(tsr_reconstruct(w->reconstructor, w->pixels, &w->one, err));
         add_image(w);
         double mean = w->out->psnr_db[w->states - 1] / (double)w->out->images;
         if (callbacks && callbacks->progress &&

@@ -207,7 +207,7 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
     enum tsr_status status = TSR_OK;
     if (tsr_rule_follows_image(&model->config.partition))
         status = tsr_reconstructor_follow(r, f->geometry.partition->labels, err);
-    if (status == TSR_OK) tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result);
+    if (status == TSR_OK) status = tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result, err);
     tsr_reconstructor_free(r);
     if (status != TSR_OK) return status;
     f->state.seconds = result.seconds;

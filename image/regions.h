@@ -28,8 +28,8 @@ TSR_API enum tsr_status tsr_regions_for_pack(void *rule, const uint8_t *pixels, 
                                              struct tsr_error *err) TSR_MUST_USE;
 
 /* The label map [H, W] of an image [H, W, C] under a rule that follows it, numbered as the model's
- * slots want it: tsr_partition_rule_label(), and with per-region slots tsr_anchors_match().
- * Floats are looked at as 8 bit. */
+ * slots want it: tsr_partition_rule_label(), and with per-region slots tsr_anchors_match(). Floats
+ * are looked at as 8 bit. */
 TSR_API enum tsr_status tsr_regions_of_image(const struct tsr_model *model,
                                              struct tsr_pixels pixels, size_t height, size_t width,
                                              const uint16_t *stored, uint32_t *labels,

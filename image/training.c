@@ -539,8 +539,9 @@ static enum tsr_status validate(struct tsr_training *t, double *mean, struct tsr
         struct tsr_reconstruction out = {.psnr_db = psnr};
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * n_pixels, err));
-        tsr_reconstruct(v->reconstructor,
-                        tsr_pixels_at(v->pixels, i * n_pixels * t->geometry->channels), &out);
+        TSR_TRY(tsr_reconstruct(v->reconstructor,
+                                tsr_pixels_at(v->pixels, i * n_pixels * t->geometry->channels),
+                                &out, err));
         sum += psnr[k];
     }
     *mean = sum / (double)v->n;

@@ -109,7 +109,6 @@ static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr
     t->g = tsr_arena_take(a, k * n, sizeof(tsr_real));
     f->tape_room = tape_room(m);
     f->tapes = f->tape_room ? tsr_arena_take(a, f->tape_room, 1) : NULL;
-    t->error = tsr_arena_take(a, k, sizeof(double));
     t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     f->v = tsr_arena_take(a, n, sizeof(tsr_real));
     f->product = tsr_arena_take(a, n, sizeof(tsr_real));
@@ -296,10 +295,13 @@ static void reptile_direction(const struct formation *f) {
 
 /* Through the inner loop and back: leaves d/dtheta in v and d/dalpha_k in g_k. */
 static void fly(const struct formation *f) {
-    static const struct tsr_inner_optimizer sgd = {.kind = TSR_INNER_SGD};
+    static const struct tsr_choice sgd = {.object = &tsr_optimizer_sgd.object};
+    const struct tsr_inner_loop loop = {.engine = f->m->engine,
+                                        .optimizer = &sgd,
+                                        .rates = f->call->rates,
+                                        .inner_steps = f->m->inner_steps};
     start(f);
-    for (size_t k = 0; k < f->m->inner_steps; k++)
-        tsr_inner_step(f->m->engine, f->thread, f->call->rates, &sgd, f->t, f->n, k, f->passes);
+    tsr_inner_run(&loop, f->thread, f->t, f->n, 0, f->m->inner_steps, f->passes);
     query_pass(f);
     if (!methods[f->m->method].query_gradient) {
         reptile_direction(f);

@@ -10,6 +10,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/seam.h"
+#include "partition/segmentation.h"
 
 enum { H = 13, W = 17 };
 
@@ -95,7 +96,7 @@ static struct result reconstruct(const struct tsr_model *model,
     struct tsr_reconstructor *reconstructor;
     MUST(tsr_reconstructor_create(model, config, height, width, &reconstructor, err));
     if (labels) MUST(tsr_reconstructor_follow(reconstructor, labels, err));
-    tsr_reconstruct(reconstructor, TSR_BYTES(pixels), &r.out);
+    MUST(tsr_reconstruct(reconstructor, TSR_BYTES(pixels), &r.out, err));
     tsr_reconstructor_free(reconstructor);
     return r;
 }
@@ -408,7 +409,7 @@ static void blending_changes_the_error(void **state) {
     struct tsr_model *model = model_of(&rule, 2); /* frame region */
     uint8_t *pixels = toy_images(1, SIDE, SIDE, 3);
     struct tsr_reconstruct_config config = config_of(model, 1);
-    config.optimizer.kind = TSR_INNER_ADAM;
+    config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_adam);
     config.inner_steps = K;
     struct result blended = reconstruct(model, &config, SIDE, SIDE, pixels, NULL);
     model->config.partition.overlap = 0;
@@ -486,7 +487,7 @@ static void followed_as_made_anew(void **state) {
             struct result anew = reconstruct(model, &config, H, W, pixels, labels);
             struct result again = result_of(model, config.inner_steps + 1, H, W);
             MUST(tsr_reconstructor_follow(kept, labels, err));
-            tsr_reconstruct(kept, TSR_BYTES(pixels), &again.out);
+            MUST(tsr_reconstruct(kept, TSR_BYTES(pixels), &again.out, err));
             same_result(&again, &anew);
             clear_result(&anew);
             clear_result(&again);
@@ -521,7 +522,8 @@ static void seam_metric_changes_nothing(void **state) {
     for (int i = 0; i < 3; i++) {
         struct tsr_reconstruct_config config = config_of(model, 1 + (size_t)i / 2);
         config.inner_steps = i < 2 ? 5 : 345;
-        config.optimizer.kind = i < 1 ? TSR_INNER_SGD : TSR_INNER_ADAM;
+        config.optimizer =
+            tsr_reconstruct_optimizer(model, i < 1 ? &tsr_optimizer_sgd : &tsr_optimizer_adam);
         struct result with = reconstruct(model, &config, SIDE, SIDE, pixels, NULL);
         config.seam = false;
         struct result without = reconstruct(model, &config, SIDE, SIDE, pixels, NULL);
@@ -554,7 +556,7 @@ static void long_runs_begin_like_short_ones(void **state) {
                                : i % SIDE > 50 ? 2
                                                : 1);
     struct tsr_reconstruct_config config = config_of(model, 2);
-    config.optimizer.kind = TSR_INNER_ADAM;
+    config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_adam);
     config.inner_steps = CUT;
     struct result little = reconstruct(model, &config, SIDE, SIDE, pixels, labels);
     config.inner_steps = 70;

@@ -8,6 +8,7 @@
 #include "image/evaluate.h"
 #include "image/geometry.h"
 #include "image/regions.h"
+#include "partition/segmentation.h"
 
 enum { N = 16, H = 16, W = 16, C = 3, CLASSES = 5 };
 
@@ -477,7 +478,7 @@ static void check_evaluation(const struct tsr_model *model, struct tsr_dataset *
         for (size_t j = 0; j < H * W; j++)
             labels[j] = stored[j];
         MUST(tsr_reconstructor_follow(r, labels, err));
-        tsr_reconstruct(r, TSR_BYTES(pixels), &out);
+        MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
         seams += seam[2] / (double)n;
         for (size_t k = 0; k < STATES; k++)
             psnr[k] += one[k] / (double)n;

@@ -236,7 +236,7 @@ static void file_without_outer(void **state) {
     tsr_reconstruct_config_default(model, &config);
     MUST(tsr_reconstructor_create(model, &config, 12, 14, &r, err));
     uint8_t *image = toy_images(1, 12, 14, 3);
-    tsr_reconstruct(r, TSR_BYTES(image), &out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(image), &out, err));
     assert_true(isfinite(psnr[0]) && psnr[2] > psnr[0]);
     free(image);
     tsr_reconstructor_free(r);
@@ -318,8 +318,8 @@ static void numbers_out_of_range(void **state) {
     NUMBER("output_offset", (double)NAN, "output_offset is nan");
     NUMBER("coord_lo", (double)NAN, "coordinate range");
     NUMBER("coord_hi", -1, "coordinate range");
-    NUMBER("rows", 0, "grid 0x2");
-    NUMBER("cols", 1e9, "grid 2x1000000000");
+    NUMBER("rows", 0, "grid: rows is 0");
+    NUMBER("cols", 1e9, "grid: cols is 1000000000");
     NUMBER("steps", 1001, "inner_steps is 1001");
     NUMBER("steps", -1, "steps");
 }
@@ -453,10 +453,10 @@ static void checkpoint_round_trip(void **state) {
     do {                                                                                           \
         struct tsr_outer_state damaged = good_state(model);                                        \
         struct tsr_trainer_config now = {.threads = 1};                                            \
-        struct tsr_training *trainer;                                                               \
+        struct tsr_training *trainer;                                                              \
         damaged.field = (number);                                                                  \
         MUST(tsr_checkpoint_save(model, &damaged, path, err));                                     \
-        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);           \
+        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);              \
         assert_null(trainer);                                                                      \
         tsr_outer_state_clear(&damaged);                                                           \
     } while (0)

@@ -496,8 +496,8 @@ static void a_model_is_where_it_starts(void **state) {
     tsr_real *phi = make(9 * s.model->net.n_params, sizeof *phi);
     tsr_reconstruct_config_default(s.model, &r);
     MUST(tsr_reconstructor_create(s.model, &r, 21, 25, &reconstructor, err));
-    tsr_reconstruct(reconstructor, TSR_BYTES(s.image.pixels),
-                    &(struct tsr_reconstruction){.psnr_db = psnr_db, .phi = phi});
+    MUST(tsr_reconstruct(reconstructor, TSR_BYTES(s.image.pixels),
+                         &(struct tsr_reconstruction){.psnr_db = psnr_db, .phi = phi}, err));
     tsr_reconstructor_free(reconstructor);
     struct tsr_fit_config c = fit_config(40);
     struct watch w = {.stop_after = 1};

@@ -12,6 +12,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
+#include "partition/segmentation.h"
 
 enum { H = 21, W = 26, C = 3, VALUES = H * W * C, K = 2, STATES = K + 1 };
 
@@ -29,8 +30,8 @@ struct picture {
 static void make_partition(struct picture *p) {
     const struct tsr_partition_rule *rule = &p->model->config.partition;
     if (tsr_rule_follows_image(rule))
-        MUST(tsr_partition_from_labels(p->labels, H, W, p->model->n_slots, rule->overlap,
-                                       &p->partition, err));
+        MUST(tsr_partition_from_labels(p->labels, H, W, tsr_partition_rule_regions(rule, H, W),
+                                       rule->overlap, &p->partition, err));
     else
         MUST(tsr_partition_create(rule, H, W, &p->partition, err));
 }
@@ -88,7 +89,7 @@ static void reconstruct(struct picture *p, size_t threads, bool seam) {
     p->out = arrays(p->partition->n_regions, p->model->net.n_params);
     MUST(tsr_reconstructor_create(p->model, &config, H, W, &r, err));
     if (p->partition->labels) MUST(tsr_reconstructor_follow(r, p->labels, err));
-    tsr_reconstruct(r, TSR_BYTES(p->pixels), &p->out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(p->pixels), &p->out, err));
     tsr_reconstructor_free(r);
 }
 
@@ -310,10 +311,10 @@ static void absent_classes(void **state) {
         for (size_t j = 0; j < H * W; j++)
             other[j] = (uint32_t)(j % 6);
         MUST(tsr_reconstructor_follow(r, other, err));
-        tsr_reconstruct(r, TSR_BYTES(p.pixels), &again);
+        MUST(tsr_reconstruct(r, TSR_BYTES(p.pixels), &again, err));
         assert_true(again.region_error[1] > 0);
         MUST(tsr_reconstructor_follow(r, p.labels, err));
-        tsr_reconstruct(r, TSR_BYTES(p.pixels), &again);
+        MUST(tsr_reconstruct(r, TSR_BYTES(p.pixels), &again, err));
         same_bits(&p, &again, &p.out);
         other[7] = 6;
         MUST_FAIL(tsr_reconstructor_follow(r, other, err), TSR_ERR_ARGUMENT,
@@ -353,7 +354,7 @@ static void memory_follows_the_regions(void **state) {
             labels[i] = (uint32_t)(k == 1 ? i / SIDE / 50 * 4 + i % SIDE / 50 : 0);
         struct tsr_reconstruction out = {.psnr_db = psnr[k / 2]};
         MUST(tsr_reconstructor_follow(r, labels, err));
-        if (k != 1) tsr_reconstruct(r, TSR_BYTES(pixels), &out);
+        if (k != 1) MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
     }
     assert_true(peak_kilobytes() - before < 100000);
     ASSERT_SAME_BITS("psnr", psnr[0], psnr[1], STATES);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 #include "partition/rules.h"
 
-/* The PoS rule of arXiv 2310.14184: partition/segment.h. */
+/* The PoS rule of arXiv 2310.14184: partition/segmentation.h. */
 static enum tsr_status label(const double *value, const struct tsr_picture *p, uint32_t *labels,
                              struct tsr_error *err) {
     return tsr_segment(p->pixels, p->height, p->width, p->channels, (size_t)value[0],

@@ -3,8 +3,8 @@
  * A training run as people see it: the table before the first step, the line while it runs.
  * Shared by train and demo.
  */
-#ifndef TSR_CLI_TRAINING_H
-#define TSR_CLI_TRAINING_H
+#ifndef TSR_CLI_TRAIN_VIEW_H
+#define TSR_CLI_TRAIN_VIEW_H
 
 #include <stdio.h>
 
@@ -18,9 +18,6 @@ struct cli_data {
 struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a view */
 /* Opens, looks, closes. */
 enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err);
-
-/* "2 -> 32 x 3 -> 3, siren, omega_first 15, omega_hidden 30, offset 0.5". out [size]. */
-void cli_describe_network(const struct tsr_network_config *network, char *out, size_t size);
 
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 

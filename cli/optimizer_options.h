@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The optimiser of the inner loop, for the commands that adapt.
+ */
+#ifndef TSR_CLI_OPTIMIZER_OPTIONS_H
+#define TSR_CLI_OPTIMIZER_OPTIONS_H
+
+#include "cli/options.h"
+#include "image/reconstruct.h"
+
+/* The options over a member struct tsr_choice of `args`, which begins as the first optimiser. */
+#define CLI_OPTIMIZER_OPTIONS(args, optimizer)                                                     \
+    {                                                                                              \
+        .name = "inner-optimizer", .metavar = "KIND", .type = CLI_OBJECT,                          \
+        .registry = &tsr_optimizers, .at = offsetof(args, optimizer), .shown_param = "sgd_steps",  \
+        .shown = "the model's inner steps"                                                         \
+    }
+
+/* The optimiser as the model best uses it, with whatever of its parameters is given. */
+void cli_optimizer_apply(const struct cli_call *call, const struct tsr_choice *asked,
+                         const struct tsr_model *model, struct tsr_choice *out);
+
+#endif
