@@ -12,8 +12,9 @@
 #include "image/blend.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
-#include "inner/pass.h"
 #include "inner/adam.h"
+#include "inner/pass.h"
+#include "inner/team.h"
 #include "meta/outer_optimizer.h"
 
 static const char *const schedule_names[] = {"constant", "cosine"};
@@ -416,29 +417,19 @@ static void work_on(struct tsr_fitter *f, size_t thread, struct worker *w, size_
 
 /* ---- all regions ----------------------------------------------------------------------------- */
 
-/* Which is sooner done: each thread with regions of its own, or all threads on the pieces of one
- * region after the other? Neither changes the bits. */
-static bool team_is_faster(const struct tsr_fitter *f) {
-    double team = 0, sum = 0, largest = 0;
-    size_t threads = f->engine.threads;
-    if (threads == 1 || f->state.active == 0) return false;
+static bool runs_as_team(const struct tsr_fitter *f) {
+    struct tsr_load load = {0};
     for (size_t i = 0; i < f->state.active; i++) {
         size_t n = f->geometry.partition->regions[f->active[i]].n_context;
         if (!f->full) n = batch_of(f, n);
-        size_t pieces = tsr_pass_pieces(n);
-        team += (double)n * (double)((pieces + threads - 1) / threads) / (double)pieces;
-        sum += (double)n;
-        if ((double)n > largest) largest = (double)n;
+        tsr_load_add(&load, n, tsr_pass_pieces(n));
     }
-    /* Equal regions come in rounds; of unequal ones the last to be taken may be the largest. */
-    size_t rounds = (f->state.active + threads - 1) / threads;
-    double alone = sum * (double)rounds / (double)f->state.active;
-    return team < (alone > largest ? alone : largest);
+    return tsr_plan_of(&load, f->engine.threads).team;
 }
 
 static void run_block(struct tsr_fitter *f, const struct block *block) {
     size_t n = f->state.active;
-    if (team_is_faster(f)) {
+    if (runs_as_team(f)) {
         for (size_t i = 0; i < n; i++)
             work_on(f, TSR_TEAM, &f->workers[0], f->active[i], block);
     } else {

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "image/geometry.h"
 #include "inner/pass.h"
+#include "inner/team.h"
 
 enum tsr_status tsr_inr_create(const struct tsr_model *model, size_t height, size_t width,
                                struct tsr_inr **out, struct tsr_error *err) {
@@ -227,8 +228,16 @@ static enum tsr_status check_render(const struct tsr_inr *inr, size_t height, si
     return TSR_OK;
 }
 
-static void render_all(struct canvas *canvases, size_t n_regions, size_t threads) {
-    size_t bands = n_regions < 4 * threads ? BANDS : 1;
+/* Parts that each region is cut into: 1, or, where regions are few for the threads, BANDS. */
+static size_t bands_of(const struct tsr_partition *p, size_t threads) {
+    struct tsr_load load = {0};
+    for (size_t r = 0; r < p->n_regions; r++)
+        tsr_load_add(&load, p->regions[r].n_pixels, BANDS);
+    return tsr_plan_of(&load, threads).team ? BANDS : 1;
+}
+
+static void render_all(struct canvas *canvases, const struct tsr_partition *p, size_t threads) {
+    size_t bands = bands_of(p, threads), n_regions = p->n_regions;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads)
     for (size_t i = 0; i < n_regions * bands; i++)
         render_band(&canvases[tsr_thread_number()], i / bands, i % bands, bands);
@@ -265,7 +274,7 @@ enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t 
     if (inr->partition->overlap > 0)
         blend_all(canvases, height, threads);
     else
-        render_all(canvases, inr->partition->n_regions, threads);
+        render_all(canvases, inr->partition, threads);
 done:
     tsr_arena_free(&arena);
     free(canvases);
