@@ -63,7 +63,7 @@ Q := @
 endif
 
 # ---- sources ------------------------------------------------------------------------------------
-LIB_DIRS := base data partition inner inner/kernels inner/kinds meta image study
+LIB_DIRS := base data partition inner inner/kernels inner/kinds meta meta/methods image study
 LIB_SRC := $(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))

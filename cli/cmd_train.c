@@ -21,12 +21,14 @@ struct train_args {
     struct cli_kind kind;
     struct tsr_model_config model;
     struct tsr_trainer_config trainer;
+    double method[2]; /* parameters of the method multi-step */
 };
 
 static void defaults(void *args) {
     struct train_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_trainer_config_default(&a->trainer);
+    memcpy(a->method, tsr_choice_of(&tsr_method_multi_step.object).value, sizeof a->method);
     cli_kind_default(&a->kind);
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
@@ -74,8 +76,13 @@ static const struct cli_option options[] = {
            .help = "whose pixels the squared error of a region is divided by"),
 
     HEADING("outer loop"),
-    CHOICE("method", "KIND", trainer.method, method,
-           .help = "meta-gradient: exact second order, first order, or Reptile's difference"),
+    CHOICE("method", "KIND", trainer.method.object, method,
+           .help = "meta-gradient: exact second order, first order, Reptile's difference, or exact "
+                   "second order of a loss after every inner step"),
+    NUMBER("anneal", "F", method[0], .max = 1,
+           .help = "multi-step: share of the run over which the last inner step takes over"),
+    NUMBER("rest", "F", method[1], .max = 1,
+           .help = "multi-step: weight that the earlier inner steps keep, of their first"),
     {.name = "outer-steps",
      .metavar = "N",
      .type = CLI_U64,
@@ -134,6 +141,19 @@ static enum tsr_status check_resume(const struct cli_call *call, struct tsr_erro
     return TSR_OK;
 }
 
+/* The method with its parameters; refuses those of other methods. */
+static enum tsr_status take_method(const struct cli_call *call, struct train_args *a,
+                                   struct tsr_error *err) {
+    static const char *const names[] = {"anneal", "rest"};
+    a->trainer.method = tsr_choice_of(a->trainer.method.object);
+    for (size_t i = 0; i < 2; i++)
+        if (cli_given(call, names[i]) &&
+            !tsr_choice_set(&a->trainer.method, names[i], a->method[i]))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s has no meaning with --method %s", names[i],
+                             a->trainer.method.object->name);
+    return TSR_OK;
+}
+
 static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     struct tsr_error *err = &call->err;
     bool given;
@@ -152,6 +172,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps N or --time TIME is missing");
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
+        TSR_TRY(take_method(call, a, err));
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
         TSR_TRY(cli_kind_apply(call, &a->kind, &a->model.network.kind, err));
@@ -179,11 +200,12 @@ static void summary(const struct cli_call *call, const struct train_args *a,
     const struct tsr_trainer_progress *p = tsr_training_state(training);
     char time[16];
     if (a->common.quiet) return;
-    if (status == TSR_ERR_INTERRUPTED) {
+    if (status != TSR_OK && p->saved) {
         (void)fprintf(stderr,
-                      "%s holds the %llu outer steps done; go on with\n"
+                      "%s holds %llu of the %llu outer steps done; go on with\n"
                       "  tessera train %s --resume %s\n",
-                      a->output, (unsigned long long)p->outer_step, call->operands[0], a->output);
+                      a->output, (unsigned long long)p->saved_outer_step,
+                      (unsigned long long)p->outer_step, call->operands[0], a->output);
     } else if (status == TSR_OK) {
         (void)printf("%s: %llu outer steps in %s", a->output, (unsigned long long)p->outer_step,
                      cli_time(p->seconds, time));

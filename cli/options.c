@@ -34,7 +34,6 @@ ENUM(slots, tsr_slots, tsr_slots, TSR_SLOTS_PER_CLASS)
 ENUM(merge, tsr_merge, tsr_merge, TSR_MERGE_AREA)
 ENUM(sampling, tsr_sampling, tsr_sampling, TSR_SAMPLING_ENDPOINTS)
 ENUM(frame, tsr_frame, tsr_frame, TSR_FRAME_REGION)
-ENUM(method, tsr_method, tsr_method, TSR_METHOD_REPTILE)
 ENUM(rates, tsr_rates, tsr_rates_kind, TSR_RATES_PER_PARAM_PER_STEP)
 ENUM(inner_loss, tsr_inner_loss, tsr_inner_loss, TSR_INNER_LOSS_IMAGE)
 ENUM(schedule, tsr_fit_schedule, tsr_fit_schedule, TSR_FIT_SCHEDULE_COSINE)
@@ -55,6 +54,22 @@ static size_t get_net(const void *at) {
 }
 #define COUNT_KIND(name) +1
 const struct cli_enum cli_enum_net = {parse_net, name_net, get_net, TSR_KINDS(COUNT_KIND)};
+
+/* An outer method, likewise. */
+static enum tsr_status parse_method(const char *text, void *out, struct tsr_error *err) {
+    return tsr_registry_find(&tsr_methods, text, out, err);
+}
+static const char *name_method(size_t value) {
+    return tsr_methods.object[value]->name;
+}
+static size_t get_method(const void *at) {
+    size_t i = 0;
+    while (i + 1 < tsr_methods.n && tsr_methods.object[i] != *(const struct tsr_object *const *)at)
+        i++;
+    return i;
+}
+const struct cli_enum cli_enum_method = {parse_method, name_method, get_method,
+                                         TSR_METHODS(COUNT_KIND)};
 
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err) {
     const struct tsr_kernel *kernel;

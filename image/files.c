@@ -57,7 +57,6 @@ NAMED(tsr_sampling, tsr_sampling)
 NAMED(tsr_frame, tsr_frame)
 NAMED(tsr_rates, tsr_rates_kind)
 NAMED(tsr_inner_loss, tsr_inner_loss)
-NAMED(tsr_method, tsr_method)
 
 /* Enumerations are read and written as int. */
 _Static_assert(sizeof(enum tsr_rule) == sizeof(int), "enumerations have the size of int");
@@ -478,7 +477,6 @@ static enum tsr_status transfer_outer_settings(bool write, struct tsr_h5 *file,
     struct tsr_trainer_config *c = &s->config;
     struct tsr_trainer_progress *p = &s->progress;
     const struct attribute table[] = {
-        {"/outer", "method", NAME, &c->method, tsr_method_to_name, tsr_method_from_name, false},
         {"/outer", "batch", SIZE, &c->batch, NULL, NULL, false},
         {"/outer", "region_fraction", F64, &c->region_fraction, NULL, NULL, false},
         {"/outer", "outer_lr", F64, &c->outer_lr, NULL, NULL, false},
@@ -496,9 +494,12 @@ static enum tsr_status transfer_outer_settings(bool write, struct tsr_h5 *file,
         {"/outer", "outer_step", U64, &p->outer_step, NULL, NULL, false},
         {"/outer", "seconds", F64, &p->seconds, NULL, NULL, false},
         {"/outer", "skipped", U64, &p->skipped, NULL, NULL, false},
+        {"/outer", "bad_share", F64, &p->bad_share, NULL, NULL, true},
         {"/outer", "train_psnr_db", F64, &p->train_psnr_db, NULL, NULL, false},
         {"/outer", "val_psnr_db", F64, &p->val_psnr_db, NULL, NULL, false},
     };
+    TSR_TRY(write ? write_choice(file, "/outer", "method", &c->method, err)
+                  : read_choice(file, "/outer", "method", &tsr_methods, &c->method, err));
     return TRANSFER(write, file, table, err);
 }
 

@@ -8,7 +8,7 @@
 
 void tsr_trainer_config_default(struct tsr_trainer_config *config) {
     *config = (struct tsr_trainer_config){
-        .method = TSR_METHOD_MAML,
+        .method = tsr_choice_of(tsr_methods.object[0]),
         .batch = 4,
         .region_fraction = 0.25,
         .rates_lr = 0.02,
@@ -33,6 +33,7 @@ static enum tsr_status check_fraction(const char *name, double value, double lo,
 
 enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
                                          struct tsr_error *err) {
+    TSR_TRY(tsr_choice_check(&tsr_methods, &config->method, err));
     if (config->batch < 1 || config->batch > 65536)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "training: batch is %zu; it must be 1 to 65536",
                          config->batch);

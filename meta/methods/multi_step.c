@@ -26,7 +26,8 @@ static const struct tsr_param params[] = {
      .lo = 0,
      .hi = 1,
      .optional = true,
-     .help = "multi-step: weight of the earlier inner steps after that, as a fraction of the first"},
+     .help =
+         "multi-step: weight of the earlier inner steps after that, as a fraction of the first"},
 };
 
 /* Query gradients at phi_1 .. phi_{K-1} cost nothing where the query set is the context set. */
@@ -45,8 +46,7 @@ static void finish(const struct tsr_choice *choice, double progress, struct tsr_
 }
 
 const struct tsr_method tsr_method_multi_step = {
-    .object = {"multi-step",
-               "exact second order of a loss after every inner step (MAML++)",
+    .object = {"multi-step", "exact second order of a loss after every inner step (MAML++)",
                TSR_PARAMS(params)},
     .learns_rates = true,
     .second_order = true,
