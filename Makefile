@@ -1,16 +1,20 @@
 # tessera: `make help` lists the targets and switches.
 
-VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' base/version.h)
-SOVERSION := 0
+VERSION := $(shell sed -n 's/.*TSR_VERSION "\(.*\)"/\1/p' include/tessera.h)
+# Until version 1.0 a new MINOR may change the binary interface: libtessera.so.0.1. From then on MAJOR.
+SOVERSION := $(shell echo $(VERSION) | sed -e 's/^\(0\.[0-9]*\)\..*/\1/' -e '/^0/!s/\..*//')
 
 # ---- switches (make help) -----------------------------------------------------------------------
 CC ?= cc
 OPT ?= -O3
 OPENMP ?= 1
+BLAS ?= 1
 SAN ?=
 WERROR ?= 0
 DEBUG ?= 0
 V ?= 0
+O ?= build
+STB_DIR ?=
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 libdir ?= $(prefix)/lib
@@ -18,13 +22,28 @@ includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
+export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS
 
-# ---- dependencies: installed once when something is missing, before their flags are asked for ----
-ifneq ($(filter-out help clean print-config uninstall format deps,$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell scripts/install-deps --check && echo found),found)
-$(shell scripts/install-deps >&2)
+comma := ,
+
+# ---- dependencies: their flags are asked for below, so what is missing is missing now ------------
+GOALS := $(or $(MAKECMDGOALS),all)
+BUILDS := $(filter-out help clean print-config uninstall format deps dist,$(GOALS))
+ifneq ($(BUILDS),)
+TESTS_TOO := $(filter check check-san check-unit test-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
+LEVEL := $(if $(TESTS_TOO),check,build)
+MISSING := $(shell scripts/install-deps --missing $(LEVEL) | sed 's/$$/,/')
+ifneq ($(MISSING),)
+# The two commands of the README install it themselves; nothing else calls a package manager.
+ifeq ($(filter-out demo check,$(BUILDS)),)
+$(info missing: $(patsubst %$(comma),%,$(MISSING)))
+$(shell scripts/install-deps $(LEVEL) >&2)
 ifneq ($(.SHELLSTATUS),0)
 $(error dependencies are missing: see above)
+endif
+else
+$(error missing: $(MISSING) run "make deps", which installs it, or install it yourself)
 endif
 endif
 endif
@@ -35,7 +54,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
-BASE_FLAGS := -std=c11 -g -fvisibility=hidden -fno-math-errno -fPIC -I. $(WARNINGS)
+BASE_FLAGS := -std=c11 -g -fvisibility=hidden -fno-math-errno -fPIC -I. -Iinclude $(WARNINGS)
 ifeq ($(DEBUG),1)
 BASE_FLAGS += -O1
 else
@@ -43,31 +62,42 @@ BASE_FLAGS += $(OPT)
 endif
 ifeq ($(OPENMP),1)
 BASE_FLAGS += -fopenmp
+# What a program that links the static library needs: clang's runtime and gcc's differ.
+OMP_LIB := $(if $(shell $(CC) --version 2>/dev/null | grep -i clang),-lomp,-lgomp)
 else
 BASE_FLAGS += -Wno-unknown-pragmas
 endif
-comma := ,
 ifneq ($(SAN),)
 BASE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
-DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas hdf5 2>/dev/null) -isystem /usr/include/stb
-DEP_LIBS := $(shell $(PKG_CONFIG) --libs openblas hdf5 2>/dev/null) -lvl -lm -lpthread
+PACKAGES := hdf5
+ifeq ($(BLAS),0)
+BASE_FLAGS += -DTSR_NO_BLAS
+WITHOUT := base/blas.c inner/kernels/kernel_blas.c tests/test_base_blas.c
+else
+PACKAGES := openblas hdf5
+endif
+VLFEAT := -lvl
+DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
+DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) $(VLFEAT) -lm -lpthread
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
-ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CFLAGS)
+ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
 # Objects of different flags never mix: each set of flags has its own folder.
-HASH := $(shell printf '%s' "$(CC) $(ALL_CFLAGS)" | cksum | cut -d' ' -f1)
-B := build/$(HASH)
+quoted = '$(subst ','\'',$(1))'
+HASH := $(shell printf '%s' $(call quoted,$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(DEP_LIBS)) | cksum | cut -d' ' -f1)
+B := $(O)/$(HASH)
 ifneq ($(V),1)
 Q := @
 endif
 
 # ---- sources ------------------------------------------------------------------------------------
-LIB_DIRS := base data partition inner inner/kernels inner/kinds meta meta/methods image study
-LIB_SRC := $(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c)))
+ROOMS := base data partition inner meta image study
+LIB_DIRS := $(ROOMS) partition/rules inner/kinds inner/kernels inner/optimizers meta/methods
+LIB_SRC := $(filter-out $(WITHOUT),$(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))))
 CLI_SRC := $(sort $(wildcard cli/*.c))
-TEST_SRC := $(sort $(wildcard tests/test_*.c))
-HEADERS := $(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.h)))
+TEST_SRC := $(filter-out $(WITHOUT),$(sort $(wildcard tests/test_*.c)))
+HEADERS := $(sort $(wildcard include/*.h) $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.h)))
 
 LIB_OBJ := $(LIB_SRC:%.c=$B/float/%.o)
 # The numerical core once more with double parameters: derivative checks need the digits.
@@ -83,7 +113,7 @@ all: tessera libtessera.a libtessera.so
 
 tessera: $B/tessera
 	$(Q)ln -sf $< $@
-libtessera.a: $B/libtessera.a
+libtessera.a: $B/public/libtessera.a
 	$(Q)ln -sf $< $@
 libtessera.so: $B/libtessera.so.$(VERSION)
 	$(Q)ln -sf $< $@
@@ -100,12 +130,18 @@ $B/double/%.o: %.c
 	@[ $(V) = 1 ] || echo "  CC(dbl) $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_FLAGS) -DTSR_REAL_DOUBLE -MMD -MP -c $< -o $@
 
+# The library in parts, for the program and the tests, which call its insides.
 $B/libtessera.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
+# What is installed: one object in which only the public functions are left to link with.
+$B/public/libtessera.a: $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -fopenmp,$(ALL_CFLAGS)) -r -nostdlib $^ -o $(@D)/tessera.o && $(OBJCOPY) --localize-hidden $(@D)/tessera.o
+	$(Q)rm -f $@ && ar rcs $@ $(@D)/tessera.o
 $B/libtessera-double.a: $(DBL_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $B/libtessera.so.$(VERSION): $(LIB_OBJ)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libtessera.so.$(SOVERSION) $^ $(DEP_LIBS) -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libtessera.so.$(SOVERSION) -Wl,-z,defs $^ $(DEP_LIBS) -o $@
 $B/tessera: $(CLI_OBJ) $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
 
@@ -127,10 +163,13 @@ examples: $(EXAMPLES)
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 # ---- checks -------------------------------------------------------------------------------------
-.PHONY: deps check check-san demo test-programs help clean install uninstall print-config format
+.PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config format
 test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(EXAMPLES) $B/tessera
 check: all test-programs
-	$(Q)tests/run $B
+	+$(Q)tests/run $B $(if $(SAN),unit cli)
+# The unit tests alone.
+check-unit: test-programs
+	$(Q)tests/run $B unit
 # The whole suite once more under AddressSanitizer and UBSan.
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
@@ -141,33 +180,48 @@ demo: all
 deps:
 	scripts/install-deps
 
+# In a folder of another name only the objects of the switches at hand.
 clean:
-	rm -rf build tessera libtessera.a libtessera.so
+	rm -rf $(if $(filter build,$(O)),build,$B) tessera libtessera.a libtessera.so
 
 format:
 	clang-format -i $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h docs/examples/*.c)
 
+# The same bytes from the same commit.
+DIST := tessera-$(VERSION)
+dist:
+	@mkdir -p $(O)
+	@git diff --quiet HEAD || echo "dist: of the last commit, without the changes since" >&2
+	$(Q)git archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n > $(O)/$(DIST).tar.gz
+	@echo $(O)/$(DIST).tar.gz
+
 # ---- installation -------------------------------------------------------------------------------
+# Folders may hold blanks; the pkg-config file names absolute ones.
+to = "$(DESTDIR)$(1)"
+absolute = "$$(case $(call quoted,$(1)) in /*) printf %s $(call quoted,$(1));; *) printf %s/%s "$$PWD" $(call quoted,$(1));; esac | sed 's/[&|\\]/\\&/g')"
 install: all
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(mandir)/man1
-	install -m 755 $B/tessera $(DESTDIR)$(bindir)/tessera
-	install -m 644 $B/libtessera.a $(DESTDIR)$(libdir)/libtessera.a
-	install -m 755 $B/libtessera.so.$(VERSION) $(DESTDIR)$(libdir)/libtessera.so.$(VERSION)
-	ln -sf libtessera.so.$(VERSION) $(DESTDIR)$(libdir)/libtessera.so.$(SOVERSION)
-	ln -sf libtessera.so.$(SOVERSION) $(DESTDIR)$(libdir)/libtessera.so
-	for h in $(HEADERS); do install -D -m 644 $$h $(DESTDIR)$(includedir)/tessera/$$h || exit 1; done
-	for m in docs/*.1; do install -m 644 $$m $(DESTDIR)$(mandir)/man1/ || exit 1; done
-	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
-	    -e 's|@version@|$(VERSION)|' scripts/tessera.pc.in > $(DESTDIR)$(libdir)/pkgconfig/tessera.pc
+	install -d $(call to,$(bindir)) $(call to,$(libdir)/pkgconfig) $(call to,$(includedir)) $(call to,$(mandir)/man1)
+	install -m 755 $B/tessera $(call to,$(bindir)/tessera)
+	install -m 644 $B/public/libtessera.a $(call to,$(libdir)/libtessera.a)
+	install -m 755 $B/libtessera.so.$(VERSION) $(call to,$(libdir)/libtessera.so.$(VERSION))
+	ln -sf libtessera.so.$(VERSION) $(call to,$(libdir)/libtessera.so.$(SOVERSION))
+	ln -sf libtessera.so.$(SOVERSION) $(call to,$(libdir)/libtessera.so)
+	$(if $(wildcard include/tessera.h),install -m 644 include/tessera.h $(call to,$(includedir)/tessera.h))
+	install -m 644 docs/*.1 $(call to,$(mandir)/man1)
+	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
+	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
+	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(VLFEAT) $(OMP_LIB)) -lm -lpthread|' \
+	    scripts/tessera.pc.in > $(call to,$(libdir)/pkgconfig/tessera.pc)
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/tessera $(DESTDIR)$(libdir)/libtessera.* $(DESTDIR)$(libdir)/pkgconfig/tessera.pc
-	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(wildcard docs/*.1)))
-	rm -rf $(DESTDIR)$(includedir)/tessera
+	rm -f $(call to,$(bindir)/tessera) $(call to,$(libdir)/libtessera.a) $(call to,$(libdir)/libtessera.so) \
+	    $(call to,$(libdir)/libtessera.so.$(SOVERSION)) $(call to,$(libdir)/libtessera.so.$(VERSION)) \
+	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
+	for m in docs/*.1; do rm -f $(call to,$(mandir)/man1)/"$${m##*/}"; done
 
 print-config:
 	@echo "version   $(VERSION)"
 	@echo "compiler  $(CC) ($(shell $(CC) -dumpfullversion -dumpversion))"
-	@echo "flags     $(ALL_CFLAGS)"
+	@echo "flags     "$(call quoted,$(ALL_CFLAGS))
 	@echo "libraries $(DEP_LIBS)"
 	@echo "objects   $B"
 
@@ -175,14 +229,23 @@ help:
 	@echo "tessera $(VERSION)"
 	@echo "  make               the program ./tessera and libtessera (static, shared)"
 	@echo "  make demo          the whole chain on the sample photos; pictures in demo/"
+	@echo "  make check         the test suite; the last line counts what passed, failed, was skipped"
+	@echo "  make check-unit    the unit tests alone"
+	@echo "  make check-san     unit tests and command lines under AddressSanitizer and UBSan"
 	@echo "  make examples      small programs against libtessera (docs/examples)"
-	@echo "  make check         the test suite; the last line counts what passed and failed"
-	@echo "  make check-san     the same under AddressSanitizer and UBSan"
+	@echo "  make test-programs the programs of the test suite, not run"
+	@echo "  make deps          install what is missing (Debian, Ubuntu), or name it; demo and check"
+	@echo "                     do so by themselves, all others stop"
 	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir mandir)"
-	@echo "  make uninstall, clean, format, print-config, deps"
+	@echo "  make dist          the last commit as $(O)/$(DIST).tar.gz"
+	@echo "  make uninstall, clean, format, print-config"
 	@echo "switches"
 	@echo "  OPENMP=0           build without threads"
+	@echo "  BLAS=0             build without OpenBLAS and the kernel \"blas\""
 	@echo "  SAN=address,undefined   sanitizers"
 	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"
 	@echo "  WERROR=1           warnings are errors"
 	@echo "  V=1                show the commands"
+	@echo "  O=build            folder of the objects"
+	@echo "  STB_DIR=           folder of stb_image.h, where neither pkg-config nor the compiler finds it"
+	@echo "  CC CPPFLAGS CFLAGS LDFLAGS PKG_CONFIG OBJCOPY as usual"

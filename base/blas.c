@@ -2,6 +2,7 @@
 #include "base/blas.h"
 
 #include <cblas.h>
+#include <pthread.h>
 #include <string.h>
 
 #ifdef TSR_REAL_DOUBLE
@@ -14,15 +15,21 @@ static CBLAS_TRANSPOSE op(bool transposed) {
     return transposed ? CblasTrans : CblasNoTrans;
 }
 
-void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alpha,
-                   const tsr_real *a, size_t lda, const tsr_real *b, size_t ldb, tsr_real beta,
-                   tsr_real *c, size_t ldc) {
-    GEMM(CblasRowMajor, op(ta), op(tb), (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda,
-         b, (blasint)ldb, beta, c, (blasint)ldc);
+static void one_thread(void) {
+    openblas_set_num_threads(1);
 }
 
 void tsr_blas_single_thread(void) {
-    openblas_set_num_threads(1);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, one_thread);
+}
+
+void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alpha,
+                   const tsr_real *a, size_t lda, const tsr_real *b, size_t ldb, tsr_real beta,
+                   tsr_real *c, size_t ldc) {
+    tsr_blas_single_thread();
+    GEMM(CblasRowMajor, op(ta), op(tb), (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda,
+         b, (blasint)ldb, beta, c, (blasint)ldc);
 }
 
 const char *tsr_blas_core(void) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The OpenBLAS seam: the only place that knows cblas.h. All matrices are row-major.
+ * The OpenBLAS seam: the only place that knows cblas.h. All matrices are row-major. A build without
+ * OpenBLAS (TSR_NO_BLAS) has no products, and names the library "none".
  */
 #ifndef TSR_BASE_BLAS_H
 #define TSR_BASE_BLAS_H
@@ -9,15 +10,17 @@
 
 #include "base/api.h"
 
+#ifndef TSR_NO_BLAS
+
 /* c [m,n] (row stride ldc) = alpha * op(a) op(b) + beta * c, where op(a) is [m,k] and op(b) [k,n];
- * `ta`, `tb` transpose what is stored. Overwrites c. Runs on the calling thread once
- * tsr_blas_single_thread() was called. */
+ * `ta`, `tb` transpose what is stored. Overwrites c. Runs on the calling thread: the first call
+ * does what tsr_blas_single_thread() does. */
 TSR_API void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alpha,
                            const tsr_real *a, size_t lda, const tsr_real *b, size_t ldb,
                            tsr_real beta, tsr_real *c, size_t ldc);
 
 /* Makes BLAS use one thread from now on, in the whole process: tessera's own threads lie above it.
- * Call once, before any parallel region. */
+ * What it does, it does once, whoever calls it and how often. */
 TSR_API void tsr_blas_single_thread(void);
 
 /* Name of the processor type whose kernels OpenBLAS chose, e.g. "SkylakeX". Static storage. */
@@ -32,5 +35,23 @@ TSR_API const char *tsr_blas_better_core(const char *chosen, bool avx512, bool a
 
 /* Version and build of the BLAS library, one line. Static storage. */
 TSR_API const char *tsr_blas_config(void);
+
+#else
+
+static inline void tsr_blas_single_thread(void) {}
+static inline const char *tsr_blas_core(void) {
+    return "none";
+}
+static inline const char *tsr_blas_better_core(const char *chosen, bool avx512, bool avx2) {
+    (void)chosen;
+    (void)avx512;
+    (void)avx2;
+    return NULL;
+}
+static inline const char *tsr_blas_config(void) {
+    return "none";
+}
+
+#endif
 
 #endif

@@ -8,38 +8,14 @@
  *
  *     struct tsr_error err = {0};
  *     if (tsr_model_load("faces.h5", &model, &err)) fprintf(stderr, "%s\n", err.message);
+ *
+ * The types themselves are public: include/tessera.h.
  */
 #ifndef TSR_BASE_STATUS_H
 #define TSR_BASE_STATUS_H
 
 #include "base/api.h"
-
-enum tsr_status {
-    TSR_OK = 0,
-    TSR_ERR_ARGUMENT, /* a call broke the contract of the function */
-    TSR_ERR_CONFIG,   /* a setting is out of range or contradicts another */
-    TSR_ERR_NO_MEMORY,
-    TSR_ERR_IO,      /* open, read, write, rename, disk full */
-    TSR_ERR_FORMAT,  /* a file is not what it claims to be, or is damaged */
-    TSR_ERR_VERSION, /* a file is of a newer format */
-    TSR_ERR_SHAPE,   /* two things do not fit each other */
-    TSR_ERR_NOT_FOUND,
-    TSR_ERR_NUMERIC,     /* NaN, infinity, divergence */
-    TSR_ERR_INTERRUPTED, /* a callback asked to stop */
-    TSR_ERR_UNSUPPORTED,
-};
-
-#define TSR_ERROR_SIZE 1024
-
-struct tsr_error {
-    enum tsr_status status;
-    const char *file; /* source location that raised it; static storage */
-    int line;
-    char message[TSR_ERROR_SIZE]; /* one line, no trailing newline */
-};
-
-/* Short English name of a status, e.g. "not found". Never NULL. */
-TSR_API const char *tsr_status_name(enum tsr_status status);
+#include "include/tessera.h" /* enum tsr_status, struct tsr_error, tsr_status_name() */
 
 /* Fills `err` (if not NULL) and returns `status`. Use through TSR_ERROR. */
 TSR_API enum tsr_status tsr_error_set(struct tsr_error *err, enum tsr_status status,

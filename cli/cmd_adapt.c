@@ -128,7 +128,7 @@ static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t 
 static enum tsr_status find_regions(struct job *job, const struct tsr_image *image,
                                     struct tsr_inr *inr, struct tsr_error *err) {
     if (!tsr_rule_follows_image(job->model->config.partition.kind)) return TSR_OK;
-    TSR_TRY(tsr_regions_of_image(job->model, image->pixels, image->height, image->width,
+    TSR_TRY(tsr_regions_of_image(job->model, TSR_BYTES(image->pixels), image->height, image->width,
                                  job->stored, job->labels, err));
     TSR_TRY(tsr_reconstructor_follow(job->reconstructor, job->labels, err));
     return tsr_inr_follow(inr, job->labels, err);
@@ -170,7 +170,7 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
-    tsr_reconstruct(job->reconstructor, image.pixels, &result);
+    tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result);
     TSR_CHECK(tsr_inr_save(inr, output, err));
     if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));
     print_row(job, path, result.seconds);

@@ -293,7 +293,7 @@ static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
         paint(b->pixels, row->side, i);
         for (size_t r = 0; r < regions; r++) {
             size_t t = i * regions + r;
-            tsr_geometry_targets(&b->geometry, b->pixels, r, b->y + t * stride);
+            tsr_geometry_targets(&b->geometry, TSR_BYTES(b->pixels), r, b->y + t * stride);
             b->tasks[t] = tsr_geometry_task(&b->geometry, r, b->y + t * stride);
             b->tasks[t].qry_scale = 1.0 / (double)(row->images * b->geometry.n_pixels * 3);
         }

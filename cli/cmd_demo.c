@@ -247,7 +247,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     s->pictures = p;
     struct tsr_reconstruction result = {
         .psnr_db = s->psnr_db, .phi = s->inr->phi, .pictures = s->pictures};
-    tsr_reconstruct(s->reconstructor, s->photo.pixels, &result);
+    tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result);
     s->seconds = result.seconds;
     struct tsr_image last = picture_of(s, config.inner_steps);
     return sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/dataset.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,11 @@
 #define LABELS_AT_MOST 65536
 
 struct tsr_dataset {
-    struct tsr_h5 *file;
+    struct tsr_h5 *file; /* NULL: in memory */
+    struct tsr_pixels pixels;
+    const uint16_t *labels;
+    const char *const *given_names;
+
     size_t rank, dims[TSR_H5_MAX_RANK]; /* of /images */
     size_t n, height, width, channels;
     uint32_t *order;         /* [2n]: all indices, then train, val and test one after the other */
@@ -40,19 +45,9 @@ static const char *const split_names[] = {
 };
 TSR_DEFINE_NAMES(tsr_split, tsr_split, split_names, "split")
 
-static enum tsr_status read_split(struct tsr_dataset *dataset, uint8_t *split,
+/* `split` [n]; NULL: all images in every split. */
+static enum tsr_status set_splits(struct tsr_dataset *dataset, const uint8_t *split,
                                   struct tsr_error *err) {
-    TSR_TRY(tsr_h5_read(dataset->file, "/split", TSR_H5_U8, 1, &dataset->n, split, err));
-    for (size_t i = 0; i < dataset->n; i++)
-        if (split[i] > TSR_SPLIT_TEST)
-            return TSR_ERROR(err, TSR_ERR_FORMAT,
-                             "%s: /split is %d for image %zu; expected 0 (train), 1 (val) or "
-                             "2 (test)",
-                             tsr_h5_path(dataset->file), split[i], i);
-    return TSR_OK;
-}
-
-static enum tsr_status load_splits(struct tsr_dataset *dataset, struct tsr_error *err) {
     void *memory;
     size_t n = dataset->n;
     TSR_TRY(tsr_alloc(&memory, n, 2 * sizeof *dataset->order, "splits", err));
@@ -63,18 +58,29 @@ static enum tsr_status load_splits(struct tsr_dataset *dataset, struct tsr_error
         dataset->part[k] = dataset->order;
         dataset->part_n[k] = n;
     }
-    if (!tsr_h5_exists(dataset->file, "/split")) return TSR_OK;
-
-    TSR_TRY(tsr_alloc(&memory, n, 1, "/split", err));
-    uint8_t *split = memory;
-    enum tsr_status status = read_split(dataset, split, err);
+    for (size_t i = 0; split && i < n; i++)
+        if (split[i] > TSR_SPLIT_TEST)
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: /split is %d for image %zu; expected 0 (train), 1 (val) or "
+                             "2 (test)",
+                             tsr_dataset_path(dataset), split[i], i);
     uint32_t *next = dataset->order + n;
-    for (int k = 0; k < 3 && status == TSR_OK; k++) {
+    for (int k = 0; k < 3 && split; k++) {
         dataset->part[k] = next;
         for (size_t i = 0; i < n; i++)
             if (split[i] == k) *next++ = (uint32_t)i;
         dataset->part_n[k] = (size_t)(next - dataset->part[k]);
     }
+    return TSR_OK;
+}
+
+static enum tsr_status load_splits(struct tsr_dataset *dataset, struct tsr_error *err) {
+    void *split = NULL;
+    if (!tsr_h5_exists(dataset->file, "/split")) return set_splits(dataset, NULL, err);
+    TSR_TRY(tsr_alloc(&split, dataset->n, 1, "/split", err));
+    enum tsr_status status =
+        tsr_h5_read(dataset->file, "/split", TSR_H5_U8, 1, &dataset->n, split, err);
+    if (status == TSR_OK) status = set_splits(dataset, split, err);
     free(split);
     return status;
 }
@@ -253,10 +259,83 @@ void tsr_dataset_close(struct tsr_dataset *dataset) {
     free(dataset);
 }
 
+/* ---- images in memory ------------------------------------------------------------------------ */
+
+static enum tsr_status check_memory(const struct tsr_images *images, struct tsr_error *err) {
+    const struct tsr_images *m = images;
+    size_t values;
+    if (m->type != TSR_PIXELS_U8 && m->type != TSR_PIXELS_F32)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT,
+                         "images: their type is %d; it must be TSR_PIXELS_U8 or TSR_PIXELS_F32",
+                         (int)m->type);
+    if (!m->pixels) return TSR_ERROR(err, TSR_ERR_ARGUMENT, "images: pixels is NULL");
+    if (m->n < 1 || m->n > UINT32_MAX || m->height < 1 || m->height > TSR_IMAGE_MAX_SIDE ||
+        m->width < 1 || m->width > TSR_IMAGE_MAX_SIDE || m->channels < 1 ||
+        m->channels > UINT16_MAX || __builtin_mul_overflow(m->height * m->width, m->n, &values) ||
+        __builtin_mul_overflow(values, m->channels * sizeof(float), &values))
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT,
+                         "images: their shape is [%zu,%zu,%zu,%zu]; expected [N,H,W,C] with at "
+                         "least one image, sides of 1..%d and at least one channel",
+                         m->n, m->height, m->width, m->channels, TSR_IMAGE_MAX_SIDE);
+    if (m->labels && (m->label_count < 1 || m->label_count > LABELS_AT_MOST))
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "images: label_count is %zu; expected 1..%d",
+                         m->label_count, LABELS_AT_MOST);
+    return TSR_OK;
+}
+
+static enum tsr_status check_finite(const struct tsr_images *m, struct tsr_error *err) {
+    const float *value = m->pixels;
+    size_t of_image = m->height * m->width * m->channels;
+    for (size_t i = 0; m->type == TSR_PIXELS_F32 && i < m->n * of_image; i++)
+        if (!isfinite(value[i]))
+            return TSR_ERROR(err, TSR_ERR_ARGUMENT, "images: a pixel of image %zu is %g",
+                             i / of_image, (double)value[i]);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_dataset_in_memory(const struct tsr_images *images, struct tsr_dataset **out,
+                                      struct tsr_error *err) {
+    enum tsr_status status;
+    void *memory;
+    *out = NULL;
+    TSR_TRY(check_memory(images, err));
+    TSR_TRY(check_finite(images, err));
+    TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, "dataset", err));
+    struct tsr_dataset *d = memory;
+    *d = (struct tsr_dataset){.n = images->n,
+                              .height = images->height,
+                              .width = images->width,
+                              .channels = images->channels,
+                              .labels = images->labels,
+                              .label_count = images->labels ? images->label_count : 0,
+                              .label_rule = "labels",
+                              .given_names = images->names};
+    if (images->type == TSR_PIXELS_F32)
+        d->pixels.floats = images->pixels;
+    else
+        d->pixels.bytes = images->pixels;
+    TSR_CHECK(set_splits(d, images->split, err));
+    if (d->labels) TSR_CHECK(number_labels(d, err));
+    *out = d;
+    d = NULL;
+done:
+    tsr_dataset_close(d);
+    return status;
+}
+
 /* ---- use ------------------------------------------------------------------------------------- */
 
 const char *tsr_dataset_path(const struct tsr_dataset *dataset) {
-    return tsr_h5_path(dataset->file);
+    return dataset->file ? tsr_h5_path(dataset->file) : "images in memory";
+}
+
+size_t tsr_dataset_value_size(const struct tsr_dataset *dataset) {
+    return dataset->pixels.floats ? sizeof(float) : 1;
+}
+
+struct tsr_pixels tsr_dataset_pixels(const struct tsr_dataset *dataset, const void *values) {
+    if (dataset->pixels.floats) return (struct tsr_pixels){.floats = values};
+    return TSR_BYTES(values);
 }
 
 size_t tsr_dataset_images(const struct tsr_dataset *dataset) {
@@ -275,8 +354,23 @@ size_t tsr_dataset_channels(const struct tsr_dataset *dataset) {
     return dataset->channels;
 }
 
-enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, uint8_t *out,
+/* Copies item `index` of an array in memory, as tsr_h5_read_item() does from a file. */
+static enum tsr_status copy_item(const struct tsr_dataset *dataset, const void *items, size_t size,
+                                 size_t index, void *out, struct tsr_error *err) {
+    if (index >= dataset->n)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: image %zu of %zu", tsr_dataset_path(dataset),
+                         index, dataset->n);
+    memcpy(out, (const char *)items + index * size, size);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void *out,
                                  struct tsr_error *err) {
+    const struct tsr_dataset *d = dataset;
+    if (!d->file)
+        return copy_item(d, d->pixels.floats ? (const void *)d->pixels.floats : d->pixels.bytes,
+                         d->height * d->width * d->channels * tsr_dataset_value_size(d), index, out,
+                         err);
     return tsr_h5_read_item(dataset->file, "/images", TSR_H5_U8, dataset->rank, dataset->dims,
                             index, out, err);
 }
@@ -284,7 +378,7 @@ enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, uint
 /* Names of some other kind or number are as good as none: nothing but messages needs them. */
 static void load_names(struct tsr_dataset *dataset) {
     size_t n;
-    if (tsr_h5_exists(dataset->file, "/names") &&
+    if (dataset->file && tsr_h5_exists(dataset->file, "/names") &&
         tsr_h5_read_strings(dataset->file, "/names", &n, &dataset->names, NULL) == TSR_OK) {
         if (n == dataset->n) return;
         free(dataset->names);
@@ -297,6 +391,7 @@ static void load_names(struct tsr_dataset *dataset) {
 
 const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index) {
     if (index >= dataset->n) return "#?";
+    if (dataset->given_names) return dataset->given_names[index];
     if (!dataset->names && !dataset->numbered) load_names(dataset);
     if (dataset->names) return dataset->names[index];
     return dataset->numbered ? dataset->numbered + index * NAME_SIZE : "#?";
@@ -323,14 +418,17 @@ enum tsr_status tsr_dataset_read_labels(struct tsr_dataset *dataset, size_t inde
     const size_t dims[3] = {dataset->n, dataset->height, dataset->width};
     if (dataset->label_count == 0)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: has no label maps (/labels [N,H,W])",
-                         tsr_h5_path(dataset->file));
-    TSR_TRY(tsr_h5_read_item(dataset->file, "/labels", TSR_H5_U16, 3, dims, index, out, err));
+                         tsr_dataset_path(dataset));
+    TSR_TRY(dataset->file
+                ? tsr_h5_read_item(dataset->file, "/labels", TSR_H5_U16, 3, dims, index, out, err)
+                : copy_item(dataset, dataset->labels, dims[1] * dims[2] * sizeof *out, index, out,
+                            err));
     for (size_t i = 0; i < dims[1] * dims[2]; i++)
         if (out[i] >= dataset->label_count)
             return TSR_ERROR(err, TSR_ERR_FORMAT,
                              "%s: /labels has %u at row %zu, column %zu of image %zu (%s); labels "
                              "are 0..%zu",
-                             tsr_h5_path(dataset->file), out[i], i / dims[2], i % dims[2], index,
+                             tsr_dataset_path(dataset), out[i], i / dims[2], i % dims[2], index,
                              tsr_dataset_name(dataset, index), dataset->label_count - 1);
     return TSR_OK;
 }

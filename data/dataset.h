@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading a dataset: /images uint8 [N,H,W,C], optional /split uint8 [N], /names [N], label maps
+ * Reading a dataset, from a file or from memory.
+ *
+ * A file has /images uint8 [N,H,W,C], and may have /split uint8 [N], /names [N] and label maps
  * /labels [N,H,W] (docs/formats.md). A foreign file with an `images` array of that shape ([N,H,W]
  * is grey) works; without /split all its images belong to every split. `labels` of fewer than three
  * dimensions are not label maps but, say, one class an image, and are passed over.
@@ -11,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "data/pixels.h"
 
 enum tsr_split { TSR_SPLIT_TRAIN = 0, TSR_SPLIT_VAL = 1, TSR_SPLIT_TEST = 2, TSR_SPLIT_ALL = 3 };
 
@@ -25,9 +28,15 @@ struct tsr_dataset; /* opaque; one thread at a time */
  * count nor their names are all read once, for the largest label. */
 TSR_API enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
                                          struct tsr_error *err) TSR_MUST_USE;
+/* Images of any number of channels that stay the caller's, as do all that the struct points to. The
+ * struct is whole: its size has been looked at. Errors: TSR_ERR_ARGUMENT, TSR_ERR_FORMAT. */
+TSR_API enum tsr_status tsr_dataset_in_memory(const struct tsr_images *images,
+                                              struct tsr_dataset **out,
+                                              struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_dataset_close(struct tsr_dataset *dataset); /* accepts NULL */
 
-TSR_API const char *tsr_dataset_path(const struct tsr_dataset *dataset); /* view */
+/* View; "images in memory" where there is no file. */
+TSR_API const char *tsr_dataset_path(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_images(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_height(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_width(const struct tsr_dataset *dataset);
@@ -38,8 +47,12 @@ TSR_API size_t tsr_dataset_channels(const struct tsr_dataset *dataset);
 TSR_API const uint32_t *tsr_dataset_split(const struct tsr_dataset *dataset, enum tsr_split split,
                                           size_t *n);
 
-/* Reads one image: out [H,W,C], overwritten. */
-TSR_API enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, uint8_t *out,
+/* Bytes of a pixel value: 1 (of a file always), or 4 for floats in memory. */
+TSR_API size_t tsr_dataset_value_size(const struct tsr_dataset *dataset);
+/* Values that have been read, as a view. */
+TSR_API struct tsr_pixels tsr_dataset_pixels(const struct tsr_dataset *dataset, const void *values);
+/* Reads one image: out [H,W,C] values, overwritten. */
+TSR_API enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void *out,
                                          struct tsr_error *err) TSR_MUST_USE;
 
 /* Label maps, one for each image: labels are 0..count-1. Without label maps the count is 0. */

@@ -17,7 +17,7 @@
 #define SLOTS 4
 
 struct slot {
-    uint8_t *pixels;
+    uint8_t *pixels;  /* [batch] images as tsr_dataset_read() gives them */
     uint16_t *labels; /* NULL: not asked for */
     uint32_t *index;
 };
@@ -25,7 +25,7 @@ struct slot {
 struct tsr_sampler {
     struct tsr_dataset *dataset;
     const uint32_t *split; /* [n], view of the dataset's */
-    size_t n, batch, image_size, area;
+    size_t n, batch, image_bytes, area;
     bool labels;
     uint64_t seed;
     struct slot slots[SLOTS];
@@ -63,7 +63,7 @@ static enum tsr_status fill(struct tsr_sampler *s, struct slot *slot, struct tsr
     for (size_t i = 0; i < s->batch; i++, s->position++) {
         slot->index[i] = image_at(s, s->position);
         TSR_TRY(
-            tsr_dataset_read(s->dataset, slot->index[i], slot->pixels + i * s->image_size, err));
+            tsr_dataset_read(s->dataset, slot->index[i], slot->pixels + i * s->image_bytes, err));
         if (s->labels)
             TSR_TRY(tsr_dataset_read_labels(s->dataset, slot->index[i], slot->labels + i * s->area,
                                             err));
@@ -133,7 +133,7 @@ static enum tsr_status allocate(struct tsr_sampler *s, struct tsr_error *err) {
     size_t size;
     TSR_TRY(tsr_alloc(&memory, s->n, sizeof *s->order, "order of the images", err));
     s->order = memory;
-    if (__builtin_mul_overflow(s->image_size, s->batch, &size)) size = SIZE_MAX;
+    if (__builtin_mul_overflow(s->image_bytes, s->batch, &size)) size = SIZE_MAX;
     for (size_t i = 0; i < SLOTS; i++) {
         TSR_TRY(tsr_alloc(&memory, size, 1, "batch of images", err));
         s->slots[i].pixels = memory;
@@ -160,7 +160,7 @@ enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split s
     s->split = tsr_dataset_split(dataset, split, &s->n);
     s->batch = batch;
     s->area = tsr_dataset_height(dataset) * tsr_dataset_width(dataset);
-    s->image_size = s->area * tsr_dataset_channels(dataset);
+    s->image_bytes = s->area * tsr_dataset_channels(dataset) * tsr_dataset_value_size(dataset);
     s->labels = labels;
     s->seed = seed;
     s->position = first_batch * batch;  /* checked next */
@@ -201,7 +201,7 @@ enum tsr_status tsr_sampler_next(struct tsr_sampler *s, struct tsr_image_batch *
                                         .height = tsr_dataset_height(s->dataset),
                                         .width = tsr_dataset_width(s->dataset),
                                         .channels = tsr_dataset_channels(s->dataset),
-                                        .pixels = slot->pixels,
+                                        .pixels = tsr_dataset_pixels(s->dataset, slot->pixels),
                                         .labels = slot->labels,
                                         .index = slot->index};
         s->taken++;

@@ -17,10 +17,9 @@ struct tsr_sampler;
 struct tsr_image_batch {
     size_t n; /* images, = batch */
     size_t height, width, channels;
-    const uint8_t
-        *pixels; /* [n, height, width, channels]; view until the next tsr_sampler_next() */
-    const uint16_t *labels; /* [n, height, width], likewise; NULL: not asked for */
-    const uint32_t *index;  /* [n] index of each in the dataset */
+    struct tsr_pixels pixels; /* [n, height, width, channels]; until the next tsr_sampler_next() */
+    const uint16_t *labels;   /* [n, height, width], likewise; NULL: not asked for */
+    const uint32_t *index;    /* [n] index of each in the dataset */
 };
 
 /* Starts reading ahead (a few batches, a bound that does not depend on the dataset). `labels`: the

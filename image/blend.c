@@ -125,15 +125,24 @@ static double error_of_region(const struct tsr_geometry *geometry, size_t region
     return sum;
 }
 
-void tsr_blend_compare(const struct tsr_geometry *geometry, const uint8_t *pixels, size_t threads,
-                       tsr_real *picture, double *region_error) {
+static void subtract(struct tsr_pixels pixels, size_t first, size_t end, tsr_real *picture) {
+    if (pixels.floats)
+        for (size_t i = first; i < end; i++)
+            picture[i] -= (tsr_real)pixels.floats[i];
+    else
+        for (size_t i = first; i < end; i++)
+            picture[i] -= (tsr_real)pixels.bytes[i] / 255;
+}
+
+void tsr_blend_compare(const struct tsr_geometry *geometry, struct tsr_pixels pixels,
+                       size_t threads, tsr_real *picture, double *region_error) {
     (void)threads; /* without OpenMP */
-    size_t n = geometry->n_pixels * geometry->channels;
+    size_t n = geometry->n_pixels * geometry->channels, piece = 4096;
 #pragma omp parallel num_threads((int)threads)
     {
 #pragma omp for schedule(static)
-        for (size_t i = 0; i < n; i++)
-            picture[i] -= (tsr_real)pixels[i] / 255;
+        for (size_t i = 0; i < n; i += piece)
+            subtract(pixels, i, i + piece < n ? i + piece : n, picture);
 #pragma omp for schedule(dynamic, 4)
         for (size_t r = 0; r < geometry->partition->n_regions; r++)
             if (region_error) region_error[r] = error_of_region(geometry, r, picture);

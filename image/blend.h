@@ -32,9 +32,9 @@ TSR_API size_t tsr_blend_points(const struct tsr_blend *blend);
 TSR_API void tsr_blend_gather(const struct tsr_blend *blend, const tsr_real *out, size_t threads,
                               tsr_real *picture);
 
-/* From a picture [H, W, C] to its difference from an 8-bit image, in place, and the squared error
+/* From a picture [H, W, C] to its difference from an image, in place, and the squared error
  * of each region's own pixels: region_error [n_regions], or NULL. */
-TSR_API void tsr_blend_compare(const struct tsr_geometry *geometry, const uint8_t *pixels,
+TSR_API void tsr_blend_compare(const struct tsr_geometry *geometry, struct tsr_pixels pixels,
                                size_t threads, tsr_real *picture, double *region_error);
 
 #endif

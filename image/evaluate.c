@@ -31,7 +31,8 @@ struct work {
     size_t states;
     double *squares; /* [states] of PSNR */
     size_t *seams;   /* [states] images that have a seam metric */
-    uint8_t *pixels;
+    void *values;    /* of the image at hand */
+    struct tsr_pixels pixels;
     uint16_t *map;
     uint32_t *labels;
     struct tsr_reconstruction one;
@@ -41,7 +42,9 @@ struct work {
 
 static void layout(struct work *w, struct tsr_arena *a) {
     size_t n_pixels = w->partition->height * w->partition->width;
-    w->pixels = tsr_arena_take(a, n_pixels, w->model->net.out_dim);
+    w->values =
+        tsr_arena_take(a, n_pixels, w->model->net.out_dim * tsr_dataset_value_size(w->dataset));
+    w->pixels = tsr_dataset_pixels(w->dataset, w->values);
     w->map = w->stored ? tsr_arena_take(a, n_pixels, sizeof *w->map) : NULL;
     w->labels = w->follows ? tsr_arena_take(a, n_pixels, sizeof *w->labels) : NULL;
     w->squares = tsr_arena_take(a, w->states, sizeof *w->squares);
@@ -143,7 +146,7 @@ static enum tsr_status find_regions(struct work *w, size_t index, struct tsr_err
 static enum tsr_status run(struct work *w, const uint32_t *index, size_t n,
                            const struct tsr_evaluate_callbacks *callbacks, struct tsr_error *err) {
     for (size_t i = 0; i < n; i++) {
-        TSR_TRY(tsr_dataset_read(w->dataset, index[i], w->pixels, err));
+        TSR_TRY(tsr_dataset_read(w->dataset, index[i], w->values, err));
         enum tsr_status status = w->follows ? find_regions(w, index[i], err) : TSR_OK;
         if (status != TSR_OK) {
             tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(w->dataset), index[i]);

@@ -183,8 +183,9 @@ static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *mode
     double start = tsr_seconds();
     if (!tsr_rule_follows_image(model->config.partition.kind)) return TSR_OK;
     TSR_TRY(tsr_alloc(&labels, f->geometry.n_pixels, sizeof(uint32_t), "label map", err));
-    enum tsr_status status = tsr_regions_of_image(model, f->image->pixels, f->image->height,
-                                                  f->image->width, f->config.labels, labels, err);
+    enum tsr_status status =
+        tsr_regions_of_image(model, TSR_BYTES(f->image->pixels), f->image->height, f->image->width,
+                             f->config.labels, labels, err);
     if (status == TSR_OK) status = tsr_geometry_follow(&f->geometry, labels, err);
     if (status == TSR_OK) status = tsr_inr_follow(f->inr, labels, err);
     free(labels);
@@ -206,7 +207,7 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
     enum tsr_status status = TSR_OK;
     if (tsr_rule_follows_image(model->config.partition.kind))
         status = tsr_reconstructor_follow(r, f->geometry.partition->labels, err);
-    if (status == TSR_OK) tsr_reconstruct(r, f->image->pixels, &result);
+    if (status == TSR_OK) tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result);
     tsr_reconstructor_free(r);
     if (status != TSR_OK) return status;
     f->state.seconds = result.seconds;
@@ -402,7 +403,7 @@ static void measure(struct tsr_fitter *f, size_t thread, struct worker *w, size_
 
 static void work_on(struct tsr_fitter *f, size_t thread, struct worker *w, size_t region,
                     const struct block *block) {
-    tsr_geometry_targets(&f->geometry, f->image->pixels, region, w->y);
+    tsr_geometry_targets(&f->geometry, TSR_BYTES(f->image->pixels), region, w->y);
     struct tsr_points points = tsr_geometry_task(&f->geometry, region, w->y).ctx;
     if (block->kind == ADVANCE) {
         advance(f, thread, w, region, block, &points);
@@ -481,7 +482,7 @@ static enum tsr_status sum_errors(struct tsr_fitter *f, struct tsr_error *err) {
     f->pooled_error = 0;
     if (f->outputs) {
         tsr_blend_gather(&f->blend, f->outputs, f->engine.threads, f->picture);
-        tsr_blend_compare(&f->geometry, f->image->pixels, f->engine.threads, f->picture,
+        tsr_blend_compare(&f->geometry, TSR_BYTES(f->image->pixels), f->engine.threads, f->picture,
                           f->region_error);
     }
     for (size_t r = 0; r < f->state.n_regions; r++) {

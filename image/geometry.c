@@ -47,25 +47,21 @@ void tsr_geometry_clear(struct tsr_geometry *geometry) {
     *geometry = (struct tsr_geometry){0};
 }
 
-static void targets_of_row(const uint8_t *from, size_t n, tsr_real *y) {
-    for (size_t i = 0; i < n; i++)
-        y[i] = (tsr_real)from[i] / 255;
-}
-
-void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pixels, size_t region,
-                          tsr_real *y) {
+void tsr_geometry_targets(const struct tsr_geometry *geometry, struct tsr_pixels pixels,
+                          size_t region, tsr_real *y) {
     const struct tsr_partition *p = geometry->partition;
     const struct tsr_region *g = &p->regions[region];
     size_t c = geometry->channels;
     if (p->labels) {
         for (size_t i = 0; i < g->n_context; i++)
-            targets_of_row(pixels + p->context[p->context_first[region] + i] * c, c, y + i * c);
+            tsr_pixels_values(tsr_pixels_at(pixels, p->context[p->context_first[region] + i] * c),
+                              c, y + i * c);
         return;
     }
     const struct tsr_box *w = &g->window;
     for (size_t r = 0; r < w->height; r++)
-        targets_of_row(pixels + ((w->row + r) * p->width + w->col) * c, w->width * c,
-                       y + r * w->width * c);
+        tsr_pixels_values(tsr_pixels_at(pixels, ((w->row + r) * p->width + w->col) * c),
+                          w->width * c, y + r * w->width * c);
 }
 
 struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, size_t region,

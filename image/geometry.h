@@ -5,6 +5,7 @@
 #ifndef TSR_IMAGE_GEOMETRY_H
 #define TSR_IMAGE_GEOMETRY_H
 
+#include "data/pixels.h"
 #include "image/model.h"
 #include "inner/inner_loop.h"
 
@@ -31,9 +32,9 @@ TSR_API enum tsr_status tsr_geometry_follow(struct tsr_geometry *geometry, const
                                             struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_geometry_clear(struct tsr_geometry *geometry);
 
-/* Targets of a region's context pixels from an 8-bit image [H, W, C]: y [n_context, C], value /
+/* Targets of a region's context pixels from an image [H, W, C]: y [n_context, C], of bytes value /
  * 255. */
-TSR_API void tsr_geometry_targets(const struct tsr_geometry *geometry, const uint8_t *pixels,
+TSR_API void tsr_geometry_targets(const struct tsr_geometry *geometry, struct tsr_pixels pixels,
                                   size_t region, tsr_real *y);
 
 /* The task of a region whose context and query set are all its pixels, with targets y. qry_scale is

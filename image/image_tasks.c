@@ -141,7 +141,7 @@ static void choose_regions(struct image_tasks *t, uint64_t outer_step, size_t b)
 static enum tsr_status follow_image(struct image_tasks *t, const struct tsr_image_batch *batch,
                                     size_t b, struct tsr_error *err) {
     struct tsr_geometry *g = geometry_of(t, b);
-    const uint8_t *pixels = batch->pixels + b * g->n_pixels * g->channels;
+    struct tsr_pixels pixels = tsr_pixels_at(batch->pixels, b * g->n_pixels * g->channels);
     const uint16_t *stored = batch->labels ? batch->labels + b * g->n_pixels : NULL;
     TSR_TRY(tsr_regions_of_image(t->model, pixels, batch->height, batch->width, stored,
                                  t->images[b].labels, err));
@@ -172,7 +172,7 @@ static void gather_targets(struct image_tasks *t, uint64_t outer_step,
         choose_regions(t, outer_step, b);
         for (size_t i = 0; i < t->images[b].n; i++) {
             size_t region = t->images[b].region[i];
-            tsr_geometry_targets(g, batch->pixels + b * image_size, region, y);
+            tsr_geometry_targets(g, tsr_pixels_at(batch->pixels, b * image_size), region, y);
             y += g->partition->regions[region].n_context * g->channels;
         }
     }

@@ -56,11 +56,10 @@ struct tsr_model {
 };
 
 /* A model with random initialisation: a function of `seed`. Errors: TSR_ERR_CONFIG,
- * TSR_ERR_NO_MEMORY. */
+ * TSR_ERR_NO_MEMORY. To be freed with tsr_model_free() (include/tessera.h). */
 TSR_API enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t seed,
                                          struct tsr_model **out,
                                          struct tsr_error *err) TSR_MUST_USE;
-TSR_API void tsr_model_free(struct tsr_model *model); /* accepts NULL */
 
 /* Copies initialisation, rates and anchors of `from` into `model`. The networks must have the same
  * shape; a shared slot expands into per-region or per-class slots; rates are taken over if kind and

@@ -32,6 +32,7 @@ struct tsr_reconstructor {
     struct worker *workers; /* [threads], or one for the team */
     size_t n_workers;
     uint8_t *pictures;    /* [K+1, H, W, C], with SSIM only */
+    uint8_t *image;       /* [H, W, C] the image as 8 bit, likewise */
     double *region_error; /* [K+1, n_regions] */
     /* With overlap or the seam metric only: */
     struct tsr_blend blend;
@@ -111,6 +112,8 @@ static void layout(struct tsr_reconstructor *r, struct tsr_arena *a) {
     r->pictures = r->config.ssim
                       ? tsr_arena_take(a, states, r->geometry.n_pixels * r->geometry.channels)
                       : NULL;
+    r->image =
+        r->config.ssim ? tsr_arena_take(a, r->geometry.n_pixels, r->geometry.channels) : NULL;
     for (size_t i = 0; i < r->n_workers; i++)
         layout_worker(r, &r->workers[i], a);
     if (blends(r))
@@ -274,7 +277,7 @@ static void begin_region(const struct tsr_reconstructor *r, size_t thread, struc
 
 /* What the regions are carried through at a time: states first .. end-1 of the inner loop. */
 struct round {
-    const uint8_t *pixels;
+    struct tsr_pixels pixels;
     uint8_t *pictures; /* or NULL */
     tsr_real *phi;     /* or NULL */
     size_t first, end;
@@ -353,17 +356,19 @@ static double run_round(struct tsr_reconstructor *r, const struct round *round, 
     return tsr_seconds() - start - not_counted;
 }
 
-static void measure_ssim(struct tsr_reconstructor *r, const uint8_t *pixels,
+static void measure_ssim(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                          const uint8_t *pictures, double *ssim) {
     const struct tsr_partition *p = r->geometry.partition;
+    const uint8_t *image =
+        tsr_pixels_bytes(pixels, r->geometry.n_pixels * r->geometry.channels, r->image);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
     for (size_t k = 0; k <= r->config.inner_steps; k++)
         ssim[k] =
-            tsr_ssim(pixels, pictures + k * r->geometry.n_pixels * r->geometry.channels, p->height,
+            tsr_ssim(image, pictures + k * r->geometry.n_pixels * r->geometry.channels, p->height,
                      p->width, r->geometry.channels, r->workers[tsr_thread_number()].ssim);
 }
 
-void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
+void tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                      struct tsr_reconstruction *out) {
     size_t n_regions = r->geometry.partition->n_regions, states = r->config.inner_steps + 1;
     uint8_t *pictures = out->pictures ? out->pictures : r->pictures;

@@ -5,6 +5,7 @@
 #ifndef TSR_IMAGE_RECONSTRUCT_H
 #define TSR_IMAGE_RECONSTRUCT_H
 
+#include "data/pixels.h"
 #include "image/model.h"
 #include "inner/inner_loop.h"
 
@@ -59,8 +60,8 @@ struct tsr_reconstruction {
     double seconds;       /* of computing, without SSIM and seam metric */
 };
 
-/* pixels [H, W, C], 8 bit. A non-finite loss is no error here: PSNR is then NaN. */
-TSR_API void tsr_reconstruct(struct tsr_reconstructor *r, const uint8_t *pixels,
+/* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. */
+TSR_API void tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                              struct tsr_reconstruction *out);
 
 /* PSNR in dB, peak 1, from a sum of squared errors over n values. */

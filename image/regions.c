@@ -46,9 +46,9 @@ static enum tsr_status copy_stored(const struct tsr_partition_rule *rule, const 
     return TSR_OK;
 }
 
-enum tsr_status tsr_regions_of_image(const struct tsr_model *model, const uint8_t *pixels,
-                                     size_t height, size_t width, const uint16_t *stored,
-                                     uint32_t *labels, struct tsr_error *err) {
+static enum tsr_status regions_of_bytes(const struct tsr_model *model, const uint8_t *pixels,
+                                        size_t height, size_t width, const uint16_t *stored,
+                                        uint32_t *labels, struct tsr_error *err) {
     const struct tsr_partition_rule *rule = &model->config.partition;
     size_t channels = model->net.out_dim;
     if (stored)
@@ -63,12 +63,26 @@ enum tsr_status tsr_regions_of_image(const struct tsr_model *model, const uint8_
     return tsr_anchors_match(&model->anchors, pixels, height, width, channels, labels, err);
 }
 
+enum tsr_status tsr_regions_of_image(const struct tsr_model *model, struct tsr_pixels pixels,
+                                     size_t height, size_t width, const uint16_t *stored,
+                                     uint32_t *labels, struct tsr_error *err) {
+    size_t n = height * width * model->net.out_dim;
+    void *room;
+    TSR_TRY(tsr_alloc(&room, pixels.bytes ? 0 : n, 1, "image of 8 bit", err));
+    enum tsr_status status = regions_of_bytes(model, tsr_pixels_bytes(pixels, n, room), height,
+                                              width, stored, labels, err);
+    free(room);
+    return status;
+}
+
 /* ---- anchors ------------------------------------------------------------------------------------
  */
 
 /* What one image contributes; one per thread. */
 struct sample {
-    uint8_t *pixels;
+    float *values;         /* [H, W, C], room for what a dataset holds */
+    const uint8_t *pixels; /* the same as 8 bit */
+    uint8_t *room;
     uint16_t *stored;
     uint32_t *labels;
     enum tsr_status status;
@@ -91,7 +105,8 @@ static void layout_samples(const struct tsr_model *model, struct sample *samples
                            struct tsr_arena *a) {
     size_t pixels = model->config.height * model->config.width;
     for (size_t i = 0; i < n; i++) {
-        samples[i].pixels = tsr_arena_take(a, pixels, model->net.out_dim);
+        samples[i].values = tsr_arena_take(a, pixels, model->net.out_dim * sizeof(float));
+        samples[i].room = tsr_arena_take(a, pixels, model->net.out_dim);
         samples[i].stored = tsr_arena_take(a, pixels, sizeof(uint16_t));
         samples[i].labels = tsr_arena_take(a, pixels, sizeof(uint32_t));
     }
@@ -103,8 +118,11 @@ static enum tsr_status look_at_some(const struct tsr_model *model, struct tsr_da
                                     struct sample *samples, double *features,
                                     struct tsr_error *err) {
     size_t stride = model->config.partition.n_regions * TSR_REGION_FEATURES;
+    size_t n_values = model->config.height * model->config.width * model->net.out_dim;
     for (size_t i = 0; i < n; i++) {
-        TSR_TRY(tsr_dataset_read(dataset, index[i], samples[i].pixels, err));
+        TSR_TRY(tsr_dataset_read(dataset, index[i], samples[i].values, err));
+        samples[i].pixels = tsr_pixels_bytes(tsr_dataset_pixels(dataset, samples[i].values),
+                                             n_values, samples[i].room);
         if (stored) TSR_TRY(tsr_dataset_read_labels(dataset, index[i], samples[i].stored, err));
     }
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)n)

@@ -18,11 +18,12 @@ TSR_API enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule
 
 /* The label map [H, W] of an image [H, W, C]: `stored` [H, W] if there is one (else NULL: it is
  * computed, for `segment`). With per-region slots the segments are numbered by the model's anchors.
- * Errors: TSR_ERR_CONFIG when the image has not enough segments or `labels` has no map;
- * TSR_ERR_ARGUMENT for a label that is not below the number of regions. */
-TSR_API enum tsr_status tsr_regions_of_image(const struct tsr_model *model, const uint8_t *pixels,
-                                             size_t height, size_t width, const uint16_t *stored,
-                                             uint32_t *labels, struct tsr_error *err) TSR_MUST_USE;
+ * Floats are looked at as 8 bit. Errors: TSR_ERR_CONFIG when the image has not enough segments or
+ * `labels` has no map; TSR_ERR_ARGUMENT for a label that is not below the number of regions. */
+TSR_API enum tsr_status tsr_regions_of_image(const struct tsr_model *model,
+                                             struct tsr_pixels pixels, size_t height, size_t width,
+                                             const uint16_t *stored, uint32_t *labels,
+                                             struct tsr_error *err) TSR_MUST_USE;
 
 /* Learns the model's anchors (partition/anchors.h) from at most `limit` images of the train split,
  * evenly spread. For a model with per-region slots and the rule `segment`; else does nothing.

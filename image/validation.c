@@ -10,7 +10,8 @@
 
 struct validation {
     size_t n, n_pixels, channels, inner_steps;
-    uint8_t *pixels;  /* [n, H, W, C] */
+    void *values; /* [n, H, W, C] as the dataset has them */
+    struct tsr_pixels pixels;
     uint32_t *labels; /* [n, H, W] for a rule that follows the image, else NULL */
     double *psnr_db;  /* [K+1] of one image */
     struct tsr_reconstructor *reconstructor;
@@ -19,7 +20,7 @@ struct validation {
 static void close(void *user) {
     struct validation *v = user;
     tsr_reconstructor_free(v->reconstructor);
-    free(v->pixels);
+    free(v->values);
     free(v->labels);
     free(v->psnr_db);
     free(v);
@@ -38,9 +39,9 @@ static enum tsr_status map_images(struct validation *v, const struct tsr_model *
     TSR_TRY(TSR_ALLOC(&stored, v->n_pixels, "label map", err));
     for (size_t i = 0; i < v->n; i++) {
         if (use_stored) TSR_CHECK(tsr_dataset_read_labels(dataset, index[i], stored, err));
-        TSR_CHECK(tsr_regions_of_image(model, v->pixels + i * v->n_pixels * v->channels, height,
-                                       width, use_stored ? stored : NULL,
-                                       v->labels + i * v->n_pixels, err));
+        TSR_CHECK(tsr_regions_of_image(
+            model, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), height, width,
+            use_stored ? stored : NULL, v->labels + i * v->n_pixels, err));
     }
     status = TSR_OK;
 done:
@@ -52,11 +53,12 @@ static enum tsr_status load(struct validation *v, const struct tsr_model *model,
                             struct tsr_dataset *dataset, const uint32_t *index, size_t threads,
                             const char *kernel, struct tsr_error *err) {
     struct tsr_reconstruct_config config;
-    size_t size = v->n_pixels * v->channels;
+    size_t size = v->n_pixels * v->channels * tsr_dataset_value_size(dataset);
     TSR_TRY(TSR_ALLOC(&v->psnr_db, v->inner_steps + 1, "PSNR of validation", err));
-    TSR_TRY(TSR_ALLOC(&v->pixels, v->n * size, "validation images", err));
+    TSR_TRY(tsr_alloc(&v->values, v->n, size, "validation images", err));
+    v->pixels = tsr_dataset_pixels(dataset, v->values);
     for (size_t i = 0; i < v->n; i++)
-        TSR_TRY(tsr_dataset_read(dataset, index[i], v->pixels + i * size, err));
+        TSR_TRY(tsr_dataset_read(dataset, index[i], (char *)v->values + i * size, err));
     if (tsr_rule_follows_image(model->config.partition.kind))
         TSR_TRY(map_images(v, model, dataset, index, err));
     tsr_reconstruct_config_default(model, &config);
@@ -76,7 +78,8 @@ static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *sto
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
-        tsr_reconstruct(v->reconstructor, v->pixels + i * v->n_pixels * v->channels, &out);
+        tsr_reconstruct(v->reconstructor, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels),
+                        &out);
         sum += v->psnr_db[v->inner_steps];
     }
     *psnr_db = sum / (double)v->n;

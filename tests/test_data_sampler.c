@@ -62,7 +62,7 @@ static void take(struct tsr_dataset *dataset, enum tsr_split split, size_t batch
         out[i] = b.index[i % batch];
         assert_true(out[i] < N);
         for (size_t k = 0; k < SIZE; k++)
-            assert_int_equal(b.pixels[i % batch * SIZE + k], (uint8_t)(10 * out[i] + k));
+            assert_int_equal(b.pixels.bytes[i % batch * SIZE + k], (uint8_t)(10 * out[i] + k));
     }
     assert_true(tsr_sampler_waited(sampler) >= 0);
     tsr_sampler_free(sampler);
@@ -123,7 +123,7 @@ static void labels_come_with_their_images(void **state) {
             for (size_t i = 0; i < b.n; i++)
                 for (size_t p = 0; p < SIZE; p++) {
                     assert_int_equal(b.labels[i * SIZE + p], 20 * b.index[i] + p);
-                    assert_int_equal(b.pixels[i * SIZE + p], (uint8_t)(10 * b.index[i] + p));
+                    assert_int_equal(b.pixels.bytes[i * SIZE + p], (uint8_t)(10 * b.index[i] + p));
                 }
         }
         tsr_sampler_free(sampler);
@@ -162,9 +162,9 @@ static void batch_stays_valid(void **state) {
     assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 4, 1, 0, false, &sampler, &err), &err);
     for (int i = 0; i < 20; i++) {
         assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
-        memcpy(pixels, batch.pixels, sizeof pixels);
+        memcpy(pixels, batch.pixels.bytes, sizeof pixels);
         nanosleep(&pause, NULL);
-        assert_memory_equal(pixels, batch.pixels, sizeof pixels);
+        assert_memory_equal(pixels, batch.pixels.bytes, sizeof pixels);
     }
     tsr_sampler_free(sampler);
     tsr_dataset_close(dataset);

@@ -97,7 +97,7 @@ static struct result reconstruct(const struct tsr_model *model,
     struct tsr_reconstructor *reconstructor;
     MUST(tsr_reconstructor_create(model, config, height, width, &reconstructor, err));
     if (labels) MUST(tsr_reconstructor_follow(reconstructor, labels, err));
-    tsr_reconstruct(reconstructor, pixels, &r.out);
+    tsr_reconstruct(reconstructor, TSR_BYTES(pixels), &r.out);
     tsr_reconstructor_free(reconstructor);
     return r;
 }
@@ -487,7 +487,7 @@ static void followed_as_made_anew(void **state) {
             struct result anew = reconstruct(model, &config, H, W, pixels, labels);
             struct result again = result_of(model, config.inner_steps + 1, H, W);
             MUST(tsr_reconstructor_follow(kept, labels, err));
-            tsr_reconstruct(kept, pixels, &again.out);
+            tsr_reconstruct(kept, TSR_BYTES(pixels), &again.out);
             same_result(&again, &anew);
             clear_result(&anew);
             clear_result(&again);

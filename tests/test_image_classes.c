@@ -186,7 +186,7 @@ static void whole_gradient(const struct tsr_model *model, struct tsr_dataset *da
             if (context == 0) continue;
             points += context;
             y[n_tasks] = make(context * C, sizeof(tsr_real));
-            tsr_geometry_targets(&geometry[i], pixels, r, y[n_tasks]);
+            tsr_geometry_targets(&geometry[i], TSR_BYTES(pixels), r, y[n_tasks]);
             tasks[n_tasks] = tsr_geometry_task(&geometry[i], r, y[n_tasks]);
             n_tasks++;
         }
@@ -389,12 +389,12 @@ static void maps_of_images(void **state) {
             for (size_t k = 0; k < H * W; k++)
                 stored[k] = (uint16_t)want[k];
             if (i) MUST(tsr_anchors_match(&model->anchors, image, H, W, C, want, err));
-            MUST(tsr_regions_of_image(model, image, H, W, NULL, found, err));
+            MUST(tsr_regions_of_image(model, TSR_BYTES(image), H, W, NULL, found, err));
             assert_memory_equal(found, want, sizeof want);
-            MUST(tsr_regions_of_image(model, image, H, W, stored, found, err));
+            MUST(tsr_regions_of_image(model, TSR_BYTES(image), H, W, stored, found, err));
             assert_memory_equal(found, want, sizeof want);
             stored[9] = 4;
-            MUST_FAIL(tsr_regions_of_image(model, image, H, W, stored, found, err),
+            MUST_FAIL(tsr_regions_of_image(model, TSR_BYTES(image), H, W, stored, found, err),
                       TSR_ERR_ARGUMENT, "label 4; labels must be below 4");
         }
         tsr_model_free(model);
@@ -403,8 +403,8 @@ static void maps_of_images(void **state) {
     config.partition.n_regions = 3;
     struct tsr_model *model = toy_model(&config, 1);
     uint32_t found[H * W];
-    MUST_FAIL(tsr_regions_of_image(model, images, H, W, NULL, found, err), TSR_ERR_CONFIG,
-              "rule labels: the image has no label map");
+    MUST_FAIL(tsr_regions_of_image(model, TSR_BYTES(images), H, W, NULL, found, err),
+              TSR_ERR_CONFIG, "rule labels: the image has no label map");
     tsr_model_free(model);
     tsr_dataset_close(d);
     free(images);
@@ -477,7 +477,7 @@ static void check_evaluation(const struct tsr_model *model, struct tsr_dataset *
         for (size_t j = 0; j < H * W; j++)
             labels[j] = stored[j];
         MUST(tsr_reconstructor_follow(r, labels, err));
-        tsr_reconstruct(r, pixels, &out);
+        tsr_reconstruct(r, TSR_BYTES(pixels), &out);
         seams += seam[2] / (double)n;
         for (size_t k = 0; k < STATES; k++)
             psnr[k] += one[k] / (double)n;

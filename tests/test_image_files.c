@@ -244,7 +244,7 @@ static void file_without_outer(void **state) {
     tsr_reconstruct_config_default(model, &config);
     MUST(tsr_reconstructor_create(model, &config, 12, 14, &r, err));
     uint8_t *image = toy_images(1, 12, 14, 3);
-    tsr_reconstruct(r, image, &out);
+    tsr_reconstruct(r, TSR_BYTES(image), &out);
     assert_true(isfinite(psnr[0]) && psnr[2] > psnr[0]);
     free(image);
     tsr_reconstructor_free(r);

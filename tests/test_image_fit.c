@@ -252,8 +252,8 @@ static void regions_that_follow_the_image(void **state) {
             (struct tsr_partition_rule){.kind = TSR_RULE_LABELS, .n_regions = 4, .overlap = i / 2};
         if (i % 2) config.partition.kind = TSR_RULE_SEGMENT;
         struct scene s = make_scene(&config, 17, 19);
-        MUST(tsr_regions_of_image(s.model, s.image.pixels, 17, 19, i % 2 ? NULL : stored, labels,
-                                  err));
+        MUST(tsr_regions_of_image(s.model, TSR_BYTES(s.image.pixels), 17, 19, i % 2 ? NULL : stored,
+                                  labels, err));
         MUST(tsr_partition_relabel(s.partition, labels, err));
         struct tsr_fit_config c = fit_config(5);
         c.labels = i % 2 ? NULL : stored;
@@ -499,7 +499,7 @@ static void a_model_is_where_it_starts(void **state) {
     tsr_real *phi = make(9 * s.model->net.n_params, sizeof *phi);
     tsr_reconstruct_config_default(s.model, &r);
     MUST(tsr_reconstructor_create(s.model, &r, 21, 25, &reconstructor, err));
-    tsr_reconstruct(reconstructor, s.image.pixels,
+    tsr_reconstruct(reconstructor, TSR_BYTES(s.image.pixels),
                     &(struct tsr_reconstruction){.psnr_db = psnr_db, .phi = phi});
     tsr_reconstructor_free(reconstructor);
     struct tsr_fit_config c = fit_config(40);

@@ -137,7 +137,7 @@ static struct picture reconstruct(const struct tsr_model *model, size_t height, 
     p.out.pictures = make(states * height * width * p.channels, 1);
     MUST(tsr_reconstructor_create(model, config, height, width, &r, err));
     assert_int_equal(tsr_reconstructor_partition(r)->n_regions, p.n_regions);
-    tsr_reconstruct(r, pixels, &p.out);
+    tsr_reconstruct(r, TSR_BYTES(pixels), &p.out);
     tsr_reconstructor_free(r);
     return p;
 }
@@ -347,10 +347,10 @@ static void model_may_change(void **state) {
     tsr_real *phi = make(n, sizeof *phi);
     struct tsr_reconstruction out = {.phi = phi};
     MUST(tsr_reconstructor_create(model, &config, 30, 28, &r, err));
-    tsr_reconstruct(r, pixels, &out);
+    tsr_reconstruct(r, TSR_BYTES(pixels), &out);
     for (size_t i = 0; i < model->net.n_params; i++)
         model->theta[i] *= (tsr_real)0.5;
-    tsr_reconstruct(r, pixels, &out);
+    tsr_reconstruct(r, TSR_BYTES(pixels), &out);
     struct picture want = reconstruct(model, 30, 28, pixels, &config);
     ASSERT_SAME_BITS("second image", phi, want.out.phi, n);
     tsr_reconstructor_free(r);

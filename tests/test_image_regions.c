@@ -88,7 +88,7 @@ static void reconstruct(struct picture *p, size_t threads, bool seam) {
     p->out = arrays(p->partition->n_regions, p->model->net.n_params);
     MUST(tsr_reconstructor_create(p->model, &config, H, W, &r, err));
     if (p->partition->labels) MUST(tsr_reconstructor_follow(r, p->labels, err));
-    tsr_reconstruct(r, p->pixels, &p->out);
+    tsr_reconstruct(r, TSR_BYTES(p->pixels), &p->out);
     tsr_reconstructor_free(r);
 }
 
@@ -312,10 +312,10 @@ static void absent_classes(void **state) {
         for (size_t j = 0; j < H * W; j++)
             other[j] = (uint32_t)(j % 6);
         MUST(tsr_reconstructor_follow(r, other, err));
-        tsr_reconstruct(r, p.pixels, &again);
+        tsr_reconstruct(r, TSR_BYTES(p.pixels), &again);
         assert_true(again.region_error[1] > 0);
         MUST(tsr_reconstructor_follow(r, p.labels, err));
-        tsr_reconstruct(r, p.pixels, &again);
+        tsr_reconstruct(r, TSR_BYTES(p.pixels), &again);
         same_bits(&p, &again, &p.out);
         other[7] = 6;
         MUST_FAIL(tsr_reconstructor_follow(r, other, err), TSR_ERR_ARGUMENT,
@@ -355,7 +355,7 @@ static void memory_follows_the_regions(void **state) {
             labels[i] = (uint32_t)(k == 1 ? i / SIDE / 50 * 4 + i % SIDE / 50 : 0);
         struct tsr_reconstruction out = {.psnr_db = psnr[k / 2]};
         MUST(tsr_reconstructor_follow(r, labels, err));
-        if (k != 1) tsr_reconstruct(r, pixels, &out);
+        if (k != 1) tsr_reconstruct(r, TSR_BYTES(pixels), &out);
     }
     assert_true(peak_kilobytes() - before < 100000);
     ASSERT_SAME_BITS("psnr", psnr[0], psnr[1], STATES);

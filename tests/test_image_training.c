@@ -68,7 +68,7 @@ static void whole_gradient(const struct tsr_model *model, const char *path, tsr_
     MUST(tsr_geometry_create(model, 16, 16, &geometry, err));
     for (size_t i = 0; i < TASKS; i++) {
         MUST(tsr_dataset_read(data, index[i / REGIONS], pixels, err));
-        tsr_geometry_targets(&geometry, pixels, i % REGIONS, y + i * VALUES);
+        tsr_geometry_targets(&geometry, TSR_BYTES(pixels), i % REGIONS, y + i * VALUES);
         tasks[i] = tsr_geometry_task(&geometry, i % REGIONS, y + i * VALUES);
         tasks[i].qry_scale = 1.0 / (IMAGES * VALUES);
     }

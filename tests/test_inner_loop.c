@@ -4,7 +4,7 @@
  * rates, history and in place, several trajectories, and Adam by hand.
  */
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "base/memory.h"
 #include "inner/inner_loop.h"

@@ -5,7 +5,7 @@
  * size.
  */
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "base/memory.h"
 #include "inner/network.h"

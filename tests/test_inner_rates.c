@@ -4,7 +4,7 @@
  * its (inner step, slot, parameter).
  */
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "inner/network.h"
 #include "inner/rates.h"

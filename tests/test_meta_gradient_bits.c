@@ -5,7 +5,7 @@
  * A task that is not finite shows in its own error alone.
  */
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "inner/network.h"
 #include "meta/meta_gradient.h"

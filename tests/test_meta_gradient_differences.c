@@ -6,7 +6,7 @@
  * apart.
  */
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "base/memory.h"
 #include "inner/network.h"

@@ -6,7 +6,7 @@
  * inner loss `image`, with the factor of the batch in the rates.
  */
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "data/h5.h"
 #include "inner/network.h"

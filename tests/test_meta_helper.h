@@ -8,7 +8,7 @@
 #include "tests/test_data_helper.h"
 
 #include "tests/check.h"
-#include "tests/kinds.h"
+#include "tests/test_kinds.h"
 
 #include "data/h5.h"
 #include "image/model.h"

@@ -10,11 +10,14 @@
 static const struct tsr_kernel *const kernels[] = {
 #ifndef TSR_REAL_DOUBLE
 #ifdef __x86_64__
-    &tsr_kernel_avx512,   &tsr_kernel_avx2,
+    &tsr_kernel_avx512,    &tsr_kernel_avx2,
 #endif
     &tsr_kernel_portable,
 #endif
-    &tsr_kernel_blas,     &tsr_kernel_reference, NULL,
+#ifndef TSR_NO_BLAS
+    &tsr_kernel_blas,
+#endif
+    &tsr_kernel_reference, NULL,
 };
 
 const struct tsr_kernel *const *tsr_kernel_list(void) {

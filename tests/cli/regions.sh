@@ -151,7 +151,7 @@ no_leftovers "nothing half-written"
 python=/usr/bin/python3
 [ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
 if ! $python -c 'import h5py, numpy' 2>/dev/null; then
-    echo "ok not run: there is no python3 with h5py and numpy"
+    echo "skip what h5py reads and writes: there is no python3 with h5py and numpy"
     finish
     exit
 fi

@@ -2,8 +2,8 @@
  *
  * Network kinds for the tests, with the parameters that a test wants.
  */
-#ifndef TSR_TESTS_KINDS_H
-#define TSR_TESTS_KINDS_H
+#ifndef TSR_TESTS_TEST_KINDS_H
+#define TSR_TESTS_TEST_KINDS_H
 
 #include "inner/kinds.h"
 

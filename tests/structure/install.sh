@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What is installed is enough to build with: a C++ program is compiled, linked and run against an
+# installed tree whose path holds a blank, by gcc and clang, with the shared and the static library.
+. "$TSR_TESTS/cli/common.inc"
+root=$(cd "$TSR_TESTS/.." && pwd)
+[ -e "$root/include/tessera.h" ] || { echo "skip installation: no tessera.h"; exit 0; }
+
+# Made as what is tested was made: MAKEFLAGS holds the switches.
+there="$work/a place"
+make_install() { (cd "$root" && "${MAKE:-make}" -s --no-print-directory "$@"); }
+check "make install" make_install install prefix="$there/usr"
+tree=$(cd "$there/usr" && find . -type f -o -type l | sort | tr '\n' ' ')
+check "one header is installed" test "$(cd "$there/usr/include" && find . -type f)" = ./tessera.h
+check "the rest are the program, two libraries, their description and man pages" sh -c \
+    'for f; do case $f in ./bin/tessera | ./lib/libtessera.a | ./lib/libtessera.so* | ./lib/pkgconfig/tessera.pc | \
+        ./share/man/man1/*.1 | ./share/bash-completion/* | ./share/zsh/* | ./include/tessera.h) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
+PKG_CONFIG_PATH="$there/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"; export PKG_CONFIG_PATH
+check "pkg-config knows the version" test "$(pkg-config --modversion tessera)" = "$("$TESSERA" version | sed -n 's/^tessera //p')"
+check "the installed program runs" "$there/usr/bin/tessera" version
+
+program=$TSR_TESTS/structure/embed.cc
+# eval: pkg-config quotes blanks for a shell.
+build() { # COMPILER OUTPUT FLAGS...
+    build_with=$1 output=$2; shift 2
+    eval "$build_with -std=c++11 -Wall -Wextra -Werror -Wpedantic $(pkg-config --cflags tessera) \"\$program\" -o \"\$output\" $*"
+}
+run_shared() { LD_LIBRARY_PATH="$there/usr/lib" "$1"; }
+for compiler in g++ clang++; do
+    if ! command -v $compiler >/dev/null 2>&1; then
+        echo "skip a program built by $compiler: there is none"
+        continue
+    fi
+    check "$compiler builds with the shared library" build $compiler shared "$(pkg-config --libs tessera)"
+    check "and the program runs" run_shared ./shared
+    # Only tessera itself is linked statically.
+    check "$compiler builds with the static library" build $compiler static "\"$there/usr/lib/libtessera.a\"" \
+        "$(pkg-config --libs openblas hdf5 2>/dev/null || pkg-config --libs hdf5) $(sed -n 's/^Libs.private: //p' "$there/usr/lib/pkgconfig/tessera.pc")"
+    check "and that program runs" ./static
+done
+
+check "make install with DESTDIR" make_install install DESTDIR="$work/stage d" prefix=/opt/x
+check "DESTDIR is not written into the description" grep -q '^prefix=/opt/x$' "$work/stage d/opt/x/lib/pkgconfig/tessera.pc"
+check "make uninstall" make_install uninstall DESTDIR="$work/stage d" prefix=/opt/x
+check "nothing is left" test -z "$(find "$work/stage d" -type f -o -type l)"
+finish
