@@ -38,6 +38,7 @@ struct tsr_param {
     bool optional;              /* a file that lacks it means the default */
     /* Given in the value of the option that chooses the object (--grid 8x8), not by its own. */
     bool positional;
+    bool derived; /* found from the data: no option gives it, and its default may be out of range */
     const char *help; /* one line, no full stop */
 };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/options.h"
+#include "cli/optimizer_options.h"
 #include "cli/paths.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
@@ -17,12 +17,14 @@ struct adapt_args {
     const char *output, *kernel;
     bool png;
     size_t inner_steps;
+    struct cli_optimizer optimizer;
     struct cli_rule rule;
 };
 
 static void defaults(void *args) {
     struct adapt_args *a = args;
     a->kernel = "auto";
+    cli_optimizer_default(&a->optimizer);
 }
 
 #define AT(member) offsetof(struct adapt_args, member)
@@ -47,6 +49,7 @@ static const struct cli_option options[] = {
      .max = 1000000,
      .shown = "the model's",
      .help = "may exceed the model's: its last rates repeat"},
+    CLI_OPTIMIZER_OPTIONS(struct adapt_args, optimizer),
     CLI_KERNEL(AT(kernel)),
     CLI_LABEL_MAP(struct adapt_args, rule),
 
@@ -127,7 +130,7 @@ static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t 
 /* The regions of an image, under a rule that follows it. */
 static enum tsr_status find_regions(struct job *job, const struct tsr_image *image,
                                     struct tsr_inr *inr, struct tsr_error *err) {
-    if (!tsr_rule_follows_image(job->model->config.partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&job->model->config.partition)) return TSR_OK;
     TSR_TRY(tsr_regions_of_image(job->model, TSR_BYTES(image->pixels), image->height, image->width,
                                  job->stored, job->labels, err));
     TSR_TRY(tsr_reconstructor_follow(job->reconstructor, job->labels, err));
@@ -170,7 +173,7 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
-    tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result);
+    TSR_CHECK(tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err));
     TSR_CHECK(tsr_inr_save(inr, output, err));
     if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));
     print_row(job, path, result.seconds);
@@ -205,7 +208,7 @@ static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
                                    &classes, err));
     }
     TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
-    if (job->model->config.partition.kind == TSR_RULE_LABELS && !job->stored)
+    if (tsr_partition_rule_is(&job->model->config.partition, &tsr_rule_labels) && !job->stored)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "rule labels: the image has no label map (--label-map F.png)");
     return TSR_OK;
@@ -224,6 +227,8 @@ static enum tsr_status prepare(struct job *job) {
     if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;
     job->config.threads = job->args->common.threads;
     job->config.kernel = job->args->kernel;
+    job->config.cancelled = cli_cancelled;
+    cli_optimizer_apply(call, &job->args->optimizer, job->model, &job->config.optimizer);
     TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
     job->psnr_db = p;
     call->phase = CLI_RUNNING;

@@ -305,7 +305,7 @@ static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row 
                                   size_t threads, struct tsr_error *err) {
     struct tsr_model_config config;
     tsr_model_config_default(&config);
-    config.partition.rows = config.partition.cols = row->grid;
+    config.partition.rule = (struct tsr_choice)TSR_RULE(grid, (double)row->grid, (double)row->grid);
     config.network.kind = bench_kind(kind);
     config.network.width = row->width;
     config.network.hidden_layers = row->hidden_layers;

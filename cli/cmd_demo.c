@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/sheet.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/pack.h"
 #include "image/inr.h"
 
@@ -111,8 +111,7 @@ static enum tsr_status train_on(struct demo *d, struct tsr_dataset *dataset) {
     struct tsr_error *err = &d->call->err;
     tsr_model_config_default(&model);
     tsr_trainer_config_default(&config);
-    model.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = CELL, .cell_width = CELL};
+    model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, CELL, CELL)};
     config.outer_lr = 3e-3; /* a run of a minute bears more than the defaults */
     config.rates_lr = 0.05;
     config.seconds = d->args->seconds;
@@ -247,7 +246,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     s->pictures = p;
     struct tsr_reconstruction result = {
         .psnr_db = s->psnr_db, .phi = s->inr->phi, .pictures = s->pictures};
-    tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result);
+    TSR_TRY(tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result, err));
     s->seconds = result.seconds;
     struct tsr_image last = picture_of(s, config.inner_steps);
     return sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);

@@ -7,19 +7,20 @@
 #include "base/version.h"
 #include "cli/evaluation.h"
 #include "cli/json.h"
+#include "cli/optimizer_options.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/file.h"
 
 struct eval_args {
     struct cli_common common;
     enum tsr_split split;
     size_t limit;
-    size_t inner_steps, sgd_steps;
-    struct tsr_inner_optimizer optimizer;
+    size_t inner_steps;
+    struct cli_optimizer optimizer;
     struct cli_rule rule;
     const char *baseline, *kernel, *json;
 };
@@ -27,8 +28,7 @@ struct eval_args {
 static void defaults(void *args) {
     struct eval_args *a = args;
     a->split = TSR_SPLIT_TEST;
-    a->optimizer =
-        (struct tsr_inner_optimizer){.kind = TSR_INNER_SGD, .adam_lr = 1e-3, .warmup = 20};
+    cli_optimizer_default(&a->optimizer);
     a->kernel = "auto";
 }
 
@@ -61,30 +61,7 @@ static const struct cli_option options[] = {
      .max = 1000000,
      .shown = "the model's",
      .help = "may exceed the model's: its last rates repeat"},
-    {.name = "inner-optimizer",
-     .metavar = "KIND",
-     .type = CLI_ENUM,
-     .names = &cli_enum_optimizer,
-     .at = AT(optimizer.kind),
-     .help = "gradient steps with the model's rates, or Adam after --sgd-steps of these"},
-    {.name = "sgd-steps",
-     .metavar = "N",
-     .type = CLI_SIZE,
-     .at = AT(sgd_steps),
-     .max = 1000000,
-     .shown = "the model's inner steps",
-     .help = "gradient steps before Adam begins"},
-    {.name = "adam-lr",
-     .metavar = "A",
-     .type = CLI_DOUBLE,
-     .at = AT(optimizer.adam_lr),
-     .positive = true,
-     .help = "Adam's rate"},
-    {.name = "adam-warmup",
-     .metavar = "N",
-     .type = CLI_SIZE,
-     .at = AT(optimizer.warmup),
-     .help = "inner steps over which Adam's rate rises"},
+    CLI_OPTIMIZER_OPTIONS(struct eval_args, optimizer),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
     CLI_RULE_OPTIONS(struct eval_args, rule, "", "the model's"),
@@ -149,7 +126,6 @@ static void print_table(const struct outcome *o) {
 static void json_config(struct json *j, const struct outcome *o) {
     char rule[64], network[160];
     const struct tsr_model_config *c = &o->model->config;
-    const struct tsr_inner_optimizer *optimizer = &o->config->optimizer;
     const struct tsr_kernel *kernel = NULL;
     tsr_partition_rule_describe(&c->partition, rule, sizeof rule);
     cli_describe_network(&c->network, network, sizeof network);
@@ -176,12 +152,7 @@ static void json_config(struct json *j, const struct outcome *o) {
     json_string(j, "inner_loss", tsr_inner_loss_name(c->inner_loss));
     json_string(j, "rates", tsr_rates_name(c->rates));
     json_integer(j, "trained_inner_steps", c->inner_steps);
-    json_string(j, "inner_optimizer", tsr_inner_optimizer_name(optimizer->kind));
-    if (optimizer->kind == TSR_INNER_ADAM) {
-        json_integer(j, "sgd_steps", optimizer->sgd_steps);
-        json_number(j, "adam_lr", optimizer->adam_lr);
-        json_integer(j, "adam_warmup", optimizer->warmup);
-    }
+    json_choice(j, "inner_optimizer", &o->config->optimizer);
     if (tsr_kernel_find(o->config->kernel, &kernel, NULL) == TSR_OK)
         json_string(j, "kernel", kernel->name);
     json_integer(j, "threads", tsr_thread_count(o->config->threads));
@@ -191,7 +162,7 @@ static void json_config(struct json *j, const struct outcome *o) {
 
 static void json_regions(struct json *j, const struct outcome *o) {
     const struct tsr_evaluation *e = &o->result;
-    bool classes = o->model->config.partition.kind == TSR_RULE_LABELS;
+    bool classes = tsr_partition_rule_is(&o->model->config.partition, &tsr_rule_labels);
     json_open(j, "regions", '[');
     for (size_t r = 0; r < e->n_regions; r++) {
         json_open(j, NULL, '{');
@@ -261,12 +232,11 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     const struct eval_args *a = call->args;
     tsr_reconstruct_config_default(model, config);
     if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
-    size_t sgd_steps = cli_given(call, "sgd-steps") ? a->sgd_steps : model->config.inner_steps;
-    config->optimizer = a->optimizer;
-    config->optimizer.sgd_steps = sgd_steps;
+    cli_optimizer_apply(call, &a->optimizer, model, &config->optimizer);
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;
+    config->cancelled = cli_cancelled;
     size_t classes = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
     TSR_TRY(cli_rule_override(call, &a->rule, classes, model, &call->err));
     return tsr_reconstruct_config_check(config, &call->err);

@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/file.h"
 #include "image/fit.h"
 #include "image/reconstruct.h"
@@ -40,7 +40,7 @@ static void defaults(void *args) {
     struct fit_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
-    a->model.partition = (struct tsr_partition_rule){.kind = TSR_RULE_WHOLE};
+    a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
     cli_kind_default(&a->kind);
     a->model.network.width = 256;
     a->model.network.hidden_layers = 3;
@@ -330,7 +330,8 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
-        if (a->model.partition.kind == TSR_RULE_LABELS) a->model.partition.n_regions = classes;
+        if (tsr_partition_rule_is(&a->model.partition, &tsr_rule_labels))
+            (void)tsr_choice_set(&a->model.partition.rule, "n_regions", (double)classes);
         TSR_TRY(settle(job));
         TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
     }

@@ -7,7 +7,7 @@
 #include "cli/label_sheet.h"
 #include "cli/options.h"
 #include "cli/paths.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "data/h5.h"
 #include "image/inr.h"
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
-#include "base/memory.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "data/pack.h"
-#include "partition/partition.h"
+#include "image/regions.h"
+#include "partition/segmentation.h"
 
 struct pack_args {
     struct cli_common common;
     const char *output;
     size_t size[2], deflate, segment;
     enum tsr_merge merge;
+    struct tsr_partition_rule rule; /* that finds the label maps to store */
+    char rule_text[64];
     struct tsr_pack_config config;
 };
 
@@ -135,43 +137,24 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("\n");
 }
 
-static enum tsr_status segment_image(void *user, const uint8_t *pixels, size_t height, size_t width,
-                                     size_t channels, uint16_t *labels, struct tsr_error *err) {
-    const struct pack_args *a = user;
-    size_t n = height * width;
-    uint32_t *found;
-    void *p;
-    TSR_TRY(tsr_alloc(&p, n, sizeof *found, "segmentation", err));
-    found = p;
-    enum tsr_status status =
-        tsr_segment(pixels, height, width, channels, a->segment, a->merge, found, err);
-    for (size_t i = 0; status == TSR_OK && i < n; i++)
-        labels[i] = (uint16_t)found[i];
-    free(found);
-    return status;
-}
-
-/* rule [64]: kept until the run ends. */
-static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a, char *rule) {
+static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a) {
     if (cli_given(call, "merge") && !a->segment)
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
                          "--merge is for --segment N, which is missing");
     if (!a->segment) return TSR_OK;
     if (a->config.labels)
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --segment exclude each other");
-    const struct tsr_partition_rule segment = {
-        .kind = TSR_RULE_SEGMENT, .n_regions = a->segment, .merge = a->merge};
-    tsr_partition_rule_describe(&segment, rule, 64);
-    a->config.label_image = segment_image;
-    a->config.label_user = a;
-    a->config.label_rule = rule;
+    a->rule.rule = (struct tsr_choice)TSR_RULE(segment, (double)a->segment, a->merge);
+    tsr_partition_rule_describe(&a->rule, a->rule_text, sizeof a->rule_text);
+    a->config.label_image = tsr_regions_for_pack;
+    a->config.label_user = &a->rule;
+    a->config.label_rule = a->rule_text;
     a->config.label_count = a->segment;
     return TSR_OK;
 }
 
 static enum tsr_status run(struct cli_call *call) {
     struct pack_args *a = call->args;
-    char rule[64];
     struct cli_progress progress;
     struct tsr_pack_report result;
     const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, &progress};
@@ -181,7 +164,7 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;
     a->config.command = call->line;
-    TSR_TRY(configure_segments(call, a, rule));
+    TSR_TRY(configure_segments(call, a));
     TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
     for (size_t i = 0; i < call->n_operands; i++)
         TSR_TRY(cli_check_input(call->operands[i], &call->err));

@@ -10,7 +10,7 @@
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
-#include "cli/training.h"
+#include "cli/train_view.h"
 #include "inner/kernels/kernel.h"
 
 struct train_args {

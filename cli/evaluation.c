@@ -50,7 +50,7 @@ static enum tsr_status evaluate_random(const struct cli_evaluation *e, double ra
     struct cli_evaluation random = *e;
     config.rates = TSR_RATES_FIXED;
     config.inner_lr = rate;
-    steps.optimizer.kind = TSR_INNER_SGD;
+    steps.optimizer = tsr_choice_of(&tsr_optimizer_sgd.object);
     TSR_TRY(tsr_model_create(&config, seed, &model, err));
     random.model = model;
     random.config = &steps;

@@ -13,6 +13,7 @@
 #include "image/model.h"
 #include "inner/inner_loop.h"
 #include "meta/meta_gradient.h"
+#include "partition/segmentation.h"
 
 /* ---- enumerations ---------------------------------------------------------------------------- */
 
@@ -37,7 +38,6 @@ ENUM(frame, tsr_frame, tsr_frame, TSR_FRAME_REGION)
 ENUM(rates, tsr_rates, tsr_rates_kind, TSR_RATES_PER_PARAM_PER_STEP)
 ENUM(inner_loss, tsr_inner_loss, tsr_inner_loss, TSR_INNER_LOSS_IMAGE)
 ENUM(schedule, tsr_fit_schedule, tsr_fit_schedule, TSR_FIT_SCHEDULE_COSINE)
-ENUM(optimizer, tsr_inner_optimizer, tsr_inner_optimizer_kind, TSR_INNER_ADAM)
 
 /* A network kind: the address of its object. */
 static enum tsr_status parse_net(const char *text, void *out, struct tsr_error *err) {
@@ -70,6 +70,23 @@ static size_t get_method(const void *at) {
 }
 const struct cli_enum cli_enum_method = {parse_method, name_method, get_method,
                                          TSR_METHODS(COUNT_KIND)};
+
+/* An optimiser of the inner loop: the address of its object. */
+static enum tsr_status parse_optimizer(const char *text, void *out, struct tsr_error *err) {
+    return tsr_registry_find(&tsr_optimizers, text, out, err);
+}
+static const char *name_optimizer(size_t value) {
+    return tsr_optimizers.object[value]->name;
+}
+static size_t get_optimizer(const void *at) {
+    size_t i = 0;
+    while (i + 1 < tsr_optimizers.n &&
+           tsr_optimizers.object[i] != *(const struct tsr_object *const *)at)
+        i++;
+    return i;
+}
+const struct cli_enum cli_enum_optimizer = {parse_optimizer, name_optimizer, get_optimizer,
+                                            TSR_OPTIMIZERS(COUNT_KIND)};
 
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err) {
     const struct tsr_kernel *kernel;

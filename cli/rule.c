@@ -7,7 +7,7 @@
 
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
                               struct tsr_partition_rule *rule, bool *given, struct tsr_error *err) {
-    struct tsr_partition_rule new = {.overlap = rule->overlap};
+    struct tsr_partition_rule new = {.rule = TSR_RULE(whole, 0), .overlap = rule->overlap};
     bool labels = asked->labels || asked->label_map;
     int n =
         asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) + labels;
@@ -18,12 +18,14 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
     if (cli_given(call, "merge") && !asked->segment)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--merge is for --segment N, which is missing");
     if (asked->grid[0])
-        new.kind = TSR_RULE_GRID, new.rows = asked->grid[0], new.cols = asked->grid[1];
+        new.rule =
+            (struct tsr_choice)TSR_RULE(grid, (double)asked->grid[0], (double)asked->grid[1]);
     if (asked->cell[0])
-        new.kind = TSR_RULE_CELL, new.cell_height = asked->cell[0], new.cell_width = asked->cell[1];
+        new.rule =
+            (struct tsr_choice)TSR_RULE(cell, (double)asked->cell[0], (double)asked->cell[1]);
     if (asked->segment)
-        new.kind = TSR_RULE_SEGMENT, new.n_regions = asked->segment, new.merge = asked->merge;
-    if (labels) new.kind = TSR_RULE_LABELS;
+        new.rule = (struct tsr_choice)TSR_RULE(segment, (double)asked->segment, asked->merge);
+    if (labels) new.rule = tsr_choice_of(&tsr_rule_labels.object);
     if (*given) *rule = new;
     if (cli_given(call, "overlap")) rule->overlap = asked->overlap;
     return TSR_OK;
@@ -35,19 +37,21 @@ enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_
     struct tsr_partition_rule rule = model->config.partition;
     bool given;
     TSR_TRY(cli_rule_take(call, asked, &rule, &given, err));
-    if (given && rule.kind == TSR_RULE_LABELS && model->config.partition.kind == TSR_RULE_LABELS) {
-        rule.n_regions = model->config.partition.n_regions; /* what the model has anyway */
-        if (asked->label_map && n_classes > rule.n_regions)
+    bool labels = given && tsr_partition_rule_is(&rule, &tsr_rule_labels);
+    if (labels && tsr_partition_rule_is(&model->config.partition, &tsr_rule_labels)) {
+        rule.rule = model->config.partition.rule; /* what the model has anyway */
+        size_t known = tsr_partition_rule_regions(&rule, 1, 1);
+        if (asked->label_map && n_classes > known)
             return TSR_ERROR(err, TSR_ERR_SHAPE,
                              "%s: the label map has the label %zu; the model knows 0 to %zu",
-                             asked->label_map, n_classes - 1, rule.n_regions - 1);
+                             asked->label_map, n_classes - 1, known - 1);
         given = false;
     }
     if (given && model->config.slots != TSR_SLOTS_SHARED)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "another partition needs a model with a shared slot; this one has %s",
                          tsr_slots_name(model->config.slots));
-    if (given && rule.kind == TSR_RULE_LABELS) rule.n_regions = n_classes;
+    if (labels && given) (void)tsr_choice_set(&rule.rule, "n_regions", (double)n_classes);
     model->config.partition = rule;
     return TSR_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "cli/options.h"
 #include "image/model.h"
+#include "partition/segmentation.h"
 
 struct cli_rule {
     bool whole, labels;

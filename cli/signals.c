@@ -24,3 +24,8 @@ void cli_signals_catch(void) {
 int cli_interrupted(void) {
     return interrupted;
 }
+
+int cli_cancelled(void *user) {
+    (void)user;
+    return interrupted;
+}

@@ -6,5 +6,7 @@
 void cli_signals_catch(void);
 /* Nonzero once a signal came. */
 int cli_interrupted(void);
+/* The same as a callback of the library. */
+int cli_cancelled(void *user);
 
 #endif

@@ -152,7 +152,7 @@ static enum tsr_status run(struct work *w, const uint32_t *index, size_t n,
             tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(w->dataset), index[i]);
             return status;
         }
-        tsr_reconstruct(w->reconstructor, w->pixels, &w->one);
+        TSR_TRY(tsr_reconstruct(w->reconstructor, w->pixels, &w->one, err));
         add_image(w);
         double mean = w->out->psnr_db[w->states - 1] / (double)w->out->images;
         if (callbacks && callbacks->progress &&
@@ -190,7 +190,7 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
     const uint32_t *index = tsr_dataset_split(dataset, split, &n);
     struct work w = {.model = model,
                      .dataset = dataset,
-                     .follows = tsr_rule_follows_image(model->config.partition.kind),
+                     .follows = tsr_rule_follows_image(&model->config.partition),
                      .states = config->inner_steps + 1,
                      .out = out};
     enum tsr_status status;

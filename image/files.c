@@ -50,8 +50,6 @@ struct attribute {
         *out = (int)value;                                                                         \
         return TSR_OK;                                                                             \
     }
-NAMED(tsr_rule, tsr_rule)
-NAMED(tsr_merge, tsr_merge)
 NAMED(tsr_slots, tsr_slots)
 NAMED(tsr_sampling, tsr_sampling)
 NAMED(tsr_frame, tsr_frame)
@@ -59,7 +57,7 @@ NAMED(tsr_rates, tsr_rates_kind)
 NAMED(tsr_inner_loss, tsr_inner_loss)
 
 /* Enumerations are read and written as int. */
-_Static_assert(sizeof(enum tsr_rule) == sizeof(int), "enumerations have the size of int");
+_Static_assert(sizeof(enum tsr_slots) == sizeof(int), "enumerations have the size of int");
 
 static enum tsr_status write_attribute(struct tsr_h5 *file, const struct attribute *a,
                                        struct tsr_error *err) {
@@ -167,7 +165,9 @@ static enum tsr_status read_param(struct tsr_h5 *file, const char *group,
         return TSR_OK;
     }
     TSR_TRY(tsr_h5_read_attr_str(file, group, row->name, text, sizeof text, err));
-    return tsr_param_parse_choice(row, text, value, err);
+    if (tsr_param_parse_choice(row, text, value, err) == TSR_OK) return TSR_OK;
+    tsr_error_prefix(err, "%s: %s of %s", tsr_h5_path(file), row->name, group);
+    return TSR_ERR_FORMAT;
 }
 
 static enum tsr_status read_choice(struct tsr_h5 *file, const char *group, const char *name,
@@ -192,6 +192,12 @@ static enum tsr_status transfer_kind(bool write, struct tsr_h5 *file, struct tsr
                  : read_choice(file, "/network", "kind", &tsr_kinds, &n->kind, err);
 }
 
+static enum tsr_status transfer_rule(bool write, struct tsr_h5 *file, struct tsr_choice *rule,
+                                     struct tsr_error *err) {
+    return write ? write_choice(file, "/partition", "rule", rule, err)
+                 : read_choice(file, "/partition", "rule", &tsr_rules, rule, err);
+}
+
 /* /network and /partition: what models and INRs have in common. */
 static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct tsr_network_config *n,
                                       struct tsr_partition_rule *p, struct tsr_coords *c,
@@ -207,16 +213,10 @@ static enum tsr_status transfer_shape(bool write, struct tsr_h5 *file, struct ts
         {"/network", "coord_sampling", NAME, &c->sampling, tsr_sampling_to_name,
          tsr_sampling_from_name, false},
         {"/network", "coord_frame", NAME, &c->frame, tsr_frame_to_name, tsr_frame_from_name, false},
-        {"/partition", "rule", NAME, &p->kind, tsr_rule_to_name, tsr_rule_from_name, false},
-        {"/partition", "rows", SIZE, &p->rows, NULL, NULL, true},
-        {"/partition", "cols", SIZE, &p->cols, NULL, NULL, true},
-        {"/partition", "cell_height", SIZE, &p->cell_height, NULL, NULL, true},
-        {"/partition", "cell_width", SIZE, &p->cell_width, NULL, NULL, true},
-        {"/partition", "n_regions", SIZE, &p->n_regions, NULL, NULL, true},
-        {"/partition", "merge", NAME, &p->merge, tsr_merge_to_name, tsr_merge_from_name, true},
         {"/partition", "overlap", SIZE, &p->overlap, NULL, NULL, true},
     };
     TSR_TRY(transfer_kind(write, file, n, err));
+    TSR_TRY(transfer_rule(write, file, &p->rule, err));
     return TRANSFER(write, file, table, err);
 }
 
@@ -635,7 +635,7 @@ static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_par
 static enum tsr_status check_label_map(struct tsr_h5 *file, const struct tsr_model_config *c,
                                        struct tsr_error *err) {
     const struct part p = {.path = "/partition/labels", .rank = 2, .dims = {c->height, c->width}};
-    if (!tsr_rule_follows_image(c->partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&c->partition)) return TSR_OK;
     return check_part(file, &p, err);
 }
 

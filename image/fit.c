@@ -181,7 +181,7 @@ static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *mode
                               struct tsr_error *err) {
     void *labels;
     double start = tsr_seconds();
-    if (!tsr_rule_follows_image(model->config.partition.kind)) return TSR_OK;
+    if (!tsr_rule_follows_image(&model->config.partition)) return TSR_OK;
     TSR_TRY(tsr_alloc(&labels, f->geometry.n_pixels, sizeof(uint32_t), "label map", err));
     enum tsr_status status =
         tsr_regions_of_image(model, TSR_BYTES(f->image->pixels), f->image->height, f->image->width,
@@ -205,9 +205,9 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
     c.kernel = f->config.kernel;
     TSR_TRY(tsr_reconstructor_create(model, &c, f->image->height, f->image->width, &r, err));
     enum tsr_status status = TSR_OK;
-    if (tsr_rule_follows_image(model->config.partition.kind))
+    if (tsr_rule_follows_image(&model->config.partition))
         status = tsr_reconstructor_follow(r, f->geometry.partition->labels, err);
-    if (status == TSR_OK) tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result);
+    if (status == TSR_OK) status = tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result, err);
     tsr_reconstructor_free(r);
     if (status != TSR_OK) return status;
     f->state.seconds = result.seconds;

@@ -3,7 +3,7 @@
 
 static void measure_context(struct tsr_geometry *g, const struct tsr_partition_rule *rule) {
     const struct tsr_partition *p = g->partition;
-    if (tsr_rule_follows_image(rule->kind)) {
+    if (tsr_rule_follows_image(rule)) {
         size_t side = 2 * rule->overlap + 1, most = side * side;
         g->max_context = g->n_pixels;
         g->total_context = g->n_pixels * (most < p->n_regions ? most : p->n_regions);

@@ -41,7 +41,7 @@ struct image_tasks {
  */
 
 static bool follows_image(const struct image_tasks *t) {
-    return tsr_rule_follows_image(t->model->config.partition.kind);
+    return tsr_rule_follows_image(&t->model->config.partition);
 }
 
 static struct tsr_geometry *geometry_of(const struct image_tasks *t, size_t image) {

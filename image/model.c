@@ -13,7 +13,7 @@ TSR_DEFINE_NAMES(tsr_inner_loss, tsr_inner_loss, loss_names, "inner loss")
 
 void tsr_model_config_default(struct tsr_model_config *config) {
     *config = (struct tsr_model_config){
-        .partition = {.kind = TSR_RULE_GRID, .rows = 8, .cols = 8},
+        .partition = {.rule = TSR_RULE(grid, 8, 8)},
         .coords = {.lo = -1, .hi = 1, .sampling = TSR_SAMPLING_CENTER, .frame = TSR_FRAME_REGION},
         .slots = TSR_SLOTS_SHARED,
         .inner_steps = 3,
@@ -34,19 +34,19 @@ size_t tsr_model_config_slots(const struct tsr_model_config *config) {
 }
 
 bool tsr_model_has_anchors(const struct tsr_model_config *config) {
-    return config->partition.kind == TSR_RULE_SEGMENT && config->slots == TSR_SLOTS_PER_REGION;
+    return config->slots == TSR_SLOTS_PER_REGION && tsr_rule_finds_regions(&config->partition);
 }
 
 static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
-    enum tsr_rule rule = config->partition.kind;
-    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_LABELS)
+    bool classes = tsr_partition_rule_is(&config->partition, &tsr_rule_labels);
+    if (config->slots == TSR_SLOTS_PER_REGION && classes)
         return TSR_ERROR(
             err, TSR_ERR_CONFIG,
             "slots per-region with the rule labels: its slots are per-class or shared");
-    if (config->slots == TSR_SLOTS_PER_CLASS && rule != TSR_RULE_LABELS)
+    if (config->slots == TSR_SLOTS_PER_CLASS && !classes)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "slots per-class need the rule labels, not %s",
-                         tsr_rule_name(rule));
-    if (config->slots == TSR_SLOTS_PER_REGION && rule == TSR_RULE_CELL &&
+                         config->partition.rule.object->name);
+    if (config->slots == TSR_SLOTS_PER_REGION && !tsr_rule_count_is_fixed(&config->partition) &&
         (config->height == 0 || config->width == 0))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "per-region slots with cells of fixed size need the size of the images");
@@ -172,11 +172,17 @@ enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t heig
         return TSR_ERROR(err, TSR_ERR_SHAPE,
                          "the images have %zu channels, the model's networks %zu outputs", channels,
                          model->net.out_dim);
+    const struct tsr_model_config *c = &model->config;
     size_t regions = tsr_model_regions(model, height, width);
-    if (model->config.slots != TSR_SLOTS_SHARED && regions != model->n_slots)
+    if (c->slots == TSR_SLOTS_SHARED) return TSR_OK;
+    if (regions != model->n_slots)
         return TSR_ERROR(err, TSR_ERR_SHAPE,
                          "images of %zux%zu pixels have %zu regions; the model has %zu %s slots",
-                         height, width, regions, model->n_slots,
-                         tsr_slots_name(model->config.slots));
+                         height, width, regions, model->n_slots, tsr_slots_name(c->slots));
+    if (!tsr_partition_rule_same_places(&c->partition, c->height, c->width, height, width))
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "images of %zux%zu pixels have their regions in other places than the "
+                         "%zux%zu that the model's %s slots were learned on",
+                         height, width, c->height, c->width, tsr_slots_name(c->slots));
     return TSR_OK;
 }

@@ -41,7 +41,8 @@ TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *co
  * regions in every image (not `labels`), per-class slots the rule `labels`. */
 TSR_API size_t tsr_model_config_slots(const struct tsr_model_config *config);
 
-/* Are regions matched to slots by anchors? For the rule `segment` with per-region slots. */
+/* Are regions matched to slots by anchors? With per-region slots and a rule that finds its regions
+ * in the pixels. */
 TSR_API bool tsr_model_has_anchors(const struct tsr_model_config *config);
 
 struct tsr_model {
@@ -76,13 +77,13 @@ TSR_API enum tsr_status tsr_model_save(const struct tsr_model *model, const char
                                        struct tsr_error *err) TSR_MUST_USE;
 
 /* Do images of this shape fit the model? TSR_ERR_SHAPE names what does not: the channels, or,
- * unless the slot is shared, a number of regions that is not the number of slots. */
+ * unless the slot is shared, a number of regions that is not the number of slots, or cells in other
+ * rows and columns than those of the images that the slots were learned on. */
 TSR_API enum tsr_status tsr_model_check_image(const struct tsr_model *model, size_t height,
                                               size_t width, size_t channels,
                                               struct tsr_error *err) TSR_MUST_USE;
 
-/* Regions that an image of this size has under the model's rule, and the parameters adapted for it.
- */
+/* Regions that an image of this size has under the model's rule. */
 TSR_API size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width);
 
 #endif

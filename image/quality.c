@@ -1,11 +1,8 @@
-/* SPDX-License-Identifier: MIT
- *
- * Measures of a reconstruction: PSNR and SSIM.
- */
+/* SPDX-License-Identifier: MIT */
+#include "image/quality.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "image/reconstruct.h"
 
 enum { WINDOW = 11 };
 

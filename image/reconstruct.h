@@ -7,27 +7,41 @@
 
 #include "data/pixels.h"
 #include "image/model.h"
+#include "image/quality.h"
 #include "inner/inner_loop.h"
 
 struct tsr_reconstruct_config {
-    size_t inner_steps; /* may exceed the model's K: the last rates repeat */
-    struct tsr_inner_optimizer optimizer;
-    bool ssim;          /* compute SSIM too */
-    bool seam;          /* compute the seam metric too (image/seam.h) */
-    size_t threads;     /* 0: all */
-    const char *kernel; /* "auto", ... */
+    size_t inner_steps;          /* may exceed the model's K: the last rates repeat */
+    struct tsr_choice optimizer; /* of tsr_optimizers */
+    bool ssim;                   /* compute SSIM too */
+    bool seam;                   /* compute the seam metric too (image/seam.h) */
+    size_t threads;              /* 0: all */
+    const char *kernel;          /* "auto" or NULL, ... */
+    /* Looked at between regions, on the thread that called tsr_reconstruct(); nonzero ends the
+     * call. NULL: it is not to be interrupted. */
+    int (*cancelled)(void *user);
+    void *user;
 };
 /* inner_steps = the model's, SGD, no SSIM. */
 TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,
                                             struct tsr_reconstruct_config *config);
+/* An optimiser as a model best uses it: with its defaults, and as many gradient steps before Adam
+ * as the model was trained for. */
+TSR_API struct tsr_choice tsr_reconstruct_optimizer(const struct tsr_model *model,
+                                                    const struct tsr_optimizer *optimizer);
+/* TSR_ERR_CONFIG names what is out of range. */
 TSR_API enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config *config,
                                                      struct tsr_error *err) TSR_MUST_USE;
 
-/* Adapts images of one size; workspace is kept from one to the next. One caller at a time. Its
- * memory does not grow with the number of inner steps (but for the pictures that SSIM needs). When
- * regions overlap or the seam metric is wanted, regions go through the inner loop in rounds of as
- * many inner steps as have outputs at all context pixels in 64 MiB, at least one; with more than
- * one round the parameters of all regions are kept. */
+/* Adapts images of one size; workspace is kept from one to the next. One caller at a time; several
+ * reconstructors may share a model.
+ *
+ * Memory is that of the largest region, once for each thread or, where all threads share a region,
+ * once for each of the few regions at hand. It does not grow with the number of inner steps:
+ * results of all regions (their errors; for SSIM the pictures; for overlapping regions and the seam
+ * metric the outputs) are kept for as many inner steps as fit in 64 MiB, at least one. If these are
+ * not all, the regions go through the inner loop in rounds, and their parameters and the state of
+ * the optimiser are kept between rounds. */
 struct tsr_reconstructor;
 
 /* model is kept. Errors: as tsr_model_check_image(). */
@@ -60,17 +74,10 @@ struct tsr_reconstruction {
     double seconds;       /* of computing, without SSIM and seam metric */
 };
 
-/* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. */
-TSR_API void tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
-                             struct tsr_reconstruction *out);
-
-/* PSNR in dB, peak 1, from a sum of squared errors over n values. */
-TSR_API double tsr_psnr_db(double squared_error, size_t n);
-
-/* SSIM (Wang et al. 2004): Gaussian window 11x11 of sigma 1.5, K1 0.01, K2 0.03, peak 255, mean
- * over the valid positions and the channels. a, b [H, W, C]. NaN if a side is below 11. scratch [5
- * * width]. */
-TSR_API double tsr_ssim(const uint8_t *a, const uint8_t *b, size_t height, size_t width,
-                        size_t channels, float *scratch);
+/* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. Errors:
+ * TSR_ERR_INTERRUPTED when config.cancelled() asked for it, TSR_ERR_NO_MEMORY. */
+TSR_API enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
+                                        struct tsr_reconstruction *out,
+                                        struct tsr_error *err) TSR_MUST_USE;
 
 #endif

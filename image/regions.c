@@ -10,57 +10,55 @@
 enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
                                    const struct tsr_dataset *dataset, bool *stored,
                                    struct tsr_error *err) {
-    struct tsr_partition_rule plain = *rule;
-    char text[64];
-    plain.overlap = 0;
-    tsr_partition_rule_describe(&plain, text, sizeof text);
-    bool there = tsr_dataset_has_labels(dataset);
-    *stored = false;
-    if (rule->kind == TSR_RULE_SEGMENT)
-        *stored = there && strcmp(tsr_dataset_label_rule(dataset), text) == 0;
-    if (rule->kind != TSR_RULE_LABELS) return TSR_OK;
+    const char *path = tsr_dataset_path(dataset);
+    bool there = tsr_dataset_has_labels(dataset), needed = !tsr_rule_finds_regions(rule);
+    *stored = there && tsr_partition_rule_takes_maps(rule, tsr_dataset_label_rule(dataset));
+    if (!tsr_rule_follows_image(rule) || !needed) return TSR_OK;
     if (!there)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "%s has no label maps; the rule labels needs them (pack --labels)",
-                         tsr_dataset_path(dataset));
-    if (strncmp(tsr_dataset_label_rule(dataset), "segment", 7) == 0)
+                         "%s has no label maps; the rule labels needs them (pack --labels)", path);
+    if (!*stored)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "%s: its label maps are segmentations (%s), not classes",
-                         tsr_dataset_path(dataset), tsr_dataset_label_rule(dataset));
-    if (tsr_dataset_label_count(dataset) > rule->n_regions)
-        return TSR_ERROR(
-            err, TSR_ERR_CONFIG, "%s has label maps of %zu classes; the model is for %zu",
-            tsr_dataset_path(dataset), tsr_dataset_label_count(dataset), rule->n_regions);
-    *stored = true;
+                         "%s: its label maps are segmentations (%s), not classes", path,
+                         tsr_dataset_label_rule(dataset));
+    size_t classes = tsr_dataset_label_count(dataset);
+    size_t known = tsr_partition_rule_regions(rule, 1, 1);
+    if (classes > known)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%s has label maps of %zu classes; the model is for %zu", path, classes,
+                         known);
     return TSR_OK;
 }
 
-static enum tsr_status copy_stored(const struct tsr_partition_rule *rule, const uint16_t *stored,
-                                   size_t n, uint32_t *labels, struct tsr_error *err) {
-    for (size_t i = 0; i < n; i++) {
-        if (stored[i] >= rule->n_regions)
-            return TSR_ERROR(err, TSR_ERR_ARGUMENT, "label map: label %u; labels must be below %zu",
-                             stored[i], rule->n_regions);
-        labels[i] = stored[i];
-    }
-    return TSR_OK;
+void tsr_regions_count_classes(struct tsr_partition_rule *rule, const struct tsr_dataset *dataset) {
+    bool there = tsr_dataset_has_labels(dataset);
+    if (!tsr_partition_rule_is(rule, &tsr_rule_labels)) return;
+    if (tsr_choice_get(&rule->rule, "n_regions") > 0) return;
+    (void)tsr_choice_set(&rule->rule, "n_regions",
+                         there ? (double)tsr_dataset_label_count(dataset) : 1);
+}
+
+enum tsr_status tsr_regions_for_pack(void *rule, const uint8_t *pixels, size_t height, size_t width,
+                                     size_t channels, uint16_t *labels, struct tsr_error *err) {
+    const struct tsr_picture picture = {pixels, height, width, channels};
+    uint32_t *found;
+    void *p;
+    TSR_TRY(tsr_alloc(&p, height * width, sizeof *found, "label map", err));
+    found = p;
+    enum tsr_status status = tsr_partition_rule_label(rule, &picture, NULL, found, err);
+    for (size_t i = 0; status == TSR_OK && i < height * width; i++)
+        labels[i] = (uint16_t)found[i];
+    free(found);
+    return status;
 }
 
 static enum tsr_status regions_of_bytes(const struct tsr_model *model, const uint8_t *pixels,
                                         size_t height, size_t width, const uint16_t *stored,
                                         uint32_t *labels, struct tsr_error *err) {
-    const struct tsr_partition_rule *rule = &model->config.partition;
-    size_t channels = model->net.out_dim;
-    if (stored)
-        TSR_TRY(copy_stored(rule, stored, height * width, labels, err));
-    else if (rule->kind == TSR_RULE_SEGMENT)
-        TSR_TRY(tsr_segment(pixels, height, width, channels, rule->n_regions, rule->merge, labels,
-                            err));
-    else
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "rule %s: the image has no label map",
-                         tsr_rule_name(rule->kind));
+    const struct tsr_picture picture = {pixels, height, width, model->net.out_dim};
+    TSR_TRY(tsr_partition_rule_label(&model->config.partition, &picture, stored, labels, err));
     if (!tsr_model_has_anchors(&model->config)) return TSR_OK;
-    return tsr_anchors_match(&model->anchors, pixels, height, width, channels, labels, err);
+    return tsr_anchors_match(&model->anchors, pixels, height, width, picture.channels, labels, err);
 }
 
 enum tsr_status tsr_regions_of_image(const struct tsr_model *model, struct tsr_pixels pixels,
@@ -90,14 +88,14 @@ struct sample {
 };
 
 /* Features of the regions of one image: out [n_regions, TSR_REGION_FEATURES]. */
-static enum tsr_status look(const struct tsr_model *model, struct sample *s, bool stored,
-                            double *out, struct tsr_error *err) {
+static enum tsr_status describe_regions(const struct tsr_model *model, struct sample *s,
+                                        bool stored, double *out, struct tsr_error *err) {
     const struct tsr_model_config *c = &model->config;
-    size_t n = c->partition.n_regions;
-    TSR_TRY(stored ? copy_stored(&c->partition, s->stored, c->height * c->width, s->labels, err)
-                   : tsr_segment(s->pixels, c->height, c->width, model->net.out_dim, n,
-                                 c->partition.merge, s->labels, err));
-    tsr_region_features(s->pixels, c->height, c->width, model->net.out_dim, s->labels, n, out);
+    const struct tsr_picture picture = {s->pixels, c->height, c->width, model->net.out_dim};
+    TSR_TRY(tsr_partition_rule_label(&c->partition, &picture, stored ? s->stored : NULL, s->labels,
+                                     err));
+    tsr_region_features(s->pixels, c->height, c->width, picture.channels, s->labels, model->n_slots,
+                        out);
     return TSR_OK;
 }
 
@@ -112,12 +110,12 @@ static void layout_samples(const struct tsr_model *model, struct sample *samples
     }
 }
 
-/* Reads images index[0..n-1], one after the other, and looks at them in parallel. */
-static enum tsr_status look_at_some(const struct tsr_model *model, struct tsr_dataset *dataset,
-                                    const uint32_t *index, size_t n, bool stored,
-                                    struct sample *samples, double *features,
-                                    struct tsr_error *err) {
-    size_t stride = model->config.partition.n_regions * TSR_REGION_FEATURES;
+/* Reads images index[0..n-1], one after the other, and describes their regions in parallel. */
+static enum tsr_status describe_some(const struct tsr_model *model, struct tsr_dataset *dataset,
+                                     const uint32_t *index, size_t n, bool stored,
+                                     struct sample *samples, double *features,
+                                     struct tsr_error *err) {
+    size_t stride = model->n_slots * TSR_REGION_FEATURES;
     size_t n_values = model->config.height * model->config.width * model->net.out_dim;
     for (size_t i = 0; i < n; i++) {
         TSR_TRY(tsr_dataset_read(dataset, index[i], samples[i].values, err));
@@ -128,10 +126,10 @@ static enum tsr_status look_at_some(const struct tsr_model *model, struct tsr_da
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)n)
     for (size_t i = 0; i < n; i++)
         samples[i].status =
-            look(model, &samples[i], stored, features + i * stride, &samples[i].error);
+            describe_regions(model, &samples[i], stored, features + i * stride, &samples[i].error);
     for (size_t i = 0; i < n; i++)
         if (samples[i].status != TSR_OK) {
-            *err = samples[i].error;
+            tsr_error_copy(err, &samples[i].error);
             tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(dataset), index[i]);
             return samples[i].status;
         }
@@ -141,7 +139,7 @@ static enum tsr_status look_at_some(const struct tsr_model *model, struct tsr_da
 static enum tsr_status gather_features(const struct tsr_model *model, struct tsr_dataset *dataset,
                                        const uint32_t *index, size_t n, size_t threads,
                                        double *features, struct tsr_error *err) {
-    size_t stride = model->config.partition.n_regions * TSR_REGION_FEATURES;
+    size_t stride = model->n_slots * TSR_REGION_FEATURES;
     struct tsr_arena arena = {0};
     struct sample *samples = NULL;
     enum tsr_status status;
@@ -154,8 +152,8 @@ static enum tsr_status gather_features(const struct tsr_model *model, struct tsr
     TSR_CHECK(tsr_arena_create(&arena, arena.used, "learning anchors", err));
     layout_samples(model, samples, threads, &arena);
     for (size_t i = 0; i < n; i += threads)
-        TSR_CHECK(look_at_some(model, dataset, index + i, n - i < threads ? n - i : threads, stored,
-                               samples, features + i * stride, err));
+        TSR_CHECK(describe_some(model, dataset, index + i, n - i < threads ? n - i : threads,
+                                stored, samples, features + i * stride, err));
 done:
     tsr_arena_free(&arena);
     free(samples);
@@ -172,7 +170,7 @@ static size_t spread(const uint32_t *split, size_t n, size_t limit, uint32_t *ou
 
 enum tsr_status tsr_regions_learn(struct tsr_model *model, struct tsr_dataset *dataset,
                                   size_t limit, size_t threads, struct tsr_error *err) {
-    size_t n, n_regions = model->config.partition.n_regions;
+    size_t n, n_regions = model->n_slots;
     uint32_t *index = NULL;
     double *features = NULL;
     enum tsr_status status;

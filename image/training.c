@@ -74,9 +74,7 @@ static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model
     config.height = tsr_dataset_height(dataset);
     config.width = tsr_dataset_width(dataset);
     config.network.out_dim = tsr_dataset_channels(dataset);
-    if (config.partition.kind == TSR_RULE_LABELS && config.partition.n_regions == 0)
-        config.partition.n_regions =
-            tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
+    tsr_regions_count_classes(&config.partition, dataset);
     TSR_TRY(tsr_model_create(&config, t->state.config.seed, &t->model, err));
     if (init) TSR_TRY(tsr_model_init_from(t->model, init, err));
     return tsr_regions_learn(t->model, dataset, ANCHOR_IMAGES, t->state.config.threads, err);

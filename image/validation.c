@@ -59,7 +59,7 @@ static enum tsr_status load(struct validation *v, const struct tsr_model *model,
     v->pixels = tsr_dataset_pixels(dataset, v->values);
     for (size_t i = 0; i < v->n; i++)
         TSR_TRY(tsr_dataset_read(dataset, index[i], (char *)v->values + i * size, err));
-    if (tsr_rule_follows_image(model->config.partition.kind))
+    if (tsr_rule_follows_image(&model->config.partition))
         TSR_TRY(map_images(v, model, dataset, index, err));
     tsr_reconstruct_config_default(model, &config);
     config.threads = tsr_thread_count(threads);
@@ -78,8 +78,8 @@ static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *sto
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
-        tsr_reconstruct(v->reconstructor, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels),
-                        &out);
+        TSR_TRY(tsr_reconstruct(v->reconstructor,
+                                tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
         sum += v->psnr_db[v->inner_steps];
     }
     *psnr_db = sum / (double)v->n;

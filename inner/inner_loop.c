@@ -1,48 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "inner/inner_loop.h"
 
-#include <math.h>
-
-#include "base/names.h"
-
-static const char *const optimizer_names[] = {"sgd", "adam"};
-TSR_DEFINE_NAMES(tsr_inner_optimizer, tsr_inner_optimizer_kind, optimizer_names, "inner optimizer")
-
-static void sgd_step(const struct tsr_engine *engine, const struct tsr_rates *rates,
-                     const struct tsr_trajectory *t, size_t k) {
-    const tsr_real *phi = t->phi + k * t->phi_stride, *g = t->g + k * t->g_stride;
-    tsr_real *next = t->phi + (k + 1) * t->phi_stride;
-    const tsr_real *alpha = rates->value + tsr_rates_at(rates, k, t->task->slot);
-    if (rates->n_units == engine->net.n_params) { /* the common case, in one pass */
-        for (size_t i = 0; i < engine->net.n_params; i++)
-            next[i] = phi[i] - alpha[i] * g[i];
-        return;
-    }
-    for (size_t l = 0; l < engine->net.n_layers; l++) {
-        tsr_real a = alpha[rates->n_units > 1 ? l : 0];
-        size_t end = engine->net.bias_at[l] + engine->net.fan_out[l];
-        for (size_t i = engine->net.weight_at[l]; i < end; i++)
-            next[i] = phi[i] - a * g[i];
-    }
-}
-
-static void adam_step(const struct tsr_engine *engine, const struct tsr_inner_optimizer *o,
-                      const struct tsr_trajectory *t, size_t k) {
-    double n = (double)(k - o->sgd_steps + 1), beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-    double ramp = n < (double)o->warmup ? n / (double)o->warmup : 1;
-    tsr_real lr = (tsr_real)(o->adam_lr * ramp / (1 - pow(beta1, n)));
-    double unbias = 1 / (1 - pow(beta2, n));
-    const tsr_real *phi = t->phi + k * t->phi_stride, *grad = t->g + k * t->g_stride;
-    tsr_real *next = t->phi + (k + 1) * t->phi_stride;
-    tsr_real *m = t->moments, *v = t->moments + engine->net.n_params;
-    for (size_t i = 0; i < engine->net.n_params; i++) {
-        tsr_real g = grad[i];
-        m[i] = (tsr_real)beta1 * m[i] + (tsr_real)(1 - beta1) * g;
-        v[i] = (tsr_real)beta2 * v[i] + (tsr_real)(1 - beta2) * g * g;
-        next[i] = phi[i] - lr * m[i] / (tsr_real)(sqrt((double)v[i] * unbias) + eps);
-    }
-}
-
 struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
     struct tsr_tape tape = {0};
     if (t->tape) {
@@ -53,29 +11,178 @@ struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
     return tape;
 }
 
-void tsr_inner_step(const struct tsr_engine *engine, size_t thread, const struct tsr_rates *rates,
-                    const struct tsr_inner_optimizer *optimizer,
-                    struct tsr_trajectory *trajectories, size_t n, size_t k,
-                    struct tsr_pass *passes) {
-    for (size_t i = 0; i < n; i++) {
-        struct tsr_trajectory *t = &trajectories[i];
-        bool recorded = k == 0 && t->forward;
-        passes[i] = (struct tsr_pass){.kind = recorded ? TSR_PASS_BACKWARD : TSR_PASS_GRADIENT,
-                                      .points = &t->task->ctx,
-                                      .scale = t->task->ctx_scale,
-                                      .phi = t->phi + k * t->phi_stride,
-                                      .result = t->g + k * t->g_stride,
-                                      .out = t->out,
-                                      .tape = tsr_trajectory_tape(t, k),
-                                      .partial = t->partial};
+void tsr_trajectory_layout(struct tsr_trajectory *t, const struct tsr_inner_loop *loop,
+                           size_t max_points, bool team, struct tsr_arena *arena) {
+    const struct tsr_net *net = &loop->engine->net;
+    size_t partial = tsr_pass_partial(loop->engine, max_points, team);
+    size_t state = tsr_optimizer_state(loop->optimizer, net->n_params);
+    *t = (struct tsr_trajectory){0};
+    t->phi = tsr_arena_take(arena, net->n_params, sizeof *t->phi);
+    t->g = tsr_arena_take(arena, net->n_params, sizeof *t->g);
+    t->out = tsr_arena_take(arena, max_points, net->out_dim * sizeof *t->out);
+    t->partial = partial ? tsr_arena_take(arena, partial, sizeof *t->partial) : NULL;
+    t->state = state ? tsr_arena_take(arena, state, 1) : NULL;
+}
+
+/* What one call works on: inner step k of these trajectories. */
+struct work {
+    const struct tsr_inner_loop *loop;
+    size_t thread;
+    struct tsr_trajectory *t;
+    size_t n, k;
+    struct tsr_pass *passes;
+};
+
+static tsr_real *phi_at(const struct tsr_trajectory *t, size_t k) {
+    return t->phi + k * t->phi_stride;
+}
+
+/* ---- the measure at phi_k -------------------------------------------------------------------- */
+
+static bool is_measured(const struct tsr_trajectory *t) {
+    return !t->stopped && !t->known;
+}
+
+/* Loss and gradient; after the last inner step the loss alone. */
+static struct tsr_pass measure_of(const struct work *w, const struct tsr_trajectory *t) {
+    struct tsr_pass pass = {.points = &t->task->ctx,
+                            .scale = t->task->ctx_scale,
+                            .phi = phi_at(t, w->k),
+                            .out = t->out,
+                            .partial = t->partial};
+    if (w->k == w->loop->inner_steps) {
+        pass.kind = TSR_PASS_FORWARD;
+        return pass;
     }
-    tsr_pass_run(engine, thread, passes, n);
-    for (size_t i = 0; i < n; i++) {
-        struct tsr_trajectory *t = &trajectories[i];
-        t->error[k] = passes[i].error;
-        if (optimizer->kind == TSR_INNER_ADAM && k >= optimizer->sgd_steps)
-            adam_step(engine, optimizer, t, k);
-        else
-            sgd_step(engine, rates, t, k);
+    pass.kind = w->k == 0 && t->forward ? TSR_PASS_BACKWARD : TSR_PASS_GRADIENT;
+    pass.result = t->g + w->k * t->g_stride;
+    pass.tape = tsr_trajectory_tape(t, w->k);
+    return pass;
+}
+
+static void measure(const struct work *w) {
+    const struct tsr_inner_hooks *hooks = w->loop->hooks;
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        struct tsr_trajectory *t = &w->t[i];
+        if (!is_measured(t)) continue;
+        if (hooks && hooks->prepare) hooks->prepare(hooks->user, t, w->k);
+        w->passes[n++] = measure_of(w, t);
+    }
+    tsr_pass_run(w->loop->engine, w->thread, w->passes, n);
+    n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        if (!is_measured(&w->t[i])) continue;
+        w->t[i].error = w->passes[n++].error;
+        w->t[i].passes += w->k == w->loop->inner_steps ? 1 : 3;
+    }
+}
+
+/* ---- asking and telling ---------------------------------------------------------------------- */
+
+/* The optimiser's turn. */
+static void ask(const struct work *w, struct tsr_trajectory *t) {
+    const struct tsr_inner_hooks *hooks = w->loop->hooks;
+    const struct tsr_inner_state s = {
+        .net = &w->loop->engine->net,
+        .choice = w->loop->optimizer,
+        .rates = w->loop->rates,
+        .slot = t->task->slot,
+        .k = w->k,
+        .factor = hooks && hooks->factor ? hooks->factor(hooks->user, w->k) : 1,
+        .loss = t->task->ctx_scale * t->error,
+        .phi = phi_at(t, w->k),
+        .g = t->g + w->k * t->g_stride,
+        .next = phi_at(t, w->k + 1),
+        .state = t->state};
+    tsr_optimizer_of(w->loop->optimizer)->next(&s, &t->request);
+}
+
+/* Shows one trajectory its measure, and lets its optimiser begin the inner step. */
+static void begin(const struct work *w, struct tsr_trajectory *t) {
+    const struct tsr_inner_hooks *hooks = w->loop->hooks;
+    t->request = (struct tsr_request){.want = TSR_WANT_NOTHING};
+    if (t->stopped) return;
+    if (!t->known && hooks && hooks->look) t->stopped = hooks->look(hooks->user, t, w->k);
+    t->known = false;
+    if (!t->stopped && w->k < w->loop->inner_steps) ask(w, t);
+}
+
+static const struct {
+    enum tsr_pass_kind kind;
+    double passes; /* forward passes that it is worth */
+} answers[] = {
+    [TSR_WANT_LOSS] = {TSR_PASS_FORWARD, 1},
+    [TSR_WANT_GRADIENT] = {TSR_PASS_GRADIENT, 3},
+    [TSR_WANT_HESSIAN] = {TSR_PASS_HVP, 6},
+};
+
+static struct tsr_pass answer_to(const struct work *w, const struct tsr_trajectory *t) {
+    const struct tsr_request *r = &t->request;
+    const struct tsr_tape no_tape = {NULL, NULL};
+    bool taped = r->want == TSR_WANT_HESSIAN && r->at == phi_at(t, w->k) && t->tape;
+    return (struct tsr_pass){.kind = answers[r->want].kind,
+                             .points = &t->task->ctx,
+                             .scale = t->task->ctx_scale,
+                             .phi = r->at,
+                             .v = r->v,
+                             .result = r->result,
+                             .out = r->want == TSR_WANT_LOSS ? t->out : NULL,
+                             .tape = taped ? tsr_trajectory_tape(t, w->k) : no_tape,
+                             .partial = t->partial};
+}
+
+/* Runs what is asked for; false: nothing is. */
+static bool answer(const struct work *w) {
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++)
+        if (w->t[i].request.want != TSR_WANT_NOTHING) w->passes[n++] = answer_to(w, &w->t[i]);
+    if (n == 0) return false;
+    tsr_pass_run(w->loop->engine, w->thread, w->passes, n);
+    n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        struct tsr_trajectory *t = &w->t[i];
+        if (t->request.want == TSR_WANT_NOTHING) continue;
+        t->request.loss = t->task->ctx_scale * w->passes[n++].error;
+        t->passes += answers[t->request.want].passes;
+    }
+    return true;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static void ask_again(const struct work *w, struct tsr_trajectory *t) {
+    if (t->request.want != TSR_WANT_NOTHING) ask(w, t);
+}
+
+/* A team shares this work, which is vectors of parameters and the caller's hooks, by trajectories.
+ */
+static void for_each(const struct work *w,
+                     void (*f)(const struct work *, struct tsr_trajectory *)) {
+    if (w->thread == TSR_TEAM && w->n > 1) {
+#pragma omp parallel for schedule(static) num_threads((int)w->loop->engine->threads)
+        for (size_t i = 0; i < w->n; i++)
+            f(w, &w->t[i]);
+        return;
+    }
+    for (size_t i = 0; i < w->n; i++)
+        f(w, &w->t[i]);
+}
+
+static bool all_stopped(const struct work *w) {
+    for (size_t i = 0; i < w->n; i++)
+        if (!w->t[i].stopped) return false;
+    return true;
+}
+
+void tsr_inner_run(const struct tsr_inner_loop *loop, size_t thread,
+                   struct tsr_trajectory *trajectories, size_t n, size_t first, size_t end,
+                   struct tsr_pass *passes) {
+    struct work w = {loop, thread, trajectories, n, first, passes};
+    for (; w.k < end && !all_stopped(&w); w.k++) {
+        measure(&w);
+        for_each(&w, begin);
+        while (answer(&w))
+            for_each(&w, ask_again);
     }
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inner loop: a few gradient steps that adapt the network of each region to its pixels.
+ * The inner loop: a few steps that adapt the network of each region to its pixels, from phi_0 =
+ * theta[slot]. One driver for all who need it: training (with history, for the way back),
+ * adaptation (in place, looking at each state), ordinary learning of one image (thousands of
+ * steps).
  *
- *     phi_0 = theta[slot],   phi_{k+1} = phi_k - alpha_k * grad L_ctx(phi_k)
+ * How phi_{k+1} comes from phi_k is the optimiser's business (inner/optimizers.h). The driver takes
+ * many tasks at once, runs what their optimisers ask for as passes (inner/pass.h), by one thread
+ * alone or by the team of all, and keeps the books. Bits do not depend on which.
  *
  * Nothing here knows that the points are pixels.
  */
@@ -10,7 +15,7 @@
 #define TSR_INNER_INNER_LOOP_H
 
 #include "inner/forwards.h"
-#include "inner/rates.h"
+#include "inner/optimizers.h"
 
 /* One region of one image: context set, query set, and the factors of their squared errors in the
  * inner and the outer loss. Points are borrowed; ctx and qry are often the same. */
@@ -20,22 +25,6 @@ struct tsr_task {
     double qry_scale;
     size_t slot;
 };
-
-/* The rule of the inner step. SGD uses the rates. Adam (arXiv 1412.6980, beta 0.9, 0.999, eps
- * 1e-8), for long runs at test time, begins after `sgd_steps` steps of SGD and raises its rate
- * linearly over `warmup` steps: from learned initial weights an unwarmed Adam first loses what SGD
- * gained. */
-enum tsr_inner_optimizer_kind { TSR_INNER_SGD, TSR_INNER_ADAM };
-struct tsr_inner_optimizer {
-    enum tsr_inner_optimizer_kind kind;
-    size_t sgd_steps;
-    double adam_lr;
-    size_t warmup;
-};
-TSR_API const char *tsr_inner_optimizer_name(enum tsr_inner_optimizer_kind kind); /* sgd, adam */
-TSR_API enum tsr_status tsr_inner_optimizer_parse(const char *text,
-                                                  enum tsr_inner_optimizer_kind *out,
-                                                  struct tsr_error *err) TSR_MUST_USE;
 
 /* The way of one task through K inner steps. All storage is the caller's. What belongs to inner
  * step k stands at `base + k * stride`; a stride of 0 keeps no history and steps in place. */
@@ -49,23 +38,55 @@ struct tsr_trajectory {
     size_t tape_stride;
     size_t tape_backward; /* where in each the backward part begins */
     void *forward;        /* what tsr_forwards_find() gave for phi_0; NULL: nothing */
-    tsr_real
-        *out; /* [n_ctx, out_dim]: outputs at the last phi_k whose gradient was taken; or NULL */
-    tsr_real *moments; /* [2, n_params], zeros at the start; Adam only, else NULL */
+    /* [n_ctx, out_dim]: outputs at the last phi_k that was measured; NULL: not wanted, unless the
+     * optimiser asks for losses or the state after the last inner step is to be measured. */
+    tsr_real *out;
     tsr_real *partial; /* scratch of the passes (tsr_pass_partial) or NULL */
-    double *error;     /* [K]: squared error over the context points at phi_k */
+    void *state;       /* of the optimiser (tsr_optimizer_state), zeros at the start; or NULL */
+    double error;      /* squared error over the context points at the last phi_k measured */
+    double passes;     /* forward passes that its inner steps so far were worth: a gradient is 3 */
+    /* g and error are already those at the next phi_k: it is not measured, nor looked at. */
+    bool known;
+    bool stopped; /* takes no further part until the caller clears it */
+    struct tsr_request request;
+};
+
+/* What the caller does between passes; all may be NULL. The functions of different tasks may run at
+ * the same time. */
+struct tsr_inner_hooks {
+    /* Before phi_k is measured: sets the points of t->task. */
+    void (*prepare)(void *user, struct tsr_trajectory *t, size_t k);
+    /* phi_k is measured (t->error, t->out). True stops this task there. */
+    bool (*look)(void *user, struct tsr_trajectory *t, size_t k);
+    /* Factor of all rates in inner step k. */
+    double (*factor)(void *user, size_t k);
+    void *user;
+};
+
+/* The same for all tasks. */
+struct tsr_inner_loop {
+    const struct tsr_engine *engine;
+    const struct tsr_choice *optimizer; /* of tsr_optimizers */
+    const struct tsr_rates *rates;      /* NULL where the optimiser takes no step with them */
+    size_t inner_steps;                 /* K */
+    const struct tsr_inner_hooks *hooks;
 };
 
 /* The tape of inner step k; {NULL, NULL} if none is kept. For step 0 of a trajectory without tapes,
  * the forward part that it was given. */
 TSR_API struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k);
 
-/* Takes inner step k of all trajectories [n]. passes [n]: scratch. `thread` as in tsr_pass_run().
- */
-TSR_API void tsr_inner_step(const struct tsr_engine *engine, size_t thread,
-                            const struct tsr_rates *rates,
-                            const struct tsr_inner_optimizer *optimizer,
-                            struct tsr_trajectory *trajectories, size_t n, size_t k,
-                            struct tsr_pass *passes);
+/* Takes trajectories [n] through inner steps first .. end-1: each begins with the loss and gradient
+ * at phi_k and leads to phi_{k+1}. end may be K+1: then phi_K is measured at the end. A run may be
+ * cut into several calls. passes [n]: scratch. `thread` as in tsr_pass_run(); calls of different
+ * threads with different trajectories may run at the same time. No allocation. */
+TSR_API void tsr_inner_run(const struct tsr_inner_loop *loop, size_t thread,
+                           struct tsr_trajectory *trajectories, size_t n, size_t first, size_t end,
+                           struct tsr_pass *passes);
+
+/* Takes from the arena what a trajectory in place needs for tasks of up to max_points points: phi,
+ * g, out, partial, state. `team`: it may be carried by all threads. */
+TSR_API void tsr_trajectory_layout(struct tsr_trajectory *t, const struct tsr_inner_loop *loop,
+                                   size_t max_points, bool team, struct tsr_arena *arena);
 
 #endif

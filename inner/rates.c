@@ -58,6 +58,23 @@ void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, s
     tsr_rates_apply_range(rates, net, k, slot, 0, net->n_params, g, out);
 }
 
+void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
+                       size_t slot, double factor, const tsr_real *phi, const tsr_real *g,
+                       tsr_real *next) {
+    const tsr_real *alpha = rates->value + tsr_rates_at(rates, k, slot);
+    tsr_real f = (tsr_real)factor;
+    if (rates->n_units == net->n_params) {
+        for (size_t i = 0; i < net->n_params; i++)
+            next[i] = phi[i] - alpha[i] * f * g[i];
+        return;
+    }
+    for (size_t l = 0; l < net->n_layers; l++) {
+        tsr_real a = alpha[rates->n_units > 1 ? l : 0] * f;
+        for (size_t i = net->weight_at[l]; i < layer_end(net, l); i++)
+            next[i] = phi[i] - a * g[i];
+    }
+}
+
 void tsr_rates_reduce(const struct tsr_rates *rates, const struct tsr_net *net,
                       const tsr_real *full, tsr_real *units) {
     if (rates->n_units == net->n_params) {

@@ -56,6 +56,11 @@ TSR_API void tsr_rates_apply_range(const struct tsr_rates *rates, const struct t
                                    size_t k, size_t slot, size_t from, size_t to, const tsr_real *g,
                                    tsr_real *out);
 
+/* next [n_params] = phi - factor * alpha_k * g: an inner step; next may be phi. */
+TSR_API void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
+                               size_t slot, double factor, const tsr_real *phi, const tsr_real *g,
+                               tsr_real *next);
+
 /* units [n_units] += the sums over each unit's parameters of full [n_params]: the gradient with
  * respect to the rates of one step, from that with respect to one rate a parameter. */
 TSR_API void tsr_rates_reduce(const struct tsr_rates *rates, const struct tsr_net *net,

@@ -13,7 +13,7 @@
 #define TSR_META_METHODS_H
 
 #include "base/object.h"
-#include "meta/methods/list.h"
+#include "meta/methods/methods_list.h"
 
 struct tsr_carried;
 

@@ -6,7 +6,7 @@
 #define TSR_PARTITION_MERGE_H
 
 #include "base/status.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 #define TSR_MERGE_END UINT32_MAX
 

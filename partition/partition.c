@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "partition/partition.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,75 +8,12 @@
 #include "base/names.h"
 #include "partition/overlap.h"
 
-static const char *const rule_names[] = {"whole", "grid", "cell", "segment", "labels"};
 static const char *const slot_names[] = {"shared", "per-region", "per-class"};
 
-TSR_DEFINE_NAMES(tsr_rule, tsr_rule, rule_names, "partition rule")
 TSR_DEFINE_NAMES(tsr_slots, tsr_slots, slot_names, "slot arrangement")
 
 size_t tsr_slot_of_region(enum tsr_slots slots, size_t region) {
     return slots == TSR_SLOTS_SHARED ? 0 : region;
-}
-
-bool tsr_rule_follows_image(enum tsr_rule kind) {
-    return kind == TSR_RULE_SEGMENT || kind == TSR_RULE_LABELS;
-}
-
-void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, char *out, size_t size) {
-    int n;
-    if (rule->kind == TSR_RULE_WHOLE)
-        n = snprintf(out, size, "whole");
-    else if (rule->kind == TSR_RULE_GRID)
-        n = snprintf(out, size, "grid %zux%zu", rule->rows, rule->cols);
-    else if (rule->kind == TSR_RULE_CELL)
-        n = snprintf(out, size, "cell %zux%zu", rule->cell_height, rule->cell_width);
-    else if (rule->kind == TSR_RULE_SEGMENT)
-        n = snprintf(out, size, "segment %zu %s", rule->n_regions, tsr_merge_name(rule->merge));
-    else
-        n = snprintf(out, size, "labels %zu", rule->n_regions);
-    if (rule->overlap && n >= 0 && (size_t)n < size)
-        (void)snprintf(out + n, size - (size_t)n, " overlap %zu", rule->overlap);
-}
-
-enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
-                                         struct tsr_error *err) {
-    if (rule->kind == TSR_RULE_GRID &&
-        (rule->rows < 1 || rule->cols < 1 || rule->rows > 65535 || rule->cols > 65535))
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "grid %zux%zu: rows and columns must be 1 to 65535",
-                         rule->rows, rule->cols);
-    if (rule->kind == TSR_RULE_CELL && (rule->cell_height < 1 || rule->cell_width < 1 ||
-                                        rule->cell_height > 65535 || rule->cell_width > 65535))
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "cell %zux%zu: both sides must be 1 to 65535 pixels",
-                         rule->cell_height, rule->cell_width);
-    if (tsr_rule_follows_image(rule->kind) &&
-        (rule->n_regions < 1 || rule->n_regions > TSR_MAX_LABELS))
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s %zu: the number of %s must be 1 to %d",
-                         tsr_rule_name(rule->kind), rule->n_regions,
-                         rule->kind == TSR_RULE_LABELS ? "classes" : "regions", TSR_MAX_LABELS);
-    if (rule->overlap > TSR_MAX_OVERLAP)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "overlap of %zu pixels: at most %d are allowed",
-                         rule->overlap, TSR_MAX_OVERLAP);
-    return TSR_OK;
-}
-
-/* Rows and columns of cells. */
-static void count_cells(const struct tsr_partition_rule *rule, size_t height, size_t width,
-                        size_t *rows, size_t *cols) {
-    *rows = *cols = 1;
-    if (rule->kind == TSR_RULE_GRID) {
-        *rows = rule->rows, *cols = rule->cols;
-    } else if (rule->kind == TSR_RULE_CELL) {
-        *rows = (height + rule->cell_height - 1) / rule->cell_height;
-        *cols = (width + rule->cell_width - 1) / rule->cell_width;
-    }
-}
-
-size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule, size_t height,
-                                  size_t width) {
-    size_t rows, cols;
-    if (tsr_rule_follows_image(rule->kind)) return rule->n_regions;
-    count_cells(rule, height, width, &rows, &cols);
-    return rows * cols;
 }
 
 static enum tsr_status check_size(size_t height, size_t width, struct tsr_error *err) {
@@ -177,47 +113,58 @@ done:
     return status;
 }
 
+static struct tsr_region cell_at(const struct tsr_partition *p, const struct tsr_lattice *cells,
+                                 size_t r, size_t c) {
+    size_t row = p->row_edge[r], col = p->col_edge[c];
+    size_t height = p->row_edge[r + 1] - row, width = p->col_edge[c + 1] - col;
+    struct tsr_box window = {row, col, cells->cell_height ? cells->cell_height : height,
+                             cells->cell_width ? cells->cell_width : width};
+    place_side(p->height, p->overlap, &window.row, &window.height);
+    place_side(p->width, p->overlap, &window.col, &window.width);
+    return (struct tsr_region){.row = row,
+                               .col = col,
+                               .height = height,
+                               .width = width,
+                               .n_pixels = height * width,
+                               .window = window,
+                               .n_context = window.height * window.width};
+}
+
+static enum tsr_status create_lattice(const struct tsr_lattice *cells, size_t height, size_t width,
+                                      size_t overlap, struct tsr_partition **out,
+                                      struct tsr_error *err) {
+    size_t rows = cells->rows, cols = cells->cols;
+    enum tsr_status status;
+    struct tsr_partition *p;
+    if (rows > height || cols > width)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "grid %zux%zu: an image of %zux%zu pixels has at most %zux%zu cells", rows,
+                         cols, height, width, height, width);
+    TSR_TRY(allocate(height, width, rows * cols, &p, err));
+    p->n_rows = rows, p->n_cols = cols, p->overlap = overlap;
+    TSR_CHECK(make_edges(height, rows, cells->cell_height, &p->row_edge, err));
+    TSR_CHECK(make_edges(width, cols, cells->cell_width, &p->col_edge, err));
+    for (size_t i = 0; i < rows * cols; i++)
+        p->regions[i] = cell_at(p, cells, i / cols, i % cols);
+    *out = p;
+    return TSR_OK;
+done:
+    tsr_partition_free(p);
+    return status;
+}
+
 enum tsr_status tsr_partition_create(const struct tsr_partition_rule *rule, size_t height,
                                      size_t width, struct tsr_partition **out,
                                      struct tsr_error *err) {
     *out = NULL;
     TSR_TRY(tsr_partition_rule_check(rule, err));
     TSR_TRY(check_size(height, width, err));
-    if (tsr_rule_follows_image(rule->kind))
-        return create_followed(height, width, rule->n_regions, rule->overlap, NULL, out, err);
-    size_t rows, cols;
-    count_cells(rule, height, width, &rows, &cols);
-    if (rows > height || cols > width)
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "grid %zux%zu: an image of %zux%zu pixels has at most %zux%zu cells", rows,
-                         cols, height, width, height, width);
-    size_t ch = rule->kind == TSR_RULE_CELL ? rule->cell_height : 0;
-    size_t cw = rule->kind == TSR_RULE_CELL ? rule->cell_width : 0;
-    struct tsr_partition *p;
-    TSR_TRY(allocate(height, width, rows * cols, &p, err));
-    p->n_rows = rows, p->n_cols = cols, p->overlap = rule->overlap;
-    enum tsr_status status;
-    TSR_CHECK(make_edges(height, rows, ch, &p->row_edge, err));
-    TSR_CHECK(make_edges(width, cols, cw, &p->col_edge, err));
-    for (size_t i = 0; i < rows * cols; i++) {
-        size_t r = i / cols, c = i % cols;
-        size_t h = p->row_edge[r + 1] - p->row_edge[r], w = p->col_edge[c + 1] - p->col_edge[c];
-        struct tsr_box window = {p->row_edge[r], p->col_edge[c], ch ? ch : h, cw ? cw : w};
-        place_side(height, rule->overlap, &window.row, &window.height);
-        place_side(width, rule->overlap, &window.col, &window.width);
-        p->regions[i] = (struct tsr_region){.row = p->row_edge[r],
-                                            .col = p->col_edge[c],
-                                            .height = h,
-                                            .width = w,
-                                            .n_pixels = h * w,
-                                            .window = window,
-                                            .n_context = window.height * window.width};
-    }
-    *out = p;
-    return TSR_OK;
-done:
-    tsr_partition_free(p);
-    return status;
+    if (tsr_rule_follows_image(rule))
+        return create_followed(height, width, tsr_partition_rule_regions(rule, height, width),
+                               rule->overlap, NULL, out, err);
+    struct tsr_lattice cells =
+        tsr_partition_rule_object(rule)->lattice(rule->rule.value, height, width);
+    return create_lattice(&cells, height, width, rule->overlap, out, err);
 }
 
 /* Grows the bounding box of a region by one pixel. */

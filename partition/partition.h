@@ -2,12 +2,9 @@
  *
  * Partition of an image into regions: every pixel is in exactly one region.
  *
- * Some rules depend on the size of the image only: `whole` (one region), `grid RxC` (the PoG rule
- * of arXiv 2310.14184, with balanced cells: cell i of n covers the rows floor(i H/n) .. floor((i+1)
- * H/n) - 1), `cell PxQ` (cells of fixed pixel size; those at the lower and right edge may be
- * smaller). Their regions are numbered row-major. Others follow the image and are made from a label
- * map: `segment N` (the PoS rule: N connected regions, partition/segment.h) and `labels` (semantic
- * classes; a class that the image lacks is a region without pixels).
+ * It is made by a rule (partition/rules.h): rectangles in rows and columns, numbered row-major, or,
+ * under a rule that follows the image, from a label map; a label that does not occur, such as a
+ * semantic class that the image lacks, is a region without pixels.
  *
  * With an overlap of P pixels the context set of a region includes a margin around it, and its
  * output fades over the margin: at every pixel the weights of the regions whose context holds it
@@ -18,40 +15,7 @@
 
 #include <stdbool.h>
 
-#include "partition/segment.h"
-
-enum tsr_rule { TSR_RULE_WHOLE, TSR_RULE_GRID, TSR_RULE_CELL, TSR_RULE_SEGMENT, TSR_RULE_LABELS };
-
-/* Largest number of regions of a rule that follows the image: label maps are stored in 16 bits. */
-#define TSR_MAX_LABELS 65535
-/* Largest overlap in pixels. */
-#define TSR_MAX_OVERLAP 64
-
-struct tsr_partition_rule {
-    enum tsr_rule kind;
-    size_t rows, cols;              /* grid */
-    size_t cell_height, cell_width; /* cell, in pixels */
-    size_t n_regions;               /* segment: N; labels: the number of classes */
-    enum tsr_merge merge;           /* segment */
-    size_t overlap;                 /* pixels, 0 .. TSR_MAX_OVERLAP; any rule */
-};
-
-/* Does the partition of an image depend on more than its size? Then it is made from a label map. */
-TSR_API bool tsr_rule_follows_image(enum tsr_rule kind);
-
-/* "whole", "grid", "cell", "segment", "labels"; parse: NOT_FOUND lists the names. */
-TSR_API const char *tsr_rule_name(enum tsr_rule kind);
-TSR_API enum tsr_status tsr_rule_parse(const char *text, enum tsr_rule *out,
-                                       struct tsr_error *err) TSR_MUST_USE;
-/* "grid 8x8", "segment 9 color", "labels 19", "grid 8x8 overlap 2"; out [size], terminated. */
-TSR_API void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, char *out,
-                                         size_t size);
-TSR_API enum tsr_status tsr_partition_rule_check(const struct tsr_partition_rule *rule,
-                                                 struct tsr_error *err) TSR_MUST_USE;
-
-/* Number of regions of a height x width image under a rule that passed the check. */
-TSR_API size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule, size_t height,
-                                          size_t width);
+#include "partition/rules.h"
 
 struct tsr_box {
     size_t row, col; /* upper left corner */

@@ -7,12 +7,7 @@
 
 #include "base/status.h"
 #include "partition/lab.h"
-
-/* An image: pixels [height, width, channels], channels 1 or 3, a view. */
-struct tsr_picture {
-    const uint8_t *pixels;
-    size_t height, width, channels;
-};
+#include "partition/picture.h"
 
 /* Shortest side for which SLIC is run. */
 #define TSR_SLIC_MIN_SIDE 4

@@ -10,6 +10,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/seam.h"
+#include "partition/segmentation.h"
 
 enum { H = 13, W = 17 };
 
@@ -19,11 +20,9 @@ enum { N_OVERLAPS = sizeof overlaps / sizeof *overlaps, N_RULES = 5 };
 /* Rules of all kinds; a cell that the edges cut off, one larger than the image. */
 static struct tsr_partition_rule some_rule(int i, size_t overlap) {
     const struct tsr_partition_rule rules[N_RULES] = {
-        {.kind = TSR_RULE_GRID, .rows = 3, .cols = 2},
-        {.kind = TSR_RULE_CELL, .cell_height = 5, .cell_width = 6},
-        {.kind = TSR_RULE_LABELS, .n_regions = 5},
-        {.kind = TSR_RULE_WHOLE},
-        {.kind = TSR_RULE_CELL, .cell_height = 40, .cell_width = 50},
+        {.rule = TSR_RULE(grid, 3, 2)},   {.rule = TSR_RULE(cell, 5, 6)},
+        {.rule = TSR_RULE(labels, 5)},    {.rule = TSR_RULE(whole, 0)},
+        {.rule = TSR_RULE(cell, 40, 50)},
     };
     struct tsr_partition_rule rule = rules[i % N_RULES];
     rule.overlap = overlap;
@@ -97,7 +96,7 @@ static struct result reconstruct(const struct tsr_model *model,
     struct tsr_reconstructor *reconstructor;
     MUST(tsr_reconstructor_create(model, config, height, width, &reconstructor, err));
     if (labels) MUST(tsr_reconstructor_follow(reconstructor, labels, err));
-    tsr_reconstruct(reconstructor, TSR_BYTES(pixels), &r.out);
+    MUST(tsr_reconstruct(reconstructor, TSR_BYTES(pixels), &r.out, err));
     tsr_reconstructor_free(reconstructor);
     return r;
 }
@@ -145,9 +144,10 @@ static void seam_by_definition(void **state) {
         size_t height = draw_size(1, 14), width = draw_size(1, 14), channels = i % 2 ? 1 : 3;
         size_t n = height * width * channels;
         struct tsr_partition_rule rule = some_rule(i % 3, 0);
-        if (rule.kind == TSR_RULE_GRID)
-            rule.rows = draw_size(1, height), rule.cols = draw_size(1, width);
-        uint32_t *labels = rule.kind == TSR_RULE_LABELS ? some_labels(height, width) : NULL;
+        if (tsr_partition_rule_is(&rule, &tsr_rule_grid))
+            rule.rule.value[0] = draw_size(1, height), rule.rule.value[1] = draw_size(1, width);
+        uint32_t *labels =
+            tsr_partition_rule_is(&rule, &tsr_rule_labels) ? some_labels(height, width) : NULL;
         struct tsr_partition *p = partition_of(&rule, height, width, labels);
         tsr_real *e = make(n, sizeof *e);
         double *exact = make(n, sizeof *exact);
@@ -171,7 +171,7 @@ static void seam_by_definition(void **state) {
 static void seam_of_a_step(void **state) {
     (void)state;
     enum { N = 20 };
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_GRID, .rows = 1, .cols = 2};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(grid, 1, 2)};
     struct tsr_partition *p = partition_of(&rule, 1, N, NULL);
     for (int s = 0; s < 5; s++) {
         tsr_real e[N];
@@ -186,7 +186,7 @@ static void seam_of_a_step(void **state) {
 static void seam_of_large_residuals(void **state) {
     (void)state;
     enum { SIDE = 128, N = SIDE * SIDE };
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_GRID, .rows = 16, .cols = 16};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(grid, 16, 16)};
     struct tsr_partition *p = partition_of(&rule, SIDE, SIDE, NULL);
     tsr_real *e = make(N, sizeof *e);
     draw_all(e, N, -1, 1);
@@ -203,9 +203,9 @@ static void seam_of_large_residuals(void **state) {
 
 static void seams_that_are_not(void **state) {
     (void)state;
-    struct tsr_partition_rule whole = {.kind = TSR_RULE_WHOLE};
-    struct tsr_partition_rule pixels = {.kind = TSR_RULE_GRID, .rows = 4, .cols = 5};
-    struct tsr_partition_rule halves = {.kind = TSR_RULE_GRID, .rows = 1, .cols = 2};
+    struct tsr_partition_rule whole = {.rule = TSR_RULE(whole, 0)};
+    struct tsr_partition_rule pixels = {.rule = TSR_RULE(grid, 4, 5)};
+    struct tsr_partition_rule halves = {.rule = TSR_RULE(grid, 1, 2)};
     tsr_real e[20], same[20] = {0};
     draw_all(e, 20, -1, 1);
     struct tsr_partition *p = partition_of(&whole, 4, 5, NULL);
@@ -356,7 +356,8 @@ typedef void (*check_fn)(const struct tsr_model *model, const struct tsr_partiti
 static void for_all_rules(check_fn check) {
     for (int i = 0; i < N_RULES * N_OVERLAPS; i++) {
         struct tsr_partition_rule rule = some_rule(i, overlaps[i / N_RULES]);
-        uint32_t *labels = rule.kind == TSR_RULE_LABELS ? some_labels(H, W) : NULL;
+        uint32_t *labels =
+            tsr_partition_rule_is(&rule, &tsr_rule_labels) ? some_labels(H, W) : NULL;
         struct tsr_model *model = model_of(&rule, i);
         uint8_t *pixels = toy_images(1, H, W, model->net.out_dim);
         struct tsr_partition *p = partition_of(&rule, H, W, labels);
@@ -408,7 +409,7 @@ static void blending_changes_the_error(void **state) {
     struct tsr_model *model = model_of(&rule, 2); /* frame region */
     uint8_t *pixels = toy_images(1, SIDE, SIDE, 3);
     struct tsr_reconstruct_config config = config_of(model, 1);
-    config.optimizer.kind = TSR_INNER_ADAM;
+    config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_adam);
     config.inner_steps = K;
     struct result blended = reconstruct(model, &config, SIDE, SIDE, pixels, NULL);
     model->config.partition.overlap = 0;
@@ -426,8 +427,8 @@ static void blending_changes_the_error(void **state) {
 static void label_maps_of_grids(void **state) {
     (void)state;
     for (int i = 0; i < 8; i++) {
-        struct tsr_partition_rule grid = {.kind = TSR_RULE_GRID, .rows = 3, .cols = 4};
-        struct tsr_partition_rule follow = {.kind = TSR_RULE_LABELS, .n_regions = 12};
+        struct tsr_partition_rule grid = {.rule = TSR_RULE(grid, 3, 4)};
+        struct tsr_partition_rule follow = {.rule = TSR_RULE(labels, 12)};
         struct tsr_partition *p = partition_of(&grid, H, W, NULL);
         uint32_t labels[H * W];
         for (size_t j = 0; j < H * W; j++)
@@ -450,8 +451,7 @@ static void label_maps_of_grids(void **state) {
 static void absent_classes_keep_their_initialisation(void **state) {
     (void)state;
     for (size_t overlap = 0; overlap < 4; overlap += 3) {
-        struct tsr_partition_rule rule = {
-            .kind = TSR_RULE_LABELS, .n_regions = 5, .overlap = overlap};
+        struct tsr_partition_rule rule = {.rule = TSR_RULE(labels, 5), .overlap = overlap};
         struct tsr_model_config model_config = toy_config(0, 0, 3);
         model_config.partition = rule;
         model_config.slots = TSR_SLOTS_PER_CLASS;
@@ -487,7 +487,7 @@ static void followed_as_made_anew(void **state) {
             struct result anew = reconstruct(model, &config, H, W, pixels, labels);
             struct result again = result_of(model, config.inner_steps + 1, H, W);
             MUST(tsr_reconstructor_follow(kept, labels, err));
-            tsr_reconstruct(kept, TSR_BYTES(pixels), &again.out);
+            MUST(tsr_reconstruct(kept, TSR_BYTES(pixels), &again.out, err));
             same_result(&again, &anew);
             clear_result(&anew);
             clear_result(&again);
@@ -516,13 +516,14 @@ static struct tsr_model *tiny_model(const struct tsr_partition_rule *rule) {
 static void seam_metric_changes_nothing(void **state) {
     (void)state;
     enum { SIDE = 128 }; /* 192 KiB of outputs after each inner step: 341 make a round */
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_CELL, .cell_height = 50, .cell_width = 70};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(cell, 50, 70)};
     struct tsr_model *model = tiny_model(&rule);
     uint8_t *pixels = toy_images(1, SIDE, SIDE, 3);
     for (int i = 0; i < 3; i++) {
         struct tsr_reconstruct_config config = config_of(model, 1 + (size_t)i / 2);
         config.inner_steps = i < 2 ? 5 : 345;
-        config.optimizer.kind = i < 1 ? TSR_INNER_SGD : TSR_INNER_ADAM;
+        config.optimizer =
+            tsr_reconstruct_optimizer(model, i < 1 ? &tsr_optimizer_sgd : &tsr_optimizer_adam);
         struct result with = reconstruct(model, &config, SIDE, SIDE, pixels, NULL);
         config.seam = false;
         struct result without = reconstruct(model, &config, SIDE, SIDE, pixels, NULL);
@@ -542,7 +543,7 @@ static void seam_metric_changes_nothing(void **state) {
 static void long_runs_begin_like_short_ones(void **state) {
     (void)state;
     enum { SIDE = 100, CUT = 50 }; /* 9 regions that see all: 1 MiB a state, 62 states a round */
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_LABELS, .n_regions = 9, .overlap = 64};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(labels, 9), .overlap = 64};
     struct tsr_model *model = tiny_model(&rule);
     uint8_t *pixels = toy_images(1, SIDE, SIDE, 3);
     uint32_t *labels = make(SIDE * SIDE, sizeof *labels);
@@ -555,7 +556,7 @@ static void long_runs_begin_like_short_ones(void **state) {
                                : i % SIDE > 50 ? 2
                                                : 1);
     struct tsr_reconstruct_config config = config_of(model, 2);
-    config.optimizer.kind = TSR_INNER_ADAM;
+    config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_adam);
     config.inner_steps = CUT;
     struct result little = reconstruct(model, &config, SIDE, SIDE, pixels, labels);
     config.inner_steps = 70;
@@ -757,9 +758,8 @@ static void files_of_label_maps(void **state) {
     struct tsr_image image;
     struct foreign how = segments;
     MUST(tsr_inr_load(write_foreign(&how), &inr, err));
-    same_rule(&inr->rule,
-              &(struct tsr_partition_rule){
-                  .kind = TSR_RULE_SEGMENT, .n_regions = 3, .merge = TSR_MERGE_AREA, .overlap = 1});
+    same_rule(&inr->rule, &(struct tsr_partition_rule){.rule = TSR_RULE(segment, 3, TSR_MERGE_AREA),
+                                                       .overlap = 1});
     tsr_inr_free(inr);
     how.overlap = -1; /* none: the labels can be seen */
     MUST(tsr_inr_load(write_foreign(&how), &inr, err));
@@ -805,8 +805,8 @@ static void files_refused(void **state) {
     REFUSED(label_rows, 5, "/partition/labels has shape [5, 5]; the settings ask for [4, 5]");
     REFUSED(label_rows, 0, "/partition/labels");
     REFUSED(overlap, 65, "overlap of 65 pixels");
-    REFUSED(n_regions, -1, "segment 0: the number of regions must be 1 to 65535");
-    REFUSED(n_regions, 65536, "segment 65536");
+    REFUSED(n_regions, -1, "n_regions");
+    REFUSED(n_regions, 65536, "segment: n_regions is 65536; it must be a whole number, 1 to 65535");
     REFUSED(n_regions, 4, "is for 3 regions");
     REFUSED(merge, "colour", "color, area");
     REFUSED(rule, "objects", "whole, grid, cell, segment, labels");

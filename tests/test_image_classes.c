@@ -9,11 +9,12 @@
 #include "image/geometry.h"
 #include "image/regions.h"
 #include "meta/meta_gradient.h"
+#include "partition/segmentation.h"
 
 enum { N = 16, H = 16, W = 16, C = 3, CLASSES = 5 };
 
-static const struct tsr_partition_rule labels_rule = {.kind = TSR_RULE_LABELS},
-                                       segment_rule = {.kind = TSR_RULE_SEGMENT, .n_regions = 4};
+static const struct tsr_partition_rule labels_rule = {.rule = TSR_RULE(labels, 0)},
+                                       segment_rule = {.rule = TSR_RULE(segment, 4)};
 
 static struct tsr_model_config config_of(struct tsr_partition_rule rule, enum tsr_slots slots) {
     struct tsr_model_config config = toy_config(0, 0, C);
@@ -75,7 +76,7 @@ static void class_that_never_occurs(void **state) {
     run(&config, &run_config, data, 0);
     MUST(tsr_model_load(output, &end, err));
     assert_int_equal(end->n_slots, CLASSES); /* as many as the dataset has */
-    config.partition.n_regions = CLASSES;
+    config.partition.rule.value[0] = CLASSES;
     MUST(tsr_model_create(&config, run_config.seed, &start, err));
     size_t n = start->net.n_params, size;
     for (size_t s = 0; s < CLASSES; s++) {
@@ -221,7 +222,7 @@ static void first_outer_step_by_hand(void **state) {
         struct tsr_trainer_config run_config = settings(20, output);
         struct tsr_model *start;
         config.rates = TSR_RATES_PER_STEP;
-        config.partition.n_regions = CLASSES;
+        config.partition.rule.value[0] = CLASSES;
         config.partition.overlap = i / 2 * 2;
         run_config.batch = N / 2;
         run_config.clip = 0;
@@ -403,7 +404,7 @@ static void maps_of_images(void **state) {
         tsr_model_free(model);
     }
     struct tsr_model_config config = config_of(labels_rule, TSR_SLOTS_SHARED);
-    config.partition.n_regions = 3;
+    config.partition.rule.value[0] = 3;
     struct tsr_model *model = toy_model(&config, 1);
     uint32_t found[H * W];
     MUST_FAIL(tsr_regions_of_image(model, TSR_BYTES(images), H, W, NULL, found, err),
@@ -433,9 +434,9 @@ static void runs_refused(void **state) {
     const char *plain = toy_dataset_of("plain.h5", images, N, H, W, C, NULL);
     const char *cut = segmented("cut.h5", images, "segment 4 color", false);
     const char *labels = labelled_dataset("labels.h5", 0);
-    struct tsr_partition_rule few = {.kind = TSR_RULE_LABELS, .n_regions = CLASSES - 1};
-    struct tsr_partition_rule many = {.kind = TSR_RULE_LABELS, .n_regions = CLASSES + 1};
-    struct tsr_partition_rule tiny = {.kind = TSR_RULE_SEGMENT, .n_regions = H * W + 1};
+    struct tsr_partition_rule few = {.rule = TSR_RULE(labels, CLASSES - 1)};
+    struct tsr_partition_rule many = {.rule = TSR_RULE(labels, CLASSES + 1)};
+    struct tsr_partition_rule tiny = {.rule = TSR_RULE(segment, H * W + 1)};
     MUST(try_trainer(labels_rule, TSR_SLOTS_PER_CLASS, labels, err));
     MUST(try_trainer(many, TSR_SLOTS_PER_CLASS, labels, err));
     MUST(try_trainer(segment_rule, TSR_SLOTS_PER_REGION, labels, err)); /* maps of no use */
@@ -480,7 +481,7 @@ static void check_evaluation(const struct tsr_model *model, struct tsr_dataset *
         for (size_t j = 0; j < H * W; j++)
             labels[j] = stored[j];
         MUST(tsr_reconstructor_follow(r, labels, err));
-        tsr_reconstruct(r, TSR_BYTES(pixels), &out);
+        MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
         seams += seam[2] / (double)n;
         for (size_t k = 0; k < STATES; k++)
             psnr[k] += one[k] / (double)n;
@@ -532,7 +533,7 @@ static void evaluation_with_missing_classes(void **state) {
             config_of(labels_rule, i % 2 ? TSR_SLOTS_PER_CLASS : TSR_SLOTS_SHARED);
         struct tsr_reconstruct_config reconstruct;
         struct tsr_evaluation e;
-        config.partition.n_regions = CLASSES;
+        config.partition.rule.value[0] = CLASSES;
         config.partition.overlap = i / 2 * 2;
         struct tsr_model *model = toy_model(&config, i);
         check_evaluation(model, data);

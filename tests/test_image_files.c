@@ -20,14 +20,7 @@ static void same_config(const struct tsr_model_config *a, const struct tsr_model
     assert_int_equal(a->network.width, b->network.width);
     assert_int_equal(a->network.hidden_layers, b->network.hidden_layers);
     assert_true(a->network.output_offset == b->network.output_offset);
-    assert_int_equal(a->partition.kind, b->partition.kind);
-    if (a->partition.kind == TSR_RULE_GRID) {
-        assert_int_equal(a->partition.rows, b->partition.rows);
-        assert_int_equal(a->partition.cols, b->partition.cols);
-    } else if (a->partition.kind == TSR_RULE_CELL) {
-        assert_int_equal(a->partition.cell_height, b->partition.cell_height);
-        assert_int_equal(a->partition.cell_width, b->partition.cell_width);
-    }
+    assert_true(tsr_choice_equal(&a->partition.rule, &b->partition.rule));
     assert_true(a->coords.lo == b->coords.lo && a->coords.hi == b->coords.hi);
     assert_int_equal(a->coords.sampling, b->coords.sampling);
     assert_int_equal(a->coords.frame, b->coords.frame);
@@ -72,10 +65,9 @@ static void every_kind_of_rates_and_slots(void **state) {
 
 static void every_setting(void **state) {
     (void)state;
-    const struct tsr_partition_rule rules[] = {
-        {.kind = TSR_RULE_WHOLE},
-        {.kind = TSR_RULE_GRID, .rows = 4, .cols = 5},
-        {.kind = TSR_RULE_CELL, .cell_height = 7, .cell_width = 11}};
+    const struct tsr_partition_rule rules[] = {{.rule = TSR_RULE(whole, 0)},
+                                               {.rule = TSR_RULE(grid, 4, 5)},
+                                               {.rule = TSR_RULE(cell, 7, 11)}};
     for (int i = 0; i < 12; i++) {
         struct tsr_model_config config = toy_config(30, 41, i % 2 ? 1 : 3);
         config.network.hidden_layers = (size_t)i % 3;
@@ -244,7 +236,7 @@ static void file_without_outer(void **state) {
     tsr_reconstruct_config_default(model, &config);
     MUST(tsr_reconstructor_create(model, &config, 12, 14, &r, err));
     uint8_t *image = toy_images(1, 12, 14, 3);
-    tsr_reconstruct(r, TSR_BYTES(image), &out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(image), &out, err));
     assert_true(isfinite(psnr[0]) && psnr[2] > psnr[0]);
     free(image);
     tsr_reconstructor_free(r);
@@ -326,8 +318,8 @@ static void numbers_out_of_range(void **state) {
     NUMBER("output_offset", (double)NAN, "output_offset is nan");
     NUMBER("coord_lo", (double)NAN, "coordinate range");
     NUMBER("coord_hi", -1, "coordinate range");
-    NUMBER("rows", 0, "grid 0x2");
-    NUMBER("cols", 1e9, "grid 2x1000000000");
+    NUMBER("rows", 0, "grid: rows is 0");
+    NUMBER("cols", 1e9, "grid: cols is 1000000000");
     NUMBER("steps", 1001, "inner_steps is 1001");
     NUMBER("steps", -1, "steps");
 }
@@ -461,10 +453,10 @@ static void checkpoint_round_trip(void **state) {
     do {                                                                                           \
         struct tsr_outer_state damaged = good_state(model);                                        \
         struct tsr_trainer_config now = {.threads = 1};                                            \
-        struct tsr_training *trainer;                                                               \
+        struct tsr_training *trainer;                                                              \
         damaged.field = (number);                                                                  \
         MUST(tsr_checkpoint_save(model, &damaged, path, err));                                     \
-        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);           \
+        MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);              \
         assert_null(trainer);                                                                      \
         tsr_outer_state_clear(&damaged);                                                           \
     } while (0)
@@ -551,7 +543,7 @@ static void other_shapes_refused(void **state) {
     refuse_init(other, config, "-> 1, not");
     other = config, other.slots = TSR_SLOTS_PER_REGION;
     refuse_init(other, config, "it has 6 slots; 1 or 1 (shared) are needed");
-    config = other, config.partition.rows = 1;
+    config = other, config.partition.rule.value[0] = 1;
     refuse_init(other, config, "it has 6 slots; 3 or 1 (shared) are needed");
     config = other = toy_config(16, 16, 3), other.network.kind = relu_pe(4, 1);
     refuse_init(other, config, "its network is relu-pe, not siren");
@@ -595,7 +587,7 @@ static void settings_refused(void **state) {
     refuse_encoding(4, -1, "pe_omega is -1");
     refuse_encoding(4, 2e6, "pe_omega is 2000000; it must be 1e-09 to 1000000");
     refuse_encoding(4, (double)NAN, "pe_omega is nan");
-    REFUSED(partition.rows, 0, "grid 0x3");
+    REFUSED(partition.rule.value[0], 0, "grid: rows is 0");
     REFUSED(coords.lo, 1, "coordinate range");
     REFUSED(inner_steps, 1001, "inner_steps is 1001; it must be 0 to 1000");
     REFUSED(inner_lr, 0, "inner_lr is 0; it must be positive");
@@ -606,8 +598,7 @@ static void settings_refused(void **state) {
     struct tsr_model_config cells = toy_config(0, 0, 3);
     cells.slots = TSR_SLOTS_PER_REGION;
     MUST(tsr_model_config_check(&cells, err));
-    cells.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 8};
+    cells.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, 8, 8)};
     MUST_FAIL(tsr_model_config_check(&cells, err), TSR_ERR_CONFIG, "need the size of the images");
 }
 

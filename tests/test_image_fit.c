@@ -231,8 +231,7 @@ static void iterations_are_adam(void **state) {
 static void cut_cells_learn_the_whole_window(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(0, 0, 1);
-    config.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 6, .cell_width = 7};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, 6, 7)};
     struct scene s = make_scene(&config, 15, 16);
     assert_int_equal(s.partition->n_regions, 9);
     assert_true(tsr_region_is_cut(&s.partition->regions[8]));
@@ -249,8 +248,8 @@ static void regions_that_follow_the_image(void **state) {
         uint16_t *stored = toy_labels(1, 17, 19, 4, 1u << 1);
         uint32_t labels[17 * 19];
         config.partition =
-            (struct tsr_partition_rule){.kind = TSR_RULE_LABELS, .n_regions = 4, .overlap = i / 2};
-        if (i % 2) config.partition.kind = TSR_RULE_SEGMENT;
+            (struct tsr_partition_rule){.rule = TSR_RULE(labels, 4), .overlap = i / 2};
+        if (i % 2) config.partition.rule = (struct tsr_choice)TSR_RULE(segment, 4);
         struct scene s = make_scene(&config, 17, 19);
         MUST(tsr_regions_of_image(s.model, TSR_BYTES(s.image.pixels), 17, 19, i % 2 ? NULL : stored,
                                   labels, err));
@@ -274,8 +273,7 @@ static void regions_that_follow_the_image(void **state) {
 static void overlapping_cells(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(0, 0, 1);
-    config.partition = (struct tsr_partition_rule){
-        .kind = TSR_RULE_CELL, .cell_height = 6, .cell_width = 7, .overlap = 2};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, 6, 7), .overlap = 2};
     struct scene s = make_scene(&config, 15, 16);
     for (size_t i = 0; i < 2; i++) {
         struct tsr_fit_config c = fit_config(5);
@@ -324,11 +322,11 @@ static void same_result(const char *what, const struct tsr_fitter *a, const stru
 static void bits_do_not_depend_on_threads(void **state) {
     (void)state;
     const struct tsr_partition_rule rules[] = {
-        {.kind = TSR_RULE_WHOLE}, /* two pieces: the team works on them */
-        {.kind = TSR_RULE_GRID, .rows = 1, .cols = 3},
-        {.kind = TSR_RULE_GRID, .rows = 4, .cols = 5}, /* each thread has regions of its own */
-        {.kind = TSR_RULE_GRID, .rows = 2, .cols = 3, .overlap = 4},
-        {.kind = TSR_RULE_SEGMENT, .n_regions = 5, .overlap = 1},
+        {.rule = TSR_RULE(whole, 0)}, /* two pieces: the team works on them */
+        {.rule = TSR_RULE(grid, 1, 3)},
+        {.rule = TSR_RULE(grid, 4, 5)}, /* each thread has regions of its own */
+        {.rule = TSR_RULE(grid, 2, 3), .overlap = 4},
+        {.rule = TSR_RULE(segment, 5), .overlap = 1},
     };
     enum { N_RULES = sizeof rules / sizeof *rules };
     for (size_t i = 0; i < 2 * N_RULES; i++) {
@@ -464,7 +462,7 @@ static void regions_at_the_target_freeze(void **state) {
 static void one_region_is_the_image(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(16, 16, 1);
-    config.partition.kind = TSR_RULE_WHOLE;
+    config.partition.rule = (struct tsr_choice)TSR_RULE(whole, 0);
     struct scene s = make_scene(&config, 16, 16);
     struct tsr_fit_config c = fit_config(0);
     struct watch w = {0};
@@ -490,8 +488,7 @@ static void one_region_is_the_image(void **state) {
 static void a_model_is_where_it_starts(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(0, 0, 3);
-    config.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 9};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, 8, 9)};
     struct scene s = make_scene(&config, 21, 25);
     struct tsr_reconstruct_config r;
     struct tsr_reconstructor *reconstructor;
@@ -499,8 +496,8 @@ static void a_model_is_where_it_starts(void **state) {
     tsr_real *phi = make(9 * s.model->net.n_params, sizeof *phi);
     tsr_reconstruct_config_default(s.model, &r);
     MUST(tsr_reconstructor_create(s.model, &r, 21, 25, &reconstructor, err));
-    tsr_reconstruct(reconstructor, TSR_BYTES(s.image.pixels),
-                    &(struct tsr_reconstruction){.psnr_db = psnr_db, .phi = phi});
+    MUST(tsr_reconstruct(reconstructor, TSR_BYTES(s.image.pixels),
+                         &(struct tsr_reconstruction){.psnr_db = psnr_db, .phi = phi}, err));
     tsr_reconstructor_free(reconstructor);
     struct tsr_fit_config c = fit_config(40);
     struct watch w = {.stop_after = 1};

@@ -137,7 +137,7 @@ static struct picture reconstruct(const struct tsr_model *model, size_t height, 
     p.out.pictures = make(states * height * width * p.channels, 1);
     MUST(tsr_reconstructor_create(model, config, height, width, &r, err));
     assert_int_equal(tsr_reconstructor_partition(r)->n_regions, p.n_regions);
-    tsr_reconstruct(r, TSR_BYTES(pixels), &p.out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &p.out, err));
     tsr_reconstructor_free(r);
     return p;
 }
@@ -248,10 +248,10 @@ static struct tsr_reconstruct_config plain_config(const struct tsr_model *model)
 }
 
 static const struct tsr_partition_rule rules[] = {
-    {.kind = TSR_RULE_WHOLE},
-    {.kind = TSR_RULE_GRID, .rows = 3, .cols = 2},
-    {.kind = TSR_RULE_CELL, .cell_height = 5, .cell_width = 6},   /* odd sizes left over */
-    {.kind = TSR_RULE_CELL, .cell_height = 40, .cell_width = 50}, /* larger than the image */
+    {.rule = TSR_RULE(whole, 0)},
+    {.rule = TSR_RULE(grid, 3, 2)},
+    {.rule = TSR_RULE(cell, 5, 6)},   /* odd sizes left over */
+    {.rule = TSR_RULE(cell, 40, 50)}, /* larger than the image */
 };
 enum { N_RULES = sizeof rules / sizeof *rules };
 
@@ -306,8 +306,8 @@ static void shared_passes_same_bits(void **state) {
     double error[4];
     for (int i = 0; i < 6; i++) {
         struct tsr_model_config model_config = toy_config(0, 0, 3);
-        model_config.partition = (struct tsr_partition_rule){
-            .kind = TSR_RULE_GRID, .rows = i % 2 ? 3 : 6, .cols = i % 2 ? 4 : 7};
+        model_config.partition =
+            (struct tsr_partition_rule){.rule = TSR_RULE(grid, i % 2 ? 3 : 6, i % 2 ? 4 : 7)};
         model_config.coords.frame = i == 4 ? TSR_FRAME_IMAGE : TSR_FRAME_REGION;
         struct tsr_model *model = toy_model(&model_config, (uint64_t)i);
         struct tsr_reconstruct_config config = plain_config(model);
@@ -347,10 +347,10 @@ static void model_may_change(void **state) {
     tsr_real *phi = make(n, sizeof *phi);
     struct tsr_reconstruction out = {.phi = phi};
     MUST(tsr_reconstructor_create(model, &config, 30, 28, &r, err));
-    tsr_reconstruct(r, TSR_BYTES(pixels), &out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
     for (size_t i = 0; i < model->net.n_params; i++)
         model->theta[i] *= (tsr_real)0.5;
-    tsr_reconstruct(r, TSR_BYTES(pixels), &out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
     struct picture want = reconstruct(model, 30, 28, pixels, &config);
     ASSERT_SAME_BITS("second image", phi, want.out.phi, n);
     tsr_reconstructor_free(r);
@@ -371,7 +371,7 @@ static void same_bits_for_any_threads(void **state) {
         struct tsr_reconstruct_config config = plain_config(model);
         config.ssim = true;
         if (i >= 3) {
-            config.optimizer.kind = TSR_INNER_ADAM;
+            config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_adam);
             config.inner_steps = 5;
         }
         struct picture one = reconstruct(model, 120, 140, pixels, &config);
@@ -415,11 +415,44 @@ static void adam_goes_on(void **state) {
     struct tsr_model *model = some_model(2, 3);
     uint8_t *pixels = toy_images(1, 13, 17, 3);
     struct tsr_reconstruct_config config = plain_config(model);
-    config.optimizer.kind = TSR_INNER_ADAM;
+    config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_adam);
     config.inner_steps = 80;
     struct picture p = reconstruct(model, 13, 17, pixels, &config);
     assert_true(p.out.psnr_db[80] > p.out.psnr_db[2] + 6);
     clear_picture(&p);
+    tsr_model_free(model);
+    free(pixels);
+}
+
+/* Says stop at the n-th look. */
+static int stop_at(void *user) {
+    return --*(int *)user < 0;
+}
+
+static void a_run_can_be_cancelled(void **state) {
+    (void)state;
+    struct tsr_model *model = some_model(2, 3);
+    uint8_t *pixels = toy_images(1, 13, 17, 3);
+    struct tsr_reconstruct_config config = plain_config(model);
+    double psnr[8];
+    struct tsr_reconstruction out = {.psnr_db = psnr};
+    for (int looks = 0; looks < 3; looks++) {
+        struct tsr_reconstructor *r;
+        int left = looks;
+        config.cancelled = stop_at;
+        config.user = &left;
+        config.threads = 1;
+        MUST(tsr_reconstructor_create(model, &config, 13, 17, &r, err));
+        MUST_FAIL(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err), TSR_ERR_INTERRUPTED,
+                  "interrupted");
+        assert_int_equal(left, -1);
+        left = 1000000; /* it can be used again */
+        MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
+        struct picture want = reconstruct(model, 13, 17, pixels, &config);
+        ASSERT_SAME_BITS("after a cancelled run", psnr, want.out.psnr_db, config.inner_steps + 1);
+        clear_picture(&want);
+        tsr_reconstructor_free(r);
+    }
     tsr_model_free(model);
     free(pixels);
 }
@@ -460,8 +493,14 @@ static void reconstructions_refused(void **state) {
               "the images have 1 channels, the model's networks 3 outputs");
     bad.inner_steps = 1000001;
     MUST_FAIL(try_reconstructor(shared, &bad, 13, 17, err), TSR_ERR_CONFIG, "inner steps are");
-    bad = config, bad.optimizer = (struct tsr_inner_optimizer){.kind = TSR_INNER_ADAM};
-    MUST_FAIL(try_reconstructor(shared, &bad, 13, 17, err), TSR_ERR_CONFIG, "Adam's rate is 0");
+    bad = config, bad.optimizer = tsr_reconstruct_optimizer(shared, &tsr_optimizer_adam);
+    assert_true(tsr_choice_get(&bad.optimizer, "sgd_steps") == (double)config.inner_steps);
+    assert_true(tsr_choice_set(&bad.optimizer, "adam_lr", 0));
+    MUST_FAIL(try_reconstructor(shared, &bad, 13, 17, err), TSR_ERR_CONFIG, "adam_lr");
+    bad.optimizer.object = &tsr_kind_siren.object;
+    MUST_FAIL(try_reconstructor(shared, &bad, 13, 17, err), TSR_ERR_CONFIG, "inner optimizer");
+    bad.optimizer.object = NULL;
+    MUST_FAIL(try_reconstructor(shared, &bad, 13, 17, err), TSR_ERR_CONFIG, "inner optimizer");
     bad = config, bad.kernel = "cuda";
     MUST_FAIL(try_reconstructor(shared, &bad, 13, 17, err), TSR_ERR_NOT_FOUND, "cuda");
     tsr_model_free(shared);
@@ -747,7 +786,7 @@ static void inr_files_refused(void **state) {
         assert_null(back);
     }
     free(bytes);
-    inr->rule.rows = 2; /* contradicts the parameters */
+    inr->rule.rule.value[0] = 2; /* contradicts the parameters */
     MUST(tsr_inr_save(inr, path, err));
     MUST_FAIL(tsr_inr_load(path, &back, err), TSR_ERR_FORMAT, "is for 6 regions");
     MUST_FAIL(tsr_inr_load(in_folder("none.h5"), &back, err), TSR_ERR_IO, "none.h5");
@@ -769,6 +808,7 @@ int main(void) {
         cmocka_unit_test(same_bits_for_any_threads),
         cmocka_unit_test(ssim_of_the_pictures),
         cmocka_unit_test(adam_goes_on),
+        cmocka_unit_test(a_run_can_be_cancelled),
         cmocka_unit_test(nan_is_no_error),
         cmocka_unit_test(reconstructions_refused),
         TEST(evaluation_is_the_mean),

@@ -12,6 +12,7 @@
 #include "image/inr.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
+#include "partition/segmentation.h"
 
 enum { H = 21, W = 26, C = 3, VALUES = H * W * C, K = 2, STATES = K + 1 };
 
@@ -28,9 +29,9 @@ struct picture {
 
 static void make_partition(struct picture *p) {
     const struct tsr_partition_rule *rule = &p->model->config.partition;
-    if (tsr_rule_follows_image(rule->kind))
-        MUST(tsr_partition_from_labels(p->labels, H, W, rule->n_regions, rule->overlap,
-                                       &p->partition, err));
+    if (tsr_rule_follows_image(rule))
+        MUST(tsr_partition_from_labels(p->labels, H, W, tsr_partition_rule_regions(rule, H, W),
+                                       rule->overlap, &p->partition, err));
     else
         MUST(tsr_partition_create(rule, H, W, &p->partition, err));
 }
@@ -47,11 +48,11 @@ static struct picture some_picture(size_t i) {
     config.inner_loss = (enum tsr_inner_loss)(i / 4 % 2);
     config.partition.overlap = i % 3 * 2;
     if (i % 2) {
-        config.partition.kind = TSR_RULE_LABELS, config.partition.n_regions = 6;
+        config.partition.rule = (struct tsr_choice)TSR_RULE(labels, 6);
         if (i % 4 == 1) config.slots = TSR_SLOTS_PER_CLASS;
     } else if (i % 4 == 2) {
-        config.partition = (struct tsr_partition_rule){
-            .kind = TSR_RULE_CELL, .cell_height = 9, .cell_width = 10, .overlap = i % 3};
+        config.partition =
+            (struct tsr_partition_rule){.rule = TSR_RULE(cell, 9, 10), .overlap = i % 3};
     }
     p.model = toy_model(&config, i);
     p.pixels = toy_images(1, H, W, C);
@@ -88,7 +89,7 @@ static void reconstruct(struct picture *p, size_t threads, bool seam) {
     p->out = arrays(p->partition->n_regions, p->model->net.n_params);
     MUST(tsr_reconstructor_create(p->model, &config, H, W, &r, err));
     if (p->partition->labels) MUST(tsr_reconstructor_follow(r, p->labels, err));
-    tsr_reconstruct(r, TSR_BYTES(p->pixels), &p->out);
+    MUST(tsr_reconstruct(r, TSR_BYTES(p->pixels), &p->out, err));
     tsr_reconstructor_free(r);
 }
 
@@ -248,8 +249,7 @@ static void a_map_like_a_grid(void **state) {
         reconstruct(&grid, 1, i % 2);
         for (size_t j = 0; j < H * W; j++)
             map.labels[j] = (uint32_t)tsr_partition_region_at(grid.partition, j / W, j % W);
-        map.model->config.partition =
-            (struct tsr_partition_rule){.kind = TSR_RULE_LABELS, .n_regions = 6};
+        map.model->config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(labels, 6)};
         make_partition(&map);
         reconstruct(&map, 1, true);
         for (size_t k = 0; k <= K; k++) {
@@ -270,8 +270,7 @@ static void same_bits_for_any_threads(void **state) {
     for (size_t i = 0; i < 12; i++) {
         struct picture p = some_picture(i);
         if (i >= 6) { /* one region a thread */
-            p.model->config.partition.kind = TSR_RULE_LABELS;
-            p.model->config.partition.n_regions = 42;
+            p.model->config.partition.rule = (struct tsr_choice)TSR_RULE(labels, 42);
             p.model->config.slots = TSR_SLOTS_SHARED;
             for (size_t j = 0; j < H * W; j++)
                 p.labels[j] = (uint32_t)(j / W / 4 * 7 + j % W / 4);
@@ -312,10 +311,10 @@ static void absent_classes(void **state) {
         for (size_t j = 0; j < H * W; j++)
             other[j] = (uint32_t)(j % 6);
         MUST(tsr_reconstructor_follow(r, other, err));
-        tsr_reconstruct(r, TSR_BYTES(p.pixels), &again);
+        MUST(tsr_reconstruct(r, TSR_BYTES(p.pixels), &again, err));
         assert_true(again.region_error[1] > 0);
         MUST(tsr_reconstructor_follow(r, p.labels, err));
-        tsr_reconstruct(r, TSR_BYTES(p.pixels), &again);
+        MUST(tsr_reconstruct(r, TSR_BYTES(p.pixels), &again, err));
         same_bits(&p, &again, &p.out);
         other[7] = 6;
         MUST_FAIL(tsr_reconstructor_follow(r, other, err), TSR_ERR_ARGUMENT,
@@ -341,7 +340,7 @@ static void memory_follows_the_regions(void **state) {
     struct tsr_reconstruct_config config;
     struct tsr_reconstructor *r;
     model_config.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_LABELS, .n_regions = 2000, .overlap = 8};
+        (struct tsr_partition_rule){.rule = TSR_RULE(labels, 2000), .overlap = 8};
     struct tsr_model *model = toy_model(&model_config, 1);
     uint8_t *pixels = toy_images(1, SIDE, SIDE, C);
     uint32_t *labels = make(SIDE * SIDE, sizeof *labels);
@@ -355,7 +354,7 @@ static void memory_follows_the_regions(void **state) {
             labels[i] = (uint32_t)(k == 1 ? i / SIDE / 50 * 4 + i % SIDE / 50 : 0);
         struct tsr_reconstruction out = {.psnr_db = psnr[k / 2]};
         MUST(tsr_reconstructor_follow(r, labels, err));
-        if (k != 1) tsr_reconstruct(r, TSR_BYTES(pixels), &out);
+        if (k != 1) MUST(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err));
     }
     assert_true(peak_kilobytes() - before < 100000);
     ASSERT_SAME_BITS("psnr", psnr[0], psnr[1], STATES);
@@ -383,7 +382,7 @@ static struct tsr_inr *through_a_file(struct tsr_inr *inr) {
     MUST(tsr_inr_save(inr, path, err));
     MUST(tsr_inr_load(path, &back, err));
     const struct tsr_partition *a = inr->partition, *b = back->partition;
-    assert_int_equal(back->rule.kind, inr->rule.kind);
+    assert_true(tsr_choice_equal(&back->rule.rule, &inr->rule.rule));
     assert_int_equal(back->rule.overlap, inr->rule.overlap);
     assert_int_equal(b->overlap, inr->rule.overlap);
     assert_int_equal(b->n_regions, a->n_regions);
@@ -492,17 +491,17 @@ static void damaged_inrs(void **state) {
     refuse(inr, "overlap of 65 pixels: at most 64 are allowed");
     inr->rule.overlap = SIZE_MAX / 2;
     refuse(inr, "overlap of");
-    inr->rule = rule, inr->rule.n_regions = 0;
-    refuse(inr, "labels 0");
-    inr->rule.n_regions = 5;
+    inr->rule = rule, inr->rule.rule.value[0] = 0;
+    refuse(inr, "labels: n_regions is 0");
+    inr->rule.rule.value[0] = 5;
     refuse(inr, "is for 6 regions; /partition asks for 5");
-    inr->rule.n_regions = 65536;
+    inr->rule.rule.value[0] = 65536;
     refuse(inr, "1 to 65535");
     inr->rule = rule;
     MUST(tsr_inr_save(inr, in_folder("good.inr.h5"), err)); /* the rest is fine */
     MUST(tsr_inr_load(in_folder("good.inr.h5"), &back, err));
     tsr_inr_free(back);
-    cells->rule = (struct tsr_partition_rule){.kind = TSR_RULE_LABELS, .n_regions = 6};
+    cells->rule = (struct tsr_partition_rule){.rule = TSR_RULE(labels, 6)};
     refuse(cells, "/partition/labels"); /* a rectangle has none */
     tsr_inr_free(inr);
     tsr_inr_free(cells);
@@ -516,9 +515,9 @@ static void damaged_inrs(void **state) {
 static void rules_in_model_files(void **state) {
     (void)state;
     const struct tsr_partition_rule rules[] = {
-        {.kind = TSR_RULE_SEGMENT, .n_regions = 5, .merge = TSR_MERGE_AREA, .overlap = 3},
-        {.kind = TSR_RULE_LABELS, .n_regions = 7, .overlap = 64},
-        {.kind = TSR_RULE_CELL, .cell_height = 5, .cell_width = 4, .overlap = 1}};
+        {.rule = TSR_RULE(segment, 5, TSR_MERGE_AREA), .overlap = 3},
+        {.rule = TSR_RULE(labels, 7), .overlap = 64},
+        {.rule = TSR_RULE(cell, 5, 4), .overlap = 1}};
     for (size_t i = 0; i < 6; i++) {
         struct tsr_model_config config = toy_config(H, W, C);
         config.partition = rules[i % 3];
@@ -538,7 +537,7 @@ static void rules_in_model_files(void **state) {
 
 static struct tsr_model *model_with_anchors(size_t n) {
     struct tsr_model_config config = toy_config(H, W, C);
-    config.partition = (struct tsr_partition_rule){.kind = TSR_RULE_SEGMENT, .n_regions = n};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(segment, n)};
     config.slots = TSR_SLOTS_PER_REGION;
     struct tsr_model *model = toy_model(&config, 3);
     model->anchors.n = n;

@@ -604,7 +604,7 @@ static void runs_refused(void **state) {
     MUST_FAIL(try_create(&model, &bad, data, NULL, err), TSR_ERR_NOT_FOUND, "cuda");
     bad = config, bad.batch = 0;
     MUST_FAIL(try_create(&model, &bad, data, NULL, err), TSR_ERR_CONFIG, "batch");
-    other.partition.rows = 17;
+    other.partition.rule.value[0] = 17;
     MUST_FAIL(try_create(&other, &config, data, NULL, err), TSR_ERR_CONFIG, "grid 17x3");
     other = model, other.network.width = 9;
     struct tsr_model *init = toy_model(&other, 1);
@@ -646,8 +646,7 @@ static void resumptions_refused(void **state) {
     const char *data = toy_dataset("data.h5", 8, 16, 16, 3), *output = in_folder("m.h5");
     struct tsr_model_config config = toy_config(16, 16, 3);
     config.slots = TSR_SLOTS_PER_REGION;
-    config.partition =
-        (struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 8};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, 8, 8)};
     struct tsr_trainer_config run_config = settings(1, output);
     run(&config, &run_config, data, 0);
     MUST(try_resume(output, data, err));

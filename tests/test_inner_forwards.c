@@ -101,16 +101,18 @@ static void three_steps(struct fixture *f, size_t array, size_t n, void *forward
     size_t n_params = f->net.n_params;
     struct tsr_rates rates;
     tsr_real rate = (tsr_real)0.01, *g = make(n_params, sizeof *g);
-    struct tsr_inner_optimizer sgd = {.kind = TSR_INNER_SGD};
+    const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
     struct tsr_task task = {.ctx = {f->x[array], f->y, n}, .ctx_scale = 1.0 / (double)(3 * n)};
-    struct tsr_trajectory t = {
-        .task = &task, .phi = phi, .g = g, .forward = forward, .error = error};
+    struct tsr_trajectory t = {.task = &task, .phi = phi, .g = g, .forward = forward};
+    const struct tsr_inner_loop loop = {&f->engine, &sgd, &rates, 3, NULL};
     struct tsr_pass pass;
     tsr_rates_layout(&rates, TSR_RATES_FIXED, 3, 1, &f->net);
     rates.value = &rate;
     memcpy(phi, f->phi, n_params * sizeof *phi);
-    for (size_t k = 0; k < 3; k++)
-        tsr_inner_step(&f->engine, 0, &rates, &sgd, &t, 1, k, &pass);
+    for (size_t k = 0; k < 3; k++) {
+        tsr_inner_run(&loop, 0, &t, 1, k, k + 1, &pass);
+        error[k] = t.error;
+    }
     free(g);
 }
 

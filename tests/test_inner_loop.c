@@ -108,7 +108,8 @@ static void naive_sgd(const struct fixture *f, const struct tsr_task *task, size
 static void run_sgd(struct fixture *f, bool history, size_t thread, size_t steps, tsr_real *last,
                     double *errors) {
     size_t n = f->net.n_params, states = history ? steps + 1 : 1;
-    struct tsr_inner_optimizer sgd = {.kind = TSR_INNER_SGD};
+    const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
+    const struct tsr_inner_loop loop = {&f->engine, &sgd, &f->rates, steps, NULL};
     struct tsr_trajectory t[SLOTS];
     struct tsr_pass passes[SLOTS];
     tsr_real *phi = make(SLOTS * states * n, sizeof *phi), *g = make(SLOTS * states * n, sizeof *g);
@@ -117,12 +118,14 @@ static void run_sgd(struct fixture *f, bool history, size_t thread, size_t steps
                                        .phi = phi + i * states * n,
                                        .phi_stride = history ? n : 0,
                                        .g = g + i * states * n,
-                                       .g_stride = history ? n : 0,
-                                       .error = errors + i * steps};
+                                       .g_stride = history ? n : 0};
         memcpy(t[i].phi, f->theta + f->task[i].slot * n, n * sizeof *phi);
     }
-    for (size_t k = 0; k < steps; k++)
-        tsr_inner_step(&f->engine, thread, &f->rates, &sgd, t, SLOTS, k, passes);
+    for (size_t k = 0; k < steps; k++) {
+        tsr_inner_run(&loop, thread, t, SLOTS, k, k + 1, passes);
+        for (size_t i = 0; i < SLOTS; i++)
+            errors[i * steps + k] = t[i].error;
+    }
     for (size_t i = 0; i < SLOTS; i++)
         memcpy(last + i * n, t[i].phi + (states - 1) * n, n * sizeof *last);
     free(phi);
@@ -161,15 +164,18 @@ static void outputs(void **state) {
     struct fixture f;
     set_up(&f, TSR_RATES_FIXED);
     size_t n = f.net.n_params;
-    struct tsr_inner_optimizer sgd = {.kind = TSR_INNER_SGD};
+    const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
+    const struct tsr_inner_loop loop = {&f.engine, &sgd, &f.rates, 2, NULL};
     tsr_real *phi = make(3 * n, sizeof *phi), *g = make(n, sizeof *g);
     double error[2], sum = 0;
     struct tsr_pass pass;
     struct tsr_trajectory t = {
-        .task = &f.task[0], .phi = phi, .phi_stride = n, .g = g, .out = f.out, .error = error};
+        .task = &f.task[0], .phi = phi, .phi_stride = n, .g = g, .out = f.out};
     memcpy(phi, f.theta + f.task[0].slot * n, n * sizeof *phi);
-    for (size_t k = 0; k < 2; k++)
-        tsr_inner_step(&f.engine, 0, &f.rates, &sgd, &t, 1, k, &pass);
+    for (size_t k = 0; k < 2; k++) {
+        tsr_inner_run(&loop, 0, &t, 1, k, k + 1, &pass);
+        error[k] = t.error;
+    }
     for (size_t i = 0; i < POINTS * 3; i++)
         sum += ((double)f.out[i] - (double)f.y[0][i]) * ((double)f.out[i] - (double)f.y[0][i]);
     assert_true(fabs(sum - error[1]) <= TOLERANCE * sum);
@@ -198,24 +204,24 @@ static void check_adam(size_t sgd_steps, size_t warmup, size_t steps) {
     struct fixture f;
     set_up(&f, TSR_RATES_PER_STEP);
     size_t n = f.net.n_params;
-    struct tsr_inner_optimizer adam = {
-        .kind = TSR_INNER_ADAM, .sgd_steps = sgd_steps, .adam_lr = 3e-3, .warmup = warmup};
+    struct tsr_choice adam = tsr_choice_of(&tsr_optimizer_adam.object);
+    assert_true(tsr_choice_set(&adam, "sgd_steps", (double)sgd_steps));
+    assert_true(tsr_choice_set(&adam, "adam_lr", 3e-3));
+    assert_true(tsr_choice_set(&adam, "adam_warmup", (double)warmup));
+    MUST(tsr_choice_check(&tsr_optimizers, &adam, err));
+    const struct tsr_inner_loop loop = {&f.engine, &adam, &f.rates, steps, NULL};
+    assert_int_equal(tsr_optimizer_state(&adam, n), 2 * n * sizeof(tsr_real));
     tsr_real *phi = make((steps + 1) * n, sizeof *phi), *g = make(steps * n, sizeof *g);
     tsr_real *moments = make(2 * n, sizeof *moments), *naive_g = make(n, sizeof *naive_g);
     struct scalar_adam *naive = make(n, sizeof *naive);
-    double *want = make(n, sizeof *want), *error = make(steps, sizeof *error);
+    double *want = make(n, sizeof *want);
     struct tsr_pass pass;
     const struct tsr_task *task = &f.task[1];
-    struct tsr_trajectory t = {.task = task,
-                               .phi = phi,
-                               .phi_stride = n,
-                               .g = g,
-                               .g_stride = n,
-                               .moments = moments,
-                               .error = error};
+    struct tsr_trajectory t = {
+        .task = task, .phi = phi, .phi_stride = n, .g = g, .g_stride = n, .state = moments};
     memcpy(phi, f.theta + task->slot * n, n * sizeof *phi);
     for (size_t k = 0; k < steps; k++) {
-        tsr_inner_step(&f.engine, 0, &f.rates, &adam, &t, 1, k, &pass);
+        tsr_inner_run(&loop, 0, &t, 1, k, k + 1, &pass);
         (void)gradient(&f, task, phi + k * n, naive_g);
         for (size_t i = 0; i < n; i++) {
             double step = k < sgd_steps
@@ -231,7 +237,6 @@ static void check_adam(size_t sgd_steps, size_t warmup, size_t steps) {
     free(naive_g);
     free(naive);
     free(want);
-    free(error);
     tear_down(&f);
 }
 
@@ -254,12 +259,13 @@ static void adam_after_sgd(void **state) {
 
 static void names(void **state) {
     (void)state;
-    enum tsr_inner_optimizer_kind kind;
-    MUST(tsr_inner_optimizer_parse("adam", &kind, err));
-    assert_int_equal(kind, TSR_INNER_ADAM);
-    MUST(tsr_inner_optimizer_parse("sgd", &kind, err));
-    assert_int_equal(kind, TSR_INNER_SGD);
-    MUST_FAIL(tsr_inner_optimizer_parse("lbfgs", &kind, err), TSR_ERR_NOT_FOUND, "sgd, adam");
+    const struct tsr_object *found;
+    MUST(tsr_registry_find(&tsr_optimizers, "adam", &found, err));
+    assert_ptr_equal(found, &tsr_optimizer_adam.object);
+    MUST(tsr_registry_find(&tsr_optimizers, "sgd", &found, err));
+    assert_ptr_equal(found, tsr_optimizers.object[0]);
+    MUST_FAIL(tsr_registry_find(&tsr_optimizers, "lbfgs", &found, err), TSR_ERR_NOT_FOUND,
+              "sgd, adam");
 }
 
 int main(void) {

@@ -213,18 +213,19 @@ static void check_derivatives(struct golden *g, const struct tsr_engine *engine)
 static void check_inner_loop(struct golden *g, const struct tsr_engine *engine) {
     size_t p = g->net.n_params, n_tasks = g->images * g->regions, k_max = g->steps, n;
     tsr_real *all = make((k_max + 1) * n_tasks * p, sizeof *all), *grad = make(p, sizeof *grad);
-    double *error = make(k_max + 1, sizeof *error), *loss = make(k_max + 1, sizeof *loss);
-    struct tsr_inner_optimizer sgd = {.kind = TSR_INNER_SGD};
+    double *loss = make(k_max + 1, sizeof *loss);
+    const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
+    const struct tsr_inner_loop loop = {engine, &sgd, &g->rates, SIZE_MAX, NULL};
     for (size_t i = 0; i < n_tasks; i++) {
         tsr_real *phi = all + i * p;
         memcpy(phi, g->theta + g->tasks[i].slot * p, p * sizeof *all);
         struct tsr_trajectory t = {
-            .task = &g->tasks[i], .phi = phi, .phi_stride = n_tasks * p, .g = grad, .error = error};
+            .task = &g->tasks[i], .phi = phi, .phi_stride = n_tasks * p, .g = grad};
         struct tsr_pass pass;
-        for (size_t k = 0; k < k_max; k++)
-            tsr_inner_step(engine, 0, &g->rates, &sgd, &t, 1, k, &pass);
-        for (size_t k = 0; k < k_max; k++)
-            loss[k] += error[k] * g->tasks[i].qry_scale;
+        for (size_t k = 0; k < k_max; k++) {
+            tsr_inner_run(&loop, 0, &t, 1, k, k + 1, &pass);
+            loss[k] += t.error * g->tasks[i].qry_scale;
+        }
     }
     compare(g, engine->kernel->name, "out/theta", all, 1, TOLERANCE);
     double *golden_loss = read_all(g, "out/loss_steps", &n);
@@ -233,7 +234,6 @@ static void check_inner_loop(struct golden *g, const struct tsr_engine *engine) 
     free(golden_loss);
     free(all);
     free(grad);
-    free(error);
     free(loss);
 }
 

@@ -93,7 +93,7 @@ HELPER struct tsr_model_config toy_config(size_t height, size_t width, size_t ch
     config.network.hidden_layers = 1;
     config.network.kind = siren(8, 30);
     config.network.out_dim = channels;
-    config.partition = (struct tsr_partition_rule){.kind = TSR_RULE_GRID, .rows = 2, .cols = 3};
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(grid, 2, 3)};
     config.inner_steps = 2;
     config.inner_lr = 0.01;
     config.height = height, config.width = width;

@@ -6,7 +6,7 @@
 #include "tests/check.h"
 
 #include "partition/anchors.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 #define F TSR_REGION_FEATURES
 

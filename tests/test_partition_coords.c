@@ -37,11 +37,11 @@ static struct tsr_partition *random_partition(void) {
         MUST(tsr_partition_from_labels(labels, height, width, n + 1, 0, &p, err));
         return p;
     }
-    struct tsr_partition_rule rule = {.kind = (enum tsr_rule)draw_size(0, 2),
-                                      .rows = draw_size(1, height),
-                                      .cols = draw_size(1, width),
-                                      .cell_height = draw_size(1, 22),
-                                      .cell_width = draw_size(1, 22)};
+    const struct tsr_partition_rule rules[] = {
+        {.rule = TSR_RULE(whole, 0)},
+        {.rule = TSR_RULE(grid, draw_size(1, height), draw_size(1, width))},
+        {.rule = TSR_RULE(cell, draw_size(1, 22), draw_size(1, 22))}};
+    struct tsr_partition_rule rule = rules[draw_size(0, 2)];
     MUST(tsr_partition_create(&rule, height, width, &p, err));
     return p;
 }
@@ -81,8 +81,8 @@ static void check_region(const struct tsr_coords *c, const struct tsr_partition 
 static void windows(void **state) {
     (void)state;
     for (int i = 0; i < 200; i++) {
-        struct tsr_partition_rule rule = {
-            .kind = TSR_RULE_CELL, .cell_height = draw_size(1, 12), .cell_width = draw_size(1, 12)};
+        struct tsr_partition_rule rule = {.rule =
+                                              TSR_RULE(cell, draw_size(1, 12), draw_size(1, 12))};
         size_t height = draw_size(1, 30), width = draw_size(1, 30);
         struct tsr_partition *p;
         MUST(tsr_partition_create(&rule, height, width, &p, err));
@@ -92,8 +92,8 @@ static void windows(void **state) {
             assert_true(w->row <= g->row && g->row + g->height <= w->row + w->height);
             assert_true(w->col <= g->col && g->col + g->width <= w->col + w->width);
             assert_true(w->row + w->height <= height && w->col + w->width <= width);
-            assert_int_equal(w->height, rule.cell_height < height ? rule.cell_height : height);
-            assert_int_equal(w->width, rule.cell_width < width ? rule.cell_width : width);
+            assert_int_equal(w->height, rule.rule.value[0] < height ? rule.rule.value[0] : height);
+            assert_int_equal(w->width, rule.rule.value[1] < width ? rule.rule.value[1] : width);
             assert_int_equal(g->n_context, w->height * w->width);
         }
         tsr_partition_free(p);
@@ -117,7 +117,7 @@ static void formulas(void **state) {
 /* One pixel a side: the middle of the range, for `endpoints` as for `center`. */
 static void one_pixel(void **state) {
     (void)state;
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_CELL, .cell_height = 1, .cell_width = 1};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(cell, 1, 1)};
     struct tsr_partition *p;
     tsr_real x[2];
     MUST(tsr_partition_create(&rule, 3, 4, &p, err));
@@ -135,7 +135,7 @@ static void one_pixel(void **state) {
 static void endpoints_touch_the_ends(void **state) {
     (void)state;
     struct tsr_coords c = coords_of(TSR_SAMPLING_ENDPOINTS, TSR_FRAME_IMAGE);
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_WHOLE};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(whole, 0)};
     struct tsr_partition *p;
     tsr_real x[2 * 5 * 7];
     MUST(tsr_partition_create(&rule, 5, 7, &p, err));
@@ -191,7 +191,7 @@ static void table_has_the_values(void **state) {
 /* Frame `region`: one array for each size of cell; frame `image`: one for each region. */
 static void table_shares(void **state) {
     (void)state;
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_CELL, .cell_height = 4, .cell_width = 3};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(cell, 4, 3)};
     struct tsr_partition *p;
     MUST(tsr_partition_create(&rule, 14, 10, &p, err));
     for (int frame = 0; frame < 2; frame++) {

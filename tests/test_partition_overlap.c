@@ -31,7 +31,7 @@ static void random_labels(uint32_t *labels, size_t height, size_t width, size_t 
 
 static struct scene some_scene(int i, size_t overlap, size_t side) {
     size_t height = draw_size(1, side), width = draw_size(1, side);
-    struct tsr_partition_rule rule = {.overlap = overlap};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(whole, 0), .overlap = overlap};
     struct scene s = {0};
     if (i % 4 == 3) {
         size_t n = draw_size(1, 12);
@@ -41,11 +41,9 @@ static struct scene some_scene(int i, size_t overlap, size_t side) {
         return s;
     }
     if (i % 4 == 1) {
-        rule.kind = TSR_RULE_GRID;
-        rule.rows = draw_size(1, height), rule.cols = draw_size(1, width);
+        rule.rule = (struct tsr_choice)TSR_RULE(grid, draw_size(1, height), draw_size(1, width));
     } else if (i % 4 == 2) {
-        rule.kind = TSR_RULE_CELL;
-        rule.cell_height = draw_size(1, 12), rule.cell_width = draw_size(1, 12);
+        rule.rule = (struct tsr_choice)TSR_RULE(cell, draw_size(1, 12), draw_size(1, 12));
     }
     MUST(tsr_partition_create(&rule, height, width, &s.p, err));
     return s;
@@ -280,7 +278,7 @@ static void relabelled_as_made_anew(void **state) {
 /* A rule that follows the image begins with all pixels in region 0. */
 static void empty_until_relabelled(void **state) {
     (void)state;
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_LABELS, .n_regions = 4, .overlap = 2};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(labels, 4), .overlap = 2};
     uint32_t labels[5 * 6] = {0};
     struct tsr_partition *p, *zero;
     MUST(tsr_partition_create(&rule, 5, 6, &p, err));
@@ -312,8 +310,7 @@ static void no_overlap_is_one_or_nothing(void **state) {
 /* The window of a cell that the edge cuts off reaches further than its weight. */
 static void margin_of_a_cut_cell(void **state) {
     (void)state;
-    struct tsr_partition_rule rule = {
-        .kind = TSR_RULE_CELL, .cell_height = 8, .cell_width = 8, .overlap = 2};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(cell, 8, 8), .overlap = 2};
     struct tsr_partition *p;
     MUST(tsr_partition_create(&rule, 20, 8, &p, err)); /* the third cell has 4 rows */
     assert_int_equal(p->n_regions, 3);
@@ -336,21 +333,20 @@ static enum tsr_status try_rule(struct tsr_partition_rule rule, struct tsr_error
     return status;
 }
 
-#define RULE(KIND, N, P)                                                                           \
-    ((struct tsr_partition_rule){.kind = (KIND), .n_regions = (N), .overlap = (P)})
+#define RULE(KIND, N, P) ((struct tsr_partition_rule){.rule = TSR_RULE(KIND, (N)), .overlap = (P)})
 
 static void rules_refused(void **state) {
     (void)state;
     const uint32_t labels[30] = {0};
     struct tsr_partition *p;
-    MUST(try_rule(RULE(TSR_RULE_WHOLE, 0, 64), err));
-    MUST(try_rule(RULE(TSR_RULE_LABELS, 65535, 0), err));
-    MUST_FAIL(try_rule(RULE(TSR_RULE_WHOLE, 0, 65), err), TSR_ERR_CONFIG,
+    MUST(try_rule(RULE(whole, 0, 64), err));
+    MUST(try_rule(RULE(labels, 65535, 0), err));
+    MUST_FAIL(try_rule(RULE(whole, 0, 65), err), TSR_ERR_CONFIG,
               "overlap of 65 pixels: at most 64 are allowed");
-    MUST_FAIL(try_rule(RULE(TSR_RULE_LABELS, 0, 0), err), TSR_ERR_CONFIG,
-              "labels 0: the number of classes must be 1 to 65535");
-    MUST_FAIL(try_rule(RULE(TSR_RULE_SEGMENT, 65536, 0), err), TSR_ERR_CONFIG,
-              "segment 65536: the number of regions must be 1 to 65535");
+    MUST_FAIL(try_rule(RULE(labels, 0, 0), err), TSR_ERR_CONFIG,
+              "labels: n_regions is 0; it must be a whole number, 1 to 65535");
+    MUST_FAIL(try_rule(RULE(segment, 65536, 0), err), TSR_ERR_CONFIG,
+              "segment: n_regions is 65536; it must be a whole number, 1 to 65535");
     MUST_FAIL(tsr_partition_from_labels(labels, 5, 6, 1, 65, &p, err), TSR_ERR_ARGUMENT,
               "overlap of 65");
 }

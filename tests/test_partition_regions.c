@@ -76,7 +76,7 @@ static struct tsr_partition *partition_of(const struct tsr_partition_rule *rule,
 
 static void whole_is_one_region(void **state) {
     (void)state;
-    struct tsr_partition_rule rule = {.kind = TSR_RULE_WHOLE};
+    struct tsr_partition_rule rule = {.rule = TSR_RULE(whole, 0)};
     for (int i = 0; i < 20; i++) {
         size_t height = draw_size(1, 30), width = draw_size(1, 30);
         struct tsr_partition *p = partition_of(&rule, height, width);
@@ -94,16 +94,16 @@ static void grids_are_balanced(void **state) {
     (void)state;
     for (int i = 0; i < 200; i++) {
         size_t height = draw_size(1, 40), width = draw_size(1, 40);
-        struct tsr_partition_rule rule = {
-            .kind = TSR_RULE_GRID, .rows = draw_size(1, height), .cols = draw_size(1, width)};
+        size_t rows = draw_size(1, height), cols = draw_size(1, width);
+        struct tsr_partition_rule rule = {.rule = TSR_RULE(grid, rows, cols)};
         struct tsr_partition *p = partition_of(&rule, height, width);
-        assert_int_equal(p->n_regions, rule.rows * rule.cols);
+        assert_int_equal(p->n_regions, rows * cols);
         for (size_t r = 0; r < p->n_regions; r++) {
             const struct tsr_region *g = &p->regions[r];
-            assert_balanced(g->height, height, rule.rows);
-            assert_balanced(g->width, width, rule.cols);
-            assert_int_equal(g->row, r / rule.cols * height / rule.rows);
-            assert_int_equal(g->col, r % rule.cols * width / rule.cols);
+            assert_balanced(g->height, height, rows);
+            assert_balanced(g->width, width, cols);
+            assert_int_equal(g->row, r / cols * height / rows);
+            assert_int_equal(g->col, r % cols * width / cols);
         }
         tsr_partition_free(p);
     }
@@ -117,16 +117,16 @@ static void cells_have_their_size(void **state) {
     (void)state;
     for (int i = 0; i < 200; i++) {
         size_t height = draw_size(1, 40), width = draw_size(1, 40), next = 0;
-        struct tsr_partition_rule rule = {
-            .kind = TSR_RULE_CELL, .cell_height = draw_size(1, 50), .cell_width = draw_size(1, 50)};
+        size_t cell_height = draw_size(1, 50), cell_width = draw_size(1, 50);
+        struct tsr_partition_rule rule = {.rule = TSR_RULE(cell, cell_height, cell_width)};
         struct tsr_partition *p = partition_of(&rule, height, width);
-        for (size_t row = 0; row < height; row += rule.cell_height)
-            for (size_t col = 0; col < width; col += rule.cell_width) {
+        for (size_t row = 0; row < height; row += cell_height)
+            for (size_t col = 0; col < width; col += cell_width) {
                 const struct tsr_region *g = &p->regions[next++];
                 assert_int_equal(g->row, row);
                 assert_int_equal(g->col, col);
-                assert_int_equal(g->height, rest(height, row, rule.cell_height));
-                assert_int_equal(g->width, rest(width, col, rule.cell_width));
+                assert_int_equal(g->height, rest(height, row, cell_height));
+                assert_int_equal(g->width, rest(width, col, cell_width));
             }
         assert_int_equal(next, p->n_regions);
         tsr_partition_free(p);
@@ -184,9 +184,8 @@ static enum tsr_status try_rule(struct tsr_partition_rule rule, size_t height, s
     return status;
 }
 
-#define GRID(R, C) ((struct tsr_partition_rule){.kind = TSR_RULE_GRID, .rows = (R), .cols = (C)})
-#define CELL(H, W)                                                                                 \
-    ((struct tsr_partition_rule){.kind = TSR_RULE_CELL, .cell_height = (H), .cell_width = (W)})
+#define GRID(R, C) ((struct tsr_partition_rule){.rule = TSR_RULE(grid, (R), (C))})
+#define CELL(H, W) ((struct tsr_partition_rule){.rule = TSR_RULE(cell, (H), (W))})
 
 static void errors_name_what_is_wrong(void **state) {
     (void)state;
@@ -194,12 +193,13 @@ static void errors_name_what_is_wrong(void **state) {
     MUST_FAIL(try_rule(GRID(6, 4), 5, 4, err), TSR_ERR_CONFIG,
               "grid 6x4: an image of 5x4 pixels has at most 5x4 cells");
     MUST_FAIL(try_rule(GRID(5, 5), 5, 4, err), TSR_ERR_CONFIG, "grid 5x5");
-    MUST_FAIL(try_rule(GRID(0, 4), 5, 4, err), TSR_ERR_CONFIG, "must be 1 to 65535");
-    MUST_FAIL(try_rule(GRID(4, 0), 5, 4, err), TSR_ERR_CONFIG, "grid 4x0");
-    MUST_FAIL(try_rule(GRID(65536, 1), 5, 4, err), TSR_ERR_CONFIG, "grid 65536x1");
-    MUST_FAIL(try_rule(CELL(0, 4), 5, 4, err), TSR_ERR_CONFIG, "cell 0x4");
-    MUST_FAIL(try_rule(CELL(4, 0), 5, 4, err), TSR_ERR_CONFIG, "1 to 65535 pixels");
-    MUST_FAIL(try_rule(CELL(4, 70000), 5, 4, err), TSR_ERR_CONFIG, "cell 4x70000");
+    MUST_FAIL(try_rule(GRID(0, 4), 5, 4, err), TSR_ERR_CONFIG,
+              "grid: rows is 0; it must be a whole number, 1 to 65535");
+    MUST_FAIL(try_rule(GRID(4, 0), 5, 4, err), TSR_ERR_CONFIG, "grid: cols is 0");
+    MUST_FAIL(try_rule(GRID(65536, 1), 5, 4, err), TSR_ERR_CONFIG, "grid: rows is 65536");
+    MUST_FAIL(try_rule(CELL(0, 4), 5, 4, err), TSR_ERR_CONFIG, "cell: cell_height is 0");
+    MUST_FAIL(try_rule(CELL(4, 0), 5, 4, err), TSR_ERR_CONFIG, "cell: cell_width is 0");
+    MUST_FAIL(try_rule(CELL(4, 70000), 5, 4, err), TSR_ERR_CONFIG, "cell: cell_width is 70000");
     MUST_FAIL(try_rule(CELL(4, 4), 0, 4, err), TSR_ERR_ARGUMENT, "0x4 pixels");
     MUST_FAIL(try_rule(CELL(4, 4), 4, 0, err), TSR_ERR_ARGUMENT, "4x0 pixels");
     MUST_FAIL(try_rule(CELL(4, 4), 65536, 65536, err), TSR_ERR_ARGUMENT, "1 to 2^32-1");
@@ -223,15 +223,16 @@ static void labels_out_of_range(void **state) {
 
 static void names(void **state) {
     (void)state;
-    enum tsr_rule rule;
+    const struct tsr_object *rule;
     enum tsr_slots slots;
     char text[64];
-    for (int i = TSR_RULE_WHOLE; i <= TSR_RULE_CELL; i++) {
-        MUST(tsr_rule_parse(tsr_rule_name((enum tsr_rule)i), &rule, err));
-        assert_int_equal(rule, i);
+    for (size_t i = 0; i < tsr_rules.n; i++) {
+        MUST(tsr_registry_find(&tsr_rules, tsr_rules.object[i]->name, &rule, err));
+        assert_ptr_equal(rule, tsr_rules.object[i]);
     }
-    MUST_FAIL(tsr_rule_parse("Grid", &rule, err), TSR_ERR_NOT_FOUND, "whole, grid, cell");
-    MUST_FAIL(tsr_rule_parse("", &rule, err), TSR_ERR_NOT_FOUND, "partition rule");
+    MUST_FAIL(tsr_registry_find(&tsr_rules, "Grid", &rule, err), TSR_ERR_NOT_FOUND,
+              "whole, grid, cell");
+    MUST_FAIL(tsr_registry_find(&tsr_rules, "", &rule, err), TSR_ERR_NOT_FOUND, "partition rule");
     MUST(tsr_slots_parse("shared", &slots, err));
     assert_int_equal(slots, TSR_SLOTS_SHARED);
     MUST(tsr_slots_parse("per-region", &slots, err));
@@ -241,7 +242,7 @@ static void names(void **state) {
     assert_string_equal(text, "grid 8x12");
     tsr_partition_rule_describe(&CELL(7, 9), text, sizeof text);
     assert_string_equal(text, "cell 7x9");
-    tsr_partition_rule_describe(&(struct tsr_partition_rule){.kind = TSR_RULE_WHOLE}, text, 4);
+    tsr_partition_rule_describe(&(struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)}, text, 4);
     assert_string_equal(text, "who");
 }
 

@@ -7,7 +7,7 @@
 
 #include "partition/lab.h"
 #include "partition/merge.h"
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 #include "partition/superpixels.h"
 
 /* ---- checks of label maps -----------------------------------------------------------------------

@@ -95,20 +95,20 @@ static double query_error(const struct tsr_engine *engine, const struct tsr_task
 /* mse [TEST_STEPS + 1]: after so many inner steps, mean over the test tasks. */
 static void test(const struct tsr_engine *engine, const struct tsr_rates *rates,
                  const tsr_real *theta, double *mse) {
-    const struct tsr_inner_optimizer sgd = {.kind = TSR_INNER_SGD};
+    const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
+    const struct tsr_inner_loop loop = {engine, &sgd, rates, TEST_STEPS, NULL};
     tsr_real phi[MAX_PARAMS], gradient[MAX_PARAMS];
-    double error[TEST_STEPS];
     memset(mse, 0, (TEST_STEPS + 1) * sizeof *mse);
     for (uint64_t i = 0; i < TEST_TASKS; i++) {
         struct wave w;
         draw_wave(TEST_STREAM, i, &w);
         struct tsr_task task = task_of(&w);
-        struct tsr_trajectory t = {.task = &task, .phi = phi, .g = gradient, .error = error};
+        struct tsr_trajectory t = {.task = &task, .phi = phi, .g = gradient};
         struct tsr_pass pass;
         memcpy(phi, theta, engine->net.n_params * sizeof *phi);
         mse[0] += query_error(engine, &task, phi) / TEST_TASKS;
         for (size_t k = 0; k < TEST_STEPS; k++) {
-            tsr_inner_step(engine, 0, rates, &sgd, &t, 1, k, &pass);
+            tsr_inner_run(&loop, 0, &t, 1, k, k + 1, &pass);
             mse[k + 1] += query_error(engine, &task, phi) / TEST_TASKS;
         }
     }

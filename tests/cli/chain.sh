@@ -87,6 +87,8 @@ check "adapt prints size" grep -q '^photos/test/p0.ppm	20	24	' out
 check "adapt writes a picture" test -s one.png
 tessera 0 "adapt many images" adapt m.h5 photos/test/p0.ppm photos/test/p1.ppm -o inrs --inner-steps 5
 check "adapt fills a folder" test -s inrs/p0.inr.h5 -a -s inrs/p1.inr.h5 -a ! -e inrs/p0.png
+tessera 0 "adapt with Adam" adapt m.h5 photos/test/p0.ppm -o adam.inr.h5 --inner-steps 30 --inner-optimizer adam
+check "Adam goes on where gradient steps end" awk -F'\t' 'NR == 2 { exit !($34 > $7 && $7 > $4) }' out
 tessera 0 "adapt into a folder" adapt m.h5 photos/test/p2.ppm -o inrs
 check "adapt finds the folder" test -s inrs/p2.inr.h5
 

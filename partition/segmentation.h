@@ -18,8 +18,8 @@
  * smallest goes into the smallest of its neighbours, the first on ties. Blind to colour, but the
  * areas are alike. (The paper starts from the segmentation of OpenCV's HFS.)
  */
-#ifndef TSR_PARTITION_SEGMENT_H
-#define TSR_PARTITION_SEGMENT_H
+#ifndef TSR_PARTITION_SEGMENTATION_H
+#define TSR_PARTITION_SEGMENTATION_H
 
 #include "base/status.h"
 

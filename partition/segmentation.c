@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "partition/segment.h"
+#include "partition/segmentation.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/training.h"
+#include "cli/train_view.h"
 
 #include <math.h>
 #include <stdarg.h>

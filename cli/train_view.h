@@ -3,8 +3,8 @@
  * A training run as people see it: the table before the first step, the line while it runs.
  * Shared by train and demo.
  */
-#ifndef TSR_CLI_TRAINING_H
-#define TSR_CLI_TRAINING_H
+#ifndef TSR_CLI_TRAIN_VIEW_H
+#define TSR_CLI_TRAIN_VIEW_H
 
 #include <stdio.h>
 
