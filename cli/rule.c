@@ -9,12 +9,13 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
                               struct tsr_partition_rule *rule, bool *given, struct tsr_error *err) {
     struct tsr_partition_rule new = {.rule = TSR_RULE(whole, 0), .overlap = rule->overlap};
     bool labels = asked->labels || asked->label_map;
-    int n =
-        asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) + labels;
+    int n = asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->quadtree > 0) +
+            (asked->segment > 0) + labels;
     *given = n > 0;
     if (n > 1)
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "--whole, --grid, --cell, --segment and label maps exclude each other");
+        return TSR_ERROR(
+            err, TSR_ERR_CONFIG,
+            "--whole, --grid, --cell, --quadtree, --segment and label maps exclude each other");
     if (cli_given(call, "merge") && !asked->segment)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--merge is for --segment N, which is missing");
     if (asked->grid[0])
@@ -23,6 +24,7 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
     if (asked->cell[0])
         new.rule =
             (struct tsr_choice)TSR_RULE(cell, (double)asked->cell[0], (double)asked->cell[1]);
+    if (asked->quadtree) new.rule = (struct tsr_choice)TSR_RULE(quadtree, (double)asked->quadtree);
     if (asked->segment)
         new.rule = (struct tsr_choice)TSR_RULE(segment, (double)asked->segment, asked->merge);
     if (labels) new.rule = tsr_choice_of(&tsr_rule_labels.object);

@@ -11,7 +11,7 @@
 
 struct cli_rule {
     bool whole, labels;
-    size_t grid[2], cell[2], segment, overlap;
+    size_t grid[2], cell[2], quadtree, segment, overlap;
     enum tsr_merge merge;
     const char *label_map;
 };
@@ -51,6 +51,14 @@ enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width
          .max = 65535,                                                                             \
          .shown = "",                                                                              \
          .help = "cells of P by Q pixels: one model for images of any size"},                      \
+        {.name = "quadtree",                                                                       \
+         .metavar = "N",                                                                           \
+         .type = CLI_SIZE,                                                                         \
+         .at = offsetof(args, member.quadtree),                                                    \
+         .min = 1,                                                                                 \
+         .max = TSR_MAX_LABELS,                                                                    \
+         .shown = "",                                                                              \
+         .help = "N rectangles, small where the image has detail"},                                \
         {.name = "segment",                                                                        \
          .metavar = "N",                                                                           \
          .type = CLI_SIZE,                                                                         \
