@@ -12,6 +12,7 @@
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
+#include "cli/settings.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "data/file.h"
@@ -23,7 +24,6 @@ struct fit_args {
     const char *output, *png, *curve, *json, *init;
     bool curve_regions;
     struct cli_rule rule;
-    struct cli_kind kind;
     struct tsr_model_config model;
     double range[2];
     size_t match_params;
@@ -41,11 +41,11 @@ static void defaults(void *args) {
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
     a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
-    cli_kind_default(&a->kind);
     a->model.network.width = 256;
     a->model.network.hidden_layers = 3;
     a->model.inner_steps = 0;
     a->model.rates = TSR_RATES_FIXED;
+    a->rule.rule = a->model.partition.rule;
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -101,11 +101,11 @@ static const struct cli_option options[] = {
      .help = "with --init: inner steps of the model before Adam begins"},
 
     {.name = "partition", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct fit_args, rule, "", NULL),
+    CLI_RULE_OPTIONS(struct fit_args, rule, NULL),
     CLI_LABEL_MAP(struct fit_args, rule),
 
     {.name = "network of each region", .type = CLI_HEADING},
-    CLI_NETWORK_OPTIONS(struct fit_args, kind, model.network, model.coords, range,
+    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "omega_first",
                         "by region size"),
     {.name = "match-params",
      .metavar = "N",
@@ -150,7 +150,7 @@ static const struct cli_option options[] = {
     {.name = "schedule",
      .metavar = "KIND",
      .type = CLI_ENUM,
-     .names = &cli_enum_schedule,
+     .names = &tsr_fit_schedule_names,
      .at = AT(fit.schedule),
      .shown = "cosine with a bound on iterations or time",
      .help = "of Adam's rate; cosine ends at 0"},
@@ -208,10 +208,10 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
     a->fit.seed = a->common.seed;
     a->fit.threads = tsr_thread_count(a->common.threads);
     a->fit.random = !a->init;
-    for (const char *const *name = cli_network_options; a->init && *name; name++)
-        if (cli_given(call, *name))
-            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
-                             *name);
+    const char *given = a->init ? cli_network_given(call) : NULL;
+    if (given)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
+                         given);
     if (a->fit.inner_steps && !a->init)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--inner-steps are those of a model: --init M.h5");
     if (a->match_params && (a->init || cli_given(call, "width")))
@@ -228,7 +228,7 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
 
 /* Outputs that can be written, and are neither inputs nor each other. */
 static enum tsr_status check_outputs(struct cli_call *call, const struct fit_args *a) {
-    bool to_file = a->json && strcmp(a->json, "-") != 0;
+    bool to_file = a->json && !cli_is_stdout(a->json);
     const char *outputs[] = {a->output, a->png, a->curve, to_file ? a->json : NULL};
     const char *inputs[] = {call->operands[0], a->init};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
@@ -326,7 +326,6 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
     } else {
-        TSR_TRY(cli_kind_apply(job->call, &a->kind, &a->model.network.kind, err));
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
@@ -399,20 +398,15 @@ static void describe(const struct job *job) {
     const struct tsr_model_config *m = &job->model->config;
     const struct tsr_fit_config *c = &job->args->fit;
     size_t regions = partition_of(job)->n_regions, params = regions * job->model->net.n_params;
-    char rule[64], network[160], asked[64] = "", time[16];
+    char asked[64] = "", time[16];
     if (job->args->common.quiet) return;
-    tsr_partition_rule_describe(&m->partition, rule, sizeof rule);
-    cli_describe_network(&m->network, network, sizeof network);
     if (job->args->match_params)
         (void)snprintf(asked, sizeof asked, " (asked for %zu)", job->args->match_params);
     (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", job->call->operands[0],
                   job->image.height, job->image.width, job->image.channels);
-    (void)fprintf(stderr, "  %-18s %s: %zu regions\n", "partition", rule, regions);
-    (void)fprintf(stderr, "  %-18s %s\n", "network", network);
-    (void)fprintf(stderr, "  %-18s %g .. %g, %s, frame %s\n", "coordinates", m->coords.lo,
-                  m->coords.hi, tsr_sampling_name(m->coords.sampling),
-                  tsr_frame_name(m->coords.frame));
-    (void)fprintf(stderr, "  %-18s %zu a region, %zu in all%s: %.3f for each of %zu values\n",
+    cli_model_rows(m, cli_table_row, stderr);
+    (void)fprintf(stderr, "  %-18s %zu\n", "regions", regions);
+    (void)fprintf(stderr, "  %-18s %zu per region, %zu in all%s: %.3f for each of %zu values\n",
                   "parameters", job->model->net.n_params, params, asked,
                   (double)params / (double)n_values(job), n_values(job));
     (void)fprintf(stderr, "  %-18s %s, Adam at %g, %s, warm-up %llu, %g of the pixels\n",
@@ -462,83 +456,63 @@ static void print_table(const struct job *job) {
         (void)printf("regions_at_target\t%zu\n", s->n_regions - s->active);
 }
 
-static void json_config(struct json *j, const struct job *job) {
+static void json_config(struct cli_json *j, const struct job *job) {
     const struct fit_args *a = job->args;
-    const struct tsr_model_config *m = &job->model->config;
     const struct tsr_kernel *kernel = NULL;
-    char rule[64], network[160];
-    tsr_partition_rule_describe(&m->partition, rule, sizeof rule);
-    cli_describe_network(&m->network, network, sizeof network);
-    json_open(j, "config", '{');
-    json_string(j, "version", tsr_version());
-    json_string(j, "image", job->call->operands[0]);
-    json_string(j, "init", a->init);
-    json_integer(j, "inner_steps", a->fit.inner_steps);
-    json_integer(j, "height", job->image.height);
-    json_integer(j, "width", job->image.width);
-    json_integer(j, "channels", job->image.channels);
-    json_string(j, "partition", rule);
-    json_string(j, "network", network);
-    json_integer(j, "network_width", m->network.width);
-    json_integer(j, "hidden_layers", m->network.hidden_layers);
-    json_choice(j, "network_kind", &m->network.kind);
-    json_number(j, "coord_lo", m->coords.lo);
-    json_number(j, "coord_hi", m->coords.hi);
-    json_string(j, "coord_sampling", tsr_sampling_name(m->coords.sampling));
-    json_string(j, "coord_frame", tsr_frame_name(m->coords.frame));
-    json_number(j, "lr", a->fit.lr);
-    json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
-    json_integer(j, "warmup", a->fit.warmup);
-    json_number(j, "batch_fraction", a->fit.batch_fraction);
-    json_number(j, "target_psnr_db", a->fit.target_psnr_db > 0 ? a->fit.target_psnr_db : NAN);
+    cli_json_open(j, "config", '{');
+    cli_json_string(j, "version", tsr_version());
+    cli_json_string(j, "image", job->call->operands[0]);
+    cli_json_string(j, "init", a->init);
+    cli_json_integer(j, "inner_steps", a->fit.inner_steps);
+    cli_json_integer(j, "height", job->image.height);
+    cli_json_integer(j, "width", job->image.width);
+    cli_json_integer(j, "channels", job->image.channels);
+    cli_json_model(j, &job->model->config);
+    cli_json_number(j, "lr", a->fit.lr);
+    cli_json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
+    cli_json_integer(j, "warmup", a->fit.warmup);
+    cli_json_number(j, "batch_fraction", a->fit.batch_fraction);
+    cli_json_number(j, "target_psnr_db", a->fit.target_psnr_db > 0 ? a->fit.target_psnr_db : NAN);
     if (tsr_kernel_find(a->fit.kernel, &kernel, NULL) == TSR_OK)
-        json_string(j, "kernel", kernel->name);
-    json_integer(j, "threads", a->fit.threads);
-    json_integer(j, "seed", a->common.seed);
-    json_close(j, '}');
+        cli_json_string(j, "kernel", kernel->name);
+    cli_json_integer(j, "threads", a->fit.threads);
+    cli_json_integer(j, "seed", a->common.seed);
+    cli_json_close(j, '}');
 }
 
-static void json_regions(struct json *j, const struct job *job) {
+static void json_regions(struct cli_json *j, const struct job *job) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
-    json_open(j, "regions", '[');
+    cli_json_open(j, "regions", '[');
     for (size_t r = 0; r < s->n_regions; r++) {
-        json_open(j, NULL, '{');
-        json_integer(j, "region", r);
-        json_integer(j, "pixels", partition_of(job)->regions[r].n_pixels);
-        json_integer(j, "iterations", s->region_iteration[r]);
-        json_number(j, "psnr_db", region_psnr_db(job, s, r));
-        json_close(j, '}');
+        cli_json_open(j, NULL, '{');
+        cli_json_integer(j, "region", r);
+        cli_json_integer(j, "pixels", partition_of(job)->regions[r].n_pixels);
+        cli_json_integer(j, "iterations", s->region_iteration[r]);
+        cli_json_number(j, "psnr_db", region_psnr_db(job, s, r));
+        cli_json_close(j, '}');
     }
-    json_close(j, ']');
+    cli_json_close(j, ']');
 }
 
 static enum tsr_status write_json(const struct job *job, struct tsr_error *err) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
     size_t params = s->n_regions * job->model->net.n_params;
-    enum tsr_status status;
-    struct json j = {0};
-    json_open(&j, NULL, '{');
-    json_integer(&j, "iterations", s->iteration);
-    json_number(&j, "seconds", s->seconds);
-    if (s->map_seconds > 0) json_number(&j, "map_seconds", s->map_seconds);
-    json_number(&j, "flops", s->flops);
-    json_number(&j, "psnr_db", s->psnr_db);
-    json_number(&j, "loss", s->loss);
-    json_number(&j, "ssim", job->ssim);
-    json_integer(&j, "params", params);
-    json_number(&j, "params_per_value", (double)params / (double)n_values(job));
-    json_integer(&j, "regions_at_target", s->n_regions - s->active);
+    struct cli_json j = {0};
+    cli_json_open(&j, NULL, '{');
+    cli_json_integer(&j, "iterations", s->iteration);
+    cli_json_number(&j, "seconds", s->seconds);
+    if (s->map_seconds > 0) cli_json_number(&j, "map_seconds", s->map_seconds);
+    cli_json_number(&j, "flops", s->flops);
+    cli_json_number(&j, "psnr_db", s->psnr_db);
+    cli_json_number(&j, "loss", s->loss);
+    cli_json_number(&j, "ssim", job->ssim);
+    cli_json_integer(&j, "params", params);
+    cli_json_number(&j, "params_per_value", (double)params / (double)n_values(job));
+    cli_json_integer(&j, "regions_at_target", s->n_regions - s->active);
     json_regions(&j, job);
     json_config(&j, job);
-    json_close(&j, '}');
-    TSR_CHECK(json_finish(&j, err));
-    if (strcmp(job->args->json, "-") == 0)
-        (void)fwrite(j.text, 1, j.size, stdout); /* main() checks stdout */
-    else
-        TSR_CHECK(tsr_file_replace(job->args->json, j.text, j.size, err));
-done:
-    json_clear(&j);
-    return status;
+    cli_json_close(&j, '}');
+    return cli_json_write(&j, job->args->json, err);
 }
 
 static enum tsr_status write_results(struct job *job) {
@@ -546,7 +520,7 @@ static enum tsr_status write_results(struct job *job) {
     struct tsr_error *err = &job->call->err;
     TSR_TRY(tsr_inr_save(tsr_fitter_inr(job->fitter), a->output, err));
     TSR_TRY(finish_picture(job));
-    if (!a->json || strcmp(a->json, "-") != 0) print_table(job);
+    if (!cli_is_stdout(a->json)) print_table(job);
     return a->json ? write_json(job, err) : TSR_OK;
 }
 

@@ -11,11 +11,13 @@
 #ifndef TSR_IMAGE_FIT_H
 #define TSR_IMAGE_FIT_H
 
+#include "base/names.h"
 #include "image/inr.h"
 #include "image/model.h"
 
 /* Rate over the run: constant, or a half cosine down to 0 at --iterations or --time. */
 enum tsr_fit_schedule { TSR_FIT_SCHEDULE_CONSTANT, TSR_FIT_SCHEDULE_COSINE };
+TSR_API extern const struct tsr_names tsr_fit_schedule_names;
 TSR_API const char *tsr_fit_schedule_name(enum tsr_fit_schedule schedule); /* constant, cosine */
 TSR_API enum tsr_status tsr_fit_schedule_parse(const char *text, enum tsr_fit_schedule *out,
                                                struct tsr_error *err) TSR_MUST_USE;

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sampler.h"
-#include "image/files.h"
+#include "image/checkpoint.h"
 #include "image/geometry.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"

@@ -17,9 +17,11 @@
 #ifndef TSR_META_META_GRADIENT_H
 #define TSR_META_META_GRADIENT_H
 
+#include "base/names.h"
 #include "inner/inner_loop.h"
 
 enum tsr_method { TSR_METHOD_MAML, TSR_METHOD_FOMAML, TSR_METHOD_REPTILE };
+TSR_API extern const struct tsr_names tsr_method_names;
 TSR_API const char *tsr_method_name(enum tsr_method method);
 TSR_API enum tsr_status tsr_method_parse(const char *text, enum tsr_method *out,
                                          struct tsr_error *err) TSR_MUST_USE;
