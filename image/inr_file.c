@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "image/attributes.h"
-#include "image/inr.h"
+#include "image/inr_file.h"
 #include "image/layer_arrays.h"
 
 /* What an INR has of a model's settings. */
@@ -71,8 +71,8 @@ static enum tsr_status read_label_map(struct tsr_h5 *file, struct tsr_inr *inr,
     return status;
 }
 
-static enum tsr_status write_inr(struct tsr_h5 *file, const struct tsr_inr *inr,
-                                 struct tsr_error *err) {
+enum tsr_status tsr_inr_write(struct tsr_h5 *file, const struct tsr_inr *inr,
+                              struct tsr_error *err) {
     struct tsr_model_config config = {.network = inr->network,
                                       .partition = inr->rule,
                                       .coords = inr->coords,
@@ -89,7 +89,7 @@ enum tsr_status tsr_inr_save(const struct tsr_inr *inr, const char *path, struct
     struct tsr_h5 *file = NULL;
     enum tsr_status status;
     TSR_CHECK(tsr_h5_create(path, &file, err));
-    TSR_CHECK(write_inr(file, inr, err));
+    TSR_CHECK(tsr_inr_write(file, inr, err));
     TSR_CHECK(tsr_h5_commit(file, err));
 done:
     tsr_h5_close(file);
@@ -118,15 +118,20 @@ static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struc
                             &(*out)->partition->n_regions, 1, (*out)->phi, err);
 }
 
+enum tsr_status tsr_inr_read(struct tsr_h5 *file, struct tsr_inr **out, struct tsr_error *err) {
+    *out = NULL;
+    enum tsr_status status = read_inr(file, out, err);
+    if (status == TSR_OK) return TSR_OK;
+    tsr_inr_free(*out);
+    *out = NULL;
+    return status;
+}
+
 enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {
     struct tsr_h5 *file;
     *out = NULL;
     TSR_TRY(tsr_h5_open(path, &file, err));
-    enum tsr_status status = read_inr(file, out, err);
+    enum tsr_status status = tsr_inr_read(file, out, err);
     tsr_h5_close(file);
-    if (status != TSR_OK) {
-        tsr_inr_free(*out);
-        *out = NULL;
-    }
     return status;
 }

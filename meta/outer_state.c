@@ -54,10 +54,8 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     return TSR_OK;
 }
 
-enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn fn, void *user,
-                                      struct tsr_error *err) {
-    struct tsr_trainer_config *c = &s->config;
-    struct tsr_trainer_progress *p = &s->progress;
+enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setting_fn fn,
+                                         void *user, struct tsr_error *err) {
     const struct tsr_setting table[] = {
         TSR_SETTING("outer", "method", NAME, &c->method, .names = &tsr_method_names),
         TSR_SETTING("outer", "batch", SIZE, &c->batch),
@@ -74,12 +72,21 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
         TSR_SETTING("outer", "val_every", SIZE, &c->val_every),
         TSR_SETTING("outer", "val_images", SIZE, &c->val_images),
         TSR_SETTING("outer", "seed", U64, &c->seed),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn fn, void *user,
+                                      struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &s->progress;
+    const struct tsr_setting table[] = {
         TSR_SETTING("outer", "outer_step", U64, &p->outer_step),
         TSR_SETTING("outer", "seconds", REAL, &p->seconds),
         TSR_SETTING("outer", "skipped", U64, &p->skipped),
         TSR_SETTING("outer", "train_psnr_db", REAL, &p->train_psnr_db),
         TSR_SETTING("outer", "val_psnr_db", REAL, &p->val_psnr_db),
     };
+    TSR_TRY(tsr_trainer_config_visit(&s->config, fn, user, err));
     return TSR_SETTINGS_VISIT(table, fn, user, err);
 }
 

@@ -67,8 +67,11 @@ struct tsr_outer_state {
     size_t n_history, max_history;
 };
 
-/* The settings of the run, then where it stands: all of the group
- * `outer` (base/setting.h). An fn that only reads does not change *state. */
+/* The settings of a run. An fn that only reads does not change *config. */
+TSR_API enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *config,
+                                                 tsr_setting_fn fn, void *user,
+                                                 struct tsr_error *err);
+/* The same, then where it stands: all of the group `outer` (base/setting.h). */
 TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
                                               void *user, struct tsr_error *err);
 
