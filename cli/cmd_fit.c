@@ -33,9 +33,6 @@ struct fit_args {
 /* Iterations if nothing else bounds the run. */
 #define DEFAULT_ITERATIONS 1000
 
-/* Warm-up after inner steps of a model, which the first updates of full size would undo. */
-#define INNER_STEPS_WARMUP 20
-
 static void defaults(void *args) {
     struct fit_args *a = args;
     tsr_model_config_default(&a->model);
@@ -244,47 +241,23 @@ static enum tsr_status check_outputs(struct cli_call *call, const struct fit_arg
 
 /* ---- defaults that depend on the image ------------------------------------------------------- */
 
-/* Measured on photos: what the network of a region of so many pixels a side has to draw, and what
- * rate a network bears for hundreds of iterations. */
-static double default_omega_first(double side) {
-    return 4 * sqrt(side);
-}
-
-static double default_lr(size_t width) {
-    double lr = 0.08 / (double)width;
-    return lr < 0.004 ? lr : 0.004;
-}
-
-/* So many pixels give a gradient that more would hardly improve. */
-#define ENOUGH_PIXELS 65536
-
-/* Rate and batch, and how often a run that asks for no curve pays for measuring all pixels. */
+/* What suits the image, unless it is given, and how often a run that asks for no curve pays for
+ * measuring all pixels. */
 static void settle_learning(struct job *job) {
-    struct tsr_fit_config *c = &job->args->fit;
+    struct tsr_fit_config *c = &job->args->fit, best = *c;
     const struct cli_call *call = job->call;
-    size_t pixels = job->image.height * job->image.width;
-    double region =
-        (double)pixels / (double)tsr_model_regions(job->model, job->image.height, job->image.width);
-    if (!cli_given(call, "lr")) {
-        c->lr = default_lr(job->model->config.network.width);
-        if (c->inner_steps) c->lr /= 10; /* there is more to lose */
-    }
-    /* A constant rate of this size undoes, over thousands of iterations, what small networks have
-     * learned: 3000 iterations of a 4x4 grid of width 19 end 3 dB lower than with a cosine. */
-    if (!cli_given(call, "schedule") && (c->iterations || c->seconds > 0))
-        c->schedule = TSR_FIT_SCHEDULE_COSINE;
-    if (!cli_given(call, "warmup") && c->inner_steps) c->warmup = INNER_STEPS_WARMUP;
-    if (!cli_given(call, "batch-fraction") && region > ENOUGH_PIXELS)
-        c->batch_fraction = ENOUGH_PIXELS / region;
+    tsr_fit_config_for(job->model, job->image.height, job->image.width, &best);
+    if (!cli_given(call, "lr")) c->lr = best.lr;
+    if (!cli_given(call, "schedule")) c->schedule = best.schedule;
+    if (!cli_given(call, "warmup")) c->warmup = best.warmup;
+    if (!cli_given(call, "batch-fraction")) c->batch_fraction = best.batch_fraction;
     if (c->batch_fraction < 1 && !job->args->curve && !(c->target_psnr_db > 0)) c->every = 100;
 }
 
-/* What the image and its partition decide: the number of regions, width, frequency, rate. */
+/* What the image and its partition decide: width and frequency. */
 static enum tsr_status settle(struct job *job) {
     struct fit_args *a = job->args;
     struct tsr_model_config *m = &a->model;
-    const struct cli_call *call = job->call;
-    double pixels = (double)(job->image.height * job->image.width);
     size_t regions = tsr_partition_rule_regions(&m->partition, job->image.height, job->image.width);
     m->network.out_dim = job->image.channels;
     m->height = job->image.height;
@@ -292,9 +265,9 @@ static enum tsr_status settle(struct job *job) {
     if (a->match_params)
         m->network.width =
             tsr_network_width_for(&m->network, (double)a->match_params / (double)regions);
-    double side = sqrt(m->coords.frame == TSR_FRAME_IMAGE ? pixels : pixels / (double)regions);
-    if (!cli_given(call, "omega-first"))
-        (void)tsr_choice_set(&m->network.kind, "omega_first", default_omega_first(side));
+    if (!cli_given(job->call, "omega-first"))
+        (void)tsr_choice_set(&m->network.kind, "omega_first",
+                             tsr_fit_omega_first(m, job->image.height, job->image.width));
     return TSR_OK;
 }
 

@@ -130,11 +130,23 @@ void tsr_h5_close(struct tsr_h5 *file) {
     tsr_h5_unmute(mute);
 }
 
+/* HDF5 keeps up to 32 MiB of what it read of a file's structure, which takes three times as much in
+ * memory: the more images there are, the more a run over them would grow. */
+#define METADATA_AT_MOST ((size_t)512 << 10)
+
+static bool bound_metadata(hid_t access) {
+    H5AC_cache_config_t config = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
+    if (H5Pget_mdc_config(access, &config) < 0) return false;
+    config.set_initial_size = true;
+    config.initial_size = config.min_size = config.max_size = METADATA_AT_MOST;
+    return H5Pset_mdc_config(access, &config) >= 0;
+}
+
 /* File systems without locks are common on clusters: there HDF5 would refuse to open anything. */
 static enum tsr_status access_properties(const struct tsr_h5 *file, hid_t *out,
                                          struct tsr_error *err) {
     *out = H5Pcreate(H5P_FILE_ACCESS);
-    if (*out < 0 || H5Pset_fclose_degree(*out, H5F_CLOSE_STRONG) < 0)
+    if (*out < 0 || H5Pset_fclose_degree(*out, H5F_CLOSE_STRONG) < 0 || !bound_metadata(*out))
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
     if (H5Pset_file_locking(*out, true, true) < 0)
@@ -319,7 +331,7 @@ enum tsr_status tsr_h5_link_properties(const struct tsr_h5 *file, hid_t *out,
 
 /* ---- string types ---------------------------------------------------------------------------- */
 
-#define LONGEST_FIXED_STRING ((size_t)1 << 20)
+#define LONGEST_FIXED_STRING ((size_t)512 << 10)
 
 enum tsr_status tsr_h5_string_type(const struct tsr_h5 *file, const char *object, hid_t stored,
                                    hid_t *out, struct tsr_error *err) {
