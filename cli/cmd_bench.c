@@ -232,19 +232,19 @@ static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct
 struct outer_row {
     const char *name;
     size_t side, grid, width, hidden_layers, inner_steps, images;
-    enum tsr_method method;
+    const struct tsr_method *method;
 };
 static const struct outer_row outer_rows[] = {
     {"256x256, one network 128 wide, 3 hidden, K=3, 1 image", 256, 1, 128, 3, 3, 1,
-     TSR_METHOD_MAML},
-    {"256x256, 2x2 grid of these, K=3, 1 image", 256, 2, 128, 3, 3, 1, TSR_METHOD_MAML},
-    {"178x178, 4x4 grid, 64 wide, 3 hidden, K=3, 4 images", 178, 4, 64, 3, 3, 4, TSR_METHOD_MAML},
-    {"the same, first order", 178, 4, 64, 3, 3, 4, TSR_METHOD_FOMAML},
+     &tsr_method_maml},
+    {"256x256, 2x2 grid of these, K=3, 1 image", 256, 2, 128, 3, 3, 1, &tsr_method_maml},
+    {"178x178, 4x4 grid, 64 wide, 3 hidden, K=3, 4 images", 178, 4, 64, 3, 3, 4, &tsr_method_maml},
+    {"the same, first order", 178, 4, 64, 3, 3, 4, &tsr_method_fomaml},
     {"178x178, one network 256 wide, 3 hidden, K=2, 3 images", 178, 1, 256, 3, 2, 3,
-     TSR_METHOD_MAML},
-    {"178x178, 8x8 grid, 32 wide, 2 hidden, K=3, 4 images", 178, 8, 32, 2, 3, 4, TSR_METHOD_MAML},
+     &tsr_method_maml},
+    {"178x178, 8x8 grid, 32 wide, 2 hidden, K=3, 4 images", 178, 8, 32, 2, 3, 4, &tsr_method_maml},
     {"178x178, 16x16 grid, 16 wide, 2 hidden, K=3, 4 images", 178, 16, 16, 2, 3, 4,
-     TSR_METHOD_MAML},
+     &tsr_method_maml},
 };
 enum { N_OUTER_ROWS = sizeof outer_rows / sizeof *outer_rows };
 
@@ -253,7 +253,7 @@ struct outer_bench {
     struct tsr_model *model;
     struct tsr_geometry geometry;
     struct tsr_engine engine;
-    struct tsr_meta *meta;
+    struct tsr_meta_workspace *meta;
     size_t n_tasks;
     struct tsr_task *tasks;
     tsr_real *y, *d_theta, *d_rates, *moments;
@@ -312,8 +312,9 @@ static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row 
     TSR_TRY(tsr_geometry_create(b->model, row->side, row->side, &b->geometry, err));
     TSR_TRY(tsr_engine_create(&b->model->net, kernel, threads, &b->engine, err));
     b->n_tasks = row->images * b->geometry.partition->n_regions;
-    TSR_TRY(tsr_meta_create(&b->engine, row->method, row->inner_steps, &b->model->rates, 1,
-                            b->n_tasks, b->geometry.max_context, &b->meta, err));
+    struct tsr_choice method = tsr_choice_of(&row->method->object);
+    TSR_TRY(tsr_meta_workspace_create(&b->engine, &method, row->inner_steps, &b->model->rates, 1,
+                                      b->n_tasks, b->geometry.max_context, &b->meta, err));
     struct tsr_arena measure = {0};
     layout_outer(b, &measure);
     TSR_TRY(tsr_arena_create(&b->arena, measure.used, "bench", err));
@@ -323,7 +324,7 @@ static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row 
 }
 
 static void clear_outer(struct outer_bench *b) {
-    tsr_meta_free(b->meta);
+    tsr_meta_workspace_free(b->meta);
     tsr_engine_clear(&b->engine);
     tsr_geometry_clear(&b->geometry);
     tsr_model_free(b->model);
@@ -335,8 +336,10 @@ static double time_outer_step(struct outer_bench *b) {
     size_t n = b->model->net.n_params, rates = tsr_rates_count(&b->model->rates);
     struct tsr_adam adam = {1e-12, 0.9, 0.99, 1};
     double start = tsr_seconds();
-    tsr_meta_gradient(b->meta, b->model->theta, &b->model->rates, b->tasks, b->n_tasks, b->d_theta,
-                      b->d_rates, b->error);
+    const struct tsr_meta_point at = {b->model->theta, &b->model->rates, 0};
+    /* cannot fail: there are as many tasks as there is room for */
+    (void)!tsr_meta_gradient(b->meta, &at, b->tasks, b->n_tasks, b->d_theta, b->d_rates, b->error,
+                             NULL);
     tsr_adam_update(&adam, 1, n, b->d_theta, b->model->theta, b->moments, b->moments + n);
     tsr_adam_update(&adam, 1, rates, b->d_rates, b->model->rates.value, b->moments + 2 * n,
                     b->moments + 2 * n + rates);
@@ -376,7 +379,7 @@ static enum tsr_status bench_outer(const struct bench_args *a, const struct oute
     reset_peak_memory();
     enum tsr_status status = make_outer(&b, row, &a->net, kernel, threads, err);
     if (status == TSR_OK) {
-        double passes = tsr_method_passes(row->method, row->inner_steps);
+        double passes = row->method->passes(row->inner_steps);
         double flops =
             tsr_network_flops(&b.model->net, passes) * (double)(b.geometry.n_pixels * row->images);
         s.n = 0;
@@ -447,7 +450,7 @@ static void print_outer_row(const struct outer_row *row, size_t threads, double 
                             const struct outer_result *r, struct cli_json *json, bool table) {
     cli_json_open(json, NULL, '{');
     cli_json_string(json, "work", row->name);
-    cli_json_string(json, "method", tsr_method_name(row->method));
+    cli_json_string(json, "method", row->method->object.name);
     cli_json_integer(json, "threads", threads);
     cli_json_number(json, "seconds", r->seconds);
     cli_json_number(json, "gflops", r->gflops);

@@ -73,8 +73,12 @@ static const struct cli_option options[] = {
            .help = "whose pixels the squared error of a region is divided by"),
 
     HEADING("outer loop"),
-    CHOICE("method", "KIND", trainer.method, method,
-           .help = "meta-gradient: exact second order, first order, or Reptile's difference"),
+    {.name = "method",
+     .metavar = "KIND",
+     .type = CLI_OBJECT,
+     .registry = &tsr_methods,
+     .at = AT(trainer.method),
+     .help = "how the meta-gradient is taken"},
     {.name = "outer-steps",
      .metavar = "N",
      .type = CLI_U64,
@@ -178,11 +182,12 @@ static void summary(const struct cli_call *call, const struct train_args *a,
     const struct tsr_trainer_progress *p = tsr_training_state(training);
     char time[16];
     if (a->common.quiet) return;
-    if (status == TSR_ERR_INTERRUPTED) {
+    if (status != TSR_OK && p->saved) {
         (void)fprintf(stderr,
-                      "%s holds the %llu outer steps done; go on with\n"
+                      "%s holds %llu of the %llu outer steps done; go on with\n"
                       "  tessera train %s --resume %s\n",
-                      a->output, (unsigned long long)p->outer_step, call->operands[0], a->output);
+                      a->output, (unsigned long long)p->saved_outer_step,
+                      (unsigned long long)p->outer_step, call->operands[0], a->output);
     } else if (status == TSR_OK) {
         (void)printf("%s: %llu outer steps in %s", a->output, (unsigned long long)p->outer_step,
                      cli_time(p->seconds, time));

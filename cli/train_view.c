@@ -53,9 +53,10 @@ static void model_rows(const struct tsr_model *m, const struct cli_data *d, FILE
 
 static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trainer_progress *p,
                        FILE *to) {
-    char time[16];
-    row(to, "outer loop", "%s, batch of %zu images, %g of their regions",
-        tsr_method_name(c->method), c->batch, c->region_fraction);
+    char time[16], method[160];
+    tsr_choice_describe(&c->method, method, sizeof method);
+    row(to, "outer loop", "%s, batch of %zu images, %g of their regions", method, c->batch,
+        c->region_fraction);
     row(to, "outer Adam", "rate %g to %g, rates' rate %g, warm-up %zu, beta %g %g, clip %g",
         c->outer_lr, c->outer_lr * c->final_lr, c->rates_lr, c->warmup, c->beta1, c->beta2,
         c->clip);
@@ -134,6 +135,17 @@ static int on_progress(void *user, const struct tsr_trainer_progress *p) {
     return cli_interrupted();
 }
 
+static int on_stop(void *user) {
+    (void)user;
+    return cli_interrupted();
+}
+
+static void on_save_failed(void *user, const struct tsr_error *error) {
+    struct view *v = user;
+    cli_progress_say(&v->line, "tessera train: %s; the run goes on and will try again",
+                     error->message);
+}
+
 /* Too high an outer rate diverges without a NaN. */
 static void warn_of_decline(const struct view *v, const struct tsr_trainer_progress *p) {
     const double tolerated = 0.5; /* dB */
@@ -146,7 +158,8 @@ static void warn_of_decline(const struct view *v, const struct tsr_trainer_progr
 
 enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, struct tsr_error *err) {
     struct view view = {.train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
-    const struct tsr_trainer_callbacks callbacks = {on_progress, &view};
+    const struct tsr_trainer_callbacks callbacks = {
+        .progress = on_progress, .user = &view, .stop = on_stop, .save_failed = on_save_failed};
     const struct tsr_trainer_config *c = tsr_training_settings(training);
     struct tsr_trainer_progress start = *tsr_training_state(training);
     start.outer_steps = c->outer_steps;

@@ -62,7 +62,7 @@ enum tsr_status tsr_model_train(struct tsr_dataset *dataset, const struct tsr_se
                                 struct tsr_model **out, struct tsr_error *err) {
     struct tsr_settings *defaults = NULL;
     struct listener listener = {progress, user};
-    const struct tsr_trainer_callbacks callbacks = {forward, &listener};
+    const struct tsr_trainer_callbacks callbacks = {.progress = forward, .user = &listener};
     TSR_NEED(out, err);
     *out = NULL;
     TSR_NEED(dataset, err);

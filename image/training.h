@@ -20,6 +20,15 @@
 
 struct tsr_training;
 
+/* What of a model the outer loop learns: a view. */
+static inline struct tsr_learner tsr_model_learner(struct tsr_model *model) {
+    return (struct tsr_learner){.net = &model->net,
+                                .theta = model->theta,
+                                .rates = &model->rates,
+                                .inner_steps = model->config.inner_steps,
+                                .inner_lr = model->config.inner_lr};
+}
+
 /* A new run. model_config->height and ->width and network.out_dim are taken from the dataset, and
  * so is the number of classes of the rule `labels` where it is 0.
  * `init`: a model to start from (tsr_model_init_from), or NULL. */
@@ -37,9 +46,7 @@ TSR_API enum tsr_status tsr_training_resume(const char *checkpoint,
                                             struct tsr_dataset *dataset, struct tsr_training **out,
                                             struct tsr_error *err) TSR_MUST_USE;
 
-/* Trains until a bound, an interruption or an error; writes the checkpoint at intervals and at the
- * end (also after an interruption or a divergence, then of the last good state). `callbacks` may be
- * NULL. */
+/* tsr_trainer_run(); what it saves is the file config.output. `callbacks` may be NULL. */
 TSR_API enum tsr_status tsr_training_run(struct tsr_training *training,
                                          const struct tsr_trainer_callbacks *callbacks,
                                          struct tsr_error *err) TSR_MUST_USE;

@@ -36,19 +36,26 @@ static size_t layer_end(const struct tsr_net *net, size_t l) {
     return net->bias_at[l] + net->fan_out[l];
 }
 
-void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
-                     size_t slot, const tsr_real *g, tsr_real *out) {
+void tsr_rates_apply_range(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
+                           size_t slot, size_t from, size_t to, const tsr_real *g, tsr_real *out) {
     const tsr_real *alpha = rates->value + tsr_rates_at(rates, k, slot);
     if (rates->n_units == net->n_params) {
-        for (size_t i = 0; i < net->n_params; i++)
+        for (size_t i = from; i < to; i++)
             out[i] = alpha[i] * g[i];
         return;
     }
     for (size_t l = 0; l < net->n_layers; l++) {
         tsr_real a = alpha[rates->n_units > 1 ? l : 0];
-        for (size_t i = net->weight_at[l]; i < layer_end(net, l); i++)
+        size_t first = net->weight_at[l] > from ? net->weight_at[l] : from;
+        size_t end = layer_end(net, l) < to ? layer_end(net, l) : to;
+        for (size_t i = first; i < end; i++)
             out[i] = a * g[i];
     }
+}
+
+void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
+                     size_t slot, const tsr_real *g, tsr_real *out) {
+    tsr_rates_apply_range(rates, net, k, slot, 0, net->n_params, g, out);
 }
 
 void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,

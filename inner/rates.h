@@ -53,6 +53,10 @@ TSR_API size_t tsr_rates_at(const struct tsr_rates *rates, size_t k, size_t slot
 /* out [n_params] = alpha_k * g; out may be g. */
 TSR_API void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
                              size_t slot, const tsr_real *g, tsr_real *out);
+/* The same for the parameters [from, to) alone. */
+TSR_API void tsr_rates_apply_range(const struct tsr_rates *rates, const struct tsr_net *net,
+                                   size_t k, size_t slot, size_t from, size_t to, const tsr_real *g,
+                                   tsr_real *out);
 
 /* next [n_params] = phi - factor * alpha_k * g: an inner step; next may be phi. */
 TSR_API void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,

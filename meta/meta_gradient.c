@@ -1,316 +1,200 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta/meta_gradient.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/names.h"
+#include "inner/team.h"
+#include "meta/carried.h"
+#include "meta/sum_tree.h"
 
-/* With fewer tasks than this for each thread, all threads work on the same tasks. */
-enum { TASKS_PER_THREAD = 8 };
-/* Tasks are summed in groups of consecutive tasks of one slot: about this many groups. */
-enum { GROUPS = 128 };
-/* Largest total of tapes a thread keeps, in bytes: what a share of the outer cache holds. */
-enum { TAPE_LIMIT = 8 << 20 };
+/* Blocks of tasks that a thread has, so that unequal ones even out; fewer where their sums would
+ * take more than this many bytes. Neither changes a bit. */
+enum { BLOCKS_PER_THREAD = 16, FEWEST_BLOCKS = 4, BLOCK_BYTES = 64 << 20 };
+/* Numbers of a sum that one thread takes at a time. */
+enum { SLICE = 4096 };
 
-/* What a method does after the inner loop. */
-static const struct {
-    bool query_gradient, hessian;
-} methods[] = {
-    [TSR_METHOD_MAML] = {true, true},
-    [TSR_METHOD_FOMAML] = {true, false},
-    [TSR_METHOD_REPTILE] = {false, false},
-};
-static const char *const method_names[] = {"maml", "fomaml", "reptile"};
-TSR_DEFINE_NAMES(tsr_method, tsr_method, method_names, "method")
-
-double tsr_method_passes(enum tsr_method method, size_t inner_steps) {
-    double k = (double)inner_steps;
-    return 3 * k + (methods[method].query_gradient ? 3 : 0) + (methods[method].hessian ? 6 * k : 0);
-}
-
-/* What a task in flight needs besides its trajectory. */
-struct flight {
-    tsr_real *v, *product, *scaled; /* v; H (alpha v); alpha v. [n_params] each */
-    tsr_real *out;                  /* Reptile: outputs at phi_K */
-    unsigned char *tapes;           /* [tape_room] bytes, or NULL */
-    size_t tape_room;
-    double query_error;
+/* What one thread has for itself and is the first to touch; of the first, and of as many as it
+ * carries together, a team makes use. */
+struct worker {
+    struct tsr_carried_task task;
+    struct tsr_forwards forwards;
+    tsr_real *leaf;           /* [n_sum] what the task adds to the sums */
+    struct tsr_sum_tree tree; /* of the block at hand */
+    struct tsr_arena arena;
 };
 
-/* Consecutive tasks of one slot, and the sum of their meta-gradients. */
-struct group {
-    size_t slot, first, n; /* a range of meta->order */
-    tsr_real *d_theta;     /* [n_params] */
-    tsr_real *d_rates;     /* [rates.n_steps, rates.n_units] */
+/* Consecutive tasks of one slot that are a subtree of its sum. */
+struct block {
+    size_t slot, first, n; /* a range of `order` */
 };
 
-struct tsr_meta {
+struct tsr_meta_workspace {
     const struct tsr_engine *engine;
-    enum tsr_method method;
+    struct tsr_choice method;
     size_t inner_steps, slots, max_tasks, max_points;
     struct tsr_rates rates; /* extents */
-    size_t n_flights;       /* one a thread, or as many as a team carries at once */
-    struct flight *flights;
-    struct tsr_trajectory *trajectories;
-    struct tsr_pass *passes;
-    struct tsr_forwards *forwards; /* [n_flights] of tasks carried alone */
-    size_t max_groups, n_groups;
-    struct group *groups;
-    size_t *order;          /* [max_tasks] tasks sorted by slot */
-    size_t *slot_first;     /* [slots + 1] range of each slot in order */
-    struct tsr_arena arena; /* all vectors of parameters */
+    size_t n_sum;           /* numbers summed over tasks: d_theta of a slot, and its d_rates */
+    size_t n_levels;        /* of the tree of the largest block */
+    struct worker *workers; /* [threads] */
+    struct tsr_carried_task **carried; /* [threads] */
+    struct tsr_pass *passes;           /* [threads] */
+    size_t max_blocks, n_blocks;
+    struct block *blocks;
+    tsr_real **sums;         /* [max_blocks] of n_sum numbers each */
+    size_t *order;           /* [max_tasks] tasks sorted by slot */
+    size_t *slot_first;      /* [slots + 1] range of each slot in order */
+    size_t *slot_block;      /* [slots + 1] its range of blocks */
+    tsr_real *slot_rate;     /* [slots] its share of a rate that all slots have in common */
+    struct tsr_arena shared; /* the sums of the blocks */
 };
 
-static size_t min_size(size_t a, size_t b) {
-    return a < b ? a : b;
+/* ---- storage --------------------------------------------------------------------------------- */
+
+static size_t most_blocks(const struct tsr_meta_workspace *m) {
+    size_t blocks = BLOCKS_PER_THREAD * m->engine->threads;
+    while (blocks > FEWEST_BLOCKS * m->engine->threads &&
+           blocks > BLOCK_BYTES / sizeof(tsr_real) / m->n_sum)
+        blocks /= 2;
+    return blocks;
 }
 
-static bool runs_as_team(const struct tsr_engine *engine, size_t n_tasks) {
-    return engine->threads > 1 && n_tasks <= GROUPS && n_tasks < TASKS_PER_THREAD * engine->threads;
+/* Height of the blocks: 2^h tasks each make few enough of n tasks. */
+static size_t block_height(const struct tsr_meta_workspace *m, size_t n_tasks) {
+    size_t h = 0, most = most_blocks(m);
+    while (n_tasks >> h > most)
+        h++;
+    return h;
 }
 
-static size_t aligned(size_t size) {
-    return (size + TSR_ALIGNMENT - 1) / TSR_ALIGNMENT * TSR_ALIGNMENT;
+static bool learns_rates(const struct tsr_meta_workspace *m) {
+    return tsr_method_of(&m->method)->learns_rates;
 }
 
-/* Bytes that the tapes of a task of n points take; 0 if none are kept of so many. */
-static size_t place_tapes(const struct tsr_meta *m, size_t n, struct tsr_trajectory *t) {
-    const struct tsr_engine *e = m->engine;
-    t->tape_stride = 0;
-    if (!methods[m->method].hessian || !e->kernel->tape_size || tsr_pass_pieces(n) > 1) return 0;
-    struct tsr_tape_size size = e->kernel->tape_size(&e->net, n);
-    t->tape_backward = aligned(size.forward);
-    t->tape_stride = aligned(t->tape_backward + size.backward);
-    return t->tape_stride * m->inner_steps <= TAPE_LIMIT ? t->tape_stride * m->inner_steps : 0;
-}
-
-/* Room for the tapes of any task: where tasks of the largest size have none, smaller ones may, if
- * each thread carries its own. */
-static size_t tape_room(const struct tsr_meta *m) {
-    struct tsr_trajectory t;
-    size_t room = place_tapes(m, m->max_points, &t);
-    bool smaller = t.tape_stride == 0 && m->n_flights <= m->engine->threads;
-    return smaller && methods[m->method].hessian && m->engine->kernel->tape_size ? TAPE_LIMIT
-                                                                                 : room;
-}
-
-static void layout_flight(const struct tsr_meta *m, struct flight *f, struct tsr_trajectory *t,
+static void layout_worker(const struct tsr_meta_workspace *m, struct worker *w,
                           struct tsr_arena *a) {
-    const struct tsr_net *net = &m->engine->net;
-    size_t k = m->inner_steps, n = net->n_params;
-    size_t partial = tsr_pass_partial(m->engine, m->max_points, runs_as_team(m->engine, 1));
-    size_t outputs = methods[m->method].query_gradient ? 0 : m->max_points * net->out_dim;
-    *t = (struct tsr_trajectory){.phi_stride = n, .g_stride = n};
-    t->phi = tsr_arena_take(a, (k + 1) * n, sizeof(tsr_real));
-    t->g = tsr_arena_take(a, k * n, sizeof(tsr_real));
-    f->tape_room = tape_room(m);
-    f->tapes = f->tape_room ? tsr_arena_take(a, f->tape_room, 1) : NULL;
-    t->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
-    f->v = tsr_arena_take(a, n, sizeof(tsr_real));
-    f->product = tsr_arena_take(a, n, sizeof(tsr_real));
-    f->scaled = tsr_arena_take(a, n, sizeof(tsr_real));
-    f->out = outputs ? tsr_arena_take(a, outputs, sizeof(tsr_real)) : NULL;
+    tsr_carried_layout(&w->task, m->engine, tsr_method_of(&m->method), m->inner_steps,
+                       m->max_points, a);
+    w->leaf = tsr_arena_take(a, m->n_sum, sizeof *w->leaf);
+    for (size_t l = 0; l < m->n_levels; l++) {
+        tsr_real *level = tsr_arena_take(a, m->n_sum, sizeof *level);
+        if (a->base) w->tree.level[l] = level;
+    }
+    if (m->inner_steps > 0) tsr_forwards_layout(&w->forwards, m->engine, m->max_points, a);
 }
 
-static void layout(struct tsr_meta *m, struct tsr_arena *a) {
-    for (size_t i = 0; i < m->n_flights; i++) {
-        layout_flight(m, &m->flights[i], &m->trajectories[i], a);
-        if (!runs_as_team(m->engine, m->max_tasks) && m->inner_steps > 0)
-            tsr_forwards_layout(&m->forwards[i], m->engine, m->max_points, a);
-    }
-    for (size_t i = 0; i < m->max_groups; i++) {
-        m->groups[i].d_theta = tsr_arena_take(a, m->engine->net.n_params, sizeof(tsr_real));
-        m->groups[i].d_rates =
-            tsr_arena_take(a, m->rates.n_steps * m->rates.n_units, sizeof(tsr_real));
+static void layout_sums(const struct tsr_meta_workspace *m, struct tsr_arena *a) {
+    for (size_t i = 0; i < m->max_blocks; i++) {
+        tsr_real *sum = tsr_arena_take(a, m->n_sum, sizeof *sum);
+        if (a->base) m->sums[i] = sum;
     }
 }
 
-static enum tsr_status allocate(struct tsr_meta *m, struct tsr_error *err) {
-    size_t threads = m->engine->threads;
-    /* A team carries all tasks at once; should an outer step that usually has many be left with
-     * few, it carries as many as there are threads. */
-    m->n_flights =
-        runs_as_team(m->engine, m->max_tasks) && m->max_tasks > threads ? m->max_tasks : threads;
-    m->max_groups = min_size(m->max_tasks, GROUPS + m->slots);
-    const char *what = "workspace of the meta-gradient";
-    void *p;
-    TSR_TRY(tsr_alloc(&p, m->n_flights, sizeof *m->flights, what, err));
-    m->flights = p;
-    TSR_TRY(tsr_alloc(&p, m->n_flights, sizeof *m->trajectories, what, err));
-    m->trajectories = p;
-    TSR_TRY(tsr_alloc(&p, m->n_flights, sizeof *m->passes, what, err));
-    m->passes = p;
-    TSR_TRY(tsr_alloc(&p, m->n_flights, sizeof *m->forwards, what, err));
-    m->forwards = p;
-    TSR_TRY(tsr_alloc(&p, m->max_groups, sizeof *m->groups, what, err));
-    m->groups = p;
-    TSR_TRY(tsr_alloc(&p, m->max_tasks, sizeof *m->order, what, err));
-    m->order = p;
-    TSR_TRY(tsr_alloc(&p, m->slots + 1, sizeof *m->slot_first, what, err));
-    m->slot_first = p;
+static const char *const what = "workspace of the meta-gradient";
+
+static enum tsr_status allocate_worker(const struct tsr_meta_workspace *m, struct worker *w,
+                                       struct tsr_error *err) {
     struct tsr_arena measure = {0};
-    layout(m, &measure);
-    TSR_TRY(tsr_arena_create(&m->arena, measure.used, what, err));
-    layout(m, &m->arena);
+    w->tree.n_levels = m->n_levels;
+    TSR_TRY(TSR_ALLOC(&w->tree.level, m->n_levels, what, err));
+    layout_worker(m, w, &measure);
+    TSR_TRY(tsr_arena_create(&w->arena, measure.used, what, err));
+    layout_worker(m, w, &w->arena);
     return TSR_OK;
 }
 
-enum tsr_status tsr_meta_create(const struct tsr_engine *engine, enum tsr_method method,
-                                size_t inner_steps, const struct tsr_rates *rates, size_t slots,
-                                size_t max_tasks, size_t max_points, struct tsr_meta **out,
-                                struct tsr_error *err) {
-    void *p;
+static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *err) {
+    size_t threads = m->engine->threads, most = most_blocks(m) + m->slots + 1;
+    m->n_levels = block_height(m, m->max_tasks) + 1;
+    m->max_blocks = m->max_tasks < most ? m->max_tasks : most;
+    TSR_TRY(TSR_ALLOC(&m->workers, threads, what, err));
+    TSR_TRY(TSR_ALLOC(&m->carried, threads, what, err));
+    TSR_TRY(TSR_ALLOC(&m->passes, threads, what, err));
+    TSR_TRY(TSR_ALLOC(&m->blocks, m->max_blocks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->sums, m->max_blocks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->order, m->max_tasks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->slot_first, m->slots + 1, what, err));
+    TSR_TRY(TSR_ALLOC(&m->slot_block, m->slots + 1, what, err));
+    TSR_TRY(TSR_ALLOC(&m->slot_rate, m->slots, what, err));
+    for (size_t i = 0; i < threads; i++) {
+        TSR_TRY(allocate_worker(m, &m->workers[i], err));
+        m->carried[i] = &m->workers[i].task;
+    }
+    struct tsr_arena measure = {0};
+    layout_sums(m, &measure);
+    TSR_TRY(tsr_arena_create(&m->shared, measure.used, what, err));
+    layout_sums(m, &m->shared);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
+                                          const struct tsr_choice *method, size_t inner_steps,
+                                          const struct tsr_rates *rates, size_t slots,
+                                          size_t max_tasks, size_t max_points,
+                                          struct tsr_meta_workspace **out, struct tsr_error *err) {
     *out = NULL;
-    TSR_TRY(tsr_alloc(&p, 1, sizeof(struct tsr_meta), "workspace of the meta-gradient", err));
-    struct tsr_meta *m = p;
-    *m = (struct tsr_meta){.engine = engine,
-                           .method = method,
-                           .inner_steps = inner_steps,
-                           .slots = slots,
-                           .max_tasks = max_tasks,
-                           .max_points = max_points,
-                           .rates = *rates};
+    TSR_TRY(tsr_choice_check(&tsr_methods, method, err));
+    struct tsr_meta_workspace *m;
+    TSR_TRY(TSR_ALLOC(&m, 1, what, err));
+    *m = (struct tsr_meta_workspace){.engine = engine,
+                                     .method = *method,
+                                     .inner_steps = inner_steps,
+                                     .slots = slots,
+                                     .max_tasks = max_tasks,
+                                     .max_points = max_points,
+                                     .rates = *rates};
     m->rates.value = NULL;
+    m->n_sum = engine->net.n_params + (learns_rates(m) ? rates->n_steps * rates->n_units : 0);
     enum tsr_status status = allocate(m, err);
     if (status != TSR_OK) {
-        tsr_meta_free(m);
+        tsr_meta_workspace_free(m);
         return status;
     }
     *out = m;
     return TSR_OK;
 }
 
-void tsr_meta_free(struct tsr_meta *meta) {
-    if (!meta) return;
-    tsr_arena_free(&meta->arena);
-    free(meta->flights);
-    free(meta->trajectories);
-    free(meta->passes);
-    free(meta->forwards);
-    free(meta->groups);
-    free(meta->order);
-    free(meta->slot_first);
-    free(meta);
+void tsr_meta_workspace_free(struct tsr_meta_workspace *m) {
+    if (!m) return;
+    for (size_t i = 0; m->workers && i < m->engine->threads; i++) {
+        tsr_arena_free(&m->workers[i].arena);
+        free(m->workers[i].tree.level);
+    }
+    tsr_arena_free(&m->shared);
+    free(m->workers);
+    free(m->carried);
+    free(m->passes);
+    free(m->blocks);
+    free(m->sums);
+    free(m->order);
+    free(m->slot_first);
+    free(m->slot_block);
+    free(m->slot_rate);
+    free(m);
 }
+
+/* ---- one task ---------------------------------------------------------------------------------
+ */
 
 /* One call's arguments. */
 struct call {
-    const tsr_real *theta;
-    const struct tsr_rates *rates;
+    const struct tsr_meta_point *at;
     const struct tsr_task *tasks;
     double *error;
 };
 
-/* Flights first .. first+n-1 of m, carried together: by one thread alone (n = 1) or by the team. */
-struct formation {
-    struct tsr_meta *m;
-    const struct call *call;
-    size_t thread; /* or TSR_TEAM */
-    struct flight *flights;
-    struct tsr_trajectory *t;
-    struct tsr_pass *passes;
-    size_t n;
-};
-
-static tsr_real *phi_at(const struct tsr_trajectory *t, size_t k) {
-    return t->phi + k * t->phi_stride;
-}
-
-static void start(const struct formation *f) {
-    const struct tsr_engine *engine = f->m->engine;
-    size_t n_params = engine->net.n_params;
-    for (size_t i = 0; i < f->n; i++) {
-        struct tsr_trajectory *t = &f->t[i];
-        const tsr_real *theta = f->call->theta + t->task->slot * n_params;
-        memcpy(t->phi, theta, n_params * sizeof(tsr_real));
-        size_t size = place_tapes(f->m, t->task->ctx.n, t);
-        t->tape = size > 0 && size <= f->flights[i].tape_room ? f->flights[i].tapes : NULL;
-        t->forward = f->thread == TSR_TEAM ? NULL
-                                           : tsr_forwards_find(&f->m->forwards[f->thread], engine,
-                                                               f->thread, theta, &t->task->ctx);
-    }
-}
-
-/* Loss over the query points at phi_K and, for the methods that use it, its gradient v. */
-static void query_pass(const struct formation *f) {
-    bool gradient = methods[f->m->method].query_gradient;
-    for (size_t i = 0; i < f->n; i++)
-        f->passes[i] = (struct tsr_pass){.kind = gradient ? TSR_PASS_GRADIENT : TSR_PASS_FORWARD,
-                                         .points = &f->t[i].task->qry,
-                                         .scale = f->t[i].task->qry_scale,
-                                         .phi = phi_at(&f->t[i], f->m->inner_steps),
-                                         .result = f->flights[i].v,
-                                         .out = f->flights[i].out,
-                                         .partial = f->t[i].partial};
-    tsr_pass_run(f->m->engine, f->thread, f->passes, f->n);
-    for (size_t i = 0; i < f->n; i++)
-        f->flights[i].query_error = f->passes[i].error;
-}
-
-/* g_k <- d/dalpha_k = -v * g_k */
-static void rates_step(const struct formation *f, size_t k) {
-    for (size_t i = 0; i < f->n; i++) {
-        tsr_real *g = f->t[i].g + k * f->t[i].g_stride;
-        const tsr_real *v = f->flights[i].v;
-        for (size_t j = 0; j < f->m->engine->net.n_params; j++)
-            g[j] *= -v[j];
-    }
-}
-
-/* v <- v - H(phi_k) (alpha_k * v) */
-static void hessian_step(const struct formation *f, size_t k) {
-    const struct tsr_net *net = &f->m->engine->net;
-    const struct tsr_tape no_tape = {NULL, NULL};
-    for (size_t i = 0; i < f->n; i++) {
-        const struct tsr_task *task = f->t[i].task;
-        tsr_rates_apply(f->call->rates, net, k, task->slot, f->flights[i].v, f->flights[i].scaled);
-        f->passes[i] =
-            (struct tsr_pass){.kind = TSR_PASS_HVP,
-                              .points = &task->ctx,
-                              .scale = task->ctx_scale,
-                              .phi = phi_at(&f->t[i], k),
-                              .v = f->flights[i].scaled,
-                              .result = f->flights[i].product,
-                              .tape = f->t[i].tape ? tsr_trajectory_tape(&f->t[i], k) : no_tape,
-                              .partial = f->t[i].partial};
-    }
-    tsr_pass_run(f->m->engine, f->thread, f->passes, f->n);
-    for (size_t i = 0; i < f->n; i++)
-        for (size_t j = 0; j < net->n_params; j++)
-            f->flights[i].v[j] -= f->flights[i].product[j];
-}
-
-/* v = theta - phi_K */
-static void reptile_direction(const struct formation *f) {
-    for (size_t i = 0; i < f->n; i++) {
-        const tsr_real *from = f->t[i].phi, *to = phi_at(&f->t[i], f->m->inner_steps);
-        for (size_t j = 0; j < f->m->engine->net.n_params; j++)
-            f->flights[i].v[j] = from[j] - to[j];
-    }
-}
-
-/* Through the inner loop and back: leaves d/dtheta in v and d/dalpha_k in g_k. */
-static void fly(const struct formation *f) {
-    static const struct tsr_choice sgd = {.object = &tsr_optimizer_sgd.object};
-    const struct tsr_inner_loop loop = {.engine = f->m->engine,
-                                        .optimizer = &sgd,
-                                        .rates = f->call->rates,
-                                        .inner_steps = f->m->inner_steps};
-    start(f);
-    tsr_inner_run(&loop, f->thread, f->t, f->n, 0, f->m->inner_steps, f->passes);
-    query_pass(f);
-    if (!methods[f->m->method].query_gradient) {
-        reptile_direction(f);
-        return;
-    }
-    for (size_t k = f->m->inner_steps; k-- > 0;) {
-        rates_step(f, k);
-        if (methods[f->m->method].hessian) hessian_step(f, k);
-    }
+static struct tsr_carried carry(struct tsr_meta_workspace *m, const struct call *call,
+                                size_t thread, size_t n) {
+    size_t first = thread == TSR_TEAM ? 0 : thread;
+    return (struct tsr_carried){.engine = m->engine,
+                                .rates = call->at->rates,
+                                .thread = thread,
+                                .inner_steps = m->inner_steps,
+                                .n = n,
+                                .tasks = m->carried + first,
+                                .passes = m->passes + first};
 }
 
 static bool all_finite(const tsr_real *x, size_t n) {
@@ -326,30 +210,32 @@ static bool all_finite(const tsr_real *x, size_t n) {
     return sum[0] == 0;
 }
 
-/* Adds the result of a flight to the sums of its group, and reports its error. */
-static void land(const struct tsr_meta *m, const struct call *c, const struct group *group,
-                 const struct flight *flight, const struct tsr_trajectory *t) {
-    size_t n = m->engine->net.n_params;
-    bool reptile = !methods[m->method].query_gradient;
-    bool finite = isfinite(flight->query_error) && all_finite(flight->v, n);
-    for (size_t k = 0; k < m->inner_steps; k++)
-        finite = finite && (reptile || all_finite(t->g + k * t->g_stride, n));
-    c->error[t->task - c->tasks] = finite ? flight->query_error : (double)NAN;
-    tsr_real weight = reptile ? (tsr_real)(1.0 / (double)(m->slot_first[group->slot + 1] -
-                                                          m->slot_first[group->slot]))
-                              : 1;
-    for (size_t j = 0; j < n; j++)
-        group->d_theta[j] += weight * flight->v[j];
-    for (size_t k = 0; !reptile && k < m->inner_steps; k++) {
+/* What a task that is back adds to the sums: its leaf. Reports its error. */
+static void make_leaf(const struct tsr_meta_workspace *m, const struct call *call,
+                      const struct tsr_carried_task *t, tsr_real *leaf) {
+    size_t n = m->engine->net.n_params, slot = t->task->slot;
+    const struct tsr_method *method = tsr_method_of(&m->method);
+    double count = (double)(m->slot_first[slot + 1] - m->slot_first[slot]);
+    tsr_real weight = method->mean_of_tasks ? (tsr_real)(1 / count) : 1;
+    bool finite = isfinite(t->query_error) && all_finite(t->v, n);
+    for (size_t i = 0; i < n; i++)
+        leaf[i] = weight * t->v[i];
+    memset(leaf + n, 0, (m->n_sum - n) * sizeof *leaf);
+    for (size_t k = 0; method->learns_rates && k < m->inner_steps; k++) {
         size_t step = k < m->rates.n_steps ? k : m->rates.n_steps - 1;
-        tsr_rates_reduce(&m->rates, &m->engine->net, t->g + k * t->g_stride,
-                         group->d_rates + step * m->rates.n_units);
+        const tsr_real *g = t->g + k * n;
+        finite = finite && all_finite(g, n);
+        tsr_rates_reduce(&m->rates, &m->engine->net, g, leaf + n + step * m->rates.n_units);
     }
+    call->error[t->task - call->tasks] = finite ? t->query_error : (double)NAN;
 }
 
-/* Sorts the tasks by slot, stably, and cuts them into groups. */
-static void make_groups(struct tsr_meta *m, const struct tsr_task *tasks, size_t n_tasks) {
-    size_t *first = m->slot_first, length = (n_tasks + GROUPS - 1) / GROUPS;
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+/* Sorts the tasks by slot, stably, and cuts those of each slot into blocks. */
+static void make_blocks(struct tsr_meta_workspace *m, const struct tsr_task *tasks,
+                        size_t n_tasks) {
+    size_t *first = m->slot_first, length = (size_t)1 << block_height(m, n_tasks);
     memset(first, 0, (m->slots + 1) * sizeof *first);
     for (size_t i = 0; i < n_tasks; i++)
         first[tasks[i].slot + 1]++;
@@ -359,80 +245,143 @@ static void make_groups(struct tsr_meta *m, const struct tsr_task *tasks, size_t
         m->order[first[tasks[i].slot]++] = i;
     memmove(first + 1, first, m->slots * sizeof *first);
     first[0] = 0;
-    m->n_groups = 0;
-    for (size_t s = 0; s < m->slots; s++)
+    m->n_blocks = 0;
+    for (size_t s = 0; s < m->slots; s++) {
+        m->slot_block[s] = m->n_blocks;
         for (size_t at = first[s]; at < first[s + 1]; at += length) {
-            struct group *g = &m->groups[m->n_groups++];
-            g->slot = s;
-            g->first = at;
-            g->n = min_size(length, first[s + 1] - at);
-            memset(g->d_theta, 0, m->engine->net.n_params * sizeof *g->d_theta);
-            memset(g->d_rates, 0, m->rates.n_steps * m->rates.n_units * sizeof *g->d_rates);
-        }
-}
-
-static struct formation formation(struct tsr_meta *m, const struct call *c, size_t thread,
-                                  size_t first, size_t n) {
-    return (struct formation){
-        m, c, thread, m->flights + first, m->trajectories + first, m->passes + first, n};
-}
-
-/* Each thread carries its tasks one after the other. */
-static void run_alone(struct tsr_meta *m, const struct call *c) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)m->engine->threads)
-    for (size_t i = 0; i < m->n_groups; i++) {
-        const struct group *g = &m->groups[i];
-        struct formation f = formation(m, c, tsr_thread_number(), tsr_thread_number(), 1);
-        for (size_t j = g->first; j < g->first + g->n; j++) {
-            f.t->task = &c->tasks[m->order[j]];
-            fly(&f);
-            land(m, c, g, f.flights, f.t);
+            size_t n = first[s + 1] - at;
+            m->blocks[m->n_blocks++] = (struct block){s, at, n < length ? n : length};
         }
     }
+    m->slot_block[m->slots] = m->n_blocks;
 }
 
-/* All threads carry all tasks together. Here every group is one task (n_tasks <= GROUPS). */
-static void run_team(struct tsr_meta *m, const struct call *c) {
-    for (size_t first = 0; first < m->n_groups; first += m->n_flights) {
-        struct formation f =
-            formation(m, c, TSR_TEAM, 0, min_size(m->n_flights, m->n_groups - first));
-        for (size_t i = 0; i < f.n; i++)
-            f.t[i].task = &c->tasks[m->order[m->groups[first + i].first]];
-        fly(&f);
-        for (size_t i = 0; i < f.n; i++)
-            land(m, c, &m->groups[first + i], &f.flights[i], &f.t[i]);
-    }
-}
-
-/* d_theta, d_rates = sums over the groups of each slot, in their order. */
-static void sum_groups(const struct tsr_meta *m, const struct tsr_rates *rates, tsr_real *d_theta,
-                       tsr_real *d_rates) {
+/* d_theta and d_rates of a slot, elements [from, to) of its sum. */
+static void sum_slot(const struct tsr_meta_workspace *m, size_t slot, size_t from, size_t to,
+                     tsr_real *d_theta, tsr_real *d_rates) {
     size_t n = m->engine->net.n_params, units = m->rates.n_units;
-    memset(d_theta, 0, m->slots * n * sizeof *d_theta);
-    memset(d_rates, 0, tsr_rates_count(&m->rates) * sizeof *d_rates);
-    for (size_t i = 0; i < m->n_groups; i++) {
-        const struct group *g = &m->groups[i];
-        for (size_t j = 0; j < n; j++)
-            d_theta[g->slot * n + j] += g->d_theta[j];
-        for (size_t k = 0; k < m->rates.n_steps; k++) {
-            tsr_real *to = d_rates + tsr_rates_at(rates, k, g->slot);
-            for (size_t j = 0; j < units; j++)
-                to[j] += g->d_rates[k * units + j];
+    size_t first = m->slot_block[slot], blocks = m->slot_block[slot + 1] - first;
+    const tsr_real *sum = blocks ? m->sums[first] : NULL;
+    tsr_sum_tree_blocks(m->sums + first, blocks, from, to);
+    for (size_t i = from; i < to && i < n; i++)
+        d_theta[slot * n + i] = sum ? sum[i] : 0;
+    for (size_t i = from > n ? from : n; i < to;) {
+        size_t step = (i - n) / units, end = n + (step + 1) * units;
+        tsr_real *out = m->rates.n_slots < m->slots
+                            ? m->slot_rate + slot
+                            : d_rates + tsr_rates_at(&m->rates, step, slot) + (i - n) % units;
+        for (; i < to && i < end; i++)
+            *out++ = sum ? sum[i] : 0;
+    }
+}
+
+/* A rate that all slots have in common: their shares, as a tree over the slots. */
+static void sum_common_rate(const struct tsr_meta_workspace *m, tsr_real *d_rates) {
+    for (size_t stride = 1; stride < m->slots; stride *= 2)
+        for (size_t s = 0; s + stride < m->slots; s += 2 * stride)
+            m->slot_rate[s] += m->slot_rate[s + stride];
+    d_rates[0] = m->slot_rate[0];
+}
+
+/* ---- alone and as a team ----------------------------------------------------------------------
+ */
+
+static void run_block(struct tsr_meta_workspace *m, const struct call *call, size_t index) {
+    size_t thread = tsr_thread_number();
+    const struct block *block = &m->blocks[index];
+    struct worker *w = &m->workers[thread];
+    struct tsr_carried carried = carry(m, call, thread, 1);
+    for (size_t i = 0; i < block->n; i++) {
+        w->task.task = &call->tasks[m->order[block->first + i]];
+        tsr_carried_start(&carried, call->at->theta, &w->forwards);
+        tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
+        make_leaf(m, call, &w->task, w->leaf);
+        tsr_sum_tree_add(&w->tree, i, w->leaf, 0, m->n_sum);
+    }
+    tsr_sum_tree_finish(&w->tree, block->n, 0, m->n_sum, m->sums[index]);
+}
+
+static size_t n_slices(const struct tsr_meta_workspace *m) {
+    return (m->n_sum + SLICE - 1) / SLICE;
+}
+
+static size_t slice_end(const struct tsr_meta_workspace *m, size_t from) {
+    return from + SLICE < m->n_sum ? from + SLICE : m->n_sum;
+}
+
+/* Each thread carries tasks of its own, block by block. */
+static void run_alone(struct tsr_meta_workspace *m, const struct call *call) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)m->engine->threads)
+    for (size_t i = 0; i < m->n_blocks; i++)
+        run_block(m, call, i);
+}
+
+/* Puts the leaves of the tasks [first, first + n) of the order, which a team has carried, into the
+ * trees of their blocks, and finishes those blocks that end with them. */
+static void add_leaves(const struct tsr_meta_workspace *m, size_t block, size_t first, size_t n,
+                       size_t from, size_t to) {
+    const struct tsr_sum_tree *tree = &m->workers[0].tree;
+    for (size_t i = first; i < first + n; i++) {
+        const struct block *b = &m->blocks[block];
+        tsr_sum_tree_add(tree, i - b->first, m->workers[i - first].leaf, from, to);
+        if (i + 1 == b->first + b->n) tsr_sum_tree_finish(tree, b->n, from, to, m->sums[block++]);
+    }
+}
+
+/* All threads carry `at_once` tasks at a time. */
+static void run_team(struct tsr_meta_workspace *m, const struct call *call, size_t n_tasks,
+                     size_t at_once) {
+    size_t block = 0;
+    for (size_t first = 0; first < n_tasks; first += at_once) {
+        size_t n = n_tasks - first < at_once ? n_tasks - first : at_once;
+        struct tsr_carried carried = carry(m, call, TSR_TEAM, n);
+        for (size_t i = 0; i < n; i++)
+            carried.tasks[i]->task = &call->tasks[m->order[first + i]];
+        while (m->blocks[block].first + m->blocks[block].n <= first)
+            block++;
+        tsr_carried_start(&carried, call->at->theta, NULL);
+        tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
+#pragma omp parallel num_threads((int)m->engine->threads)
+        {
+#pragma omp for schedule(dynamic, 1)
+            for (size_t i = 0; i < n; i++)
+                make_leaf(m, call, &m->workers[i].task, m->workers[i].leaf);
+#pragma omp for schedule(static)
+            for (size_t i = 0; i < n_slices(m); i++)
+                add_leaves(m, block, first, n, i * SLICE, slice_end(m, i * SLICE));
         }
     }
 }
 
-void tsr_meta_gradient(struct tsr_meta *meta, const tsr_real *theta, const struct tsr_rates *rates,
-                       const struct tsr_task *tasks, size_t n_tasks, tsr_real *d_theta,
-                       tsr_real *d_rates, double *error) {
-    assert(n_tasks <= meta->max_tasks);
-    struct call c = {theta, rates, tasks, error};
-    for (size_t i = 0; i < meta->n_flights; i++)
-        tsr_forwards_forget(&meta->forwards[i]);
-    make_groups(meta, tasks, n_tasks);
-    if (runs_as_team(meta->engine, n_tasks))
-        run_team(meta, &c);
+static struct tsr_plan plan(const struct tsr_meta_workspace *m, const struct tsr_task *tasks,
+                            size_t n_tasks) {
+    struct tsr_load load = {0};
+    for (size_t i = 0; i < n_tasks; i++)
+        tsr_load_add(&load, tasks[i].ctx.n, tsr_pass_pieces(tasks[i].ctx.n));
+    return tsr_plan_of(&load, m->engine->threads);
+}
+
+enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *m, const struct tsr_meta_point *at,
+                                  const struct tsr_task *tasks, size_t n_tasks, tsr_real *d_theta,
+                                  tsr_real *d_rates, double *error, struct tsr_error *err) {
+    if (n_tasks > m->max_tasks)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%zu tasks; the %s is made for at most %zu",
+                         n_tasks, what, m->max_tasks);
+    struct call call = {at, tasks, error};
+    struct tsr_plan how = plan(m, tasks, n_tasks);
+    for (size_t i = 0; i < m->engine->threads; i++)
+        tsr_forwards_forget(&m->workers[i].forwards);
+    make_blocks(m, tasks, n_tasks);
+    if (how.team)
+        run_team(m, &call, n_tasks, how.at_once);
     else
-        run_alone(meta, &c);
-    sum_groups(meta, rates, d_theta, d_rates);
+        run_alone(m, &call);
+    memset(d_rates, 0, tsr_rates_count(&m->rates) * sizeof *d_rates);
+#pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
+    for (size_t i = 0; i < m->slots * n_slices(m); i++) {
+        size_t from = i % n_slices(m) * SLICE;
+        sum_slot(m, i / n_slices(m), from, slice_end(m, from), d_theta, d_rates);
+    }
+    if (learns_rates(m) && m->rates.n_slots < m->slots) sum_common_rate(m, d_rates);
+    return TSR_OK;
 }

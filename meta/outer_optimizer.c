@@ -10,10 +10,14 @@ double tsr_schedule(uint64_t outer_step, uint64_t warmup, double progress, doubl
 }
 
 double tsr_norm(const tsr_real *x, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
+    double sum[8] = {0}; /* no single chain of additions */
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++)
+            sum[k] += (double)x[i + k] * (double)x[i + k];
+    for (; i < n; i++)
+        sum[0] += (double)x[i] * (double)x[i];
+    return sqrt(((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
 }
 
 double tsr_clip_factor(double norm, double clip) {

@@ -8,7 +8,7 @@
 
 void tsr_trainer_config_default(struct tsr_trainer_config *config) {
     *config = (struct tsr_trainer_config){
-        .method = TSR_METHOD_MAML,
+        .method = tsr_choice_of(tsr_methods.object[0]),
         .batch = 4,
         .region_fraction = 0.25,
         .rates_lr = 0.02,
@@ -33,6 +33,7 @@ static enum tsr_status check_fraction(const char *name, double value, double lo,
 
 enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
                                          struct tsr_error *err) {
+    TSR_TRY(tsr_choice_check(&tsr_methods, &config->method, err));
     if (config->batch < 1 || config->batch > 65536)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "training: batch is %zu; it must be 1 to 65536",
                          config->batch);
@@ -57,7 +58,7 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
 enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setting_fn fn,
                                          void *user, struct tsr_error *err) {
     const struct tsr_setting table[] = {
-        TSR_SETTING("outer", "method", NAME, &c->method, .names = &tsr_method_names),
+        TSR_SETTING("outer", "method", CHOICE, &c->method, .registry = &tsr_methods),
         TSR_SETTING("outer", "batch", SIZE, &c->batch),
         TSR_SETTING("outer", "region_fraction", REAL, &c->region_fraction),
         TSR_SETTING("outer", "outer_lr", REAL, &c->outer_lr),
@@ -83,6 +84,8 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
         TSR_SETTING("outer", "outer_step", U64, &p->outer_step),
         TSR_SETTING("outer", "seconds", REAL, &p->seconds),
         TSR_SETTING("outer", "skipped", U64, &p->skipped),
+        TSR_SETTING("outer", "last_outer_lr", REAL, &p->outer_lr, .optional = true),
+        TSR_SETTING("outer", "bad_share", REAL, &p->bad_share, .optional = true),
         TSR_SETTING("outer", "train_psnr_db", REAL, &p->train_psnr_db),
         TSR_SETTING("outer", "val_psnr_db", REAL, &p->val_psnr_db),
     };

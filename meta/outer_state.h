@@ -8,12 +8,12 @@
 #define TSR_META_OUTER_STATE_H
 
 #include "base/setting.h"
-#include "meta/meta_gradient.h"
+#include "meta/methods.h"
 
 struct tsr_trainer_config {
-    enum tsr_method method;
-    size_t batch;           /* images of a meta-batch, 1 .. 65536 */
-    double region_fraction; /* of each image's regions in an outer step, (0, 1]; at least one */
+    struct tsr_choice method; /* of tsr_methods */
+    size_t batch;             /* images of a meta-batch, 1 .. 65536 */
+    double region_fraction;   /* of each image's regions in an outer step, (0, 1]; at least one */
     double outer_lr; /* Adam's rate on the initialisations; 0: by kind and width of the network */
     double rates_lr; /* Adam's rate on the rates, as a fraction of their start value; 0.02 */
     double beta1, beta2;  /* 0.9, 0.99 */
@@ -35,20 +35,23 @@ TSR_API void tsr_trainer_config_default(struct tsr_trainer_config *config);
 TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
                                                  struct tsr_error *err) TSR_MUST_USE;
 
-/* Where a run stands; for progress and history. */
+/* Where a run stands; for progress and history. An item is what a task source says, an image. */
 struct tsr_trainer_progress {
-    uint64_t outer_step;  /* done */
-    uint64_t outer_steps; /* bound; 0: by time */
-    double seconds;       /* of training so far, earlier sessions included */
-    double seconds_bound; /* 0: by outer steps */
-    double train_psnr_db; /* mean over the images of this outer step (its regions), after K inner
-                             steps */
-    double val_psnr_db; /* mean over validation images after K inner steps; NaN before the first */
-    double outer_lr;    /* in use */
-    double gradient_norm;     /* of theta, before clipping */
-    uint64_t skipped;         /* images left out because something was not finite */
-    double images_per_second; /* since the start of this session */
-    int validated;            /* nonzero when val_psnr_db is new */
+    uint64_t outer_step;       /* done */
+    uint64_t outer_steps;      /* bound; 0: by time */
+    double seconds;            /* of training so far, earlier sessions included */
+    double seconds_bound;      /* 0: by outer steps */
+    double train_psnr_db;      /* mean over the items of this outer step, after K inner steps */
+    double val_psnr_db;        /* of the last validation; NaN before the first */
+    double outer_lr;           /* in use */
+    double gradient_norm;      /* of theta, before clipping */
+    uint64_t items;            /* seen in this session */
+    uint64_t skipped;          /* items left out because something was not finite */
+    double bad_share;          /* of the items left out lately, a running mean */
+    double images_per_second;  /* items, since the start of this session */
+    int validated;             /* nonzero when val_psnr_db is new */
+    int saved;                 /* nonzero when a save of this session has succeeded, ... */
+    uint64_t saved_outer_step; /* ... the last one after this outer step */
 };
 
 /* One line of a run's history, at each validation. */

@@ -1,25 +1,65 @@
 /* SPDX-License-Identifier: MIT
  *
- * The outer loop.
+ * The outer loop: learning to learn, of whatever signals a task source gives.
  *
- * One outer step: a meta-batch of images; of each a random fraction of its regions; their
- * meta-gradient; Adam on initialisations and rates with warm-up, cosine decay and a clipped norm.
- * An image whose loss or gradient is not finite is left out of its outer step and counted; when
- * that persists the run ends with TSR_ERR_NUMERIC. With a bound on outer steps a run is a function
- * of its configuration and seed: the bits do not depend on the number of threads, and a resumed run
- * equals an uninterrupted one. With a bound on time the schedule follows the clock, and it does
- * not.
+ * One outer step: a meta-batch of tasks, their meta-gradient, Adam on initialisations and rates
+ * with warm-up, cosine decay and a clipped norm. An item (an image) whose loss or gradient is not
+ * finite is left out of its outer step and counted; when that is so for more than half of the items
+ * of the last outer steps the run ends with TSR_ERR_NUMERIC. With a bound on outer steps a run is a
+ * function of its configuration and its source: the bits do not depend on the number of threads,
+ * and a resumed run equals an uninterrupted one. With a bound on time the schedule follows the
+ * clock, and it does not.
  */
 #ifndef TSR_META_TRAINER_H
 #define TSR_META_TRAINER_H
 
 #include "meta/outer_state.h"
+#include "meta/task_source.h"
+#include "meta/validator.h"
+
+/* What is learned: a view of initialisations and rates that someone else owns. */
+struct tsr_learner {
+    const struct tsr_net *net;
+    tsr_real *theta;         /* [n_slots of the source, n_params] */
+    struct tsr_rates *rates; /* with values */
+    size_t inner_steps;      /* K */
+    double inner_lr;         /* what the rates began from */
+};
+
+/* Keeps what has been learned: the learner and the state. */
+struct tsr_store {
+    void *user;
+    enum tsr_status (*save)(void *user, struct tsr_error *err); /* NULL: nothing is kept */
+};
 
 struct tsr_trainer_callbacks {
-    /* After every outer step. Nonzero ends the run: a checkpoint is written, TSR_ERR_INTERRUPTED
-     * returned. */
+    /* After every outer step. Nonzero ends the run: it is saved, TSR_ERR_INTERRUPTED returned. */
     int (*progress)(void *user, const struct tsr_trainer_progress *progress);
     void *user;
+    /* Asked during validation, which may take long; nonzero ends the run likewise. May be NULL. */
+    int (*stop)(void *user);
+    /* A save at an interval failed; the run goes on and tries again. May be NULL. */
+    void (*save_failed)(void *user, const struct tsr_error *error);
 };
+
+struct tsr_trainer;
+
+/* The learner, the source, the validator, the store and the state are the caller's and kept;
+ * state->progress says where the run stands. */
+TSR_API enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
+                                           struct tsr_task_source *source,
+                                           const struct tsr_validator *validator,
+                                           const struct tsr_store *store,
+                                           struct tsr_outer_state *state, struct tsr_trainer **out,
+                                           struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_trainer_free(struct tsr_trainer *trainer); /* accepts NULL */
+
+/* Trains until a bound, an interruption or an error; saves at intervals and at the end, whatever
+ * the end is: progress.saved and .saved_outer_step say what the store holds. When saving at the end
+ * fails, that is the error returned; after an interruption or another error it is appended to that.
+ * May be called again, to go on. `callbacks` may be NULL. */
+TSR_API enum tsr_status tsr_trainer_run(struct tsr_trainer *trainer,
+                                        const struct tsr_trainer_callbacks *callbacks,
+                                        struct tsr_error *err) TSR_MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 #include "image/evaluate.h"
 #include "image/geometry.h"
 #include "image/regions.h"
+#include "meta/meta_gradient.h"
 #include "partition/segmentation.h"
 
 enum { N = 16, H = 16, W = 16, C = 3, CLASSES = 5 };
@@ -164,7 +165,8 @@ static void whole_gradient(const struct tsr_model *model, struct tsr_dataset *da
     const struct tsr_kernel *kernel;
     struct tsr_geometry geometry[IMAGES];
     struct tsr_engine engine;
-    struct tsr_meta *meta;
+    struct tsr_meta_workspace *meta;
+    const struct tsr_choice choice = tsr_choice_of(&tsr_method_maml.object);
     struct tsr_task tasks[TASKS];
     tsr_real *y[TASKS];
     double error[TASKS];
@@ -196,10 +198,11 @@ static void whole_gradient(const struct tsr_model *model, struct tsr_dataset *da
     }
     MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_engine_create(&model->net, kernel, 1, &engine, err));
-    MUST(tsr_meta_create(&engine, TSR_METHOD_MAML, model->config.inner_steps, &model->rates,
-                         model->n_slots, TASKS, H * W, &meta, err));
-    tsr_meta_gradient(meta, model->theta, &model->rates, tasks, n_tasks, d_theta, d_rates, error);
-    tsr_meta_free(meta);
+    MUST(tsr_meta_workspace_create(&engine, &choice, model->config.inner_steps, &model->rates,
+                                   model->n_slots, TASKS, H * W, &meta, err));
+    const struct tsr_meta_point at = {model->theta, &model->rates, 0};
+    MUST(tsr_meta_gradient(meta, &at, tasks, n_tasks, d_theta, d_rates, error, err));
+    tsr_meta_workspace_free(meta);
     tsr_engine_clear(&engine);
     for (size_t i = 0; i < n_tasks; i++)
         free(y[i]);

@@ -5,10 +5,15 @@
  */
 #include "tests/test_meta_runs.h"
 
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "image/evaluate.h"
 #include "image/geometry.h"
 #include "image/training.h"
+#include "meta/meta_gradient.h"
 
 /* ---- counting allocations of the calling thread ------------------------------------------------
  */
@@ -56,7 +61,8 @@ static void whole_gradient(const struct tsr_model *model, const char *path, tsr_
     struct tsr_dataset *data;
     struct tsr_geometry geometry;
     struct tsr_engine engine;
-    struct tsr_meta *meta;
+    struct tsr_meta_workspace *meta;
+    const struct tsr_choice choice = tsr_choice_of(&tsr_method_maml.object);
     struct tsr_task tasks[TASKS];
     size_t n;
     uint8_t *pixels = make(VALUES, 1);
@@ -74,9 +80,10 @@ static void whole_gradient(const struct tsr_model *model, const char *path, tsr_
     }
     MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_engine_create(&model->net, kernel, 1, &engine, err));
-    MUST(tsr_meta_create(&engine, TSR_METHOD_MAML, model->config.inner_steps, &model->rates,
-                         model->n_slots, TASKS, VALUES, &meta, err));
-    tsr_meta_gradient(meta, model->theta, &model->rates, tasks, TASKS, d_theta, d_rates, error);
+    MUST(tsr_meta_workspace_create(&engine, &choice, model->config.inner_steps, &model->rates,
+                                   model->n_slots, TASKS, VALUES, &meta, err));
+    const struct tsr_meta_point at = {model->theta, &model->rates, 0};
+    MUST(tsr_meta_gradient(meta, &at, tasks, TASKS, d_theta, d_rates, error, err));
     *train_psnr = 0;
     for (size_t i = 0; i < TASKS; i += REGIONS) {
         double sum = 0;
@@ -84,7 +91,7 @@ static void whole_gradient(const struct tsr_model *model, const char *path, tsr_
             sum += error[i + r];
         *train_psnr += -10 * log10(sum / VALUES) / IMAGES;
     }
-    tsr_meta_free(meta);
+    tsr_meta_workspace_free(meta);
     tsr_engine_clear(&engine);
     tsr_geometry_clear(&geometry);
     tsr_dataset_close(data);
@@ -103,7 +110,7 @@ static void first_outer_step_by_hand(void **state) {
     struct tsr_model *start;
     struct tsr_training *trainer;
     uint64_t stop = 1;
-    struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
+    struct tsr_trainer_callbacks callbacks = {.progress = stop_at, .user = &stop};
     config.rates = TSR_RATES_PER_STEP;
     run_config.batch = 4;
     run_config.clip = 1e-3;
@@ -151,15 +158,15 @@ static void first_outer_step_by_hand(void **state) {
 
 /* 12 outer steps; 5 outer steps and, in another session with another number of threads, the other
  * 7; and 12 with two threads. */
-static void check_resume(enum tsr_method method, enum tsr_rates_kind rates, enum tsr_slots slots,
-                         double fraction) {
+static void check_resume(const struct tsr_object *method, enum tsr_rates_kind rates,
+                         enum tsr_slots slots, double fraction) {
     const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
     const char *whole = in_folder("whole.h5"), *parts = in_folder("parts.h5");
     struct tsr_model_config model = toy_config(0, 0, 3);
     struct tsr_trainer_config config = settings(12, whole);
     model.rates = rates;
     model.slots = slots;
-    config.method = method;
+    config.method = tsr_choice_of(method);
     config.region_fraction = fraction;
     run(&model, &config, data, 0);
     config.output = parts;
@@ -181,22 +188,28 @@ static void check_resume(enum tsr_method method, enum tsr_rates_kind rates, enum
 
 static void maml_resumes(void **state) {
     (void)state;
-    check_resume(TSR_METHOD_MAML, TSR_RATES_PER_PARAM_PER_STEP, TSR_SLOTS_SHARED, 1);
+    check_resume(&tsr_method_maml.object, TSR_RATES_PER_PARAM_PER_STEP, TSR_SLOTS_SHARED, 1);
 }
 
 static void fomaml_resumes(void **state) {
     (void)state;
-    check_resume(TSR_METHOD_FOMAML, TSR_RATES_PER_LAYER_PER_STEP, TSR_SLOTS_SHARED, 0.5);
+    check_resume(&tsr_method_fomaml.object, TSR_RATES_PER_LAYER_PER_STEP, TSR_SLOTS_SHARED, 0.5);
 }
 
 static void reptile_resumes(void **state) {
     (void)state;
-    check_resume(TSR_METHOD_REPTILE, TSR_RATES_FIXED, TSR_SLOTS_SHARED, 0.5);
+    check_resume(&tsr_method_reptile.object, TSR_RATES_FIXED, TSR_SLOTS_SHARED, 0.5);
+}
+
+/* The weights of its steps follow the progress of the run. */
+static void multi_step_resumes(void **state) {
+    (void)state;
+    check_resume(&tsr_method_multi_step.object, TSR_RATES_PER_PARAM, TSR_SLOTS_SHARED, 0.5);
 }
 
 static void per_region_slots_resume(void **state) {
     (void)state;
-    check_resume(TSR_METHOD_MAML, TSR_RATES_PER_STEP, TSR_SLOTS_PER_REGION, 0.5);
+    check_resume(&tsr_method_maml.object, TSR_RATES_PER_STEP, TSR_SLOTS_PER_REGION, 0.5);
 }
 
 static void no_inner_steps(void **state) {
@@ -248,17 +261,17 @@ static double mean_psnr(const struct tsr_model *model, const char *dataset) {
  * figure and by that of the evaluation. Reptile, which does not learn the rates, starts with larger
  * ones. */
 static void learns(void **state) {
-    enum tsr_method method = *(enum tsr_method *)*state;
+    const struct tsr_object *method = *(const struct tsr_object *const *)*state;
     const char *data = toy_dataset("data.h5", 48, 16, 16, 3);
     struct tsr_model_config model = toy_config(16, 16, 3);
     struct tsr_trainer_config config = settings(150, NULL);
     struct tsr_training *trainer;
     struct tsr_model *random;
-    config.method = method;
+    config.method = tsr_choice_of(method);
     config.batch = 4;
     config.warmup = 10;
     config.val_every = 0;
-    if (method == TSR_METHOD_REPTILE) model.inner_lr = 0.1;
+    if (method == &tsr_method_reptile.object) model.inner_lr = 0.1;
     MUST(tsr_model_create(&model, config.seed, &random, err));
     MUST(open_training(&model, &config, data, NULL, &trainer, err));
     assert_memory_equal(tsr_training_model(trainer)->theta, random->theta,
@@ -326,7 +339,7 @@ static void bad_slot_is_reported(void **state) {
     init->theta[2 * init->net.n_params + 3] = (tsr_real)NAN;
     MUST(open_training(&config, &run_config, data, init, &trainer, err));
     MUST_FAIL(tsr_training_run(trainer, NULL, err), TSR_ERR_NUMERIC,
-              "not finite in 10 outer steps");
+              "outer step 10: loss or gradient of more than half of the images was not finite");
     assert_int_equal(tsr_training_state(trainer)->skipped, 30);
     close_training(trainer);
     tsr_model_free(init);
@@ -352,13 +365,13 @@ static int watch_allocations(void *user, const struct tsr_trainer_progress *prog
 static void no_allocation_in_the_outer_loop(void **state) {
     (void)state;
     const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
-    for (int method = 0; method < 3; method++) {
+    for (size_t method = 0; method < tsr_methods.n; method++) {
         struct tsr_model_config model = toy_config(0, 0, 3);
         struct tsr_trainer_config config = settings(20, NULL);
         struct tsr_training *trainer;
         struct steady steady = {0};
-        struct tsr_trainer_callbacks callbacks = {watch_allocations, &steady};
-        config.method = (enum tsr_method)method;
+        struct tsr_trainer_callbacks callbacks = {.progress = watch_allocations, .user = &steady};
+        config.method = tsr_choice_of(tsr_methods.object[method]);
         config.region_fraction = 0.5;
         size_t before = allocations;
         MUST(open_training(&model, &config, data, NULL, &trainer, err));
@@ -405,12 +418,121 @@ static void checkpoints_on_the_way(void **state) {
     struct tsr_trainer_config config = settings(4, in_folder("m.h5"));
     struct tsr_training *trainer;
     bool there = false;
-    struct tsr_trainer_callbacks callbacks = {is_there, &there};
+    struct tsr_trainer_callbacks callbacks = {.progress = is_there, .user = &there};
     config.checkpoint_seconds = 1e-9;
     MUST(open_training(&model, &config, data, NULL, &trainer, err));
     MUST(tsr_training_run(trainer, &callbacks, err));
     assert_true(there);
     close_training(trainer);
+}
+
+struct losing {
+    const char *folder; /* goes at outer step `stop` */
+    uint64_t stop;
+    int failures;
+};
+
+static int lose_folder(void *user, const struct tsr_trainer_progress *progress) {
+    struct losing *l = user;
+    if (progress->outer_step != l->stop) return 0;
+    if (l->folder) assert_int_equal(rmdir(l->folder), 0);
+    return 1;
+}
+
+static void count_failure(void *user, const struct tsr_error *error) {
+    struct losing *l = user;
+    assert_int_equal(error->status, TSR_ERR_IO);
+    l->failures++;
+}
+
+/* An interrupted run whose file cannot be written says so, and claims nothing. */
+static void interrupted_and_not_saved(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct losing l = {.folder = in_folder("gone"), .stop = 3};
+    struct tsr_trainer_callbacks callbacks = {
+        .progress = lose_folder, .user = &l, .save_failed = count_failure};
+    assert_int_equal(mkdir(l.folder, 0700), 0);
+    struct tsr_trainer_config config = settings(10, in_folder("gone/m.h5"));
+    struct tsr_training *training;
+    MUST(open_training(&model, &config, data, NULL, &training, err));
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_INTERRUPTED,
+              "interrupted after outer step 3; what was learned could not be saved");
+    assert_int_equal(tsr_training_state(training)->saved, 0);
+    assert_int_equal(mkdir(l.folder, 0700), 0);
+    MUST(tsr_training_run(training, NULL, err)); /* nothing is lost: it can go on */
+    assert_int_equal(tsr_training_state(training)->saved, 1);
+    assert_int_equal(tsr_training_state(training)->saved_outer_step, 10);
+    close_training(training);
+    assert_true(read_number(config.output, "/outer", "outer_step") == 10);
+}
+
+/* A save on the way that fails does not end the run; the last one does, and its error is told. */
+static void saves_on_the_way_fail(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(4, in_folder("nowhere/m.h5"));
+    struct losing l = {.stop = UINT64_MAX};
+    struct tsr_trainer_callbacks callbacks = {
+        .progress = lose_folder, .user = &l, .save_failed = count_failure};
+    struct tsr_training *training;
+    config.checkpoint_seconds = 1e-9;
+    MUST(open_training(&model, &config, data, NULL, &training, err));
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_IO, "nowhere");
+    assert_int_equal(tsr_training_state(training)->outer_step, 4);
+    assert_int_equal(l.failures, 3);
+    assert_int_equal(tsr_training_run(training, &callbacks, NULL), TSR_ERR_IO);
+    close_training(training);
+}
+
+static int slow_steps(void *user, const struct tsr_trainer_progress *progress) {
+    const struct timespec pause = {0, 20000000};
+    (void)nanosleep(&pause, NULL);
+    return progress->outer_step >= *(const uint64_t *)user;
+}
+
+/* A run that is interrupted and goes on in the same session keeps its clock. */
+static void clock_of_a_second_run(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(50, NULL);
+    struct tsr_training *training;
+    uint64_t stop = 6;
+    struct tsr_trainer_callbacks callbacks = {.progress = slow_steps, .user = &stop};
+    MUST(open_training(&model, &config, data, NULL, &training, err));
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_INTERRUPTED, "step 6");
+    double before = tsr_training_state(training)->seconds;
+    assert_true(before >= 0.1);
+    stop = 7;
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_INTERRUPTED, "step 7");
+    assert_true(tsr_training_state(training)->seconds > before);
+    close_training(training);
+}
+
+static int always(void *user) {
+    (void)user;
+    return 1;
+}
+
+/* An interruption is heard during validation, and the resumed run makes up for it. */
+static void interrupted_during_validation(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    const char *whole = in_folder("whole.h5"), *parts = in_folder("parts.h5");
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(12, whole);
+    struct tsr_trainer_callbacks callbacks = {.stop = always};
+    struct tsr_training *training;
+    run(&model, &config, data, 0);
+    config.output = parts;
+    MUST(open_training(&model, &config, data, NULL, &training, err));
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_INTERRUPTED, "step 4");
+    close_training(training);
+    resume(parts, data, 1);
+    same_checkpoint(whole, parts, &model);
 }
 
 static void unwritable_output(void **state) {
@@ -541,18 +663,22 @@ static void resumptions_refused(void **state) {
 }
 
 int main(void) {
-    static enum tsr_method methods[] = {TSR_METHOD_MAML, TSR_METHOD_FOMAML, TSR_METHOD_REPTILE};
+    static const struct tsr_object *methods[] = {&tsr_method_maml.object, &tsr_method_fomaml.object,
+                                                 &tsr_method_reptile.object,
+                                                 &tsr_method_multi_step.object};
     const struct CMUnitTest tests[] = {
         TEST(first_outer_step_by_hand),
         TEST(maml_resumes),
         TEST(fomaml_resumes),
         TEST(reptile_resumes),
+        TEST(multi_step_resumes),
         TEST(per_region_slots_resume),
         TEST(no_inner_steps),
         TEST(resuming_a_complete_run),
         cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[0]),
         cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[1]),
         cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[2]),
+        cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[3]),
         TEST(starts_from_a_model),
         TEST(divergence_ends_the_run),
         TEST(bad_slot_is_reported),
@@ -562,6 +688,10 @@ int main(void) {
         TEST(time_bound),
         TEST(checkpoints_on_the_way),
         TEST(unwritable_output),
+        TEST(interrupted_and_not_saved),
+        TEST(saves_on_the_way_fail),
+        TEST(clock_of_a_second_run),
+        TEST(interrupted_during_validation),
         cmocka_unit_test(settings_refused),
         TEST(runs_refused),
         TEST(no_training_images),

@@ -80,19 +80,27 @@ static void clear_result(struct result *r) {
     free(r->error);
 }
 
+/* Early in a run, where no step of the method multi-step is without weight. */
+static enum tsr_status gradient(struct tsr_meta_workspace *meta, const struct fixture *f,
+                                size_t n_tasks, struct result *r, struct tsr_error *err) {
+    const struct tsr_meta_point at = {f->theta, &f->rates, 0.05};
+    return tsr_meta_gradient(meta, &at, f->task, n_tasks, r->d_theta, r->d_rates, r->error, err);
+}
+
 /* `calls` times with the same workspace; the last result. */
 static struct result run(const struct fixture *f, const struct tsr_kernel *kernel,
-                         enum tsr_method method, size_t threads, size_t max_tasks, int calls) {
+                         const struct tsr_object *method, size_t threads, size_t max_tasks,
+                         int calls) {
     struct tsr_engine engine;
-    struct tsr_meta *meta;
+    struct tsr_meta_workspace *meta;
     struct result r = make_result(f);
     MUST(tsr_engine_create(&f->net, kernel, threads, &engine, err));
-    MUST(tsr_meta_create(&engine, method, STEPS, &f->rates, SLOTS, max_tasks, f->max_points, &meta,
-                         err));
+    const struct tsr_choice choice = tsr_choice_of(method);
+    MUST(tsr_meta_workspace_create(&engine, &choice, STEPS, &f->rates, SLOTS, max_tasks,
+                                   f->max_points, &meta, err));
     for (int i = 0; i < calls; i++)
-        tsr_meta_gradient(meta, f->theta, &f->rates, f->task, f->n_tasks, r.d_theta, r.d_rates,
-                          r.error);
-    tsr_meta_free(meta);
+        MUST(gradient(meta, f, f->n_tasks, &r, err));
+    tsr_meta_workspace_free(meta);
     tsr_engine_clear(&engine);
     return r;
 }
@@ -108,13 +116,13 @@ static void check_threads_of(struct tsr_choice kind, size_t n_tasks, size_t max_
     struct fixture f;
     set_up_kind(&f, kind, n_tasks, max_points);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
-        for (int method = 0; (*k)->available() && method < 3; method++) {
-            struct result one = run(&f, *k, (enum tsr_method)method, 1, n_tasks, 1);
+        for (int method = 0; (*k)->available() && method < (int)tsr_methods.n; method++) {
+            struct result one = run(&f, *k, tsr_methods.object[method], 1, n_tasks, 1);
             assert_true(isfinite(one.error[0]));
             assert_true(one.d_theta[f.task[0].slot * f.net.n_params] != 0);
             for (size_t threads = 1; threads <= 3; threads++) {
                 struct result r =
-                    run(&f, *k, (enum tsr_method)method, threads, n_tasks, threads == 2 ? 2 : 1);
+                    run(&f, *k, tsr_methods.object[method], threads, n_tasks, threads == 2 ? 2 : 1);
                 assert_same(&f, &r, &one, (*k)->name);
                 clear_result(&r);
             }
@@ -151,8 +159,8 @@ static void many_tasks(void **state) {
     check_threads(60, 12);
 }
 
-/* More tasks than the 128 groups. */
-static void several_tasks_a_group(void **state) {
+/* More tasks than blocks. */
+static void several_tasks_per_block(void **state) {
     (void)state;
     check_threads(129, 8);
     check_threads(MAX_TASKS, 8);
@@ -180,7 +188,7 @@ static void shared_coordinates(void **state) {
     set_up(&f, 60, 200);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
         for (size_t i = 0; (*k)->available() && i < 4; i++) {
-            enum tsr_method method = (enum tsr_method)(i % 3);
+            const struct tsr_object *method = tsr_methods.object[i % tsr_methods.n];
             tsr_real *x = share_coordinates(&f, arrays[i], true);
             struct result apart = run(&f, *k, method, 1, f.n_tasks, 1);
             free(x);
@@ -210,16 +218,16 @@ static void spare_room(void **state) {
     const struct tsr_kernel *kernel;
     MUST(tsr_kernel_find("auto", &kernel, err));
     set_up(&f, 7, 20);
-    struct result tight = run(&f, kernel, TSR_METHOD_MAML, 2, 7, 1);
-    struct result roomy = run(&f, kernel, TSR_METHOD_MAML, 2, MAX_TASKS, 3);
+    struct result tight = run(&f, kernel, &tsr_method_maml.object, 2, 7, 1);
+    struct result roomy = run(&f, kernel, &tsr_method_maml.object, 2, MAX_TASKS, 3);
     assert_same(&f, &tight, &roomy, "room");
     clear_result(&tight);
     clear_result(&roomy);
     tear_down(&f);
 }
 
-/* The sum over many tasks in groups, against one task at a time added in double. */
-static void groups_add_up(void **state) {
+/* The sum over many tasks, against one task at a time added in double. */
+static void blocks_add_up(void **state) {
     (void)state;
     struct fixture f, one;
     const struct tsr_kernel *kernel;
@@ -227,12 +235,12 @@ static void groups_add_up(void **state) {
     set_up(&f, 200, 8);
     size_t n_theta = SLOTS * f.net.n_params, n_rates = tsr_rates_count(&f.rates);
     double *theta = make(n_theta, sizeof *theta), *rates = make(n_rates, sizeof *rates);
-    struct result all = run(&f, kernel, TSR_METHOD_MAML, 2, f.n_tasks, 1);
+    struct result all = run(&f, kernel, &tsr_method_maml.object, 2, f.n_tasks, 1);
     one = f;
     one.n_tasks = 1;
     for (size_t i = 0; i < f.n_tasks; i++) {
         one.task = f.task + i;
-        struct result r = run(&one, kernel, TSR_METHOD_MAML, 1, 1, 1);
+        struct result r = run(&one, kernel, &tsr_method_maml.object, 1, 1, 1);
         assert_true(r.error[0] == all.error[i]);
         for (size_t j = 0; j < n_theta; j++)
             theta[j] += (double)r.d_theta[j];
@@ -254,9 +262,9 @@ static void check_not_finite(size_t n_tasks, size_t bad, tsr_real value) {
     MUST(tsr_kernel_find("auto", &kernel, err));
     set_up(&f, n_tasks, 10);
     ((tsr_real *)(uintptr_t)f.task[bad].ctx.y)[4] = value;
-    for (int method = 0; method < 3; method++)
+    for (int method = 0; method < (int)tsr_methods.n; method++)
         for (size_t threads = 1; threads <= 2; threads++) {
-            struct result r = run(&f, kernel, (enum tsr_method)method, threads, n_tasks, 1);
+            struct result r = run(&f, kernel, tsr_methods.object[method], threads, n_tasks, 1);
             for (size_t i = 0; i < n_tasks; i++)
                 assert_int_equal(!isfinite(r.error[i]), i == bad);
             assert_true(isnan(r.error[bad]));
@@ -278,24 +286,25 @@ static void recovers(void **state) {
     (void)state;
     struct fixture f;
     struct tsr_engine engine;
-    struct tsr_meta *meta;
+    struct tsr_meta_workspace *meta;
     const struct tsr_kernel *kernel;
     MUST(tsr_kernel_find("auto", &kernel, err));
     set_up(&f, 6, 10);
-    struct result clean = run(&f, kernel, TSR_METHOD_MAML, 2, 6, 1), r = make_result(&f);
+    struct result clean = run(&f, kernel, &tsr_method_maml.object, 2, 6, 1), r = make_result(&f);
     MUST(tsr_engine_create(&f.net, kernel, 2, &engine, err));
-    MUST(tsr_meta_create(&engine, TSR_METHOD_MAML, STEPS, &f.rates, SLOTS, 6, 10, &meta, err));
+    const struct tsr_choice maml = tsr_choice_of(&tsr_method_maml.object);
+    MUST(tsr_meta_workspace_create(&engine, &maml, STEPS, &f.rates, SLOTS, 6, 10, &meta, err));
     tsr_real *y = (tsr_real *)(uintptr_t)f.task[2].ctx.y, kept = y[0];
     y[0] = (tsr_real)NAN;
-    tsr_meta_gradient(meta, f.theta, &f.rates, f.task, 6, r.d_theta, r.d_rates, r.error);
+    MUST(gradient(meta, &f, 6, &r, err));
     assert_true(isnan(r.error[2]));
     y[0] = kept;
-    tsr_meta_gradient(meta, f.theta, &f.rates, f.task, 6, r.d_theta, r.d_rates, r.error);
+    MUST(gradient(meta, &f, 6, &r, err));
     assert_same(&f, &r, &clean, "after NaN");
-    tsr_meta_gradient(meta, f.theta, &f.rates, f.task, 0, r.d_theta, r.d_rates, r.error);
+    MUST(gradient(meta, &f, 0, &r, err));
     for (size_t i = 0; i < SLOTS * f.net.n_params; i++)
         assert_true(r.d_theta[i] == 0);
-    tsr_meta_free(meta);
+    tsr_meta_workspace_free(meta);
     tsr_engine_clear(&engine);
     clear_result(&clean);
     clear_result(&r);
@@ -304,18 +313,132 @@ static void recovers(void **state) {
 
 static void names_and_cost(void **state) {
     (void)state;
-    enum tsr_method method;
-    for (int i = 0; i < 3; i++) {
-        MUST(tsr_method_parse(tsr_method_name((enum tsr_method)i), &method, err));
-        assert_int_equal(method, i);
+    const struct tsr_object *found;
+    for (size_t i = 0; i < tsr_methods.n; i++) {
+        MUST(tsr_registry_find(&tsr_methods, tsr_methods.object[i]->name, &found, err));
+        assert_ptr_equal(found, tsr_methods.object[i]);
     }
-    MUST_FAIL(tsr_method_parse("anil", &method, err), TSR_ERR_NOT_FOUND, "maml, fomaml, reptile");
+    MUST_FAIL(tsr_registry_find(&tsr_methods, "anil", &found, err), TSR_ERR_NOT_FOUND,
+              "maml, fomaml, reptile");
     for (size_t k = 0; k < 6; k++) {
-        assert_true(tsr_method_passes(TSR_METHOD_MAML, k) == (double)(9 * k + 3));
-        assert_true(tsr_method_passes(TSR_METHOD_FOMAML, k) == (double)(3 * k + 3));
-        assert_true(tsr_method_passes(TSR_METHOD_REPTILE, k) == (double)(3 * k));
+        assert_true(tsr_method_maml.passes(k) == (double)(9 * k + 3));
+        assert_true(tsr_method_fomaml.passes(k) == (double)(3 * k + 3));
+        assert_true(tsr_method_reptile.passes(k) == (double)(3 * k));
+        assert_true(tsr_method_multi_step.passes(k) ==
+                    (double)(9 * k + 3 + (k > 1 ? 3 * (k - 1) : 0)));
     }
-    tsr_meta_free(NULL);
+    tsr_meta_workspace_free(NULL);
+}
+
+/* The sum that meta/sum_tree.h defines, said once more as a recursion. */
+static void tree_sum(const tsr_real *leaf, size_t n, size_t size, tsr_real *out) {
+    size_t m = 1;
+    if (n == 1) {
+        memcpy(out, leaf, size * sizeof *out);
+        return;
+    }
+    while (2 * m < n)
+        m *= 2;
+    tsr_real *right = make(size, sizeof *right);
+    tree_sum(leaf, m, size, out);
+    tree_sum(leaf + m * size, n - m, size, right);
+    for (size_t i = 0; i < size; i++)
+        out[i] += right[i];
+    free(right);
+}
+
+/* The gradient of many tasks is that tree over the gradients of one task each, slot by slot, to the
+ * last bit, for 1 to 64 threads. */
+static void check_tree(size_t n_tasks) {
+    static const size_t threads[] = {1, 2, 3, 5, 8, 16, 33, 64};
+    struct fixture f, one;
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    set_up(&f, n_tasks, 8);
+    size_t n = f.net.n_params, n_rates = tsr_rates_count(&f.rates), size = n + n_rates;
+    tsr_real *leaves = make(n_tasks * size, sizeof *leaves), *sum = make(size, sizeof *sum);
+    double *want = make(SLOTS * n, sizeof *want), *rates = make(n_rates, sizeof *rates);
+    for (size_t slot = 0; slot < SLOTS; slot++) {
+        size_t count = 0, units = f.rates.n_units;
+        for (size_t i = 0; i < n_tasks; i++) {
+            if (f.task[i].slot != slot) continue;
+            one = f, one.task = f.task + i, one.n_tasks = 1;
+            struct result r = run(&one, kernel, &tsr_method_maml.object, 1, 1, 1);
+            memcpy(leaves + count * size, r.d_theta + slot * n, n * sizeof *leaves);
+            memcpy(leaves + count++ * size + n, r.d_rates, n_rates * sizeof *leaves);
+            clear_result(&r);
+        }
+        if (count == 0) continue;
+        tree_sum(leaves, count, size, sum);
+        for (size_t i = 0; i < n; i++)
+            want[slot * n + i] = (double)sum[i];
+        for (size_t k = 0; k < STEPS; k++)
+            for (size_t i = 0; i < units; i++) {
+                size_t at = tsr_rates_at(&f.rates, k, slot) + i;
+                rates[at] = (double)sum[n + at];
+            }
+    }
+    for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        struct result r = run(&f, kernel, &tsr_method_maml.object, threads[t], n_tasks, 1);
+        for (size_t i = 0; i < SLOTS * n; i++)
+            assert_true((double)r.d_theta[i] == want[i]);
+        for (size_t i = 0; i < n_rates; i++)
+            assert_true((double)r.d_rates[i] == rates[i]);
+        clear_result(&r);
+    }
+    free(leaves);
+    free(sum);
+    free(want);
+    free(rates);
+    tear_down(&f);
+}
+
+static void tree_of_tasks(void **state) {
+    (void)state;
+    static const size_t n[] = {1, 2, 3, 7, 40, 129, 500};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++)
+        check_tree(n[i]);
+}
+
+/* Few large tasks, which a team carries together, for 1 to 64 threads. */
+static void many_threads(void **state) {
+    (void)state;
+    static const size_t threads[] = {2, 4, 16, 64}, tasks[] = {1, 3, 20};
+    const struct tsr_kernel *kernel;
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    for (size_t i = 0; i < 3; i++)
+        for (size_t m = 0; m < tsr_methods.n; m++) {
+            struct fixture f;
+            set_up(&f, tasks[i], 9000);
+            struct result want = run(&f, kernel, tsr_methods.object[m], 1, tasks[i], 1);
+            for (size_t t = 0; t < 4; t++) {
+                struct result r = run(&f, kernel, tsr_methods.object[m], threads[t], tasks[i], 1);
+                assert_same(&f, &r, &want, tsr_methods.object[m]->name);
+                clear_result(&r);
+            }
+            clear_result(&want);
+            tear_down(&f);
+        }
+}
+
+static void too_many_tasks(void **state) {
+    (void)state;
+    struct fixture f;
+    struct tsr_engine engine;
+    struct tsr_meta_workspace *meta;
+    const struct tsr_kernel *kernel;
+    const struct tsr_choice maml = tsr_choice_of(&tsr_method_maml.object);
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    set_up(&f, 6, 10);
+    struct result r = make_result(&f);
+    MUST(tsr_engine_create(&f.net, kernel, 2, &engine, err));
+    MUST(tsr_meta_workspace_create(&engine, &maml, STEPS, &f.rates, SLOTS, 5, 10, &meta, err));
+    MUST_FAIL(gradient(meta, &f, 6, &r, err), TSR_ERR_ARGUMENT, "6 tasks");
+    MUST(gradient(meta, &f, 5, &r, err));
+    tsr_meta_workspace_free(meta);
+    tsr_engine_clear(&engine);
+    clear_result(&r);
+    tear_down(&f);
 }
 
 int main(void) {
@@ -324,14 +447,17 @@ int main(void) {
         cmocka_unit_test(few_large_tasks),
         cmocka_unit_test(between),
         cmocka_unit_test(many_tasks),
-        cmocka_unit_test(several_tasks_a_group),
+        cmocka_unit_test(several_tasks_per_block),
         cmocka_unit_test(shared_coordinates),
         cmocka_unit_test(relu_networks),
         cmocka_unit_test(spare_room),
-        cmocka_unit_test(groups_add_up),
+        cmocka_unit_test(blocks_add_up),
         cmocka_unit_test(not_finite),
         cmocka_unit_test(recovers),
         cmocka_unit_test(names_and_cost),
+        cmocka_unit_test(tree_of_tasks),
+        cmocka_unit_test(many_threads),
+        cmocka_unit_test(too_many_tasks),
     };
     return cmocka_run_group_tests_name("bits", tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@
 #include "meta/meta_gradient.h"
 
 enum { SLOTS = 3, TASKS = 5, CTX = 11, QRY = 7 };
+#define ANNEAL 0.5
+#define REST 0.1
 
 #ifdef TSR_REAL_DOUBLE
 #define STEP 1e-4
@@ -27,6 +29,8 @@ struct fixture {
     struct tsr_engine engine;
     struct tsr_rates rates;
     size_t steps;
+    double progress; /* of the run */
+    bool multi_step; /* the outer loss is that of the method multi-step */
     tsr_real *theta; /* [SLOTS, n_params] */
     tsr_real x[TASKS][(CTX + QRY) * 2], y[TASKS][(CTX + QRY) * 2];
     struct tsr_task task[TASKS];
@@ -92,26 +96,46 @@ static double kernel_gradient(struct fixture *f, const tsr_real *phi,
     return f->engine.kernel->gradient(&f->net, phi, points, scale, g, NULL, NULL, f->scratch.base);
 }
 
-/* Squared error over the query points of a task after adaptation. */
-static double query_error(struct fixture *f, const struct tsr_task *task) {
+/* The weight of inner step k (0 .. K) in the outer loss. */
+static double weight_of(const struct fixture *f, size_t k) {
+    double n = (double)f->steps;
+    if (!f->multi_step || f->steps == 0) return k == f->steps;
+    if (k == 0) return 0;
+    double left = 1 - f->progress / ANNEAL, early = (left > REST ? left : REST) / n;
+    return k < f->steps ? early : 1 - (n - 1) * early;
+}
+
+/* Weighted sum over the inner steps of the squared error over the query points; *last: after the
+ * last. */
+static double query_loss(struct fixture *f, const struct tsr_task *task, double *last) {
     const struct tsr_rates *r = &f->rates;
     size_t n = f->net.n_params;
+    double sum = 0;
     tsr_real phi[128], g[128];
     assert_true(n <= 128);
     memcpy(phi, f->theta + task->slot * n, n * sizeof *phi);
-    for (size_t k = 0; k < f->steps; k++) {
+    for (size_t k = 0;; k++) {
         size_t step = r->n_steps > 1 ? k : 0, slot = r->n_slots > 1 ? task->slot : 0;
+        *last = kernel_gradient(f, phi, &task->qry, 1, g);
+        sum += weight_of(f, k) * *last;
+        if (k == f->steps) return sum;
         (void)kernel_gradient(f, phi, &task->ctx, task->ctx_scale, g);
         for (size_t i = 0; i < n; i++)
             phi[i] -= r->value[(step * r->n_slots + slot) * r->n_units + unit_of(f, i)] * g[i];
     }
-    return kernel_gradient(f, phi, &task->qry, 1, g);
+}
+
+/* Squared error over the query points of a task after adaptation. */
+static double query_error(struct fixture *f, const struct tsr_task *task) {
+    double last;
+    (void)query_loss(f, task, &last);
+    return last;
 }
 
 static double outer_loss(struct fixture *f) {
-    double sum = 0;
+    double sum = 0, last;
     for (size_t i = 0; i < TASKS; i++)
-        sum += f->task[i].qry_scale * query_error(f, &f->task[i]);
+        sum += f->task[i].qry_scale * query_loss(f, &f->task[i], &last);
     return sum;
 }
 
@@ -133,20 +157,27 @@ static void differences(struct fixture *f, tsr_real *x, size_t n, double *out) {
         out[i] = (4 * central(f, x + i, STEP) - central(f, x + i, 2 * STEP)) / 3;
 }
 
-static void meta_gradient(struct fixture *f, enum tsr_method method, tsr_real *d_theta,
+static void meta_gradient(struct fixture *f, const struct tsr_object *method, tsr_real *d_theta,
                           tsr_real *d_rates) {
-    struct tsr_meta *meta;
+    struct tsr_meta_workspace *meta;
     double error[TASKS];
-    MUST(tsr_meta_create(&f->engine, method, f->steps, &f->rates, SLOTS, TASKS, CTX, &meta, err));
+    struct tsr_choice choice = tsr_choice_of(method);
+    if (method == &tsr_method_multi_step.object) {
+        assert_true(tsr_choice_set(&choice, "anneal", ANNEAL));
+        assert_true(tsr_choice_set(&choice, "rest", REST));
+    }
+    MUST(tsr_meta_workspace_create(&f->engine, &choice, f->steps, &f->rates, SLOTS, TASKS, CTX,
+                                   &meta, err));
     /* overwritten, not added to */
     draw_all(d_theta, SLOTS * f->net.n_params, -1, 1);
     draw_all(d_rates, tsr_rates_count(&f->rates), -1, 1);
-    tsr_meta_gradient(meta, f->theta, &f->rates, f->task, TASKS, d_theta, d_rates, error);
+    const struct tsr_meta_point at = {f->theta, &f->rates, f->progress};
+    MUST(tsr_meta_gradient(meta, &at, f->task, TASKS, d_theta, d_rates, error, err));
     for (size_t i = 0; i < TASKS; i++) {
         double want = query_error(f, &f->task[i]);
-        if (method != TSR_METHOD_REPTILE) assert_true(fabs(error[i] - want) <= 1e-5 * want);
+        if (method != &tsr_method_reptile.object) assert_true(fabs(error[i] - want) <= 1e-5 * want);
     }
-    tsr_meta_free(meta);
+    tsr_meta_workspace_free(meta);
 }
 
 struct comparison {
@@ -155,7 +186,7 @@ struct comparison {
     double *theta, *rates; /* differences */
 };
 
-static struct comparison compare(struct fixture *f, enum tsr_method method) {
+static struct comparison compare(struct fixture *f, const struct tsr_object *method) {
     struct comparison c = {.n_theta = SLOTS * f->net.n_params,
                            .n_rates = tsr_rates_count(&f->rates)};
     c.d_theta = make(c.n_theta, sizeof *c.d_theta);
@@ -179,7 +210,7 @@ static void check_exact(size_t steps) {
     for (int kind = 0; kind < 5; kind++) {
         struct fixture f;
         set_up(&f, (enum tsr_rates_kind)kind, steps);
-        struct comparison c = compare(&f, TSR_METHOD_MAML);
+        struct comparison c = compare(&f, &tsr_method_maml.object);
         ASSERT_CLOSE("d theta", c.d_theta, c.theta, c.n_theta, TOLERANCE);
         if (steps > 0)
             ASSERT_CLOSE("d rates", c.d_rates, c.rates, c.n_rates, TOLERANCE);
@@ -211,7 +242,8 @@ static void three_inner_steps(void **state) {
 /* Without inner steps MAML and FOMAML are the plain gradient of the query loss. */
 static void plain_gradient(void **state) {
     (void)state;
-    for (int method = TSR_METHOD_MAML; method <= TSR_METHOD_FOMAML; method++) {
+    for (size_t method = 0; method < tsr_methods.n; method++) {
+        if (tsr_methods.object[method] == &tsr_method_reptile.object) continue;
         struct fixture f;
         set_up(&f, TSR_RATES_PER_PARAM, 0);
         size_t n = f.net.n_params;
@@ -224,7 +256,7 @@ static void plain_gradient(void **state) {
             for (size_t j = 0; j < n; j++)
                 want[t->slot * n + j] += (double)g[j];
         }
-        meta_gradient(&f, (enum tsr_method)method, d_theta, d_rates);
+        meta_gradient(&f, tsr_methods.object[method], d_theta, d_rates);
         ASSERT_CLOSE("plain gradient", d_theta, want, SLOTS * n, 1e-6);
         free(d_theta);
         free(g);
@@ -254,7 +286,7 @@ static void first_order(void **state) {
         for (size_t j = 0; j < n; j++)
             want[t->slot * n + j] += (double)g[j];
     }
-    meta_gradient(&f, TSR_METHOD_FOMAML, d_theta, &d_rates);
+    meta_gradient(&f, &tsr_method_fomaml.object, d_theta, &d_rates);
     ASSERT_CLOSE("first order", d_theta, want, SLOTS * n, 1e-5);
     free(d_theta);
     free(want);
@@ -283,7 +315,7 @@ static void reptile(void **state) {
         for (size_t j = 0; j < n; j++)
             want[t->slot * n + j] += (double)(theta[j] - phi[j]) / (double)count[t->slot];
     }
-    meta_gradient(&f, TSR_METHOD_REPTILE, d_theta, &d_rates);
+    meta_gradient(&f, &tsr_method_reptile.object, d_theta, &d_rates);
     ASSERT_CLOSE("reptile", d_theta, want, SLOTS * n, 1e-4);
     assert_true(d_rates == 0);
     free(d_theta);
@@ -296,11 +328,11 @@ static void negative_controls(void **state) {
     (void)state;
     struct fixture f;
     set_up(&f, TSR_RATES_PER_PARAM_PER_STEP, 3);
-    struct comparison c = compare(&f, TSR_METHOD_FOMAML);
+    struct comparison c = compare(&f, &tsr_method_fomaml.object);
     assert_true(relative_error(c.d_theta, c.theta, c.n_theta) > 10 * TOLERANCE);
     assert_true(relative_error(c.d_rates, c.rates, c.n_rates) > 10 * TOLERANCE);
     clear(&c);
-    c = compare(&f, TSR_METHOD_MAML);
+    c = compare(&f, &tsr_method_maml.object);
     for (size_t i = 0; i < c.n_theta; i++)
         c.d_theta[i] = -c.d_theta[i];
     assert_true(relative_error(c.d_theta, c.theta, c.n_theta) > 1);
@@ -312,12 +344,80 @@ static void negative_controls(void **state) {
     tear_down(&f);
 }
 
+/* A loss after every inner step, at the start of the run (uniform), half way of the anneal, and at
+ * the end; with query sets of their own, and with those of the context, whose gradients are shared.
+ */
+static void check_multi_step(double progress, bool same_points, size_t steps) {
+    for (int kind = 0; kind < 5; kind++) {
+        struct fixture f;
+        set_up(&f, (enum tsr_rates_kind)kind, steps);
+        f.progress = progress;
+        f.multi_step = true;
+        /* on long ways the third derivatives are too large for the differences */
+        for (size_t i = 0; i < tsr_rates_count(&f.rates); i++)
+            f.rates.value[i] *= (tsr_real)0.3;
+        for (size_t i = 0; same_points && i < TASKS; i++)
+            f.task[i].qry = f.task[i].ctx;
+        struct comparison c = compare(&f, &tsr_method_multi_step.object);
+        ASSERT_CLOSE("d theta", c.d_theta, c.theta, c.n_theta, TOLERANCE);
+        ASSERT_CLOSE("d rates", c.d_rates, c.rates, c.n_rates, TOLERANCE);
+        clear(&c);
+        if (progress < 0.5) { /* the loss of the last step alone is another */
+            c = compare(&f, &tsr_method_maml.object);
+            assert_true(relative_error(c.d_theta, c.theta, c.n_theta) > 3 * TOLERANCE);
+            clear(&c);
+        }
+        tear_down(&f);
+    }
+}
+
+static void multi_step(void **state) {
+    (void)state;
+    check_multi_step(0, false, 3);
+    check_multi_step(0.25, false, 3);
+    check_multi_step(0.25, true, 3);
+    check_multi_step(0.9, true, 2);
+    check_multi_step(0.9, false, 1);
+}
+
+/* With all weight on the last inner step it is MAML, to the last bit. */
+static void multi_step_of_the_last_step(void **state) {
+    (void)state;
+    struct fixture f;
+    struct tsr_meta_workspace *meta;
+    double error[TASKS];
+    set_up(&f, TSR_RATES_PER_PARAM_PER_STEP, 3);
+    size_t n = SLOTS * f.net.n_params, n_rates = tsr_rates_count(&f.rates);
+    tsr_real *want = make(n, sizeof *want), *want_rates = make(n_rates, sizeof *want_rates);
+    tsr_real *d_theta = make(n, sizeof *d_theta), *d_rates = make(n_rates, sizeof *d_rates);
+    struct tsr_choice choice = tsr_choice_of(&tsr_method_multi_step.object);
+    assert_true(tsr_choice_set(&choice, "rest", 0));
+    meta_gradient(&f, &tsr_method_maml.object, want, want_rates);
+    MUST(tsr_meta_workspace_create(&f.engine, &choice, f.steps, &f.rates, SLOTS, TASKS, CTX, &meta,
+                                   err));
+    const struct tsr_meta_point at = {f.theta, &f.rates, 0.5};
+    MUST(tsr_meta_gradient(meta, &at, f.task, TASKS, d_theta, d_rates, error, err));
+    ASSERT_SAME_BITS("theta", d_theta, want, n);
+    ASSERT_SAME_BITS("rates", d_rates, want_rates, n_rates);
+    tsr_meta_workspace_free(meta);
+    free(want);
+    free(want_rates);
+    free(d_theta);
+    free(d_rates);
+    tear_down(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_inner_step),     cmocka_unit_test(one_inner_step),
-        cmocka_unit_test(three_inner_steps), cmocka_unit_test(plain_gradient),
-        cmocka_unit_test(first_order),       cmocka_unit_test(reptile),
+        cmocka_unit_test(no_inner_step),
+        cmocka_unit_test(one_inner_step),
+        cmocka_unit_test(three_inner_steps),
+        cmocka_unit_test(plain_gradient),
+        cmocka_unit_test(first_order),
+        cmocka_unit_test(reptile),
         cmocka_unit_test(negative_controls),
+        cmocka_unit_test(multi_step),
+        cmocka_unit_test(multi_step_of_the_last_step),
     };
     return cmocka_run_group_tests_name("differences", tests, NULL, NULL);
 }

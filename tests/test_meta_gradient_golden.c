@@ -244,15 +244,17 @@ static void check_inner_loop(struct golden *g, const struct tsr_engine *engine) 
 }
 
 static void check_method(struct golden *g, const struct tsr_engine *engine,
-                         enum tsr_method method) {
+                         const struct tsr_object *method) {
     size_t n_tasks = g->images * g->regions, n_rates = tsr_rates_count(&g->rates);
     tsr_real *d_theta = make(g->slots * g->net.n_params, sizeof *d_theta);
     tsr_real *d_rates = make(n_rates, sizeof *d_rates);
     double *error = make(n_tasks, sizeof *error);
-    struct tsr_meta *meta;
-    MUST(tsr_meta_create(engine, method, g->steps, &g->rates, g->slots, n_tasks, g->n_pixels, &meta,
-                         err));
-    tsr_meta_gradient(meta, g->theta, &g->rates, g->tasks, n_tasks, d_theta, d_rates, error);
+    struct tsr_meta_workspace *meta;
+    const struct tsr_choice choice = tsr_choice_of(method);
+    const struct tsr_meta_point at = {g->theta, &g->rates, 0};
+    MUST(tsr_meta_workspace_create(engine, &choice, g->steps, &g->rates, g->slots, n_tasks,
+                                   g->n_pixels, &meta, err));
+    MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, d_rates, error, err));
     double loss = 0, batch = (double)g->images;
     for (size_t i = 0; i < n_tasks; i++)
         loss += error[i] * g->tasks[i].qry_scale;
@@ -261,16 +263,16 @@ static void check_method(struct golden *g, const struct tsr_engine *engine,
     tsr_real l = (tsr_real)loss;
     ASSERT_CLOSE("query loss", &l, golden_loss + g->steps, 1, TOLERANCE);
     const char *kernel = engine->kernel->name;
-    if (method == TSR_METHOD_REPTILE) {
+    if (method == &tsr_method_reptile.object) {
         compare(g, kernel, "out/reptile_delta", d_theta, -1,
                 tolerance_of_difference(g, "out/reptile_delta"));
     } else {
-        bool exact = method == TSR_METHOD_MAML;
+        bool exact = method == &tsr_method_maml.object;
         compare(g, kernel, exact ? "out/meta2_init" : "out/meta1_init", d_theta, 1, TOLERANCE);
         compare(g, kernel, exact ? "out/meta2_lr" : "out/meta1_lr", d_rates, batch, TOLERANCE);
     }
     free(golden_loss);
-    tsr_meta_free(meta);
+    tsr_meta_workspace_free(meta);
     free(d_theta);
     free(d_rates);
     free(error);
@@ -287,7 +289,7 @@ static void check_case(void **state) {
             check_derivatives(&g, &engine);
             check_inner_loop(&g, &engine);
             for (int m = 0; m < 3; m++)
-                check_method(&g, &engine, (enum tsr_method)m);
+                check_method(&g, &engine, tsr_methods.object[m]);
             tsr_engine_clear(&engine);
         }
     }

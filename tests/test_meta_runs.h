@@ -62,7 +62,7 @@ HELPER void close_training(struct tsr_training *training) {
 HELPER void run(const struct tsr_model_config *model, const struct tsr_trainer_config *config,
                 const char *dataset, uint64_t stop) {
     struct tsr_training *trainer;
-    struct tsr_trainer_callbacks callbacks = {stop_at, &stop};
+    struct tsr_trainer_callbacks callbacks = {.progress = stop_at, .user = &stop};
     MUST(open_training(model, config, dataset, NULL, &trainer, err));
     if (stop == 0)
         MUST(tsr_training_run(trainer, &callbacks, err));

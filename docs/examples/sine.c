@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * libtessera without images: few-shot regression of sine waves, the standard small test of
- * meta-learning (Finn et al., arXiv 1703.03400, section 5.1).
+ * What is inside libtessera, without images: few-shot regression of sine waves, the standard small
+ * test of meta-learning (Finn et al., arXiv 1703.03400, section 5.1). It calls the meta-gradient
+ * itself, which tessera.h does not offer, and so is built within the source tree only.
  *
  *     make examples        prints where the program is
  *     sine [OUTER_STEPS]
@@ -66,8 +67,9 @@ static struct tsr_task task_of(const struct wave *w) {
 }
 
 /* theta and the moments of Adam are updated. */
-static void outer_step(struct tsr_meta *meta, const struct tsr_rates *rates, size_t n_params,
-                       uint64_t step, tsr_real *theta, tsr_real *m, tsr_real *v) {
+static enum tsr_status outer_step(struct tsr_meta_workspace *meta, const struct tsr_rates *rates,
+                                  size_t n_params, uint64_t step, tsr_real *theta, tsr_real *m,
+                                  tsr_real *v, struct tsr_error *err) {
     struct wave waves[BATCH];
     struct tsr_task tasks[BATCH];
     tsr_real d_theta[MAX_PARAMS], d_rate;
@@ -76,9 +78,11 @@ static void outer_step(struct tsr_meta *meta, const struct tsr_rates *rates, siz
         draw_wave(TRAIN_STREAM, step * BATCH + i, &waves[i]);
         tasks[i] = task_of(&waves[i]);
     }
-    tsr_meta_gradient(meta, theta, rates, tasks, BATCH, d_theta, &d_rate, error);
+    const struct tsr_meta_point at = {theta, rates, 0};
+    TSR_TRY(tsr_meta_gradient(meta, &at, tasks, BATCH, d_theta, &d_rate, error, err));
     struct tsr_adam adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .t = step + 1};
     tsr_adam_update(&adam, 1, n_params, d_theta, theta, m, v);
+    return TSR_OK;
 }
 
 static double query_error(const struct tsr_engine *engine, const struct tsr_task *task,
@@ -119,9 +123,10 @@ static void print_row(uint64_t outer_steps, const double *mse) {
 
 static enum tsr_status run(uint64_t outer_steps, struct tsr_error *err) {
     const struct tsr_kernel *kernel;
+    const struct tsr_choice maml = tsr_choice_of(&tsr_method_maml.object);
     struct tsr_net net;
     struct tsr_engine engine = {0};
-    struct tsr_meta *meta = NULL;
+    struct tsr_meta_workspace *meta = NULL;
     struct tsr_rates rates;
     static tsr_real theta[MAX_PARAMS], m[MAX_PARAMS], v[MAX_PARAMS];
     tsr_real rate = (tsr_real)0.01;
@@ -137,17 +142,18 @@ static enum tsr_status run(uint64_t outer_steps, struct tsr_error *err) {
     rates.value = &rate;
     TSR_CHECK(tsr_kernel_find("auto", &kernel, err));
     TSR_CHECK(tsr_engine_create(&net, kernel, 1, &engine, err));
-    TSR_CHECK(tsr_meta_create(&engine, TSR_METHOD_MAML, 1, &rates, 1, BATCH, POINTS, &meta, err));
+    TSR_CHECK(tsr_meta_workspace_create(&engine, &maml, 1, &rates, 1, BATCH, POINTS, &meta, err));
     (void)printf("outer steps   error after 0, 1 and %d inner steps\n", TEST_STEPS);
     for (uint64_t step = 0; step <= outer_steps; step++) {
         if (step == outer_steps || step % (outer_steps / 5 + 1) == 0) {
             test(&engine, &rates, theta, mse);
             print_row(step, mse);
         }
-        if (step < outer_steps) outer_step(meta, &rates, net.n_params, step, theta, m, v);
+        if (step < outer_steps)
+            TSR_CHECK(outer_step(meta, &rates, net.n_params, step, theta, m, v, err));
     }
 done:
-    tsr_meta_free(meta);
+    tsr_meta_workspace_free(meta);
     tsr_engine_clear(&engine);
     return status;
 }

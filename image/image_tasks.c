@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/image_tasks.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/sampler.h"
+#include "image/geometry.h"
+#include "image/regions.h"
+
+/* What one image of the meta-batch contributes. */
+struct image_part {
+    size_t n;         /* chosen regions */
+    uint32_t *region; /* [n] of n_regions */
+    tsr_real *y;      /* targets of the chosen regions, one after the other */
+    uint32_t *labels; /* [H, W] for a rule that follows the image */
+    enum tsr_status status;
+    struct tsr_error error;
+};
+
+struct image_tasks {
+    const struct tsr_model *model;
+    struct tsr_dataset *dataset;
+    struct tsr_image_tasks_config config;
+    size_t threads;
+    struct tsr_sampler *sampler;
+    bool stored;                   /* the dataset's label maps are those of the rule */
+    size_t n_geometries;           /* 1, or `batch` for a rule that follows the image */
+    struct tsr_geometry *geometry; /* [n_geometries] */
+    size_t chosen;                 /* most regions of an image that take part */
+    struct image_part *images;     /* [batch] */
+    size_t *first;                 /* [batch + 1] */
+    struct tsr_task *tasks;        /* [batch * chosen] */
+    struct tsr_arena arena;
+};
+
+/* ---- construction -----------------------------------------------------------------------------
+ */
+
+static bool follows_image(const struct image_tasks *t) {
+    return tsr_rule_follows_image(&t->model->config.partition);
+}
+
+static struct tsr_geometry *geometry_of(const struct image_tasks *t, size_t image) {
+    return &t->geometry[t->n_geometries > 1 ? image : 0];
+}
+
+static size_t n_regions(const struct image_tasks *t) {
+    return t->geometry->partition->n_regions;
+}
+
+/* How many of n regions take part. */
+static size_t share_of(const struct image_tasks *t, size_t n) {
+    size_t chosen = (size_t)lround(t->config.region_fraction * (double)n);
+    return chosen < 1 ? 1 : chosen;
+}
+
+/* Largest number of context pixels that the chosen regions of an image have together. */
+static size_t chosen_context(const struct image_tasks *t) {
+    size_t most = t->chosen * t->geometry->max_context, all = t->geometry->total_context;
+    return most < all ? most : all;
+}
+
+static void layout(struct image_tasks *t, struct tsr_arena *a) {
+    size_t batch = t->config.batch;
+    struct image_part measured;
+    t->images = tsr_arena_take(a, batch, sizeof *t->images);
+    for (size_t b = 0; b < batch; b++) {
+        struct image_part *image = t->images ? &t->images[b] : &measured;
+        image->region = tsr_arena_take(a, n_regions(t), sizeof *image->region);
+        image->y = tsr_arena_take(a, chosen_context(t), t->geometry->channels * sizeof *image->y);
+        size_t map = follows_image(t) ? t->geometry->n_pixels : 0;
+        image->labels = map ? tsr_arena_take(a, map, sizeof *image->labels) : NULL;
+    }
+    t->first = tsr_arena_take(a, batch + 1, sizeof *t->first);
+    t->tasks = tsr_arena_take(a, batch * t->chosen, sizeof *t->tasks);
+}
+
+static enum tsr_status create_geometry(struct image_tasks *t, struct tsr_error *err) {
+    size_t height = tsr_dataset_height(t->dataset), width = tsr_dataset_width(t->dataset);
+    size_t n = follows_image(t) ? t->config.batch : 1;
+    TSR_TRY(TSR_ALLOC(&t->geometry, n, "regions of the meta-batch", err));
+    for (; t->n_geometries < n; t->n_geometries++)
+        TSR_TRY(tsr_geometry_create(t->model, height, width, &t->geometry[t->n_geometries], err));
+    return TSR_OK;
+}
+
+static enum tsr_status set_up(struct image_tasks *t, struct tsr_error *err) {
+    struct tsr_arena measure = {0};
+    size_t n;
+    (void)tsr_dataset_split(t->dataset, TSR_SPLIT_TRAIN, &n);
+    if (n == 0)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: the train split has no images",
+                         tsr_dataset_path(t->dataset));
+    TSR_TRY(tsr_regions_stored(&t->model->config.partition, t->dataset, &t->stored, err));
+    TSR_TRY(create_geometry(t, err));
+    t->chosen = share_of(t, n_regions(t));
+    layout(t, &measure);
+    TSR_TRY(tsr_arena_create(&t->arena, measure.used, "meta-batch", err));
+    layout(t, &t->arena);
+    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, t->config.batch, t->config.seed,
+                              t->config.first_step, t->stored, &t->sampler, err);
+}
+
+static void close(void *user) {
+    struct image_tasks *t = user;
+    tsr_sampler_free(t->sampler);
+    for (size_t i = 0; i < t->n_geometries; i++)
+        tsr_geometry_clear(&t->geometry[i]);
+    free(t->geometry);
+    tsr_arena_free(&t->arena);
+    free(t);
+}
+
+/* ---- one meta-batch ---------------------------------------------------------------------------
+ */
+
+/* The first of a random order of the image's regions that have pixels, as many of them as the
+ * region fraction says: a function of seed, outer step and place in the meta-batch. */
+static void choose_regions(struct image_tasks *t, uint64_t outer_step, size_t b) {
+    struct image_part *image = &t->images[b];
+    const struct tsr_partition *p = geometry_of(t, b)->partition;
+    uint64_t stream = outer_step << 32 | TSR_STREAM_REGIONS;
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_regions; i++)
+        if (p->regions[i].n_pixels > 0) image->region[n++] = (uint32_t)i;
+    image->n = share_of(t, n);
+    for (size_t i = 0; image->n < n && i < image->n; i++) {
+        size_t j =
+            i + (size_t)tsr_random_below(t->config.seed, stream, b * p->n_regions + i, n - i);
+        uint32_t swap = image->region[i];
+        image->region[i] = image->region[j];
+        image->region[j] = swap;
+    }
+}
+
+/* The partition of an image whose rule follows it. */
+static enum tsr_status follow_image(struct image_tasks *t, const struct tsr_image_batch *batch,
+                                    size_t b, struct tsr_error *err) {
+    struct tsr_geometry *g = geometry_of(t, b);
+    struct tsr_pixels pixels = tsr_pixels_at(batch->pixels, b * g->n_pixels * g->channels);
+    const uint16_t *stored = batch->labels ? batch->labels + b * g->n_pixels : NULL;
+    TSR_TRY(tsr_regions_of_image(t->model, pixels, batch->height, batch->width, stored,
+                                 t->images[b].labels, err));
+    return tsr_geometry_follow(g, t->images[b].labels, err);
+}
+
+static enum tsr_status follow_images(struct image_tasks *t, const struct tsr_image_batch *batch,
+                                     struct tsr_error *err) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)t->threads)
+    for (size_t b = 0; b < batch->n; b++)
+        t->images[b].status = follow_image(t, batch, b, &t->images[b].error);
+    for (size_t b = 0; b < batch->n; b++)
+        if (t->images[b].status != TSR_OK) {
+            tsr_error_copy(err, &t->images[b].error);
+            tsr_error_prefix(err, "image %u", batch->index[b]);
+            return t->images[b].status;
+        }
+    return TSR_OK;
+}
+
+static void gather_targets(struct image_tasks *t, uint64_t outer_step,
+                           const struct tsr_image_batch *batch) {
+    size_t image_size = t->geometry->n_pixels * t->geometry->channels;
+#pragma omp parallel for schedule(static) num_threads((int)t->threads)
+    for (size_t b = 0; b < batch->n; b++) {
+        const struct tsr_geometry *g = geometry_of(t, b);
+        tsr_real *y = t->images[b].y;
+        choose_regions(t, outer_step, b);
+        for (size_t i = 0; i < t->images[b].n; i++) {
+            size_t region = t->images[b].region[i];
+            tsr_geometry_targets(g, tsr_pixels_at(batch->pixels, b * image_size), region, y);
+            y += g->partition->regions[region].n_context * g->channels;
+        }
+    }
+}
+
+static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_batch *out,
+                            struct tsr_error *err) {
+    struct image_tasks *t = user;
+    struct tsr_image_batch batch;
+    size_t n = 0;
+    TSR_TRY(tsr_sampler_next(t->sampler, &batch, err));
+    if (follows_image(t)) TSR_TRY(follow_images(t, &batch, err));
+    gather_targets(t, outer_step, &batch);
+    for (size_t b = 0; b < batch.n; b++) {
+        const struct image_part *image = &t->images[b];
+        const tsr_real *y = image->y;
+        t->first[b] = n;
+        for (size_t i = 0; i < image->n; i++) {
+            t->tasks[n] = tsr_geometry_task(geometry_of(t, b), image->region[i], y);
+            y += t->tasks[n++].ctx.n * t->geometry->channels;
+        }
+    }
+    t->first[batch.n] = n;
+    *out = (struct tsr_task_batch){.n_items = batch.n, .first = t->first, .tasks = t->tasks};
+    return TSR_OK;
+}
+
+enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr_dataset *dataset,
+                                       const struct tsr_image_tasks_config *config,
+                                       struct tsr_task_source *out, struct tsr_error *err) {
+    struct image_tasks *t;
+    *out = (struct tsr_task_source){0};
+    TSR_TRY(TSR_ALLOC(&t, 1, "images as tasks", err));
+    *t = (struct image_tasks){.model = model,
+                              .dataset = dataset,
+                              .config = *config,
+                              .threads = tsr_thread_count(config->threads)};
+    enum tsr_status status = set_up(t, err);
+    if (status != TSR_OK) {
+        close(t);
+        return status;
+    }
+    *out = (struct tsr_task_source){.user = t,
+                                    .n_slots = model->n_slots,
+                                    .max_items = config->batch,
+                                    .max_tasks = config->batch * t->chosen,
+                                    .max_points = t->geometry->max_context,
+                                    .next = next,
+                                    .close = close};
+    return TSR_OK;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/validation.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "image/reconstruct.h"
+#include "image/regions.h"
+
+struct validation {
+    size_t n, n_pixels, channels, inner_steps;
+    void *values; /* [n, H, W, C] as the dataset has them */
+    struct tsr_pixels pixels;
+    uint32_t *labels; /* [n, H, W] for a rule that follows the image, else NULL */
+    double *psnr_db;  /* [K+1] of one image */
+    struct tsr_reconstructor *reconstructor;
+};
+
+static void close(void *user) {
+    struct validation *v = user;
+    tsr_reconstructor_free(v->reconstructor);
+    free(v->values);
+    free(v->labels);
+    free(v->psnr_db);
+    free(v);
+}
+
+/* Label maps of the images, which are in memory. */
+static enum tsr_status map_images(struct validation *v, const struct tsr_model *model,
+                                  struct tsr_dataset *dataset, const uint32_t *index,
+                                  struct tsr_error *err) {
+    size_t height = tsr_dataset_height(dataset), width = tsr_dataset_width(dataset);
+    uint16_t *stored = NULL;
+    bool use_stored;
+    enum tsr_status status;
+    TSR_TRY(tsr_regions_stored(&model->config.partition, dataset, &use_stored, err));
+    TSR_TRY(TSR_ALLOC(&v->labels, v->n * v->n_pixels, "label maps of validation", err));
+    TSR_TRY(TSR_ALLOC(&stored, v->n_pixels, "label map", err));
+    for (size_t i = 0; i < v->n; i++) {
+        if (use_stored) TSR_CHECK(tsr_dataset_read_labels(dataset, index[i], stored, err));
+        TSR_CHECK(tsr_regions_of_image(
+            model, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), height, width,
+            use_stored ? stored : NULL, v->labels + i * v->n_pixels, err));
+    }
+    status = TSR_OK;
+done:
+    free(stored);
+    return status;
+}
+
+static enum tsr_status load(struct validation *v, const struct tsr_model *model,
+                            struct tsr_dataset *dataset, const uint32_t *index, size_t threads,
+                            const char *kernel, struct tsr_error *err) {
+    struct tsr_reconstruct_config config;
+    size_t size = v->n_pixels * v->channels * tsr_dataset_value_size(dataset);
+    TSR_TRY(TSR_ALLOC(&v->psnr_db, v->inner_steps + 1, "PSNR of validation", err));
+    TSR_TRY(tsr_alloc(&v->values, v->n, size, "validation images", err));
+    v->pixels = tsr_dataset_pixels(dataset, v->values);
+    for (size_t i = 0; i < v->n; i++)
+        TSR_TRY(tsr_dataset_read(dataset, index[i], (char *)v->values + i * size, err));
+    if (tsr_rule_follows_image(&model->config.partition))
+        TSR_TRY(map_images(v, model, dataset, index, err));
+    tsr_reconstruct_config_default(model, &config);
+    config.threads = tsr_thread_count(threads);
+    config.kernel = kernel ? kernel : "auto";
+    return tsr_reconstructor_create(model, &config, tsr_dataset_height(dataset),
+                                    tsr_dataset_width(dataset), &v->reconstructor, err);
+}
+
+static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *stop_user,
+                             double *psnr_db, struct tsr_error *err) {
+    struct validation *v = user;
+    double sum = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        struct tsr_reconstruction out = {.psnr_db = v->psnr_db};
+        if (stop && stop(stop_user))
+            return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
+        if (v->labels)
+            TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
+        TSR_TRY(tsr_reconstruct(v->reconstructor,
+                                tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
+        sum += v->psnr_db[v->inner_steps];
+    }
+    *psnr_db = sum / (double)v->n;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_validation_create(const struct tsr_model *model, struct tsr_dataset *dataset,
+                                      size_t limit, size_t threads, const char *kernel,
+                                      struct tsr_validator *out, struct tsr_error *err) {
+    size_t n;
+    const uint32_t *index = tsr_dataset_split(dataset, TSR_SPLIT_VAL, &n);
+    *out = (struct tsr_validator){0};
+    if (n == 0) return TSR_OK;
+    struct validation *v;
+    TSR_TRY(TSR_ALLOC(&v, 1, "validation", err));
+    *v = (struct validation){.n = limit && limit < n ? limit : n,
+                             .n_pixels = tsr_dataset_height(dataset) * tsr_dataset_width(dataset),
+                             .channels = tsr_dataset_channels(dataset),
+                             .inner_steps = model->config.inner_steps};
+    enum tsr_status status = load(v, model, dataset, index, threads, kernel, err);
+    if (status != TSR_OK) {
+        close(v);
+        return status;
+    }
+    *out = (struct tsr_validator){.user = v, .score = score, .close = close};
+    return TSR_OK;
+}

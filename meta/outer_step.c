@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "meta/outer_step.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "inner/adam.h"
+#include "meta/outer_optimizer.h"
+
+/* A run ends when more than half of the items of about the last BAD_WINDOW outer steps were left
+ * out: a mean whose weights fall by (1 - 1 / BAD_WINDOW) per outer step. */
+enum { BAD_WINDOW = 14 };
+static const double BAD_SHARE = 0.5;
+/* Numbers that one thread updates at a time. */
+enum { SLICE = 4096 };
+
+/* ---- construction -----------------------------------------------------------------------------
+ */
+
+static void layout(struct tsr_outer_step *o, struct tsr_arena *a) {
+    const struct tsr_task_source *s = o->source;
+    o->bad = tsr_arena_take(a, s->max_items, sizeof *o->bad);
+    o->tasks = tsr_arena_take(a, s->max_tasks, sizeof *o->tasks);
+    o->item = tsr_arena_take(a, s->max_tasks, sizeof *o->item);
+    o->error = tsr_arena_take(a, s->max_tasks, sizeof *o->error);
+    o->present = tsr_arena_take(a, s->n_slots, sizeof *o->present);
+    o->d_theta = tsr_arena_take(a, s->n_slots * o->learner.net->n_params, sizeof *o->d_theta);
+    o->d_rates = tsr_arena_take(a, tsr_rates_count(o->learner.rates), sizeof *o->d_rates);
+}
+
+static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
+    const struct tsr_trainer_config *c = &o->state->config;
+    const struct tsr_task_source *s = o->source;
+    const struct tsr_kernel *kernel;
+    struct tsr_arena measure = {0};
+    TSR_TRY(tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, err));
+    TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));
+    TSR_TRY(tsr_meta_workspace_create(&o->engine, &c->method, o->learner.inner_steps,
+                                      o->learner.rates, s->n_slots, s->max_tasks, s->max_points,
+                                      &o->workspace, err));
+    layout(o, &measure);
+    TSR_TRY(tsr_arena_create(&o->arena, measure.used, "outer steps", err));
+    layout(o, &o->arena);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_outer_step_create(const struct tsr_learner *learner,
+                                      struct tsr_task_source *source, struct tsr_outer_state *state,
+                                      struct tsr_outer_step *out, struct tsr_error *err) {
+    *out = (struct tsr_outer_step){.learner = *learner, .source = source, .state = state};
+    enum tsr_status status = set_up(out, err);
+    if (status != TSR_OK) tsr_outer_step_clear(out);
+    return status;
+}
+
+void tsr_outer_step_clear(struct tsr_outer_step *o) {
+    tsr_meta_workspace_free(o->workspace);
+    tsr_engine_clear(&o->engine);
+    tsr_arena_free(&o->arena);
+    *o = (struct tsr_outer_step){0};
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------
+ */
+
+/* Tasks of the items that are not bad, with their factors in the outer loss. */
+static void choose_tasks(struct tsr_outer_step *o) {
+    size_t good = 0, out_dim = o->learner.net->out_dim;
+    for (size_t b = 0; b < o->batch.n_items; b++)
+        good += !o->bad[b];
+    o->n_tasks = 0;
+    memset(o->present, 0, o->source->n_slots * sizeof *o->present);
+    for (size_t b = 0; b < o->batch.n_items; b++) {
+        size_t points = 0, first = o->n_tasks;
+        if (o->bad[b]) continue;
+        for (size_t i = o->batch.first[b]; i < o->batch.first[b + 1]; i++) {
+            points += o->batch.tasks[i].qry.n;
+            o->present[o->batch.tasks[i].slot] = true;
+            o->item[o->n_tasks] = b;
+            o->tasks[o->n_tasks++] = o->batch.tasks[i];
+        }
+        for (size_t i = first; i < o->n_tasks; i++)
+            o->tasks[i].qry_scale = 1.0 / (double)(good * points * out_dim);
+    }
+}
+
+/* Marks the items of tasks that went wrong; how many are new. */
+static size_t mark_bad(struct tsr_outer_step *o) {
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_tasks; i++) {
+        if (isfinite(o->error[i]) || o->bad[o->item[i]]) continue;
+        o->bad[o->item[i]] = true;
+        if (o->source->bad) o->source->bad(o->source->user, o->item[i]);
+        n++;
+    }
+    return n;
+}
+
+/* Mean over the items in play of the PSNR (peak 1) over their query values. */
+static double mean_psnr(const struct tsr_outer_step *o) {
+    double sum = 0;
+    size_t items = 0;
+    for (size_t i = 0; i < o->n_tasks; items++) {
+        size_t item = o->item[i], values = 0;
+        double error = 0;
+        for (; i < o->n_tasks && o->item[i] == item; i++) {
+            error += o->error[i];
+            values += o->tasks[i].qry.n * o->learner.net->out_dim;
+        }
+        sum += -10 * log10(error / (double)values);
+    }
+    return sum / (double)items;
+}
+
+/* ---- gradient and update ----------------------------------------------------------------------
+ */
+
+/* The meta-gradient of the items that give a finite one; *bad: how many do not. */
+static enum tsr_status gradient(struct tsr_outer_step *o, double progress, size_t *bad,
+                                bool *finite, struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &o->state->progress;
+    const struct tsr_meta_point at = {o->learner.theta, o->learner.rates, progress};
+    size_t new;
+    *bad = 0;
+    *finite = false;
+    memset(o->bad, 0, o->batch.n_items * sizeof *o->bad);
+    do {
+        choose_tasks(o);
+        if (o->n_tasks == 0) return TSR_OK;
+        TSR_TRY(tsr_meta_gradient(o->workspace, &at, o->tasks, o->n_tasks, o->d_theta, o->d_rates,
+                                  o->error, err));
+        *bad += new = mark_bad(o);
+    } while (new > 0);
+    p->gradient_norm = tsr_norm(o->d_theta, o->source->n_slots * o->learner.net->n_params);
+    *finite = isfinite(p->gradient_norm) &&
+              isfinite(tsr_norm(o->d_rates, tsr_rates_count(o->learner.rates)));
+    return TSR_OK;
+}
+
+/* One update of n numbers at `at` of x, by as many threads as there are slices. */
+static void adam(const struct tsr_outer_step *o, const struct tsr_adam *a, double factor, size_t at,
+                 size_t n, const tsr_real *g, tsr_real *x, tsr_real *m, tsr_real *v) {
+#pragma omp parallel for schedule(static) num_threads((int)o->engine.threads) if (n > SLICE)
+    for (size_t from = 0; from < n; from += SLICE) {
+        size_t size = n - from < SLICE ? n - from : SLICE, i = at + from;
+        tsr_adam_update(a, factor, size, g + i, x + i, m + i, v + i);
+    }
+}
+
+/* A slot whose tasks are all absent keeps its initialisation, its rates and their moments. */
+static void update_slot(struct tsr_outer_step *o, size_t slot, const struct tsr_adam *theta,
+                        const struct tsr_adam *rates) {
+    struct tsr_outer_state *s = o->state;
+    struct tsr_rates *r = o->learner.rates;
+    size_t n = o->learner.net->n_params;
+    adam(o, theta, tsr_clip_factor(s->progress.gradient_norm, s->config.clip), slot * n, n,
+         o->d_theta, o->learner.theta, s->m_theta, s->v_theta);
+    if (r->kind == TSR_RATES_FIXED || !tsr_method_of(&s->config.method)->learns_rates) return;
+    for (size_t k = 0; k < r->n_steps; k++)
+        adam(o, rates, 1, tsr_rates_at(r, k, slot), r->n_units, o->d_rates, r->value, s->m_rates,
+             s->v_rates);
+}
+
+static void update(struct tsr_outer_step *o, double progress) {
+    const struct tsr_trainer_config *c = &o->state->config;
+    struct tsr_trainer_progress *p = &o->state->progress;
+    double schedule = tsr_schedule(p->outer_step, c->warmup, progress, c->final_lr);
+    p->outer_lr = c->outer_lr * schedule;
+    struct tsr_adam theta = {p->outer_lr, c->beta1, c->beta2, p->outer_step + 1}, rates = theta;
+    rates.lr = c->rates_lr * o->learner.inner_lr * schedule;
+    for (size_t s = 0; s < o->source->n_slots; s++)
+        if (o->present[s]) update_slot(o, s, &theta, &rates);
+}
+
+enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
+                                    struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &o->state->progress;
+    size_t bad;
+    bool finite;
+    TSR_TRY(o->source->next(o->source->user, p->outer_step, &o->batch, err));
+    TSR_TRY(gradient(o, progress, &bad, &finite, err));
+    if (finite) {
+        p->train_psnr_db = mean_psnr(o);
+        update(o, progress);
+    } else if (bad == 0) {
+        bad = o->batch.n_items;
+    }
+    p->skipped += bad;
+    p->items += o->batch.n_items;
+    p->outer_step++;
+    double share = finite ? (double)bad / (double)o->batch.n_items : 1;
+    p->bad_share += (share - p->bad_share) / BAD_WINDOW;
+    if (p->bad_share > BAD_SHARE)
+        return TSR_ERROR(
+            err, TSR_ERR_NUMERIC,
+            "outer step %llu: loss or gradient of more than half of the images was not "
+            "finite lately; a smaller inner_lr (%g) or outer_lr (%g) may help",
+            (unsigned long long)p->outer_step, o->learner.inner_lr, o->state->config.outer_lr);
+    return TSR_OK;
+}

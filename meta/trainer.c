@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "meta/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "meta/outer_step.h"
+
+struct tsr_trainer {
+    struct tsr_outer_step step;
+    struct tsr_outer_state *state;
+    struct tsr_validator validator;
+    struct tsr_store store;
+    /* This call of tsr_trainer_run(). */
+    const struct tsr_trainer_callbacks *callbacks;
+    uint64_t items_before;
+    double start, seconds_before, last_save, next_validation;
+};
+
+enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
+                                   struct tsr_task_source *source,
+                                   const struct tsr_validator *validator,
+                                   const struct tsr_store *store, struct tsr_outer_state *state,
+                                   struct tsr_trainer **out, struct tsr_error *err) {
+    *out = NULL;
+    TSR_TRY(tsr_trainer_config_check(&state->config, err));
+    TSR_TRY(TSR_ALLOC(out, 1, "trainer", err));
+    (*out)->state = state;
+    (*out)->validator = *validator;
+    (*out)->store = *store;
+    enum tsr_status status = tsr_outer_step_create(learner, source, state, &(*out)->step, err);
+    if (status == TSR_OK) return TSR_OK;
+    tsr_trainer_free(*out);
+    *out = NULL;
+    return status;
+}
+
+void tsr_trainer_free(struct tsr_trainer *t) {
+    if (!t) return;
+    tsr_outer_step_clear(&t->step);
+    free(t);
+}
+
+/* ---- where the run stands ---------------------------------------------------------------------
+ */
+
+static double progress_of(const struct tsr_trainer *t) {
+    const struct tsr_trainer_config *c = &t->state->config;
+    const struct tsr_trainer_progress *p = &t->state->progress;
+    double steps = 0, time = 0;
+    if (c->outer_steps) steps = (double)p->outer_step / (double)c->outer_steps;
+    if (c->seconds > 0) time = p->seconds / c->seconds;
+    return steps > time ? steps : time;
+}
+
+static void tick(struct tsr_trainer *t) {
+    struct tsr_trainer_progress *p = &t->state->progress;
+    double session = tsr_seconds() - t->start;
+    p->seconds = t->seconds_before + session;
+    p->images_per_second = (double)(p->items - t->items_before) / (session > 1e-9 ? session : 1e-9);
+    p->outer_steps = t->state->config.outer_steps;
+    p->seconds_bound = t->state->config.seconds;
+}
+
+/* ---- validation --------------------------------------------------------------------------------
+ */
+
+static bool validation_due(const struct tsr_trainer *t) {
+    const struct tsr_trainer_config *c = &t->state->config;
+    const struct tsr_trainer_progress *p = &t->state->progress;
+    if (c->val_every) return p->outer_step % c->val_every == 0;
+    if (!c->outer_steps) return progress_of(t) >= t->next_validation;
+    uint64_t every = c->outer_steps >= 10 ? c->outer_steps / 10 : 1;
+    return p->outer_step % every == 0;
+}
+
+/* Has the state that the run begins from been left before its validation was over? */
+static bool validation_missing(const struct tsr_trainer *t) {
+    const struct tsr_outer_state *s = t->state;
+    if (s->progress.outer_step == 0 || !(s->config.val_every || s->config.outer_steps))
+        return false;
+    double last = s->n_history ? s->history[s->n_history - 1].outer_step : 0;
+    return last != (double)s->progress.outer_step && validation_due(t);
+}
+
+static enum tsr_status validate(struct tsr_trainer *t, struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &t->state->progress;
+    const struct tsr_trainer_callbacks *c = t->callbacks;
+    double psnr_db;
+    t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
+    if (!t->validator.score) return TSR_OK;
+    TSR_TRY(t->validator.score(t->validator.user, c ? c->stop : NULL, c ? c->user : NULL, &psnr_db,
+                               err));
+    p->val_psnr_db = psnr_db;
+    p->validated = 1;
+    struct tsr_history_line line = {(double)p->outer_step, p->seconds, p->train_psnr_db,
+                                    p->val_psnr_db, p->outer_lr};
+    return tsr_outer_state_add_history(t->state, &line, err);
+}
+
+/* ---- saving ------------------------------------------------------------------------------------
+ */
+
+static enum tsr_status save(struct tsr_trainer *t, struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &t->state->progress;
+    t->last_save = tsr_seconds();
+    if (!t->store.save) return TSR_OK;
+    TSR_TRY(t->store.save(t->store.user, err));
+    p->saved = 1;
+    p->saved_outer_step = p->outer_step;
+    return TSR_OK;
+}
+
+/* A save that fails here is tried again after the next interval. */
+static void save_at_interval(struct tsr_trainer *t) {
+    struct tsr_error error = {0};
+    double every = t->state->config.checkpoint_seconds;
+    if (every <= 0 || tsr_seconds() - t->last_save < every) return;
+    if (save(t, &error) != TSR_OK && t->callbacks && t->callbacks->save_failed)
+        t->callbacks->save_failed(t->callbacks->user, &error);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------
+ */
+
+static int told_to_stop(const struct tsr_trainer *t) {
+    const struct tsr_trainer_callbacks *c = t->callbacks;
+    return c && c->progress && c->progress(c->user, &t->state->progress);
+}
+
+static enum tsr_status interrupted(const struct tsr_trainer *t, struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after outer step %llu",
+                     (unsigned long long)t->state->progress.outer_step);
+}
+
+static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &t->state->progress;
+    if (validation_missing(t)) TSR_TRY(validate(t, err));
+    while (progress_of(t) < 1) {
+        TSR_TRY(tsr_outer_step_take(&t->step, progress_of(t), err));
+        tick(t);
+        p->validated = 0;
+        bool last = progress_of(t) >= 1;
+        if (last || validation_due(t)) {
+            enum tsr_status status = validate(t, err);
+            if (status == TSR_ERR_INTERRUPTED) return interrupted(t, err);
+            TSR_TRY(status);
+        }
+        if (told_to_stop(t) && !last) return interrupted(t, err);
+        if (!last) save_at_interval(t);
+    }
+    return TSR_OK;
+}
+
+/* What the end of the run was, and that it could not be saved. */
+static void append(struct tsr_error *err, const struct tsr_error *failure) {
+    if (!err) return;
+    size_t used = strlen(err->message);
+    (void)snprintf(err->message + used, sizeof err->message - used,
+                   "; what was learned could not be saved: %s", failure->message);
+}
+
+enum tsr_status tsr_trainer_run(struct tsr_trainer *t,
+                                const struct tsr_trainer_callbacks *callbacks,
+                                struct tsr_error *err) {
+    struct tsr_error failure = {0};
+    t->callbacks = callbacks;
+    t->start = t->last_save = tsr_seconds();
+    t->seconds_before = t->state->progress.seconds;
+    t->items_before = t->state->progress.items;
+    t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
+    uint64_t begun = t->state->progress.outer_step;
+    enum tsr_status status = train(t, err), saved = TSR_OK;
+    bool nothing_new = status != TSR_OK && t->state->progress.outer_step == begun;
+    if (!nothing_new || status == TSR_ERR_INTERRUPTED) saved = save(t, &failure);
+    t->callbacks = NULL;
+    if (saved == TSR_OK) return status;
+    if (status == TSR_OK) {
+        tsr_error_copy(err, &failure);
+        return saved;
+    }
+    append(err, &failure);
+    return status;
+}
