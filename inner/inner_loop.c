@@ -115,12 +115,14 @@ static const struct {
     [TSR_WANT_LOSS] = {TSR_PASS_FORWARD, 1},
     [TSR_WANT_GRADIENT] = {TSR_PASS_GRADIENT, 3},
     [TSR_WANT_HESSIAN] = {TSR_PASS_HVP, 6},
+    [TSR_WANT_GAUSS_NEWTON] = {TSR_PASS_GAUSS_NEWTON, 4},
 };
 
 static struct tsr_pass answer_to(const struct work *w, const struct tsr_trajectory *t) {
     const struct tsr_request *r = &t->request;
     const struct tsr_tape no_tape = {NULL, NULL};
-    bool taped = r->want == TSR_WANT_HESSIAN && r->at == phi_at(t, w->k) && t->tape;
+    bool product = r->want == TSR_WANT_HESSIAN || r->want == TSR_WANT_GAUSS_NEWTON;
+    bool taped = product && r->at == phi_at(t, w->k) && t->tape;
     return (struct tsr_pass){.kind = answers[r->want].kind,
                              .points = &t->task->ctx,
                              .scale = t->task->ctx_scale,
