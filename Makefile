@@ -19,7 +19,8 @@ prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
-mandir ?= $(prefix)/share/man
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
@@ -103,11 +104,17 @@ LIB_OBJ := $(LIB_SRC:%.c=$B/float/%.o)
 # The numerical core once more with double parameters: derivative checks need the digits.
 DBL_OBJ := $(LIB_SRC:%.c=$B/double/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$B/float/%.o)
+# The program without main(), for its unit tests.
+CLI_PARTS := $(filter-out %/cli/main.o,$(CLI_OBJ))
 TESTS_FLOAT := $(TEST_SRC:tests/%.c=$B/float/tests/%)
 # Tests of the numerical core run in both precisions.
 TESTS_DOUBLE := $(patsubst tests/%.c,$B/double/tests/%,$(wildcard tests/test_inner_*.c tests/test_meta_gradient*.c))
 
-all: tessera libtessera.a libtessera.so
+# What the program says of itself: man pages (their OPTIONS), completion of the command line.
+MAN := $(patsubst docs/man/%.in,$B/man/%,$(wildcard docs/man/*.in))
+COMPLETION := $B/completion/bash $B/completion/zsh
+
+all: tessera libtessera.a libtessera.so $(MAN) $(COMPLETION)
 # The links are made anew each time: they lead to the build of the switches at hand.
 .PHONY: all tessera libtessera.a libtessera.so
 
@@ -145,10 +152,19 @@ $B/libtessera.so.$(VERSION): $(LIB_OBJ)
 $B/tessera: $(CLI_OBJ) $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
 
+$B/float/tests/test_cli_%: $B/float/tests/test_cli_%.o $(CLI_PARTS) $B/libtessera.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
 $B/float/tests/%: $B/float/tests/%.o $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
 $B/double/tests/%: $B/double/tests/%.o $B/libtessera-double.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
+
+$B/man/%: docs/man/%.in scripts/man-page $B/tessera
+	@mkdir -p $(@D)
+	$(Q)scripts/man-page $B/tessera $< > $@.part && mv $@.part $@
+$B/completion/%: $B/tessera
+	@mkdir -p $(@D)
+	$(Q)$B/tessera help --completion $* > $@.part && mv $@.part $@
 
 # Programs against the library, in docs/examples.
 EXAMPLES := $(patsubst docs/examples/%.c,$B/examples/%,$(wildcard docs/examples/*.c))
@@ -207,7 +223,9 @@ install: all
 	ln -sf libtessera.so.$(VERSION) $(call to,$(libdir)/libtessera.so.$(SOVERSION))
 	ln -sf libtessera.so.$(SOVERSION) $(call to,$(libdir)/libtessera.so)
 	$(if $(wildcard include/tessera.h),install -m 644 include/tessera.h $(call to,$(includedir)/tessera.h))
-	install -m 644 docs/*.1 $(call to,$(mandir)/man1)
+	install -m 644 $(MAN) $(call to,$(mandir)/man1)
+	install -D -m 644 $B/completion/bash $(call to,$(datadir)/bash-completion/completions/tessera)
+	install -D -m 644 $B/completion/zsh $(call to,$(datadir)/zsh/site-functions/_tessera)
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
 	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(VLFEAT) $(OMP_LIB)) -lm -lpthread|' \
@@ -216,7 +234,8 @@ uninstall:
 	rm -f $(call to,$(bindir)/tessera) $(call to,$(libdir)/libtessera.a) $(call to,$(libdir)/libtessera.so) \
 	    $(call to,$(libdir)/libtessera.so.$(SOVERSION)) $(call to,$(libdir)/libtessera.so.$(VERSION)) \
 	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
-	for m in docs/*.1; do rm -f $(call to,$(mandir)/man1)/"$${m##*/}"; done
+	rm -f $(call to,$(datadir)/bash-completion/completions/tessera) $(call to,$(datadir)/zsh/site-functions/_tessera)
+	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
 
 print-config:
 	@echo "version   $(VERSION)"
@@ -236,7 +255,7 @@ help:
 	@echo "  make test-programs the programs of the test suite, not run"
 	@echo "  make deps          install what is missing (Debian, Ubuntu), or name it; demo and check"
 	@echo "                     do so by themselves, all others stop"
-	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir mandir)"
+	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir datadir mandir)"
 	@echo "  make dist          the last commit as $(O)/$(DIST).tar.gz"
 	@echo "  make uninstall, clean, format, print-config"
 	@echo "switches"

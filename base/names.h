@@ -7,6 +7,13 @@
 
 #include "base/status.h"
 
+/* The names of an enumeration by number; what it is, for messages. */
+struct tsr_names {
+    const char *what;
+    const char *const *name; /* [n] */
+    size_t n;
+};
+
 /* The index of `text` in names [n]. TSR_ERR_NOT_FOUND says `what` was looked for and lists the
  * names. */
 TSR_API enum tsr_status tsr_name_parse(const char *text, const char *const *names, size_t n,
@@ -17,8 +24,10 @@ TSR_API enum tsr_status tsr_name_parse(const char *text, const char *const *name
  *
  *     const char *PREFIX_name(enum ENUM);      "?" for a value without a name
  *     enum tsr_status PREFIX_parse(const char *, enum ENUM *, struct tsr_error *);
+ *     const struct tsr_names PREFIX_names;
  */
 #define TSR_DEFINE_NAMES(PREFIX, ENUM, NAMES, WHAT)                                                \
+    const struct tsr_names PREFIX##_names = {WHAT, NAMES, sizeof NAMES / sizeof *NAMES};           \
     const char *PREFIX##_name(enum ENUM value) {                                                   \
         return (size_t)value < sizeof NAMES / sizeof *NAMES ? NAMES[value] : "?";                  \
     }                                                                                              \

@@ -26,7 +26,7 @@ enum cli_exit {
 /* What a command is doing: an I/O error is a bad input file while it reads, a failed run later. */
 enum cli_phase { CLI_READING, CLI_RUNNING };
 
-#define CLI_MAX_OPTIONS 64
+#define CLI_MAX_OPTIONS 96
 
 /* Options of all commands. */
 struct cli_common {
@@ -35,18 +35,21 @@ struct cli_common {
     bool quiet;
 };
 
+struct cli_option;
+struct cli_table;
+
 struct cli_call {
     const struct cli_command *command;
-    void *args;                  /* command->args_size bytes */
-    bool given[CLI_MAX_OPTIONS]; /* by index in command->options */
-    const char *const *operands; /* [n_operands]: what is not an option */
+    void *args;                    /* command->args_size bytes */
+    const struct cli_table *table; /* of its options (cli/options.h) */
+    bool given[CLI_MAX_OPTIONS];   /* by index in the table */
+    double param[CLI_MAX_OPTIONS]; /* values of options of type CLI_PARAM */
+    const char *const *operands;   /* [n_operands]: what is not an option */
     size_t n_operands;
     const char *line; /* the command line, for attributes of files */
     enum cli_phase phase;
     struct tsr_error err;
 };
-
-struct cli_option;
 
 struct cli_command {
     const char *name, *group, *summary;

@@ -17,14 +17,14 @@ struct adapt_args {
     const char *output, *kernel;
     bool png;
     size_t inner_steps;
-    struct cli_optimizer optimizer;
+    struct tsr_choice optimizer;
     struct cli_rule rule;
 };
 
 static void defaults(void *args) {
     struct adapt_args *a = args;
     a->kernel = "auto";
-    cli_optimizer_default(&a->optimizer);
+    a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
 }
 
 #define AT(member) offsetof(struct adapt_args, member)
@@ -54,7 +54,7 @@ static const struct cli_option options[] = {
     CLI_LABEL_MAP(struct adapt_args, rule),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct adapt_args, rule, "", "the model's"),
+    CLI_RULE_OPTIONS(struct adapt_args, rule, "the model's"),
     {.type = CLI_END},
 };
 

@@ -16,6 +16,7 @@
 #include "base/version.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/paths.h"
 #include "data/file.h"
 #include "image/geometry.h"
 #include "inner/adam.h"
@@ -25,13 +26,13 @@ struct bench_args {
     struct cli_common common;
     const char *kernel, *json;
     size_t repeats, row;
-    const struct tsr_object *net;
+    struct tsr_choice net;
 };
 
 static void defaults(void *args) {
     struct bench_args *a = args;
     a->kernel = "auto";
-    a->net = tsr_kinds.object[0];
+    a->net = tsr_choice_of(tsr_kinds.object[0]);
     a->repeats = 7;
 }
 
@@ -47,10 +48,12 @@ static const struct cli_option options[] = {
      .help = "timings of each item; medians are printed"},
     {.name = "net",
      .metavar = "KIND",
-     .type = CLI_ENUM,
-     .names = &cli_enum_net,
+     .type = CLI_OBJECT,
+     .registry = &tsr_kinds,
      .at = OFFSET(net),
-     .help = "network to measure; relu-pe has 10 octaves"},
+     .shown_param = "octaves",
+     .shown = "10",
+     .help = "network to measure"},
     {.name = "outer-row",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -158,18 +161,12 @@ static double operation_flops(const struct tsr_net *net, enum operation op) {
            first * (operation_passes[op] - first_layer_passes[op]);
 }
 
-static struct tsr_choice bench_kind(const struct tsr_object *object) {
-    struct tsr_choice kind = tsr_choice_of(object);
-    (void)tsr_choice_set(&kind, "octaves", BENCH_OCTAVES);
-    return kind;
-}
-
 static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
-                                   const struct tsr_object *kind, size_t width, size_t n,
+                                   const struct tsr_choice *kind, size_t width, size_t n,
                                    struct tsr_arena *arena, struct tsr_error *err) {
     struct tsr_network_config config;
     tsr_network_config_default(&config);
-    config.kind = bench_kind(kind);
+    config.kind = *kind;
     config.width = width;
     tsr_network_layout(&config, &r->net);
     struct tsr_arena measure = {0};
@@ -212,7 +209,7 @@ static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct
     struct region r = {0};
     struct tsr_arena arena;
     size_t width = kernel_rows[row].width, points = kernel_rows[row].points;
-    TSR_TRY(make_region(&r, k, a->net, width, points, &arena, err));
+    TSR_TRY(make_region(&r, k, &a->net, width, points, &arena, err));
     for (int op = 0; op < N_OPERATIONS; op++) {
         samples[op].n = 0;
         if (op == HVP_TAPE && !k->tape_size) continue;
@@ -301,12 +298,12 @@ static void make_tasks(struct outer_bench *b, const struct outer_row *row) {
 }
 
 static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row *row,
-                                  const struct tsr_object *kind, const struct tsr_kernel *kernel,
+                                  const struct tsr_choice *kind, const struct tsr_kernel *kernel,
                                   size_t threads, struct tsr_error *err) {
     struct tsr_model_config config;
     tsr_model_config_default(&config);
     config.partition.rule = (struct tsr_choice)TSR_RULE(grid, (double)row->grid, (double)row->grid);
-    config.network.kind = bench_kind(kind);
+    config.network.kind = *kind;
     config.network.width = row->width;
     config.network.hidden_layers = row->hidden_layers;
     config.inner_steps = row->inner_steps;
@@ -380,7 +377,7 @@ static enum tsr_status bench_outer(const struct bench_args *a, const struct oute
     struct outer_bench b = {0};
     double seconds[MAX_REPEATS];
     reset_peak_memory();
-    enum tsr_status status = make_outer(&b, row, a->net, kernel, threads, err);
+    enum tsr_status status = make_outer(&b, row, &a->net, kernel, threads, err);
     if (status == TSR_OK) {
         double passes = row->method->passes(row->inner_steps);
         double flops =
@@ -403,20 +400,20 @@ static enum tsr_status bench_outer(const struct bench_args *a, const struct oute
  * --------------------------------------------------------------------------------- */
 
 static void print_kernel_row(const char *name, size_t row, struct sample *samples,
-                             struct json *json, bool table) {
-    json_open(json, NULL, '{');
-    json_string(json, "kernel", name);
-    json_integer(json, "width", kernel_rows[row].width);
-    json_integer(json, "points", kernel_rows[row].points);
+                             struct cli_json *json, bool table) {
+    cli_json_open(json, NULL, '{');
+    cli_json_string(json, "kernel", name);
+    cli_json_integer(json, "width", kernel_rows[row].width);
+    cli_json_integer(json, "points", kernel_rows[row].points);
     if (table) (void)printf("%s\t%zu\t%zu", name, kernel_rows[row].width, kernel_rows[row].points);
     for (int op = 0; op < N_OPERATIONS; op++) {
         struct sample *s = &samples[op];
         double gflops = s->n ? median(s->gflops, s->n) : (double)NAN;
         double fraction = s->n ? median(s->fraction, s->n) : (double)NAN;
-        json_open(json, operation_names[op], '{');
-        json_number(json, "gflops", gflops);
-        json_number(json, "fraction_of_peak", fraction);
-        json_close(json, '}');
+        cli_json_open(json, operation_names[op], '{');
+        cli_json_number(json, "gflops", gflops);
+        cli_json_number(json, "fraction_of_peak", fraction);
+        cli_json_close(json, '}');
         if (!table) continue;
         if (s->n)
             (void)printf("\t%.1f\t%.0f%%", gflops, 100 * fraction);
@@ -424,16 +421,16 @@ static void print_kernel_row(const char *name, size_t row, struct sample *sample
             (void)printf("\t-\t-");
     }
     if (table) (void)printf("\n");
-    json_close(json, '}');
+    cli_json_close(json, '}');
 }
 
 static enum tsr_status bench_kernels(const struct bench_args *a, const struct tsr_kernel *peak,
-                                     struct json *json, bool table, struct tsr_error *err) {
+                                     struct cli_json *json, bool table, struct tsr_error *err) {
     static struct sample samples[N_OPERATIONS];
     if (table)
         (void)printf("#kernel\twidth\tpoints\tforward_gflops\t%%peak\tgradient_gflops\t%%peak\t"
                      "hvp_gflops\t%%peak\thvp_tape_gflops\t%%peak\n");
-    json_open(json, "kernels", '[');
+    cli_json_open(json, "kernels", '[');
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
         bool chosen = strcmp(a->kernel, "auto") == 0 ? (*k)->peak || strcmp((*k)->name, "blas") == 0
                                                      : strcmp(a->kernel, (*k)->name) == 0;
@@ -444,23 +441,23 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
             (void)fflush(stdout);
         }
     }
-    json_close(json, ']');
+    cli_json_close(json, ']');
     return TSR_OK;
 }
 
 /* `one`: seconds with one thread, or 0 if that was not measured. */
 static void print_outer_row(const struct outer_row *row, size_t threads, double one,
-                            const struct outer_result *r, struct json *json, bool table) {
-    json_open(json, NULL, '{');
-    json_string(json, "work", row->name);
-    json_string(json, "method", row->method->object.name);
-    json_integer(json, "threads", threads);
-    json_number(json, "seconds", r->seconds);
-    json_number(json, "gflops", r->gflops);
-    json_number(json, "fraction_of_peak", r->fraction);
-    if (one > 0) json_number(json, "speedup", one / r->seconds);
-    json_number(json, "peak_memory_mib", r->memory);
-    json_close(json, '}');
+                            const struct outer_result *r, struct cli_json *json, bool table) {
+    cli_json_open(json, NULL, '{');
+    cli_json_string(json, "work", row->name);
+    cli_json_string(json, "method", row->method->object.name);
+    cli_json_integer(json, "threads", threads);
+    cli_json_number(json, "seconds", r->seconds);
+    cli_json_number(json, "gflops", r->gflops);
+    cli_json_number(json, "fraction_of_peak", r->fraction);
+    if (one > 0) cli_json_number(json, "speedup", one / r->seconds);
+    cli_json_number(json, "peak_memory_mib", r->memory);
+    cli_json_close(json, '}');
     if (table) {
         (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%", row->name, threads, r->seconds, r->gflops,
                      100 * r->fraction);
@@ -475,12 +472,12 @@ static void print_outer_row(const struct outer_row *row, size_t threads, double 
 
 static enum tsr_status bench_outer_steps(const struct bench_args *a,
                                          const struct tsr_kernel *kernel,
-                                         const struct tsr_kernel *peak, struct json *json,
+                                         const struct tsr_kernel *peak, struct cli_json *json,
                                          bool table, struct tsr_error *err) {
     size_t all = tsr_thread_count(a->common.threads);
     if (table)
         (void)printf("#outer_step\tthreads\tseconds\tgflops\t%%peak\tspeedup\tpeak_memory_mib\n");
-    json_open(json, "outer_steps", '[');
+    cli_json_open(json, "outer_steps", '[');
     for (size_t row = 0; row < N_OUTER_ROWS; row++) {
         double one = 0;
         if (a->row && a->row != row + 1) continue;
@@ -493,40 +490,36 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
             if (threads >= all) break;
         }
     }
-    json_close(json, ']');
+    cli_json_close(json, ']');
     return TSR_OK;
 }
 
 static enum tsr_status run(struct cli_call *call) {
     const struct bench_args *a = call->args;
     const struct tsr_kernel *kernel, *peak;
-    struct json json = {0};
-    bool table = !(a->json && strcmp(a->json, "-") == 0);
+    struct cli_json json = {0};
+    bool table = !cli_is_stdout(a->json);
     enum tsr_status status;
     call->phase = CLI_RUNNING;
     TSR_CHECK(tsr_kernel_find(a->kernel, &kernel, &call->err));
     TSR_CHECK(tsr_kernel_find("auto", &peak, &call->err));
     if (kernel->peak) peak = kernel; /* else that of the fastest kernel this processor runs */
-    json_open(&json, NULL, '{');
-    json_string(&json, "version", tsr_version());
-    json_string(&json, "network", a->net->name);
-    json_string(&json, "kernel", kernel->name);
-    json_string(&json, "blas_core", tsr_blas_core());
+    cli_json_open(&json, NULL, '{');
+    cli_json_string(&json, "version", tsr_version());
+    cli_json_string(&json, "network", a->net.object->name);
+    cli_json_string(&json, "kernel", kernel->name);
+    cli_json_string(&json, "blas_core", tsr_blas_core());
     double top = measure_peak(peak, 1);
-    json_number(&json, "peak_gflops_one_core", top);
+    cli_json_number(&json, "peak_gflops_one_core", top);
     if (table)
         (void)printf("# tessera %s, kernel %s, multiply-add peak of one core %.0f GFLOP/s now\n",
                      tsr_version(), kernel->name, top);
     if (!a->row) TSR_CHECK(bench_kernels(a, peak, &json, table, &call->err));
     TSR_CHECK(bench_outer_steps(a, kernel, peak, &json, table, &call->err));
-    json_close(&json, '}');
-    TSR_CHECK(json_finish(&json, &call->err));
-    if (!table)
-        (void)fwrite(json.text, 1, json.size, stdout); /* main() checks stdout */
-    else if (a->json)
-        TSR_CHECK(tsr_file_replace(a->json, json.text, json.size, &call->err));
+    cli_json_close(&json, '}');
+    if (a->json) TSR_CHECK(cli_json_write(&json, a->json, &call->err));
 done:
-    json_clear(&json);
+    cli_json_clear(&json);
     return status;
 }
 

@@ -68,7 +68,7 @@ struct demo {
     struct tsr_model *model;
     char *photos[MAX_PHOTOS]; /* owned paths */
     size_t n_photos;
-    struct sheet sheet;
+    struct cli_sheet sheet;
 };
 
 static void say(const struct demo *d, const char *text) {
@@ -249,31 +249,33 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     TSR_TRY(tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result, err));
     s->seconds = result.seconds;
     struct tsr_image last = picture_of(s, config.inner_steps);
-    return sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);
+    return cli_sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);
 }
 
 /* Original, the picture after every inner step, error map: from place (row, 0) on, in `cols`
  * columns. */
-static enum tsr_status put_showing(struct sheet *sheet, size_t row, const char *name,
+static enum tsr_status put_showing(struct cli_sheet *sheet, size_t row, const char *name,
                                    const struct showing *s, size_t inner_steps,
                                    struct tsr_error *err) {
     char caption[64];
     size_t place = row * sheet->cols;
-    TSR_TRY(sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->photo, name, err));
+    TSR_TRY(cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->photo, name, err));
     for (size_t k = 0; k <= inner_steps; k++) {
         struct tsr_image picture = picture_of(s, k);
         (void)snprintf(caption, sizeof caption, "%zu step%s %.1f dB", k, k == 1 ? "" : "s",
                        s->psnr_db[k]);
         place++;
-        TSR_TRY(sheet_put(sheet, place / sheet->cols, place % sheet->cols, &picture, caption, err));
+        TSR_TRY(
+            cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &picture, caption, err));
     }
     place++;
     (void)snprintf(caption, sizeof caption, "error x %d", GAIN);
-    return sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->error_map, caption, err);
+    return cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->error_map, caption,
+                         err);
 }
 
 static enum tsr_status write_photo(struct demo *d, const char *name, const struct showing *s) {
-    struct sheet own;
+    struct cli_sheet own;
     struct tsr_error *err = &d->call->err;
     enum tsr_status status = TSR_OK;
     size_t places = d->model->config.inner_steps + 3, cols = (places + 1) / 2;
@@ -283,11 +285,11 @@ static enum tsr_status write_photo(struct demo *d, const char *name, const struc
     if (!inr || !png) status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
     TSR_CHECK(status);
     TSR_CHECK(tsr_inr_save(s->inr, inr, err));
-    TSR_CHECK(sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
+    TSR_CHECK(cli_sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
     TSR_CHECK(put_showing(&own, 0, name, s, d->model->config.inner_steps, err));
     TSR_CHECK(tsr_image_write_png(png, &own.canvas, err));
 done:
-    sheet_clear(&own);
+    cli_sheet_clear(&own);
     free(inr);
     free(png);
     return status;
@@ -315,8 +317,8 @@ static enum tsr_status show(struct demo *d) {
     say(d, "adapt: photos never seen, in three inner steps");
     TSR_TRY(find_photos(d));
     if (d->n_photos == 0) return TSR_OK;
-    TSR_TRY(sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
-                         THUMB_WIDTH, err));
+    TSR_TRY(cli_sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
+                             THUMB_WIDTH, err));
     for (size_t i = 0; i < d->n_photos; i++) {
         TSR_TRY(show_photo(d, i));
         if (cli_interrupted()) return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
@@ -349,7 +351,7 @@ static enum tsr_status run_all(struct demo *d) {
 static enum tsr_status run(struct cli_call *call) {
     struct demo d = {.call = call, .args = call->args};
     enum tsr_status status = run_all(&d);
-    sheet_clear(&d.sheet);
+    cli_sheet_clear(&d.sheet);
     tsr_model_free(d.model);
     for (size_t i = 0; i < d.n_photos; i++)
         free(d.photos[i]);

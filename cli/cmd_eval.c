@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/rule.h"
+#include "cli/settings.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "data/file.h"
@@ -20,7 +21,7 @@ struct eval_args {
     enum tsr_split split;
     size_t limit;
     size_t inner_steps;
-    struct cli_optimizer optimizer;
+    struct tsr_choice optimizer;
     struct cli_rule rule;
     const char *baseline, *kernel, *json;
 };
@@ -28,7 +29,7 @@ struct eval_args {
 static void defaults(void *args) {
     struct eval_args *a = args;
     a->split = TSR_SPLIT_TEST;
-    cli_optimizer_default(&a->optimizer);
+    a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
     a->kernel = "auto";
 }
 
@@ -44,7 +45,7 @@ static const struct cli_option options[] = {
     {.name = "split",
      .metavar = "SPLIT",
      .type = CLI_ENUM,
-     .names = &cli_enum_split,
+     .names = &tsr_split_names,
      .at = AT(split),
      .help = "images to evaluate on"},
     {.name = "limit",
@@ -64,7 +65,7 @@ static const struct cli_option options[] = {
     CLI_OPTIMIZER_OPTIONS(struct eval_args, optimizer),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct eval_args, rule, "", "the model's"),
+    CLI_RULE_OPTIONS(struct eval_args, rule, "the model's"),
 
     {.name = "comparison and output", .type = CLI_HEADING},
     {.name = "baseline",
@@ -123,106 +124,81 @@ static void print_table(const struct outcome *o) {
                      tsr_split_name(o->baseline.chosen_on));
 }
 
-static void json_config(struct json *j, const struct outcome *o) {
-    char rule[64], network[160];
-    const struct tsr_model_config *c = &o->model->config;
+static void json_config(struct cli_json *j, const struct outcome *o) {
     const struct tsr_kernel *kernel = NULL;
-    tsr_partition_rule_describe(&c->partition, rule, sizeof rule);
-    cli_describe_network(&c->network, network, sizeof network);
-    json_open(j, "config", '{');
-    json_string(j, "version", tsr_version());
-    json_string(j, "model", o->model_path);
-    json_string(j, "dataset", o->data.path);
-    json_string(j, "split", tsr_split_name(o->args->split));
-    json_integer(j, "limit", o->args->limit);
-    json_integer(j, "height", o->data.height);
-    json_integer(j, "width", o->data.width);
-    json_integer(j, "channels", o->data.channels);
-    json_string(j, "partition", rule);
-    json_string(j, "slots", tsr_slots_name(c->slots));
-    json_string(j, "network", network);
-    json_integer(j, "network_width", c->network.width);
-    json_integer(j, "hidden_layers", c->network.hidden_layers);
-    json_choice(j, "network_kind", &c->network.kind);
-    json_number(j, "output_offset", c->network.output_offset);
-    json_number(j, "coord_lo", c->coords.lo);
-    json_number(j, "coord_hi", c->coords.hi);
-    json_string(j, "coord_sampling", tsr_sampling_name(c->coords.sampling));
-    json_string(j, "coord_frame", tsr_frame_name(c->coords.frame));
-    json_string(j, "inner_loss", tsr_inner_loss_name(c->inner_loss));
-    json_string(j, "rates", tsr_rates_name(c->rates));
-    json_integer(j, "trained_inner_steps", c->inner_steps);
-    json_choice(j, "inner_optimizer", &o->config->optimizer);
+    cli_json_open(j, "config", '{');
+    cli_json_string(j, "version", tsr_version());
+    cli_json_string(j, "model", o->model_path);
+    cli_json_string(j, "dataset", o->data.path);
+    cli_json_string(j, "split", tsr_split_name(o->args->split));
+    cli_json_integer(j, "limit", o->args->limit);
+    cli_json_integer(j, "height", o->data.height);
+    cli_json_integer(j, "width", o->data.width);
+    cli_json_integer(j, "channels", o->data.channels);
+    cli_json_model(j, &o->model->config);
+    cli_json_choice(j, "inner_optimizer", &o->config->optimizer);
     if (tsr_kernel_find(o->config->kernel, &kernel, NULL) == TSR_OK)
-        json_string(j, "kernel", kernel->name);
-    json_integer(j, "threads", tsr_thread_count(o->config->threads));
-    json_integer(j, "seed", o->args->common.seed);
-    json_close(j, '}');
+        cli_json_string(j, "kernel", kernel->name);
+    cli_json_integer(j, "threads", tsr_thread_count(o->config->threads));
+    cli_json_integer(j, "seed", o->args->common.seed);
+    cli_json_close(j, '}');
 }
 
-static void json_regions(struct json *j, const struct outcome *o) {
+static void json_regions(struct cli_json *j, const struct outcome *o) {
     const struct tsr_evaluation *e = &o->result;
     bool classes = tsr_partition_rule_is(&o->model->config.partition, &tsr_rule_labels);
-    json_open(j, "regions", '[');
+    cli_json_open(j, "regions", '[');
     for (size_t r = 0; r < e->n_regions; r++) {
-        json_open(j, NULL, '{');
-        json_integer(j, "region", r);
-        json_integer(j, "slot", e->region_slot[r]);
+        cli_json_open(j, NULL, '{');
+        cli_json_integer(j, "region", r);
+        cli_json_integer(j, "slot", e->region_slot[r]);
         if (classes && r < tsr_dataset_label_count(o->dataset))
-            json_string(j, "class", tsr_dataset_label_name(o->dataset, r));
-        json_integer(j, "images", e->region_images[r]);
-        json_number(j, "pixels", e->region_pixels[r]);
-        json_numbers(j, "psnr_db", e->region_psnr_db + r * (e->inner_steps + 1),
-                     e->inner_steps + 1);
-        json_close(j, '}');
+            cli_json_string(j, "class", tsr_dataset_label_name(o->dataset, r));
+        cli_json_integer(j, "images", e->region_images[r]);
+        cli_json_number(j, "pixels", e->region_pixels[r]);
+        cli_json_numbers(j, "psnr_db", e->region_psnr_db + r * (e->inner_steps + 1),
+                         e->inner_steps + 1);
+        cli_json_close(j, '}');
     }
-    json_close(j, ']');
+    cli_json_close(j, ']');
 }
 
-static void json_figures(struct json *j, const struct tsr_evaluation *e) {
-    json_integer(j, "images", e->images);
-    json_integer(j, "inner_steps", e->inner_steps);
-    json_numbers(j, "psnr_db", e->psnr_db, e->inner_steps + 1);
-    json_numbers(j, "psnr_db_std", e->psnr_db_std, e->inner_steps + 1);
-    json_numbers(j, "ssim", e->ssim, e->inner_steps + 1);
-    json_integer(j, "not_finite_images", e->not_finite);
-    json_number(j, "seconds_per_image", e->seconds_per_image);
+static void json_figures(struct cli_json *j, const struct tsr_evaluation *e) {
+    cli_json_integer(j, "images", e->images);
+    cli_json_integer(j, "inner_steps", e->inner_steps);
+    cli_json_numbers(j, "psnr_db", e->psnr_db, e->inner_steps + 1);
+    cli_json_numbers(j, "psnr_db_std", e->psnr_db_std, e->inner_steps + 1);
+    cli_json_numbers(j, "ssim", e->ssim, e->inner_steps + 1);
+    cli_json_integer(j, "not_finite_images", e->not_finite);
+    cli_json_number(j, "seconds_per_image", e->seconds_per_image);
     if (e->map_seconds_per_image > 0)
-        json_number(j, "map_seconds_per_image", e->map_seconds_per_image);
-    json_numbers(j, "seam", e->seam, e->inner_steps + 1);
-    json_number(j, "params_per_image", e->params_per_image);
-    json_number(j, "flops_per_image", e->flops_per_image);
+        cli_json_number(j, "map_seconds_per_image", e->map_seconds_per_image);
+    cli_json_numbers(j, "seam", e->seam, e->inner_steps + 1);
+    cli_json_number(j, "params_per_image", e->params_per_image);
+    cli_json_number(j, "flops_per_image", e->flops_per_image);
 }
 
-static void json_baseline(struct json *j, const struct cli_baseline *b) {
-    json_open(j, "baseline", '{');
-    json_string(j, "kind", "random");
-    json_number(j, "rate", b->rate);
-    json_string(j, "rate_chosen_on", tsr_split_name(b->chosen_on));
-    json_integer(j, "rate_chosen_on_images", b->chosen_on_images);
-    json_numbers(j, "rates_tried", cli_baseline_rates, cli_baseline_n_rates);
+static void json_baseline(struct cli_json *j, const struct cli_baseline *b) {
+    cli_json_open(j, "baseline", '{');
+    cli_json_string(j, "kind", "random");
+    cli_json_number(j, "rate", b->rate);
+    cli_json_string(j, "rate_chosen_on", tsr_split_name(b->chosen_on));
+    cli_json_integer(j, "rate_chosen_on_images", b->chosen_on_images);
+    cli_json_numbers(j, "rates_tried", cli_baseline_rates, cli_baseline_n_rates);
     json_figures(j, &b->result);
-    json_close(j, '}');
+    cli_json_close(j, '}');
 }
 
 static enum tsr_status write_json(const struct outcome *o, struct tsr_error *err) {
-    enum tsr_status status;
-    struct json j = {0};
-    json_open(&j, NULL, '{');
+    struct cli_json j = {0};
+    cli_json_open(&j, NULL, '{');
     json_figures(&j, &o->result);
-    json_number(&j, "params_per_value", params_per_value(o));
+    cli_json_number(&j, "params_per_value", params_per_value(o));
     json_regions(&j, o);
     json_config(&j, o);
     if (o->args->baseline) json_baseline(&j, &o->baseline);
-    json_close(&j, '}');
-    TSR_CHECK(json_finish(&j, err));
-    if (strcmp(o->args->json, "-") == 0)
-        (void)fwrite(j.text, 1, j.size, stdout); /* main() checks stdout */
-    else
-        TSR_CHECK(tsr_file_replace(o->args->json, j.text, j.size, err));
-done:
-    json_clear(&j);
-    return status;
+    cli_json_close(&j, '}');
+    return cli_json_write(&j, o->args->json, err);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -263,7 +239,7 @@ static enum tsr_status run(struct cli_call *call) {
     struct tsr_reconstruct_config config;
     struct outcome o = {.args = a, .config = &config, .model_path = call->operands[0]};
     enum tsr_status status;
-    bool to_file = a->json && strcmp(a->json, "-") != 0;
+    bool to_file = a->json && !cli_is_stdout(a->json);
     if (to_file) {
         call->phase = CLI_RUNNING;
         TSR_TRY(cli_check_output(a->json, call->operands, call->n_operands, &call->err));

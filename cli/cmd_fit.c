@@ -12,6 +12,7 @@
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
+#include "cli/settings.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "data/file.h"
@@ -23,7 +24,6 @@ struct fit_args {
     const char *output, *png, *curve, *json, *init;
     bool curve_regions;
     struct cli_rule rule;
-    struct cli_kind kind;
     struct tsr_model_config model;
     double range[2];
     size_t match_params;
@@ -33,19 +33,16 @@ struct fit_args {
 /* Iterations if nothing else bounds the run. */
 #define DEFAULT_ITERATIONS 1000
 
-/* Warm-up after inner steps of a model, which the first updates of full size would undo. */
-#define INNER_STEPS_WARMUP 20
-
 static void defaults(void *args) {
     struct fit_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
     a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
-    cli_kind_default(&a->kind);
     a->model.network.width = 256;
     a->model.network.hidden_layers = 3;
     a->model.inner_steps = 0;
     a->model.rates = TSR_RATES_FIXED;
+    a->rule.rule = a->model.partition.rule;
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -101,11 +98,11 @@ static const struct cli_option options[] = {
      .help = "with --init: inner steps of the model before Adam begins"},
 
     {.name = "partition", .type = CLI_HEADING},
-    CLI_RULE_OPTIONS(struct fit_args, rule, "", NULL),
+    CLI_RULE_OPTIONS(struct fit_args, rule, NULL),
     CLI_LABEL_MAP(struct fit_args, rule),
 
     {.name = "network of each region", .type = CLI_HEADING},
-    CLI_NETWORK_OPTIONS(struct fit_args, kind, model.network, model.coords, range,
+    CLI_NETWORK_OPTIONS(struct fit_args, model.network, model.coords, range, "omega_first",
                         "by region size"),
     {.name = "match-params",
      .metavar = "N",
@@ -150,7 +147,7 @@ static const struct cli_option options[] = {
     {.name = "schedule",
      .metavar = "KIND",
      .type = CLI_ENUM,
-     .names = &cli_enum_schedule,
+     .names = &tsr_fit_schedule_names,
      .at = AT(fit.schedule),
      .shown = "cosine with a bound on iterations or time",
      .help = "of Adam's rate; cosine ends at 0"},
@@ -208,10 +205,10 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
     a->fit.seed = a->common.seed;
     a->fit.threads = tsr_thread_count(a->common.threads);
     a->fit.random = !a->init;
-    for (const char *const *name = cli_network_options; a->init && *name; name++)
-        if (cli_given(call, *name))
-            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
-                             *name);
+    const char *given = a->init ? cli_network_given(call) : NULL;
+    if (given)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s does not go with --init: the model has it",
+                         given);
     if (a->fit.inner_steps && !a->init)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--inner-steps are those of a model: --init M.h5");
     if (a->match_params && (a->init || cli_given(call, "width")))
@@ -228,7 +225,7 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
 
 /* Outputs that can be written, and are neither inputs nor each other. */
 static enum tsr_status check_outputs(struct cli_call *call, const struct fit_args *a) {
-    bool to_file = a->json && strcmp(a->json, "-") != 0;
+    bool to_file = a->json && !cli_is_stdout(a->json);
     const char *outputs[] = {a->output, a->png, a->curve, to_file ? a->json : NULL};
     const char *inputs[] = {call->operands[0], a->init};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
@@ -244,47 +241,23 @@ static enum tsr_status check_outputs(struct cli_call *call, const struct fit_arg
 
 /* ---- defaults that depend on the image ------------------------------------------------------- */
 
-/* Measured on photos: what the network of a region of so many pixels a side has to draw, and what
- * rate a network bears for hundreds of iterations. */
-static double default_omega_first(double side) {
-    return 4 * sqrt(side);
-}
-
-static double default_lr(size_t width) {
-    double lr = 0.08 / (double)width;
-    return lr < 0.004 ? lr : 0.004;
-}
-
-/* So many pixels give a gradient that more would hardly improve. */
-#define ENOUGH_PIXELS 65536
-
-/* Rate and batch, and how often a run that asks for no curve pays for measuring all pixels. */
+/* What suits the image, unless it is given, and how often a run that asks for no curve pays for
+ * measuring all pixels. */
 static void settle_learning(struct job *job) {
-    struct tsr_fit_config *c = &job->args->fit;
+    struct tsr_fit_config *c = &job->args->fit, best = *c;
     const struct cli_call *call = job->call;
-    size_t pixels = job->image.height * job->image.width;
-    double region =
-        (double)pixels / (double)tsr_model_regions(job->model, job->image.height, job->image.width);
-    if (!cli_given(call, "lr")) {
-        c->lr = default_lr(job->model->config.network.width);
-        if (c->inner_steps) c->lr /= 10; /* there is more to lose */
-    }
-    /* A constant rate of this size undoes, over thousands of iterations, what small networks have
-     * learned: 3000 iterations of a 4x4 grid of width 19 end 3 dB lower than with a cosine. */
-    if (!cli_given(call, "schedule") && (c->iterations || c->seconds > 0))
-        c->schedule = TSR_FIT_SCHEDULE_COSINE;
-    if (!cli_given(call, "warmup") && c->inner_steps) c->warmup = INNER_STEPS_WARMUP;
-    if (!cli_given(call, "batch-fraction") && region > ENOUGH_PIXELS)
-        c->batch_fraction = ENOUGH_PIXELS / region;
+    tsr_fit_config_for(job->model, job->image.height, job->image.width, &best);
+    if (!cli_given(call, "lr")) c->lr = best.lr;
+    if (!cli_given(call, "schedule")) c->schedule = best.schedule;
+    if (!cli_given(call, "warmup")) c->warmup = best.warmup;
+    if (!cli_given(call, "batch-fraction")) c->batch_fraction = best.batch_fraction;
     if (c->batch_fraction < 1 && !job->args->curve && !(c->target_psnr_db > 0)) c->every = 100;
 }
 
-/* What the image and its partition decide: the number of regions, width, frequency, rate. */
+/* What the image and its partition decide: width and frequency. */
 static enum tsr_status settle(struct job *job) {
     struct fit_args *a = job->args;
     struct tsr_model_config *m = &a->model;
-    const struct cli_call *call = job->call;
-    double pixels = (double)(job->image.height * job->image.width);
     size_t regions = tsr_partition_rule_regions(&m->partition, job->image.height, job->image.width);
     m->network.out_dim = job->image.channels;
     m->height = job->image.height;
@@ -292,9 +265,9 @@ static enum tsr_status settle(struct job *job) {
     if (a->match_params)
         m->network.width =
             tsr_network_width_for(&m->network, (double)a->match_params / (double)regions);
-    double side = sqrt(m->coords.frame == TSR_FRAME_IMAGE ? pixels : pixels / (double)regions);
-    if (!cli_given(call, "omega-first"))
-        (void)tsr_choice_set(&m->network.kind, "omega_first", default_omega_first(side));
+    if (!cli_given(job->call, "omega-first"))
+        (void)tsr_choice_set(&m->network.kind, "omega_first",
+                             tsr_fit_omega_first(m, job->image.height, job->image.width));
     return TSR_OK;
 }
 
@@ -326,7 +299,6 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
     } else {
-        TSR_TRY(cli_kind_apply(job->call, &a->kind, &a->model.network.kind, err));
         TSR_TRY(tsr_image_read(image, 0, &job->image, err));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
@@ -399,20 +371,15 @@ static void describe(const struct job *job) {
     const struct tsr_model_config *m = &job->model->config;
     const struct tsr_fit_config *c = &job->args->fit;
     size_t regions = partition_of(job)->n_regions, params = regions * job->model->net.n_params;
-    char rule[64], network[160], asked[64] = "", time[16];
+    char asked[64] = "", time[16];
     if (job->args->common.quiet) return;
-    tsr_partition_rule_describe(&m->partition, rule, sizeof rule);
-    cli_describe_network(&m->network, network, sizeof network);
     if (job->args->match_params)
         (void)snprintf(asked, sizeof asked, " (asked for %zu)", job->args->match_params);
     (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", job->call->operands[0],
                   job->image.height, job->image.width, job->image.channels);
-    (void)fprintf(stderr, "  %-18s %s: %zu regions\n", "partition", rule, regions);
-    (void)fprintf(stderr, "  %-18s %s\n", "network", network);
-    (void)fprintf(stderr, "  %-18s %g .. %g, %s, frame %s\n", "coordinates", m->coords.lo,
-                  m->coords.hi, tsr_sampling_name(m->coords.sampling),
-                  tsr_frame_name(m->coords.frame));
-    (void)fprintf(stderr, "  %-18s %zu a region, %zu in all%s: %.3f for each of %zu values\n",
+    cli_model_rows(m, cli_table_row, stderr);
+    (void)fprintf(stderr, "  %-18s %zu\n", "regions", regions);
+    (void)fprintf(stderr, "  %-18s %zu per region, %zu in all%s: %.3f for each of %zu values\n",
                   "parameters", job->model->net.n_params, params, asked,
                   (double)params / (double)n_values(job), n_values(job));
     (void)fprintf(stderr, "  %-18s %s, Adam at %g, %s, warm-up %llu, %g of the pixels\n",
@@ -462,83 +429,63 @@ static void print_table(const struct job *job) {
         (void)printf("regions_at_target\t%zu\n", s->n_regions - s->active);
 }
 
-static void json_config(struct json *j, const struct job *job) {
+static void json_config(struct cli_json *j, const struct job *job) {
     const struct fit_args *a = job->args;
-    const struct tsr_model_config *m = &job->model->config;
     const struct tsr_kernel *kernel = NULL;
-    char rule[64], network[160];
-    tsr_partition_rule_describe(&m->partition, rule, sizeof rule);
-    cli_describe_network(&m->network, network, sizeof network);
-    json_open(j, "config", '{');
-    json_string(j, "version", tsr_version());
-    json_string(j, "image", job->call->operands[0]);
-    json_string(j, "init", a->init);
-    json_integer(j, "inner_steps", a->fit.inner_steps);
-    json_integer(j, "height", job->image.height);
-    json_integer(j, "width", job->image.width);
-    json_integer(j, "channels", job->image.channels);
-    json_string(j, "partition", rule);
-    json_string(j, "network", network);
-    json_integer(j, "network_width", m->network.width);
-    json_integer(j, "hidden_layers", m->network.hidden_layers);
-    json_choice(j, "network_kind", &m->network.kind);
-    json_number(j, "coord_lo", m->coords.lo);
-    json_number(j, "coord_hi", m->coords.hi);
-    json_string(j, "coord_sampling", tsr_sampling_name(m->coords.sampling));
-    json_string(j, "coord_frame", tsr_frame_name(m->coords.frame));
-    json_number(j, "lr", a->fit.lr);
-    json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
-    json_integer(j, "warmup", a->fit.warmup);
-    json_number(j, "batch_fraction", a->fit.batch_fraction);
-    json_number(j, "target_psnr_db", a->fit.target_psnr_db > 0 ? a->fit.target_psnr_db : NAN);
+    cli_json_open(j, "config", '{');
+    cli_json_string(j, "version", tsr_version());
+    cli_json_string(j, "image", job->call->operands[0]);
+    cli_json_string(j, "init", a->init);
+    cli_json_integer(j, "inner_steps", a->fit.inner_steps);
+    cli_json_integer(j, "height", job->image.height);
+    cli_json_integer(j, "width", job->image.width);
+    cli_json_integer(j, "channels", job->image.channels);
+    cli_json_model(j, &job->model->config);
+    cli_json_number(j, "lr", a->fit.lr);
+    cli_json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
+    cli_json_integer(j, "warmup", a->fit.warmup);
+    cli_json_number(j, "batch_fraction", a->fit.batch_fraction);
+    cli_json_number(j, "target_psnr_db", a->fit.target_psnr_db > 0 ? a->fit.target_psnr_db : NAN);
     if (tsr_kernel_find(a->fit.kernel, &kernel, NULL) == TSR_OK)
-        json_string(j, "kernel", kernel->name);
-    json_integer(j, "threads", a->fit.threads);
-    json_integer(j, "seed", a->common.seed);
-    json_close(j, '}');
+        cli_json_string(j, "kernel", kernel->name);
+    cli_json_integer(j, "threads", a->fit.threads);
+    cli_json_integer(j, "seed", a->common.seed);
+    cli_json_close(j, '}');
 }
 
-static void json_regions(struct json *j, const struct job *job) {
+static void json_regions(struct cli_json *j, const struct job *job) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
-    json_open(j, "regions", '[');
+    cli_json_open(j, "regions", '[');
     for (size_t r = 0; r < s->n_regions; r++) {
-        json_open(j, NULL, '{');
-        json_integer(j, "region", r);
-        json_integer(j, "pixels", partition_of(job)->regions[r].n_pixels);
-        json_integer(j, "iterations", s->region_iteration[r]);
-        json_number(j, "psnr_db", region_psnr_db(job, s, r));
-        json_close(j, '}');
+        cli_json_open(j, NULL, '{');
+        cli_json_integer(j, "region", r);
+        cli_json_integer(j, "pixels", partition_of(job)->regions[r].n_pixels);
+        cli_json_integer(j, "iterations", s->region_iteration[r]);
+        cli_json_number(j, "psnr_db", region_psnr_db(job, s, r));
+        cli_json_close(j, '}');
     }
-    json_close(j, ']');
+    cli_json_close(j, ']');
 }
 
 static enum tsr_status write_json(const struct job *job, struct tsr_error *err) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
     size_t params = s->n_regions * job->model->net.n_params;
-    enum tsr_status status;
-    struct json j = {0};
-    json_open(&j, NULL, '{');
-    json_integer(&j, "iterations", s->iteration);
-    json_number(&j, "seconds", s->seconds);
-    if (s->map_seconds > 0) json_number(&j, "map_seconds", s->map_seconds);
-    json_number(&j, "flops", s->flops);
-    json_number(&j, "psnr_db", s->psnr_db);
-    json_number(&j, "loss", s->loss);
-    json_number(&j, "ssim", job->ssim);
-    json_integer(&j, "params", params);
-    json_number(&j, "params_per_value", (double)params / (double)n_values(job));
-    json_integer(&j, "regions_at_target", s->n_regions - s->active);
+    struct cli_json j = {0};
+    cli_json_open(&j, NULL, '{');
+    cli_json_integer(&j, "iterations", s->iteration);
+    cli_json_number(&j, "seconds", s->seconds);
+    if (s->map_seconds > 0) cli_json_number(&j, "map_seconds", s->map_seconds);
+    cli_json_number(&j, "flops", s->flops);
+    cli_json_number(&j, "psnr_db", s->psnr_db);
+    cli_json_number(&j, "loss", s->loss);
+    cli_json_number(&j, "ssim", job->ssim);
+    cli_json_integer(&j, "params", params);
+    cli_json_number(&j, "params_per_value", (double)params / (double)n_values(job));
+    cli_json_integer(&j, "regions_at_target", s->n_regions - s->active);
     json_regions(&j, job);
     json_config(&j, job);
-    json_close(&j, '}');
-    TSR_CHECK(json_finish(&j, err));
-    if (strcmp(job->args->json, "-") == 0)
-        (void)fwrite(j.text, 1, j.size, stdout); /* main() checks stdout */
-    else
-        TSR_CHECK(tsr_file_replace(job->args->json, j.text, j.size, err));
-done:
-    json_clear(&j);
-    return status;
+    cli_json_close(&j, '}');
+    return cli_json_write(&j, job->args->json, err);
 }
 
 static enum tsr_status write_results(struct job *job) {
@@ -546,7 +493,7 @@ static enum tsr_status write_results(struct job *job) {
     struct tsr_error *err = &job->call->err;
     TSR_TRY(tsr_inr_save(tsr_fitter_inr(job->fitter), a->output, err));
     TSR_TRY(finish_picture(job));
-    if (!a->json || strcmp(a->json, "-") != 0) print_table(job);
+    if (!cli_is_stdout(a->json)) print_table(job);
     return a->json ? write_json(job, err) : TSR_OK;
 }
 

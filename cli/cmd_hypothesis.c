@@ -335,14 +335,14 @@ static enum tsr_status prepare(const struct hypothesis_args *a, struct storage *
 static enum tsr_status check_outputs(const struct hypothesis_args *a, struct tsr_error *err) {
     const char *paths[] = {a->csv, a->plot, a->json};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (paths[i]) TSR_TRY(cli_check_output(paths[i], NULL, 0, err));
+        if (paths[i] && !cli_is_stdout(paths[i])) TSR_TRY(cli_check_output(paths[i], NULL, 0, err));
     return TSR_OK;
 }
 
 static enum tsr_status report(const struct hypothesis_args *a, struct hypothesis_results *r,
                               struct tsr_error *err) {
     TSR_TRY(hypothesis_fit(r, a->resamples, err));
-    hypothesis_print(r, stdout);
+    if (!cli_is_stdout(a->json)) hypothesis_print(r, stdout);
     if (a->csv) TSR_TRY(hypothesis_write_csv(r, a->csv, err));
     if (a->json) TSR_TRY(hypothesis_write_json(r, a->json, err));
     if (a->plot) TSR_TRY(hypothesis_write_plot(r, a->plot, err));

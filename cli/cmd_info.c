@@ -7,9 +7,11 @@
 #include "cli/label_sheet.h"
 #include "cli/options.h"
 #include "cli/paths.h"
+#include "cli/settings.h"
 #include "cli/train_view.h"
 #include "data/h5.h"
 #include "image/inr.h"
+#include "meta/outer_state.h"
 
 struct info_args {
     struct cli_common common;
@@ -158,7 +160,7 @@ static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset 
     TSR_TRY(cli_check_output(a->label_png, &path, 1, err));
     (void)snprintf(caption, sizeof caption, "image %zu", a->image);
     TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
-    TSR_CHECK(label_sheet(&picture, labels, caption, &sheet, err));
+    TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
     TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
 done:
     free(labels);
@@ -185,7 +187,7 @@ static enum tsr_status draw_inr(const struct info_args *a, const char *path,
     for (size_t i = 0; i < p->height * p->width; i++)
         labels[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);
     tsr_partition_rule_describe(&inr->rule, caption, sizeof caption);
-    TSR_CHECK(label_sheet(&picture, labels, caption, &sheet, err));
+    TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
     TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
 done:
     free(labels);
@@ -234,15 +236,9 @@ static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
-static void network_info(const struct tsr_network_config *n, const struct tsr_net *net,
-                         const struct tsr_coords *c, const struct tsr_partition_rule *rule) {
-    char text[160];
-    cli_describe_network(n, text, sizeof text);
-    (void)printf("network: %s\nparameters per region: %zu\n", text, net->n_params);
-    (void)printf("coordinates: %g .. %g, %s, frame %s\n", c->lo, c->hi,
-                 tsr_sampling_name(c->sampling), tsr_frame_name(c->frame));
-    tsr_partition_rule_describe(rule, text, sizeof text);
-    (void)printf("partition: %s\n", text);
+static void print_row(void *user, const char *name, const char *text) {
+    (void)user;
+    (void)printf("%s: %s\n", name, text);
 }
 
 static void sizes_info(size_t regions, size_t params, size_t height, size_t width,
@@ -277,19 +273,24 @@ static void rates_info(const struct tsr_rates *r) {
     }
 }
 
+/* A setting of a run as the file has it. */
+static enum tsr_status print_run_setting(void *user, const struct tsr_setting *s,
+                                         struct tsr_error *err) {
+    struct tsr_h5 *f = user;
+    (void)err;
+    print_attribute(f, "/outer", s->name, s->name);
+    return TSR_OK;
+}
+
 static enum tsr_status training_info(struct tsr_h5 *f, struct tsr_error *err) {
-    static const char *const names[] = {
-        "method", "batch",      "region_fraction", "outer_lr",      "rates_lr",    "beta1",
-        "beta2",  "warmup",     "final_lr",        "clip",          "outer_steps", "seconds_bound",
-        "seed",   "outer_step", "seconds",         "train_psnr_db", "val_psnr_db", "skipped",
-        NULL};
+    struct tsr_outer_state state = {0};
     size_t rank, dims[TSR_H5_MAX_RANK];
     if (!tsr_h5_exists(f, "/outer")) {
         (void)printf("training state: none (can be used, not resumed)\n");
         return TSR_OK;
     }
     (void)printf("training state: saved (can be resumed)\n");
-    print_attributes(f, "/outer", names);
+    TSR_TRY(tsr_outer_state_visit(&state, print_run_setting, f, err));
     if (!tsr_h5_exists(f, "/outer/history")) return TSR_OK;
     TSR_TRY(tsr_h5_shape(f, "/outer/history", &rank, dims, NULL, err));
     if (rank > 0) (void)printf("validations: %zu\n", dims[0]);
@@ -301,15 +302,13 @@ static enum tsr_status model_info(struct tsr_h5 *f, struct tsr_error *err) {
     TSR_TRY(tsr_model_load(tsr_h5_path(f), &m, err));
     const struct tsr_model_config *c = &m->config;
     (void)printf("kind: model\n");
-    network_info(&c->network, &m->net, &c->coords, &c->partition);
-    (void)printf("slots: %zu, %s\n", m->n_slots, tsr_slots_name(c->slots));
+    cli_model_rows(c, print_row, NULL);
+    (void)printf("parameters per region: %zu\nslots: %zu\n", m->net.n_params, m->n_slots);
     if (m->anchors.n)
         (void)printf("anchors: %zu, which the segments of an image are matched to\n", m->anchors.n);
     if (c->height && c->width)
         sizes_info(tsr_model_regions(m, c->height, c->width), m->net.n_params, c->height, c->width,
                    c->network.out_dim);
-    (void)printf("inner steps: %zu\ninner loss: %s\n", c->inner_steps,
-                 tsr_inner_loss_name(c->inner_loss));
     rates_info(&m->rates);
     tsr_model_free(m);
     TSR_TRY(training_info(f, err));
@@ -341,7 +340,10 @@ static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
     struct tsr_inr *inr;
     TSR_TRY(tsr_inr_load(tsr_h5_path(f), &inr, err));
     (void)printf("kind: INR\n");
-    network_info(&inr->network, &inr->net, &inr->coords, &inr->rule);
+    const struct tsr_model_config shape = {
+        .network = inr->network, .partition = inr->rule, .coords = inr->coords};
+    cli_shape_rows(&shape, print_row, NULL);
+    (void)printf("parameters per region: %zu\n", inr->net.n_params);
     sizes_info(inr->partition->n_regions, inr->net.n_params, inr->partition->height,
                inr->partition->width, inr->net.out_dim);
     regions_info(inr->partition);

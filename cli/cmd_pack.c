@@ -7,13 +7,11 @@
 #include "cli/signals.h"
 #include "data/pack.h"
 #include "image/regions.h"
-#include "partition/segmentation.h"
 
 struct pack_args {
     struct cli_common common;
     const char *output;
-    size_t size[2], deflate, segment;
-    enum tsr_merge merge;
+    size_t size[2], deflate;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
     struct tsr_pack_config config;
@@ -26,6 +24,12 @@ static void defaults(void *args) {
 }
 
 #define AT(member) offsetof(struct pack_args, member)
+
+/* Rules that find the regions in the pixels. */
+static bool finds_regions(const struct tsr_object *object) {
+    const struct tsr_partition_rule rule = {.rule = tsr_choice_of(object)};
+    return tsr_rule_finds_regions(&rule);
+}
 
 static const struct cli_option options[] = {
     {.name = "output",
@@ -46,7 +50,7 @@ static const struct cli_option options[] = {
     {.name = "fit",
      .metavar = "HOW",
      .type = CLI_ENUM,
-     .names = &cli_enum_fit,
+     .names = &tsr_fit_names,
      .at = AT(config.fit),
      .help =
          "centre crop; scale the shorter side, then crop; scale both sides; cut disjoint tiles"},
@@ -84,16 +88,13 @@ static const struct cli_option options[] = {
      .help =
          "the names of the labels: line i, from 0, that of label i, or lines \"i name\"; without "
          "it \"0\", \"1\", ... up to the largest found"},
-    {.name = "segment",
-     .metavar = "N",
-     .type = CLI_SIZE,
-     .at = AT(segment),
-     .min = 1,
-     .max = TSR_MAX_LABELS,
-     .shown = "",
-     .help = "store segmentations into N regions as label maps, so that `train --segment N` need "
-             "not find them again at every outer step"},
-    CLI_MERGE(AT(merge)),
+    {.type = CLI_NAMED_OBJECT,
+     .registry = &tsr_rules,
+     .offers = finds_regions,
+     .at = AT(rule.rule),
+     .help =
+         "stored as label maps, so that `train` with the same need not find them again at every "
+         "outer step"},
     {.name = "limit",
      .metavar = "N",
      .type = CLI_SIZE,
@@ -138,18 +139,15 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
 }
 
 static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a) {
-    if (cli_given(call, "merge") && !a->segment)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
-                         "--merge is for --segment N, which is missing");
-    if (!a->segment) return TSR_OK;
+    if (!a->rule.rule.object) return TSR_OK;
     if (a->config.labels)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --segment exclude each other");
-    a->rule.rule = (struct tsr_choice)TSR_RULE(segment, (double)a->segment, a->merge);
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --%s exclude each other",
+                         a->rule.rule.object->name);
     tsr_partition_rule_describe(&a->rule, a->rule_text, sizeof a->rule_text);
     a->config.label_image = tsr_regions_for_pack;
     a->config.label_user = &a->rule;
     a->config.label_rule = a->rule_text;
-    a->config.label_count = a->segment;
+    a->config.label_count = tsr_partition_rule_regions(&a->rule, a->size[0], a->size[1]);
     return TSR_OK;
 }
 

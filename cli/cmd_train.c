@@ -18,18 +18,15 @@ struct train_args {
     const char *output, *resume, *init;
     struct cli_rule rule;
     double range[2];
-    struct cli_kind kind;
     struct tsr_model_config model;
     struct tsr_trainer_config trainer;
-    double method[2]; /* parameters of the method multi-step */
 };
 
 static void defaults(void *args) {
     struct train_args *a = args;
     tsr_model_config_default(&a->model);
     tsr_trainer_config_default(&a->trainer);
-    memcpy(a->method, tsr_choice_of(&tsr_method_multi_step.object).value, sizeof a->method);
-    cli_kind_default(&a->kind);
+    a->rule.rule = a->model.partition.rule;
     a->range[0] = a->model.coords.lo;
     a->range[1] = a->model.coords.hi;
 }
@@ -41,7 +38,7 @@ static void defaults(void *args) {
     { .name = (id), .metavar = (meta), .type = CLI_SIZE, .at = AT(member), __VA_ARGS__ }
 #define CHOICE(id, meta, member, of, ...)                                                          \
     {                                                                                              \
-        .name = (id), .metavar = (meta), .type = CLI_ENUM, .names = &cli_enum_##of,                \
+        .name = (id), .metavar = (meta), .type = CLI_ENUM, .names = &tsr_##of##_names,             \
         .at = AT(member), __VA_ARGS__                                                              \
     }
 #define TEXT(id, meta, member, ...)                                                                \
@@ -60,12 +57,12 @@ static const struct cli_option options[] = {
          .help = "start from this model; a shared slot expands into as many as are needed"),
 
     HEADING("partition"),
-    CLI_RULE_OPTIONS(struct train_args, rule, "8x8", NULL),
+    CLI_RULE_OPTIONS(struct train_args, rule, NULL),
     CHOICE("slots", "KIND", model.slots, slots,
            .help = "one initialisation for all regions, one for each, or one for each class"),
 
     HEADING("network"),
-    CLI_NETWORK_OPTIONS(struct train_args, kind, model.network, model.coords, range, NULL),
+    CLI_NETWORK_OPTIONS(struct train_args, model.network, model.coords, range, NULL, NULL),
 
     HEADING("inner loop"),
     COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
@@ -76,13 +73,11 @@ static const struct cli_option options[] = {
            .help = "whose pixels the squared error of a region is divided by"),
 
     HEADING("outer loop"),
-    CHOICE("method", "KIND", trainer.method.object, method,
-           .help = "meta-gradient: exact second order, first order, Reptile's difference, or exact "
-                   "second order of a loss after every inner step"),
-    NUMBER("anneal", "F", method[0], .max = 1,
-           .help = "multi-step: share of the run over which the last inner step takes over"),
-    NUMBER("rest", "F", method[1], .max = 1,
-           .help = "multi-step: weight that the earlier inner steps keep, of their first"),
+    {.name = "method",
+     .metavar = "KIND",
+     .type = CLI_OBJECT,
+     .registry = &tsr_methods,
+     .at = AT(trainer.method)},
     {.name = "outer-steps",
      .metavar = "N",
      .type = CLI_U64,
@@ -125,32 +120,20 @@ static const struct cli_option options[] = {
 };
 
 /* What a resumed run can still change. */
-static const char *const resumable[] = {"output", "resume",           "outer-steps", "time",
-                                        "kernel", "checkpoint-every", NULL};
+static const char *const resumable[] = {
+    "output",           "resume",  "outer-steps", "time",  "kernel",
+    "checkpoint-every", "threads", "seed",        "quiet", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
-    for (size_t i = 0; options[i].type != CLI_END; i++) {
+    const struct cli_option *o = call->table->option;
+    for (size_t i = 0; o[i].type != CLI_END; i++) {
         const char *const *name = resumable;
-        while (call->given[i] && *name && strcmp(*name, options[i].name) != 0)
+        while (call->given[i] && *name && strcmp(*name, o[i].name) != 0)
             name++;
         if (call->given[i] && !*name)
             return TSR_ERROR(err, TSR_ERR_CONFIG,
-                             "--%s cannot be changed by --resume; the saved run has it",
-                             options[i].name);
+                             "--%s cannot be changed by --resume; the saved run has it", o[i].name);
     }
-    return TSR_OK;
-}
-
-/* The method with its parameters; refuses those of other methods. */
-static enum tsr_status take_method(const struct cli_call *call, struct train_args *a,
-                                   struct tsr_error *err) {
-    static const char *const names[] = {"anneal", "rest"};
-    a->trainer.method = tsr_choice_of(a->trainer.method.object);
-    for (size_t i = 0; i < 2; i++)
-        if (cli_given(call, names[i]) &&
-            !tsr_choice_set(&a->trainer.method, names[i], a->method[i]))
-            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s has no meaning with --method %s", names[i],
-                             a->trainer.method.object->name);
     return TSR_OK;
 }
 
@@ -172,10 +155,8 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps N or --time TIME is missing");
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
-        TSR_TRY(take_method(call, a, err));
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
-        TSR_TRY(cli_kind_apply(call, &a->kind, &a->model.network.kind, err));
         if (!cli_given(call, "inner-lr"))
             a->model.inner_lr = tsr_kind_of(&a->model.network.kind)->inner_lr;
     }

@@ -225,87 +225,82 @@ enum tsr_status hypothesis_write_csv(const struct hypothesis_results *r, const c
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void put_settings(struct json *j, const struct hypothesis_results *r) {
+static void put_settings(struct cli_json *j, const struct hypothesis_results *r) {
     const struct tsr_hypothesis *h = &r->groups->h;
-    json_integer(j, "dim", h->dim);
-    json_integer(j, "width", h->width);
-    json_integer(j, "hidden_layers", h->hidden_layers);
-    json_number(j, "omega_first", h->omega_first);
-    json_number(j, "omega_hidden", h->omega_hidden);
-    json_integer(j, "points", h->points);
-    json_integer(j, "max_steps", h->max_steps);
-    json_number(j, "target", h->target);
-    json_number(j, "lr", h->lr);
-    json_integer(j, "seed", h->seed);
-    json_string(j, "kernel", r->kernel);
+    cli_json_integer(j, "dim", h->dim);
+    cli_json_integer(j, "width", h->width);
+    cli_json_integer(j, "hidden_layers", h->hidden_layers);
+    cli_json_number(j, "omega_first", h->omega_first);
+    cli_json_number(j, "omega_hidden", h->omega_hidden);
+    cli_json_integer(j, "points", h->points);
+    cli_json_integer(j, "max_steps", h->max_steps);
+    cli_json_number(j, "target", h->target);
+    cli_json_number(j, "lr", h->lr);
+    cli_json_integer(j, "seed", h->seed);
+    cli_json_string(j, "kernel", r->kernel);
 }
 
-static void put_value(struct json *j, const struct hypothesis_results *r,
+static void put_value(struct cli_json *j, const struct hypothesis_results *r,
                       const struct hypothesis_group *g, size_t value) {
     struct summary s = summarise(r, g, value);
     double known = hypothesis_published(&g->h, s.n);
     if (!s.runs) return;
-    json_open(j, NULL, '{');
-    json_integer(j, "n", s.n);
-    json_integer(j, "runs", s.runs);
-    json_number(j, "mean", s.mean);
-    json_integer(j, "min", s.min);
-    json_integer(j, "max", s.max);
-    json_integer(j, "censored", s.censored);
-    json_number(j, "mean_longest", s.longest);
-    json_number(j, "work", s.work);
-    json_number(j, "published", known > 0 ? known : (double)NAN);
-    json_close(j, '}');
+    cli_json_open(j, NULL, '{');
+    cli_json_integer(j, "n", s.n);
+    cli_json_integer(j, "runs", s.runs);
+    cli_json_number(j, "mean", s.mean);
+    cli_json_integer(j, "min", s.min);
+    cli_json_integer(j, "max", s.max);
+    cli_json_integer(j, "censored", s.censored);
+    cli_json_number(j, "mean_longest", s.longest);
+    cli_json_number(j, "work", s.work);
+    cli_json_number(j, "published", known > 0 ? known : (double)NAN);
+    cli_json_close(j, '}');
 }
 
-static void put_law(struct json *j, enum tsr_law_kind kind, const struct tsr_law *l) {
-    json_open(j, tsr_law_name(kind), '{');
-    json_number(j, "a", l->a);
-    json_numbers(j, "a_interval", l->a_interval, 2);
-    json_number(j, "b", l->b);
-    json_numbers(j, "b_interval", l->b_interval, 2);
-    json_number(j, "sigma", l->sigma);
-    json_number(j, "log_likelihood", l->log_likelihood);
-    json_number(j, "aic", l->aic);
-    json_number(j, "r2", l->r2);
-    json_number(j, "chosen", l->chosen);
-    json_close(j, '}');
+static void put_law(struct cli_json *j, enum tsr_law_kind kind, const struct tsr_law *l) {
+    cli_json_open(j, tsr_law_name(kind), '{');
+    cli_json_number(j, "a", l->a);
+    cli_json_numbers(j, "a_interval", l->a_interval, 2);
+    cli_json_number(j, "b", l->b);
+    cli_json_numbers(j, "b_interval", l->b_interval, 2);
+    cli_json_number(j, "sigma", l->sigma);
+    cli_json_number(j, "log_likelihood", l->log_likelihood);
+    cli_json_number(j, "aic", l->aic);
+    cli_json_number(j, "r2", l->r2);
+    cli_json_number(j, "chosen", l->chosen);
+    cli_json_close(j, '}');
 }
 
-static void put_group(struct json *j, const struct hypothesis_results *r,
+static void put_group(struct cli_json *j, const struct hypothesis_results *r,
                       const struct hypothesis_group *g) {
-    json_open(j, NULL, '{');
-    json_integer(j, "pieces", tsr_hypothesis_pieces(&g->h));
-    json_integer(j, "width", g->net.width);
-    json_integer(j, "params_per_piece", g->net.n_params);
-    json_open(j, "boundaries", '[');
+    cli_json_open(j, NULL, '{');
+    cli_json_integer(j, "pieces", tsr_hypothesis_pieces(&g->h));
+    cli_json_integer(j, "width", g->net.width);
+    cli_json_integer(j, "params_per_piece", g->net.n_params);
+    cli_json_open(j, "boundaries", '[');
     for (size_t i = 0; i < r->n_values; i++)
         put_value(j, r, g, i);
-    json_close(j, ']');
-    json_open(j, "laws", '{');
+    cli_json_close(j, ']');
+    cli_json_open(j, "laws", '{');
     for (int k = 0; g->fitted && k < TSR_N_LAWS; k++)
         put_law(j, (enum tsr_law_kind)k, &g->laws[k]);
-    json_close(j, '}');
-    json_string(j, "best", g->fitted ? tsr_law_name((enum tsr_law_kind)best_law(g)) : NULL);
-    json_close(j, '}');
+    cli_json_close(j, '}');
+    cli_json_string(j, "best", g->fitted ? tsr_law_name((enum tsr_law_kind)best_law(g)) : NULL);
+    cli_json_close(j, '}');
 }
 
 enum tsr_status hypothesis_write_json(const struct hypothesis_results *r, const char *path,
                                       struct tsr_error *err) {
-    struct json j = {0};
-    enum tsr_status status;
-    json_open(&j, NULL, '{');
+    struct cli_json j = {0};
+    cli_json_open(&j, NULL, '{');
     put_settings(&j, r);
-    json_open(&j, "groups", '[');
+    cli_json_open(&j, "groups", '[');
     for (size_t k = 0; k < r->n_groups; k++)
         put_group(&j, r, &r->groups[k]);
-    json_close(&j, ']');
-    json_close(&j, '}');
-    TSR_CHECK(json_finish(&j, err));
-    TSR_CHECK(tsr_file_replace(path, j.text, j.size, err));
-done:
-    json_clear(&j);
-    return status;
+    cli_json_close(&j, ']');
+    cli_json_close(&j, '}');
+    return cli_json_write(&j, path, err);
 }
 
 /* ---- plot ------------------------------------------------------------------------------------ */
@@ -314,9 +309,9 @@ done:
 enum { CURVE = 100, GROUP_SERIES = 4 + TSR_N_LAWS };
 
 struct drawing {
-    struct svg_series *series; /* [n_groups, GROUP_SERIES] */
-    char (*labels)[64];        /* [n_groups, GROUP_SERIES] */
-    double *values;            /* what is left of the storage for points */
+    struct cli_svg_series *series; /* [n_groups, GROUP_SERIES] */
+    char (*labels)[64];            /* [n_groups, GROUP_SERIES] */
+    double *values;                /* what is left of the storage for points */
     size_t n_series;
 };
 
@@ -326,9 +321,9 @@ static double *take(struct drawing *d, size_t n) {
     return p;
 }
 
-static struct svg_series *add_series(struct drawing *d, size_t room, double **x, double **y) {
-    struct svg_series *s = &d->series[d->n_series];
-    *s = (struct svg_series){.x = *x = take(d, room), .y = *y = take(d, room)};
+static struct cli_svg_series *add_series(struct drawing *d, size_t room, double **x, double **y) {
+    struct cli_svg_series *s = &d->series[d->n_series];
+    *s = (struct cli_svg_series){.x = *x = take(d, room), .y = *y = take(d, room)};
     d->n_series++;
     return s;
 }
@@ -346,7 +341,7 @@ static const char *group_name(const struct hypothesis_group *g, char *out, size_
 static void draw_runs(struct drawing *d, const struct hypothesis_results *r,
                       const struct hypothesis_group *g, size_t colour, bool censored) {
     double *x, *y;
-    struct svg_series *s = add_series(d, r->n_values * r->n_repeats, &x, &y);
+    struct cli_svg_series *s = add_series(d, r->n_values * r->n_repeats, &x, &y);
     for (size_t i = 0; i < r->n_values * r->n_repeats; i++)
         if (g->runs[i].done && (g->runs[i].censored > 0) == censored) {
             x[s->n] = (double)g->runs[i].n;
@@ -361,7 +356,7 @@ static void draw_runs(struct drawing *d, const struct hypothesis_results *r,
 static void draw_means(struct drawing *d, const struct hypothesis_results *r,
                        const struct hypothesis_group *g, size_t colour) {
     double *x, *y, *low = take(d, r->n_values), *high = take(d, r->n_values);
-    struct svg_series *s = add_series(d, r->n_values, &x, &y);
+    struct cli_svg_series *s = add_series(d, r->n_values, &x, &y);
     char name[32];
     for (size_t i = 0; i < r->n_values; i++) {
         struct summary sum = summarise(r, g, i);
@@ -385,7 +380,7 @@ static void draw_law(struct drawing *d, const struct hypothesis_results *r,
     static const enum svg_line lines[TSR_N_LAWS] = {SVG_SOLID, SVG_DASHED, SVG_DOTTED};
     double *x, *y, from = (double)g->runs[0].n;
     double to = (double)g->runs[(r->n_values - 1) * r->n_repeats].n;
-    struct svg_series *s = add_series(d, CURVE, &x, &y);
+    struct cli_svg_series *s = add_series(d, CURVE, &x, &y);
     for (s->n = 0; s->n < CURVE; s->n++) {
         x[s->n] = from + (to - from) * (double)s->n / (CURVE - 1);
         y[s->n] = tsr_law_steps((enum tsr_law_kind)kind, &g->laws[kind], x[s->n]);
@@ -400,7 +395,7 @@ static void draw_law(struct drawing *d, const struct hypothesis_results *r,
 static void draw_published(struct drawing *d, const struct hypothesis_results *r,
                            const struct hypothesis_group *g) {
     double *x, *y;
-    struct svg_series *s = add_series(d, r->n_values, &x, &y);
+    struct cli_svg_series *s = add_series(d, r->n_values, &x, &y);
     for (size_t i = 0; i < r->n_values; i++) {
         size_t n = g->runs[i * r->n_repeats].n;
         double known = hypothesis_published(&g->h, n);
@@ -444,14 +439,14 @@ enum tsr_status hypothesis_write_plot(const struct hypothesis_results *r, const 
     char title[96];
     (void)snprintf(title, sizeof title, "Steps to an error of %g, %zu-D step functions", h->target,
                    h->dim);
-    struct svg_plot plot = {
+    struct cli_svg_plot plot = {
         .title = title,
         .x = {.label = "boundaries"},
         .y = {.label = h->partition == 1 && r->n_groups == 1 ? "steps" : "steps of all pieces",
               .log = true},
         .series = d.series,
         .n_series = d.n_series};
-    enum tsr_status status = svg_plot_write(&plot, path, err);
+    enum tsr_status status = cli_svg_plot_write(&plot, path, err);
     tsr_arena_free(&arena);
     return status;
 }

@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 
-#include "base/object.h"
+#include "base/setting.h"
 
-struct json {
+struct cli_json {
     char *text; /* owned */
     size_t size, capacity;
     size_t depth;
@@ -20,17 +20,31 @@ struct json {
 };
 
 /* `key` is NULL for the outermost value and in arrays. */
-void json_open(struct json *j, const char *key, char bracket);
-void json_close(struct json *j, char bracket);
-void json_string(struct json *j, const char *key, const char *value); /* NULL: null */
-void json_number(struct json *j, const char *key, double value);      /* NaN, infinity: null */
-void json_integer(struct json *j, const char *key, uint64_t value);
+void cli_json_open(struct cli_json *j, const char *key, char bracket);
+void cli_json_close(struct cli_json *j, char bracket);
+void cli_json_string(struct cli_json *j, const char *key, const char *value); /* NULL: null */
+void cli_json_number(struct cli_json *j, const char *key, double value); /* NaN, infinity: null */
+void cli_json_integer(struct cli_json *j, const char *key, uint64_t value);
+void cli_json_numbers(struct cli_json *j, const char *key, const double *values, size_t n);
+
 /* The object's name under `key`, then each of its parameters under its own name. */
-void json_choice(struct json *j, const char *key, const struct tsr_choice *choice);
-void json_numbers(struct json *j, const char *key, const double *values, size_t n);
+void cli_json_choice(struct cli_json *j, const char *key, const struct tsr_choice *choice);
+
+/* Settings by their visitor (base/setting.h), one object for each group: the fn cli_json_setting()
+ * with a struct cli_json_settings as user, then the end. A choice is as cli_json_choice()
+ * has it. */
+struct cli_json_settings {
+    struct cli_json *json;
+    char group[40]; /* that is open; "" at first */
+};
+enum tsr_status cli_json_setting(void *settings, const struct tsr_setting *setting,
+                                 struct tsr_error *err);
+void cli_json_settings_end(struct cli_json_settings *settings);
 
 /* Ends the text with a line break. */
-enum tsr_status json_finish(struct json *j, struct tsr_error *err);
-void json_clear(struct json *j);
+enum tsr_status cli_json_finish(struct cli_json *j, struct tsr_error *err);
+/* Ends the text, writes it to `path` (cli_is_stdout(): to stdout) and clears it. */
+enum tsr_status cli_json_write(struct cli_json *j, const char *path, struct tsr_error *err);
+void cli_json_clear(struct cli_json *j);
 
 #endif

@@ -42,8 +42,8 @@ static bool is_border(const uint32_t *labels, size_t height, size_t width, size_
     return col > 0 && x % scale == 0 && here[-1] != *here;
 }
 
-enum tsr_status label_overlay(const struct tsr_image *picture, const uint32_t *labels, size_t scale,
-                              struct tsr_image *out, struct tsr_error *err) {
+enum tsr_status cli_label_overlay(const struct tsr_image *picture, const uint32_t *labels,
+                                  size_t scale, struct tsr_image *out, struct tsr_error *err) {
     TSR_TRY(tsr_image_create(out, picture->height * scale, picture->width * scale, 3, err));
     for (size_t y = 0; y < out->height; y++)
         for (size_t x = 0; x < out->width; x++) {
@@ -68,23 +68,23 @@ static enum tsr_status magnify(const struct tsr_image *picture, size_t scale, st
     return TSR_OK;
 }
 
-enum tsr_status label_sheet(const struct tsr_image *picture, const uint32_t *labels,
-                            const char *caption, struct tsr_image *out, struct tsr_error *err) {
+enum tsr_status cli_label_sheet(const struct tsr_image *picture, const uint32_t *labels,
+                                const char *caption, struct tsr_image *out, struct tsr_error *err) {
     enum tsr_status status;
-    struct sheet sheet = {0};
+    struct cli_sheet sheet = {0};
     struct tsr_image left = {0}, right = {0};
     size_t longer = picture->height > picture->width ? picture->height : picture->width;
     size_t scale = longer * 2 <= SMALL ? SMALL / longer : 1;
     *out = (struct tsr_image){0};
     TSR_CHECK(magnify(picture, scale, &left, err));
-    TSR_CHECK(label_overlay(picture, labels, scale, &right, err));
-    TSR_CHECK(sheet_create(&sheet, 1, 2, left.height, left.width, err));
-    TSR_CHECK(sheet_put(&sheet, 0, 0, &left, caption, err));
-    TSR_CHECK(sheet_put(&sheet, 0, 1, &right, "labels", err));
+    TSR_CHECK(cli_label_overlay(picture, labels, scale, &right, err));
+    TSR_CHECK(cli_sheet_create(&sheet, 1, 2, left.height, left.width, err));
+    TSR_CHECK(cli_sheet_put(&sheet, 0, 0, &left, caption, err));
+    TSR_CHECK(cli_sheet_put(&sheet, 0, 1, &right, "labels", err));
     *out = sheet.canvas;
     sheet.canvas = (struct tsr_image){0};
 done:
-    sheet_clear(&sheet);
+    cli_sheet_clear(&sheet);
     tsr_image_clear(&left);
     tsr_image_clear(&right);
     return status;

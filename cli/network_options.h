@@ -8,27 +8,17 @@
 #include "cli/options.h"
 #include "image/model.h"
 
-/* The kind of network, and parameters of any kind: what is given of them, cli_kind_apply() puts
- * into a configuration. */
-struct cli_kind {
-    const struct tsr_object *object;
-    double omega_first, omega_hidden, pe_omega;
-    size_t octaves;
-};
-
-/* The defaults, as --help shows them. */
-void cli_kind_default(struct cli_kind *kind);
-
-/* The options over four members of `args`: struct cli_kind, struct tsr_network_config, struct
- * tsr_coords and a double [2] that takes the range of the latter. shown_omega: the default of
- * --omega-first as --help shows it; NULL: the value. */
-#define CLI_NETWORK_OPTIONS(args, kind, network, coords, range, shown_omega)                       \
+/* The options over three members of `args`: struct tsr_network_config, struct tsr_coords and a
+ * double [2] that takes the range of the latter. shown_param, shown: the parameter of kinds whose
+ * default --help shows as `shown` (cli/options.h), or NULL. */
+#define CLI_NETWORK_OPTIONS(args, network, coords, range, param, shown_)                           \
     {.name = "net",                                                                                \
      .metavar = "KIND",                                                                            \
-     .type = CLI_ENUM,                                                                             \
-     .names = &cli_enum_net,                                                                       \
-     .at = offsetof(args, kind.object),                                                            \
-     .help = "sine layers, or ReLU on a positional encoding of the coordinates"},                  \
+     .type = CLI_OBJECT,                                                                           \
+     .registry = &tsr_kinds,                                                                       \
+     .at = offsetof(args, network.kind),                                                           \
+     .shown_param = (param),                                                                       \
+     .shown = (shown_)},                                                                           \
         {.name = "width",                                                                          \
          .metavar = "N",                                                                           \
          .type = CLI_SIZE,                                                                         \
@@ -42,35 +32,6 @@ void cli_kind_default(struct cli_kind *kind);
          .at = offsetof(args, network.hidden_layers),                                              \
          .max = TSR_MAX_LAYERS - 2,                                                                \
          .help = "sine or ReLU layers after the first"},                                           \
-        {.name = "omega-first",                                                                    \
-         .metavar = "W",                                                                           \
-         .type = CLI_DOUBLE,                                                                       \
-         .at = offsetof(args, kind.omega_first),                                                   \
-         .positive = true,                                                                         \
-         .shown = (shown_omega),                                                                   \
-         .help = "siren: frequency of the first layer"},                                           \
-        {.name = "omega",                                                                          \
-         .metavar = "W",                                                                           \
-         .type = CLI_DOUBLE,                                                                       \
-         .at = offsetof(args, kind.omega_hidden),                                                  \
-         .positive = true,                                                                         \
-         .help = "siren: frequency of the hidden layers"},                                         \
-        {.name = "octaves",                                                                        \
-         .metavar = "N",                                                                           \
-         .type = CLI_SIZE,                                                                         \
-         .at = offsetof(args, kind.octaves),                                                       \
-         .max = TSR_MAX_OCTAVES,                                                                   \
-         .help =                                                                                   \
-             "relu-pe: sine and cosine of so many frequencies of each coordinate; 0: the "         \
-             "coordinates themselves. The highest should not exceed pi a pixel; in short runs "    \
-             "few octaves learn faster"},                                                          \
-        {.name = "pe-omega",                                                                       \
-         .metavar = "W",                                                                           \
-         .type = CLI_DOUBLE,                                                                       \
-         .at = offsetof(args, kind.pe_omega),                                                      \
-         .positive = true,                                                                         \
-         .max = 1e6,                                                                               \
-         .help = "relu-pe: frequency of the first octave; each has twice that of the one before"}, \
         {.name = "output-offset",                                                                  \
          .metavar = "X",                                                                           \
          .type = CLI_DOUBLE,                                                                       \
@@ -87,20 +48,16 @@ void cli_kind_default(struct cli_kind *kind);
         {.name = "coords-sampling",                                                                \
          .metavar = "KIND",                                                                        \
          .type = CLI_ENUM,                                                                         \
-         .names = &cli_enum_sampling,                                                              \
+         .names = &tsr_sampling_names,                                                             \
          .at = offsetof(args, coords.sampling),                                                    \
          .help = "where in its cell of the range a pixel lies"},                                   \
     {                                                                                              \
-        .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &cli_enum_frame,     \
+        .name = "coords-frame", .metavar = "KIND", .type = CLI_ENUM, .names = &tsr_frame_names,    \
         .at = offsetof(args, coords.frame), .help = "what the range spans"                         \
     }
 
-/* The kind with its defaults and whatever of its parameters is given. Refuses parameters of other
- * kinds. */
-enum tsr_status cli_kind_apply(const struct cli_call *call, const struct cli_kind *kind,
-                               struct tsr_choice *out, struct tsr_error *err);
-
-/* Their names, NULL-terminated: a command that takes a model instead refuses them. */
-extern const char *const cli_network_options[];
+/* The first option given of those above; NULL: none is. A command that takes a model instead
+ * refuses it. */
+const char *cli_network_given(const struct cli_call *call);
 
 #endif

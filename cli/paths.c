@@ -29,6 +29,10 @@ enum tsr_status cli_check_output(const char *path, const char *const *inputs, si
     return TSR_OK;
 }
 
+bool cli_is_stdout(const char *path) {
+    return path && strcmp(path, "-") == 0;
+}
+
 bool cli_is_folder(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 && S_ISDIR(s.st_mode);

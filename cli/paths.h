@@ -15,6 +15,9 @@ enum tsr_status cli_check_input(const char *path, struct tsr_error *err);
 enum tsr_status cli_check_output(const char *path, const char *const *inputs, size_t n,
                                  struct tsr_error *err);
 
+/* Is it "-"? False for NULL. */
+bool cli_is_stdout(const char *path);
+
 bool cli_is_folder(const char *path);
 /* Makes one folder; fine if it is there. */
 enum tsr_status cli_make_folder(const char *path, struct tsr_error *err);

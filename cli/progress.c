@@ -29,15 +29,20 @@ bool cli_progress_due(const struct cli_progress *p, double fraction) {
            (elapsed >= 1 && fraction - p->last_fraction >= PLAIN_FRACTION);
 }
 
-static size_t terminal_width(void) {
+static size_t terminal_width(int file) {
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+    if (ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
     return 80;
+}
+
+size_t cli_text_width(void) {
+    size_t width = terminal_width(STDOUT_FILENO);
+    return width < 96 ? width : 96;
 }
 
 static void show_live(struct cli_progress *p, double fraction, const char *text) {
     char line[512], bar[BAR + 1];
-    size_t width = terminal_width(), full = 0;
+    size_t width = terminal_width(STDERR_FILENO), full = 0;
     if (fraction > 0) full = fraction < 1 ? (size_t)(fraction * BAR) : BAR;
     memset(bar, '.', BAR);
     memset(bar, '#', full);

@@ -7,6 +7,7 @@
 #define TSR_CLI_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/api.h"
 
@@ -31,6 +32,9 @@ void cli_progress_say(struct cli_progress *p, const char *format, ...) TSR_PRINT
 
 /* Removes the live line. Before anything else is printed. */
 void cli_progress_end(struct cli_progress *p);
+
+/* Columns for text on stdout: those of the terminal, at most 96; 80 where it is none. */
+size_t cli_text_width(void);
 
 /* "45s", "3m07s", "2h05m"; "?" for what is not a time. out [16]. */
 const char *cli_time(double seconds, char *out);

@@ -7,26 +7,15 @@
 
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
                               struct tsr_partition_rule *rule, bool *given, struct tsr_error *err) {
-    struct tsr_partition_rule new = {.rule = TSR_RULE(whole, 0), .overlap = rule->overlap};
-    bool labels = asked->labels || asked->label_map;
-    int n =
-        asked->whole + (asked->grid[0] > 0) + (asked->cell[0] > 0) + (asked->segment > 0) + labels;
-    *given = n > 0;
-    if (n > 1)
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "--whole, --grid, --cell, --segment and label maps exclude each other");
-    if (cli_given(call, "merge") && !asked->segment)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "--merge is for --segment N, which is missing");
-    if (asked->grid[0])
-        new.rule =
-            (struct tsr_choice)TSR_RULE(grid, (double)asked->grid[0], (double)asked->grid[1]);
-    if (asked->cell[0])
-        new.rule =
-            (struct tsr_choice)TSR_RULE(cell, (double)asked->cell[0], (double)asked->cell[1]);
-    if (asked->segment)
-        new.rule = (struct tsr_choice)TSR_RULE(segment, (double)asked->segment, asked->merge);
-    if (labels) new.rule = tsr_choice_of(&tsr_rule_labels.object);
-    if (*given) *rule = new;
+    bool chosen = cli_chosen(call, &tsr_rules);
+    const char *other = cli_given_of(call, &tsr_rules);
+    *given = chosen || asked->label_map;
+    if (chosen && asked->label_map && asked->rule.object != &tsr_rule_labels.object)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s and a label map exclude each other", other);
+    if (asked->label_map)
+        rule->rule = tsr_choice_of(&tsr_rule_labels.object);
+    else if (other) /* a rule, or a parameter of the default rule */
+        rule->rule = asked->rule;
     if (cli_given(call, "overlap")) rule->overlap = asked->overlap;
     return TSR_OK;
 }

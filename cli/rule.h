@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The options of the partition rule, of which one may be given, and --overlap.
+ * The options of the partition: the rules (partition/rules.h), of which one may be given, and
+ * --overlap.
  */
 #ifndef TSR_CLI_RULE_H
 #define TSR_CLI_RULE_H
 
 #include "cli/options.h"
 #include "image/model.h"
-#include "partition/segmentation.h"
 
+/* What was asked for; rule.object is NULL where no rule was and the command has no default. */
 struct cli_rule {
-    bool whole, labels;
-    size_t grid[2], cell[2], segment, overlap;
-    enum tsr_merge merge;
+    struct tsr_choice rule;
+    size_t overlap;
     const char *label_map;
 };
 
@@ -29,50 +29,16 @@ struct cli_rule {
 enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width, uint16_t **labels,
                                    size_t *count, struct tsr_error *err) TSR_MUST_USE;
 
-/* The options over a member of type struct cli_rule; `shown`: the default of --grid. */
-#define CLI_RULE_OPTIONS(args, member, shown_grid, shown_overlap)                                  \
-    {.name = "whole",                                                                              \
-     .type = CLI_FLAG,                                                                             \
-     .at = offsetof(args, member.whole),                                                           \
-     .help = "one region: the whole image"},                                                       \
-        {.name = "grid",                                                                           \
-         .metavar = "RxC",                                                                         \
-         .type = CLI_PAIR,                                                                         \
-         .at = offsetof(args, member.grid),                                                        \
-         .min = 1,                                                                                 \
-         .max = 65535,                                                                             \
-         .shown = (shown_grid),                                                                    \
-         .help = "R rows and C columns of balanced cells"},                                        \
-        {.name = "cell",                                                                           \
-         .metavar = "PxQ",                                                                         \
-         .type = CLI_PAIR,                                                                         \
-         .at = offsetof(args, member.cell),                                                        \
-         .min = 1,                                                                                 \
-         .max = 65535,                                                                             \
-         .shown = "",                                                                              \
-         .help = "cells of P by Q pixels: one model for images of any size"},                      \
-        {.name = "segment",                                                                        \
-         .metavar = "N",                                                                           \
-         .type = CLI_SIZE,                                                                         \
-         .at = offsetof(args, member.segment),                                                     \
-         .min = 1,                                                                                 \
-         .max = TSR_MAX_LABELS,                                                                    \
-         .shown = "",                                                                              \
-         .help = "N connected regions that follow the image, found without supervision"},          \
-        CLI_MERGE(offsetof(args, member.merge)),                                                   \
-        {.name = "labels",                                                                         \
-         .type = CLI_FLAG,                                                                         \
-         .at = offsetof(args, member.labels),                                                      \
-         .help = "one region for each semantic class, by the image's label map"},                  \
-    {                                                                                              \
+/* The options over a member of type struct cli_rule; shown: the default of --overlap, or NULL. */
+#define CLI_RULE_OPTIONS(args, member, shown_overlap)                                              \
+    {.type = CLI_NAMED_OBJECT, .registry = &tsr_rules, .at = offsetof(args, member.rule)}, {       \
         .name = "overlap", .metavar = "P", .type = CLI_SIZE, .at = offsetof(args, member.overlap), \
         .max = TSR_MAX_OVERLAP, .shown = (shown_overlap),                                          \
         .help = "adapt each region to a margin of P pixels around it too, and blend"               \
     }
 
 /* Changes *rule to what was asked for: *given says whether a rule was; --overlap alone changes the
- * overlap. The number of classes of `labels` is left 0. TSR_ERR_CONFIG for two rules, or for
- * --merge without --segment. */
+ * overlap. The number of classes of `labels` is left 0. TSR_ERR_CONFIG for two rules. */
 enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule *asked,
                               struct tsr_partition_rule *rule, bool *given, struct tsr_error *err);
 

@@ -64,11 +64,11 @@ static const struct glyph {
 /* ---- captions -------------------------------------------------------------------------------- */
 
 /* Text is drawn larger below larger pictures. */
-static size_t text_scale(const struct sheet *s) {
+static size_t text_scale(const struct cli_sheet *s) {
     return s->width < 220 ? 1 : s->width < 600 ? 2 : 3;
 }
 
-static size_t caption_height(const struct sheet *s) {
+static size_t caption_height(const struct cli_sheet *s) {
     return GLYPH_HEIGHT * text_scale(s) + GAP;
 }
 
@@ -91,16 +91,16 @@ static void draw_glyph(struct tsr_image *canvas, size_t row, size_t col, size_t 
 
 /* ---- the sheet ------------------------------------------------------------------------------- */
 
-enum tsr_status sheet_create(struct sheet *s, size_t rows, size_t cols, size_t height, size_t width,
-                             struct tsr_error *err) {
-    *s = (struct sheet){.rows = rows, .cols = cols, .height = height, .width = width};
+enum tsr_status cli_sheet_create(struct cli_sheet *s, size_t rows, size_t cols, size_t height,
+                                 size_t width, struct tsr_error *err) {
+    *s = (struct cli_sheet){.rows = rows, .cols = cols, .height = height, .width = width};
     TSR_TRY(tsr_image_create(&s->canvas, GAP + rows * (height + caption_height(s) + GAP),
                              GAP + cols * (width + GAP), 3, err));
     memset(s->canvas.pixels, BACKGROUND, s->canvas.height * s->canvas.width * 3);
     return TSR_OK;
 }
 
-void sheet_clear(struct sheet *s) {
+void cli_sheet_clear(struct cli_sheet *s) {
     tsr_image_clear(&s->canvas);
 }
 
@@ -115,8 +115,9 @@ static void copy_pixels(struct tsr_image *canvas, size_t row, size_t col, const 
         }
 }
 
-enum tsr_status sheet_put(struct sheet *s, size_t row, size_t col, const struct tsr_image *picture,
-                          const char *caption, struct tsr_error *err) {
+enum tsr_status cli_sheet_put(struct cli_sheet *s, size_t row, size_t col,
+                              const struct tsr_image *picture, const char *caption,
+                              struct tsr_error *err) {
     void *scaled;
     size_t top = GAP + row * (s->height + caption_height(s) + GAP), left = GAP;
     left += col * (s->width + GAP);
@@ -145,8 +146,8 @@ static void colour(double t, uint8_t *out) {
         out[c] = (uint8_t)(stops[i][c] + (at - (double)i) * (stops[i + 1][c] - stops[i][c]) + 0.5);
 }
 
-enum tsr_status sheet_error_map(const struct tsr_image *a, const struct tsr_image *b, double gain,
-                                struct tsr_image *out, struct tsr_error *err) {
+enum tsr_status cli_sheet_error_map(const struct tsr_image *a, const struct tsr_image *b,
+                                    double gain, struct tsr_image *out, struct tsr_error *err) {
     TSR_TRY(tsr_image_create(out, a->height, a->width, 3, err));
     for (size_t i = 0; i < a->height * a->width; i++) {
         int sum = 0;

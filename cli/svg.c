@@ -27,21 +27,21 @@ struct scale {
 
 /* ---- scales ---------------------------------------------------------------------------------- */
 
-static bool usable(const struct svg_axis *axis, double v) {
+static bool usable(const struct cli_svg_axis *axis, double v) {
     return isfinite(v) && (v > 0 || !axis->log);
 }
 
-static void extend(const struct svg_axis *axis, double v, double *from, double *to) {
+static void extend(const struct cli_svg_axis *axis, double v, double *from, double *to) {
     if (!usable(axis, v)) return;
     if (axis->log) v = log10(v);
     if (!(*from <= v)) *from = v;
     if (!(*to >= v)) *to = v;
 }
 
-static void find_range(const struct svg_plot *plot, bool vertical, double *from, double *to) {
-    const struct svg_axis *axis = vertical ? &plot->y : &plot->x;
+static void find_range(const struct cli_svg_plot *plot, bool vertical, double *from, double *to) {
+    const struct cli_svg_axis *axis = vertical ? &plot->y : &plot->x;
     for (size_t s = 0; s < plot->n_series; s++) {
-        const struct svg_series *r = &plot->series[s];
+        const struct cli_svg_series *r = &plot->series[s];
         for (size_t i = 0; i < r->n; i++) {
             extend(axis, vertical ? r->y[i] : r->x[i], from, to);
             if (vertical && r->low) extend(axis, r->low[i], from, to);
@@ -50,8 +50,8 @@ static void find_range(const struct svg_plot *plot, bool vertical, double *from,
     }
 }
 
-static struct scale make_scale(const struct svg_plot *plot, bool vertical) {
-    const struct svg_axis *axis = vertical ? &plot->y : &plot->x;
+static struct scale make_scale(const struct cli_svg_plot *plot, bool vertical) {
+    const struct cli_svg_axis *axis = vertical ? &plot->y : &plot->x;
     double from = (double)NAN, to = (double)NAN;
     bool fixed = axis->from < axis->to && usable(axis, axis->from) && usable(axis, axis->to);
     if (fixed) {
@@ -139,7 +139,7 @@ static void put_log_ticks(FILE *f, const struct scale *s, bool vertical) {
         }
 }
 
-static void put_axes(FILE *f, const struct svg_plot *plot, const struct scale *x,
+static void put_axes(FILE *f, const struct cli_svg_plot *plot, const struct scale *x,
                      const struct scale *y) {
     (x->log ? put_log_ticks : put_linear_ticks)(f, x, false);
     (y->log ? put_log_ticks : put_linear_ticks)(f, y, true);
@@ -160,7 +160,7 @@ static void put_axes(FILE *f, const struct svg_plot *plot, const struct scale *x
 
 /* ---- series ---------------------------------------------------------------------------------- */
 
-static void put_marker(FILE *f, const struct svg_series *s, double x, double y) {
+static void put_marker(FILE *f, const struct cli_svg_series *s, double x, double y) {
     const char *colour = colours[s->colour % SVG_N_COLOURS];
     switch (s->marker) {
     case SVG_NO_MARKER:
@@ -186,7 +186,7 @@ static void put_marker(FILE *f, const struct svg_series *s, double x, double y) 
     }
 }
 
-static void put_line(FILE *f, const struct svg_plot *plot, const struct svg_series *s,
+static void put_line(FILE *f, const struct cli_svg_plot *plot, const struct cli_svg_series *s,
                      const struct scale *x, const struct scale *y) {
     bool down = false;
     if (s->line == SVG_NO_LINE) return;
@@ -201,7 +201,7 @@ static void put_line(FILE *f, const struct svg_plot *plot, const struct svg_seri
     (void)fputs("\"/>\n", f);
 }
 
-static void put_bars(FILE *f, const struct svg_plot *plot, const struct svg_series *s,
+static void put_bars(FILE *f, const struct cli_svg_plot *plot, const struct cli_svg_series *s,
                      const struct scale *x, const struct scale *y) {
     for (size_t i = 0; s->low && s->high && i < s->n; i++) {
         if (!usable(&plot->x, s->x[i]) || !usable(&plot->y, s->low[i]) ||
@@ -214,7 +214,7 @@ static void put_bars(FILE *f, const struct svg_plot *plot, const struct svg_seri
     }
 }
 
-static void put_series(FILE *f, const struct svg_plot *plot, const struct svg_series *s,
+static void put_series(FILE *f, const struct cli_svg_plot *plot, const struct cli_svg_series *s,
                        const struct scale *x, const struct scale *y) {
     (void)fprintf(f, "<g%s>\n", s->faint ? " opacity=\"0.5\"" : "");
     put_line(f, plot, s, x, y);
@@ -225,10 +225,10 @@ static void put_series(FILE *f, const struct svg_plot *plot, const struct svg_se
     (void)fputs("</g>\n", f);
 }
 
-static void put_legend(FILE *f, const struct svg_plot *plot) {
+static void put_legend(FILE *f, const struct cli_svg_plot *plot) {
     double y = TOP + 10, x = RIGHT + 14;
     for (size_t i = 0; i < plot->n_series; i++) {
-        const struct svg_series *s = &plot->series[i];
+        const struct cli_svg_series *s = &plot->series[i];
         if (!s->label) continue;
         if (s->line != SVG_NO_LINE)
             (void)fprintf(f, "<path d=\"M%.1f %.1fh24\" stroke=\"%s\" stroke-width=\"1.8\"%s/>\n",
@@ -239,7 +239,7 @@ static void put_legend(FILE *f, const struct svg_plot *plot) {
     }
 }
 
-static void put_plot(FILE *f, const struct svg_plot *plot) {
+static void put_plot(FILE *f, const struct cli_svg_plot *plot) {
     struct scale x = make_scale(plot, false), y = make_scale(plot, true);
     (void)fprintf(f,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
@@ -259,8 +259,8 @@ static void put_plot(FILE *f, const struct svg_plot *plot) {
     (void)fputs("</svg>\n", f);
 }
 
-enum tsr_status svg_plot_text(const struct svg_plot *plot, char **text, size_t *size,
-                              struct tsr_error *err) {
+enum tsr_status cli_svg_plot_text(const struct cli_svg_plot *plot, char **text, size_t *size,
+                                  struct tsr_error *err) {
     *text = NULL;
     FILE *f = open_memstream(text, size);
     if (f) put_plot(f, plot);
@@ -272,11 +272,11 @@ enum tsr_status svg_plot_text(const struct svg_plot *plot, char **text, size_t *
     return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for the plot");
 }
 
-enum tsr_status svg_plot_write(const struct svg_plot *plot, const char *path,
-                               struct tsr_error *err) {
+enum tsr_status cli_svg_plot_write(const struct cli_svg_plot *plot, const char *path,
+                                   struct tsr_error *err) {
     char *text;
     size_t size;
-    TSR_TRY(svg_plot_text(plot, &text, &size, err));
+    TSR_TRY(cli_svg_plot_text(plot, &text, &size, err));
     enum tsr_status status = tsr_file_replace(path, text, size, err);
     free(text);
     return status;

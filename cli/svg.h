@@ -16,7 +16,7 @@ enum svg_line { SVG_NO_LINE, SVG_SOLID, SVG_DASHED, SVG_DOTTED };
 
 /* Values that are not finite, or not positive on a logarithmic axis, are left out and break lines.
  */
-struct svg_series {
+struct cli_svg_series {
     const char *label;        /* of the legend, UTF-8; NULL: not in it */
     size_t n;                 /* points */
     const double *x, *y;      /* [n]; borrowed */
@@ -28,24 +28,24 @@ struct svg_series {
     bool faint; /* half transparent */
 };
 
-struct svg_axis {
+struct cli_svg_axis {
     const char *label;
     bool log;
     double from, to; /* both 0: what the series need */
 };
 
-struct svg_plot {
+struct cli_svg_plot {
     const char *title;
-    struct svg_axis x, y;
-    const struct svg_series *series; /* [n_series]: later ones over earlier ones; borrowed */
+    struct cli_svg_axis x, y;
+    const struct cli_svg_series *series; /* [n_series]: later ones over earlier ones; borrowed */
     size_t n_series;
 };
 
 /* The text of the plot, 840 x 480; free with free(). Errors: TSR_ERR_NO_MEMORY. */
-enum tsr_status svg_plot_text(const struct svg_plot *plot, char **text, size_t *size,
-                              struct tsr_error *err);
+enum tsr_status cli_svg_plot_text(const struct cli_svg_plot *plot, char **text, size_t *size,
+                                  struct tsr_error *err);
 /* ... into a file, whole or not at all. */
-enum tsr_status svg_plot_write(const struct svg_plot *plot, const char *path,
-                               struct tsr_error *err);
+enum tsr_status cli_svg_plot_write(const struct cli_svg_plot *plot, const char *path,
+                                   struct tsr_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "cli/progress.h"
+#include "cli/settings.h"
 #include "cli/signals.h"
 #include "inner/kernels/kernel.h"
 
@@ -41,29 +42,13 @@ static void row(FILE *to, const char *name, const char *format, ...) {
     va_end(list);
 }
 
-void cli_describe_network(const struct tsr_network_config *n, char *out, size_t size) {
-    char kind[96];
-    tsr_choice_describe(&n->kind, kind, sizeof kind);
-    (void)snprintf(out, size, "%zu -> %zu x %zu -> %zu, %s, offset %g", n->in_dim,
-                   n->hidden_layers + 1, n->width, n->out_dim, kind, n->output_offset);
-}
-
 static void model_rows(const struct tsr_model *m, const struct cli_data *d, FILE *to) {
-    char text[160];
-    const struct tsr_model_config *c = &m->config;
     size_t regions = tsr_model_regions(m, d->height, d->width);
     size_t values = d->height * d->width * d->channels, params = regions * m->net.n_params;
-    tsr_partition_rule_describe(&c->partition, text, sizeof text);
-    row(to, "partition", "%s: %zu regions, %zu slot%s (%s)", text, regions, m->n_slots,
-        m->n_slots == 1 ? "" : "s", tsr_slots_name(c->slots));
-    cli_describe_network(&c->network, text, sizeof text);
-    row(to, "network", "%s", text);
-    row(to, "coordinates", "%g .. %g, %s, frame %s", c->coords.lo, c->coords.hi,
-        tsr_sampling_name(c->coords.sampling), tsr_frame_name(c->coords.frame));
-    row(to, "parameters", "%zu a region, %zu an image: %.2f for each of its %zu values",
+    cli_model_rows(&m->config, cli_table_row, to);
+    row(to, "regions", "%zu, %zu slot%s", regions, m->n_slots, m->n_slots == 1 ? "" : "s");
+    row(to, "parameters", "%zu per region, %zu per image: %.2f for each of its %zu values",
         m->net.n_params, params, (double)params / (double)values, values);
-    row(to, "inner loop", "%zu steps, rates %s from %g, loss %s", c->inner_steps,
-        tsr_rates_name(c->rates), c->inner_lr, tsr_inner_loss_name(c->inner_loss));
 }
 
 static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trainer_progress *p,

@@ -19,9 +19,6 @@ struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a vie
 /* Opens, looks, closes. */
 enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err);
 
-/* "2 -> 32 x 3 -> 3, siren, omega_first 15, omega_hidden 30, offset 0.5". out [size]. */
-void cli_describe_network(const struct tsr_network_config *network, char *out, size_t size);
-
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 
 /* tsr_training_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "base/names.h"
 #include "base/status.h"
 #include "data/pixels.h"
 
@@ -20,6 +21,7 @@ enum tsr_split { TSR_SPLIT_TRAIN = 0, TSR_SPLIT_VAL = 1, TSR_SPLIT_TEST = 2, TSR
 /* Parses "train", "val", "test", "all". */
 TSR_API enum tsr_status tsr_split_parse(const char *text, enum tsr_split *out,
                                         struct tsr_error *err) TSR_MUST_USE;
+TSR_API extern const struct tsr_names tsr_split_names;
 TSR_API const char *tsr_split_name(enum tsr_split split);
 
 struct tsr_dataset; /* opaque; one thread at a time */

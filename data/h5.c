@@ -68,7 +68,7 @@ enum tsr_status tsr_h5_verdict(const struct tsr_h5 *file, enum tsr_status status
 }
 
 enum tsr_status tsr_h5_blame(const struct tsr_h5 *file) {
-    return file->temp ? TSR_ERR_IO : TSR_ERR_FORMAT;
+    return file->writing ? TSR_ERR_IO : TSR_ERR_FORMAT;
 }
 
 enum tsr_status tsr_h5_shut(const struct tsr_h5 *file, const char *object, hid_t id,
@@ -117,6 +117,7 @@ static enum tsr_status close_file(struct tsr_h5 *file, struct tsr_error *err) {
 static enum tsr_status close_handle(struct tsr_h5 *file) {
     enum tsr_status status = close_file(file, NULL);
     tsr_temp_discard(file->temp);
+    if (file->writing) free(file->memory.bytes);
     free(file->path);
     free(file);
     return status;
@@ -129,11 +130,23 @@ void tsr_h5_close(struct tsr_h5 *file) {
     tsr_h5_unmute(mute);
 }
 
+/* HDF5 keeps up to 32 MiB of what it read of a file's structure, which takes three times as much in
+ * memory: the more images there are, the more a run over them would grow. */
+#define METADATA_AT_MOST ((size_t)512 << 10)
+
+static bool bound_metadata(hid_t access) {
+    H5AC_cache_config_t config = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
+    if (H5Pget_mdc_config(access, &config) < 0) return false;
+    config.set_initial_size = true;
+    config.initial_size = config.min_size = config.max_size = METADATA_AT_MOST;
+    return H5Pset_mdc_config(access, &config) >= 0;
+}
+
 /* File systems without locks are common on clusters: there HDF5 would refuse to open anything. */
 static enum tsr_status access_properties(const struct tsr_h5 *file, hid_t *out,
                                          struct tsr_error *err) {
     *out = H5Pcreate(H5P_FILE_ACCESS);
-    if (*out < 0 || H5Pset_fclose_degree(*out, H5F_CLOSE_STRONG) < 0)
+    if (*out < 0 || H5Pset_fclose_degree(*out, H5F_CLOSE_STRONG) < 0 || !bound_metadata(*out))
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
     if (H5Pset_file_locking(*out, true, true) < 0)
@@ -142,19 +155,23 @@ static enum tsr_status access_properties(const struct tsr_h5 *file, hid_t *out,
     return TSR_OK;
 }
 
-static enum tsr_status create(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+/* `in_memory`: the path is a name for messages. */
+static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **out,
+                              struct tsr_error *err) {
     enum tsr_status status;
     struct tsr_h5 *file = NULL;
     hid_t access = H5I_INVALID_HID;
     *out = NULL;
     TSR_CHECK(new_handle(path, &file, err));
-    TSR_CHECK(tsr_temp_create(path, &file->temp, err));
+    file->writing = true;
+    file->in_memory = in_memory;
+    if (!in_memory) TSR_CHECK(tsr_temp_create(path, &file->temp, err));
     TSR_CHECK(access_properties(file, &access, err));
-    if (tsr_h5_driver_set(access, &file->write_error) < 0) {
+    if (tsr_h5_driver_set(access, &file->write_error, in_memory ? &file->memory : NULL) < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
         goto done;
     }
-    file->id = H5Fcreate(file->temp, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    file->id = H5Fcreate(in_memory ? path : file->temp, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be created");
         goto done;
@@ -168,7 +185,11 @@ done:
 }
 
 enum tsr_status tsr_h5_create(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(create(path, out, err));
+    TSR_H5_QUIETLY(create(path, false, out, err));
+}
+
+enum tsr_status tsr_h5_create_memory(const char *name, struct tsr_h5 **out, struct tsr_error *err) {
+    TSR_H5_QUIETLY(create(name, true, out, err));
 }
 
 /* A missing file is told from a damaged one before HDF5 sees it. */
@@ -188,14 +209,24 @@ static enum tsr_status check_readable(const char *path, struct tsr_error *err) {
     return TSR_OK;
 }
 
-static enum tsr_status open_file(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
+/* From memory where there are `bytes`, else the file at `path`. */
+static enum tsr_status open_file(const char *path, const void *bytes, size_t size,
+                                 struct tsr_h5 **out, struct tsr_error *err) {
     enum tsr_status status;
     struct tsr_h5 *file = NULL;
     hid_t access = H5I_INVALID_HID;
     *out = NULL;
-    TSR_CHECK(check_readable(path, err));
+    if (!bytes) TSR_CHECK(check_readable(path, err));
     TSR_CHECK(new_handle(path, &file, err));
     TSR_CHECK(access_properties(file, &access, err));
+    if (bytes) {
+        file->in_memory = true; /* of one that is only read the driver changes nothing */
+        file->memory = (struct tsr_h5_memory){.bytes = (unsigned char *)bytes, .size = size};
+        if (tsr_h5_driver_set(access, &file->write_error, &file->memory) < 0) {
+            status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+            goto done;
+        }
+    }
     file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, NULL, "cannot be opened as an HDF5 file");
@@ -210,16 +241,43 @@ done:
 }
 
 enum tsr_status tsr_h5_open(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(open_file(path, out, err));
+    TSR_H5_QUIETLY(open_file(path, NULL, 0, out, err));
 }
 
-static enum tsr_status commit(struct tsr_h5 *file, struct tsr_error *err) {
+enum tsr_status tsr_h5_open_memory(const char *name, const void *bytes, size_t size,
+                                   struct tsr_h5 **out, struct tsr_error *err) {
+    TSR_H5_QUIETLY(open_file(name, bytes, size, out, err));
+}
+
+/* Flushes and closes what has been written. */
+static enum tsr_status complete(struct tsr_h5 *file, struct tsr_error *err) {
     TSR_TRY(tsr_h5_check_writable(file, NULL, err));
     if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be written");
     TSR_TRY(close_file(file, err));
-    TSR_TRY(tsr_h5_verdict(file, TSR_OK, err));
+    return tsr_h5_verdict(file, TSR_OK, err);
+}
+
+static enum tsr_status commit(struct tsr_h5 *file, struct tsr_error *err) {
+    if (file->in_memory)
+        return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, NULL, "is in memory and has no place");
+    TSR_TRY(complete(file, err));
     return tsr_temp_commit(file->temp, file->path, err);
+}
+
+static enum tsr_status take(struct tsr_h5 *file, void **bytes, size_t *size,
+                            struct tsr_error *err) {
+    if (!file->in_memory) return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, NULL, "is not in memory");
+    TSR_TRY(complete(file, err));
+    *bytes = file->memory.bytes;
+    *size = file->memory.size;
+    file->memory = (struct tsr_h5_memory){0};
+    return TSR_OK;
+}
+
+enum tsr_status tsr_h5_take_memory(struct tsr_h5 *file, void **bytes, size_t *size,
+                                   struct tsr_error *err) {
+    TSR_H5_WRITING(file, err, take(file, bytes, size, err));
 }
 
 enum tsr_status tsr_h5_commit(struct tsr_h5 *file, struct tsr_error *err) {
@@ -232,9 +290,9 @@ const char *tsr_h5_path(const struct tsr_h5 *file) {
 
 enum tsr_status tsr_h5_check_writable(const struct tsr_h5 *file, const char *object,
                                       struct tsr_error *err) {
-    if (file->temp && file->id >= 0) return TSR_OK;
+    if (file->writing && file->id >= 0) return TSR_OK;
     return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "cannot be written: the file is %s",
-                      file->temp ? "closed" : "open for reading");
+                      file->writing ? "closed" : "open for reading");
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -273,7 +331,7 @@ enum tsr_status tsr_h5_link_properties(const struct tsr_h5 *file, hid_t *out,
 
 /* ---- string types ---------------------------------------------------------------------------- */
 
-#define LONGEST_FIXED_STRING ((size_t)1 << 20)
+#define LONGEST_FIXED_STRING ((size_t)512 << 10)
 
 enum tsr_status tsr_h5_string_type(const struct tsr_h5 *file, const char *object, hid_t stored,
                                    hid_t *out, struct tsr_error *err) {

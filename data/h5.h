@@ -37,6 +37,15 @@ TSR_API enum tsr_status tsr_h5_create(const char *path, struct tsr_h5 **out,
 /* Read-only. Errors: TSR_ERR_IO (missing, unreadable), TSR_ERR_FORMAT (not HDF5, truncated). */
 TSR_API enum tsr_status tsr_h5_open(const char *path, struct tsr_h5 **out,
                                     struct tsr_error *err) TSR_MUST_USE;
+/* The same in memory; `name` stands for the path in messages. A file in memory is not committed but
+ * taken: *bytes [*size] belong to the caller, who frees them. What is read must stay until
+ * tsr_h5_close(). */
+TSR_API enum tsr_status tsr_h5_create_memory(const char *name, struct tsr_h5 **out,
+                                             struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_take_memory(struct tsr_h5 *file, void **bytes, size_t *size,
+                                           struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_h5_open_memory(const char *name, const void *bytes, size_t size,
+                                           struct tsr_h5 **out, struct tsr_error *err) TSR_MUST_USE;
 /* Flush, fsync, rename; the handle stays valid only for tsr_h5_close(). */
 TSR_API enum tsr_status tsr_h5_commit(struct tsr_h5 *file, struct tsr_error *err) TSR_MUST_USE;
 /* Accepts NULL. A created file that was not committed is removed. */

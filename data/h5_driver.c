@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,12 +16,14 @@
 
 struct settings {
     int *error;
+    struct tsr_h5_memory *memory; /* NULL: a file on disk */
 };
 
 struct file {
     H5FD_t base; /* first, as HDF5 asks */
-    int fd;
+    int fd;      /* -1: in memory */
     int *error;
+    struct tsr_h5_memory *memory;
     haddr_t end_allocated, end_written;
 };
 
@@ -34,6 +38,12 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr
     struct file *file = calloc(1, sizeof *file);
     if (!file) return NULL;
     file->error = settings->error;
+    file->memory = settings->memory;
+    file->fd = -1;
+    if (file->memory) {
+        file->end_written = file->memory->size;
+        return &file->base;
+    }
     file->fd = open(name, O_RDWR | O_CLOEXEC | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0));
     if (file->fd >= 0) return &file->base;
     keep(file, errno);
@@ -43,7 +53,7 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr
 
 static herr_t driver_close(H5FD_t *base) {
     struct file *file = (struct file *)base;
-    if (close(file->fd) != 0) keep(file, errno);
+    if (file->fd >= 0 && close(file->fd) != 0) keep(file, errno);
     free(file);
     return 0;
 }
@@ -71,6 +81,27 @@ static haddr_t driver_get_eof(const H5FD_t *base, H5FD_mem_t type) {
     return ((const struct file *)base)->end_written;
 }
 
+/* What of `size` bytes from `at` on there is in memory. */
+static size_t there(const struct tsr_h5_memory *memory, haddr_t at, size_t size) {
+    if (at >= memory->size) return 0;
+    return size < memory->size - at ? size : (size_t)(memory->size - at);
+}
+
+/* Makes the memory at least `size` bytes, the new ones 0. */
+static bool grow(struct tsr_h5_memory *memory, size_t size) {
+    if (size <= memory->size) return true;
+    if (size > memory->capacity) {
+        size_t capacity = size > SIZE_MAX / 2 ? size : 2 * size;
+        unsigned char *bytes = realloc(memory->bytes, capacity);
+        if (!bytes) return false;
+        memory->bytes = bytes;
+        memory->capacity = capacity;
+    }
+    memset(memory->bytes + memory->size, 0, size - memory->size);
+    memory->size = size;
+    return true;
+}
+
 /* What was never written reads as zeros. */
 static herr_t driver_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t size,
                           void *buffer) {
@@ -78,6 +109,12 @@ static herr_t driver_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
     char *to = buffer;
     (void)type;
     (void)transfer;
+    if (file->memory) {
+        size_t n = there(file->memory, at, size);
+        if (n > 0) memcpy(to, file->memory->bytes + at, n);
+        memset(to + n, 0, size - n);
+        return 0;
+    }
     while (size > 0) {
         ssize_t got = pread(file->fd, to, size, (off_t)at);
         if (got < 0 && errno == EINTR) continue;
@@ -98,6 +135,11 @@ static herr_t driver_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_
     (void)type;
     (void)transfer;
     if (at + size > file->end_written) file->end_written = at + size;
+    if (file->memory) {
+        if (*file->error == 0 && !grow(file->memory, (size_t)(at + size))) keep(file, ENOMEM);
+        if (*file->error == 0) memcpy(file->memory->bytes + at, from, size);
+        return 0;
+    }
     while (size > 0 && *file->error == 0) {
         ssize_t put = pwrite(file->fd, from, size, (off_t)at);
         if (put < 0 && errno == EINTR) continue;
@@ -118,6 +160,13 @@ static herr_t driver_truncate(H5FD_t *base, hid_t transfer, hbool_t closing) {
     (void)closing;
     if (file->end_allocated == file->end_written) return 0;
     file->end_written = file->end_allocated;
+    if (file->memory) {
+        if (file->end_allocated < file->memory->size)
+            file->memory->size = (size_t)file->end_allocated;
+        else if (*file->error == 0 && !grow(file->memory, (size_t)file->end_allocated))
+            keep(file, ENOMEM);
+        return 0;
+    }
     if (*file->error == 0 && ftruncate(file->fd, (off_t)file->end_allocated) != 0)
         keep(file, errno);
     return 0;
@@ -144,8 +193,8 @@ static const H5FD_class_t driver = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-herr_t tsr_h5_driver_set(hid_t access, int *error) {
-    struct settings settings = {error};
+herr_t tsr_h5_driver_set(hid_t access, int *error, struct tsr_h5_memory *memory) {
+    struct settings settings = {error, memory};
     hid_t id = H5FDregister(&driver);
     if (id < 0) return -1;
     /* The properties, and the files opened with them, keep the driver as long as they need it. */

@@ -10,8 +10,15 @@
 
 #include <hdf5.h>
 
-/* Sets the driver in a list of file access properties. `*error`, to be 0, receives the errno of the
- * first failure; it must outlive the files opened. Negative: HDF5 failed. */
-herr_t tsr_h5_driver_set(hid_t access, int *error);
+/* A file in memory. One being written grows; one being read is whole and borrowed. */
+struct tsr_h5_memory {
+    unsigned char *bytes;
+    size_t size, capacity;
+};
+
+/* Sets the driver in a list of file access properties, for a file on disk, or, unless `memory` is
+ * NULL, for one in memory, whose name then means nothing. `*error`, to be 0, receives the errno of
+ * the first failure. Both must outlive the files opened. Negative: HDF5 failed. */
+herr_t tsr_h5_driver_set(hid_t access, int *error, struct tsr_h5_memory *memory);
 
 #endif

@@ -8,6 +8,7 @@
 #include <hdf5.h>
 
 #include "data/h5.h"
+#include "data/h5_driver.h"
 
 /* The two datasets used last stay open: a training run reads one image after the other, and one
  * label map after the other. */
@@ -22,8 +23,10 @@ struct tsr_h5_dataset {
 struct tsr_h5 {
     hid_t id;
     char *path;
-    char *temp;      /* where a file being written is; NULL for one being read */
-    int write_error; /* errno of the first failure to write it (h5_driver.h) */
+    char *temp; /* where a file being written is; NULL for one being read or in memory */
+    bool in_memory, writing;
+    struct tsr_h5_memory memory; /* of one being written owned, of one being read borrowed */
+    int write_error;             /* errno of the first failure to write it (h5_driver.h) */
     struct tsr_h5_dataset recent, earlier; /* the one used last, the one used before it */
 };
 

@@ -6,6 +6,7 @@
 #ifndef TSR_DATA_IMAGE_H
 #define TSR_DATA_IMAGE_H
 
+#include "base/names.h"
 #include "base/status.h"
 
 /* Largest side and largest number of pixels that are decoded; checked before the decoder allocates.
@@ -64,6 +65,7 @@ enum tsr_fit {
 /* Parses "crop", "cover", "squash", "tile"; NOT_FOUND otherwise (the message lists the names). */
 TSR_API enum tsr_status tsr_fit_parse(const char *text, enum tsr_fit *out,
                                       struct tsr_error *err) TSR_MUST_USE;
+TSR_API extern const struct tsr_names tsr_fit_names;
 TSR_API const char *tsr_fit_name(enum tsr_fit fit);
 
 /* How many images of height x width `fit` makes of `image`: 1, or for tiles any number (0: smaller

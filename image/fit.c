@@ -7,28 +7,25 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/names.h"
 #include "base/random.h"
 #include "image/blend.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
-#include "inner/adam.h"
-#include "inner/pass.h"
+#include "inner/inner_loop.h"
 #include "inner/team.h"
 #include "meta/outer_optimizer.h"
-
-static const char *const schedule_names[] = {"constant", "cosine"};
-TSR_DEFINE_NAMES(tsr_fit_schedule, tsr_fit_schedule, schedule_names, "schedule")
 
 /* Seconds of training between two looks at the callbacks. */
 static const double BLOCK_SECONDS = 0.2;
 
-/* What works on one region at a time: a thread, or the team of all. */
+/* What carries one region, beside its trajectory. */
 struct worker {
-    tsr_real *y, *out;           /* [max_context, C] targets, outputs */
+    size_t region;
+    struct tsr_task task;
+    struct tsr_points all;       /* context points of the region */
+    tsr_real *y, *out;           /* [largest region, C] targets, outputs */
     tsr_real *batch_x, *batch_y; /* [max_batch, 2], [max_batch, C]; with a batch fraction only */
     tsr_real *g;                 /* [n_params]; with a batch fraction only */
-    tsr_real *partial;           /* tsr_pass_partial() */
 };
 
 struct tsr_fitter {
@@ -37,9 +34,10 @@ struct tsr_fitter {
     struct tsr_inr *inr; /* its phi is what is learned */
     struct tsr_geometry geometry;
     struct tsr_engine engine;
+    struct tsr_choice adam;
     struct tsr_fit_state state;
-    size_t n_params, max_batch;
-    double pooled_error, allowed_error; /* sums of the image: now; at the target PSNR */
+    size_t n_params, largest, max_batch; /* points of the largest region, of its batch */
+    double pooled_error, allowed_error;  /* sums of the image: now; at the target PSNR */
     double pace;    /* seconds of an iteration, from the last block; 0: unknown */
     bool kept;      /* gradients holds those at the present parameters of all active regions */
     bool full;      /* an iteration looks at all pixels */
@@ -51,48 +49,18 @@ struct tsr_fitter {
     uint64_t *points;      /* [n_regions] points that gradients were taken over */
     /* With overlap only: all outputs at the context points, as blended at curve points. */
     struct tsr_blend blend;
-    tsr_real *outputs;   /* [context points, C] */
-    tsr_real *picture;   /* [H, W, C] */
-    tsr_real *moments;   /* [n_regions, 2, n_params] */
-    tsr_real *gradients; /* [n_regions, n_params], all pixels only */
-    size_t *order_at;    /* [n_regions], with a batch fraction only: where in `order` ... */
-    uint32_t *order;     /* ... the permutation of a region's context pixels stands */
-    struct worker *workers;
-    size_t n_workers;
+    tsr_real *outputs;        /* [context points, C] */
+    tsr_real *picture;        /* [H, W, C] */
+    unsigned char *moments;   /* [n_regions] of tsr_optimizer_state() */
+    tsr_real *gradients;      /* [n_regions, n_params], all pixels only */
+    size_t *order_at;         /* [n_regions], with a batch fraction only: where in `order` ... */
+    uint32_t *order;          /* ... the permutation of a region's context pixels stands */
+    struct tsr_trajectory *t; /* [n_workers] */
+    struct worker *workers;   /* [n_workers] */
+    struct tsr_pass *passes;  /* [n_workers] */
+    size_t n_workers;         /* threads, or regions that a team carries at once */
     struct tsr_arena arena;
 };
-
-/* ---- configuration --------------------------------------------------------------------------- */
-
-void tsr_fit_config_default(struct tsr_fit_config *config) {
-    *config = (struct tsr_fit_config){
-        .lr = 1e-3, .batch_fraction = 1, .every = 10, .random = true, .kernel = "auto"};
-}
-
-static bool positive(double x) {
-    return x > 0 && isfinite(x);
-}
-
-enum tsr_status tsr_fit_config_check(const struct tsr_fit_config *c, struct tsr_error *err) {
-    if (!c->iterations && !positive(c->seconds) && !positive(c->target_psnr_db))
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "nothing bounds the run: iterations, time or a target PSNR must be set");
-    if (!positive(c->lr))
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "Adam's rate is %g; it must be positive", c->lr);
-    if (!(c->batch_fraction > 0 && c->batch_fraction <= 1))
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "the batch fraction is %g; it must be above 0, up to 1",
-                         c->batch_fraction);
-    if (c->every < 1)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "a curve point every 0 iterations; at least 1");
-    if (c->inner_steps > 1000000)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "inner steps are %zu; at most 1000000 are allowed",
-                         c->inner_steps);
-    if (c->schedule == TSR_FIT_SCHEDULE_COSINE && !c->iterations && !positive(c->seconds))
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "the cosine schedule needs a number of iterations or a time to end at");
-    return TSR_OK;
-}
 
 /* ---- storage --------------------------------------------------------------------------------- */
 
@@ -101,12 +69,13 @@ static size_t batch_of(const struct tsr_fitter *f, size_t n) {
     return m < 1 ? 1 : m > n ? n : m;
 }
 
-static void layout_worker(struct tsr_fitter *f, struct worker *w, bool team, struct tsr_arena *a) {
+static void layout_worker(struct tsr_fitter *f, size_t i, struct tsr_arena *a) {
+    struct worker *w = &f->workers[i];
     size_t values = f->geometry.channels * sizeof(tsr_real);
-    size_t partial = tsr_pass_partial(&f->engine, f->geometry.max_context, team);
-    w->y = tsr_arena_take(a, f->geometry.max_context, values);
-    w->out = tsr_arena_take(a, f->geometry.max_context, values);
-    w->partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
+    size_t partial = tsr_pass_partial(&f->engine, f->largest, f->engine.threads > 1);
+    w->y = tsr_arena_take(a, f->largest, values);
+    w->out = tsr_arena_take(a, f->largest, values);
+    f->t[i].partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     if (f->full) return;
     w->batch_x = tsr_arena_take(a, f->max_batch, f->engine.net.in_dim * sizeof(tsr_real));
     w->batch_y = tsr_arena_take(a, f->max_batch, values);
@@ -128,26 +97,27 @@ static void layout(struct tsr_fitter *f, size_t n_context, struct tsr_arena *a) 
     f->context_error = tsr_arena_take(a, n, sizeof *f->context_error);
     f->updates = tsr_arena_take(a, n, sizeof *f->updates);
     f->points = tsr_arena_take(a, n, sizeof *f->points);
-    f->moments = tsr_arena_take(a, n, 2 * vector);
+    f->moments = tsr_arena_take(a, n, tsr_optimizer_state(&f->adam, f->n_params));
     f->gradients = f->full ? tsr_arena_take(a, n, vector) : NULL;
     f->order_at = f->full ? NULL : tsr_arena_take(a, n, sizeof *f->order_at);
     f->order = f->full ? NULL : tsr_arena_take(a, n_context, sizeof *f->order);
     for (size_t i = 0; i < f->n_workers; i++)
-        layout_worker(f, &f->workers[i], i == 0 && f->engine.threads > 1, a);
+        layout_worker(f, i, a);
     layout_blend(f, a);
 }
 
 static enum tsr_status allocate(struct tsr_fitter *f, struct tsr_error *err) {
-    void *p;
+    const char *what = "workspace of the fit";
     size_t n_context = 0, n = f->state.n_regions;
     for (size_t r = 0; r < n; r++)
         n_context += f->geometry.partition->regions[r].n_context;
     f->n_workers = f->engine.threads < n ? f->engine.threads : n;
-    TSR_TRY(tsr_alloc(&p, f->n_workers, sizeof *f->workers, "workspace of the fit", err));
-    f->workers = p;
+    TSR_TRY(TSR_ALLOC(&f->t, f->n_workers, what, err));
+    TSR_TRY(TSR_ALLOC(&f->workers, f->n_workers, what, err));
+    TSR_TRY(TSR_ALLOC(&f->passes, f->n_workers, what, err));
     struct tsr_arena measure = {0};
     layout(f, n_context, &measure);
-    TSR_TRY(tsr_arena_create(&f->arena, measure.used, "workspace of the fit", err));
+    TSR_TRY(tsr_arena_create(&f->arena, measure.used, what, err));
     layout(f, n_context, &f->arena);
     for (size_t r = 0, at = 0; r < n && !f->full; r++) {
         f->order_at[r] = at;
@@ -229,8 +199,14 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
     TSR_TRY(tsr_engine_create(&model->net, kernel, f->config.threads, &f->engine, err));
     f->full = f->config.batch_fraction >= 1;
     f->n_params = model->net.n_params;
-    f->max_batch = batch_of(f, f->geometry.max_context);
     f->state.n_regions = f->geometry.partition->n_regions;
+    for (size_t r = 0; r < f->state.n_regions; r++)
+        if (f->geometry.partition->regions[r].n_context > f->largest)
+            f->largest = f->geometry.partition->regions[r].n_context;
+    f->max_batch = batch_of(f, f->largest);
+    f->adam = tsr_choice_of(&tsr_optimizer_adam.object);
+    (void)tsr_choice_set(&f->adam, "adam_lr", f->config.lr);
+    (void)tsr_choice_set(&f->adam, "adam_warmup", 0); /* that of the schedule */
     f->allowed_error = f->config.target_psnr_db > 0
                            ? pow(10, -f->config.target_psnr_db / 10) *
                                  (double)f->geometry.n_pixels * (double)f->geometry.channels
@@ -271,7 +247,9 @@ void tsr_fitter_free(struct tsr_fitter *f) {
     tsr_engine_clear(&f->engine);
     tsr_arena_free(&f->arena);
     tsr_inr_free(f->inr);
+    free(f->t);
     free(f->workers);
+    free(f->passes);
     free(f);
 }
 
@@ -290,20 +268,12 @@ struct block {
     enum { ADVANCE, MEASURE, MEASURE_AND_KEEP } kind;
     uint64_t from, to; /* ADVANCE: iterations */
     double progress;   /* of a run that is bounded by time, 0 .. 1 */
+    struct tsr_fitter *f;
 };
 
 /* Where the outputs of a region go. */
-static tsr_real *outputs_of(const struct tsr_fitter *f, const struct worker *w, size_t region) {
-    return f->outputs ? f->outputs + f->blend.first[region] * f->geometry.channels : w->out;
-}
-
-static void note_errors(struct tsr_fitter *f, const struct worker *w, size_t region,
-                        const struct tsr_pass *pass) {
-    bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
-    f->context_error[region] = pass->error;
-    f->region_error[region] =
-        cut ? tsr_geometry_own_error(&f->geometry, region, outputs_of(f, w, region), w->y)
-            : pass->error;
+static tsr_real *outputs_of(const struct tsr_fitter *f, const struct worker *w) {
+    return f->outputs ? f->outputs + f->blend.first[w->region] * f->geometry.channels : w->out;
 }
 
 /* Does the region's own error do for the target? */
@@ -313,132 +283,124 @@ static bool reached(const struct tsr_fitter *f, size_t region) {
     return f->region_error[region] <= f->allowed_error * share;
 }
 
-/* Gradient over all context pixels, and the errors. */
-static void full_gradient(struct tsr_fitter *f, size_t thread, struct worker *w, size_t region,
-                          const struct tsr_points *points) {
-    bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
-    struct tsr_pass pass = {.kind = TSR_PASS_GRADIENT,
-                            .points = points,
-                            .scale = 1 / ((double)points->n * (double)f->geometry.channels),
-                            .phi = f->inr->phi + region * f->n_params,
-                            .result = f->gradients + region * f->n_params,
-                            .out = cut || f->outputs ? outputs_of(f, w, region) : NULL,
-                            .partial = w->partial};
-    tsr_pass_run(&f->engine, thread, &pass, 1);
-    f->points[region] += points->n;
-    note_errors(f, w, region, &pass);
-}
-
 /* The batch of iteration k: the next `m` of the region's pixels in the order of random
  * permutations, of which one follows the other. f->order holds the one that iteration k - 1 ended
  * in. */
-static void gather(struct tsr_fitter *f, struct worker *w, size_t region, uint64_t k,
-                   const struct tsr_points *all, struct tsr_points *batch) {
-    size_t n = all->n, m = batch_of(f, n), in = f->engine.net.in_dim, c = f->geometry.channels;
-    uint32_t *order = f->order + f->order_at[region];
+static void gather(struct tsr_fitter *f, struct worker *w, uint64_t k) {
+    size_t n = w->all.n, m = batch_of(f, n), in = f->engine.net.in_dim, c = f->geometry.channels;
+    uint32_t *order = f->order + f->order_at[w->region];
     uint64_t first = k * m;
-    uint64_t seed = tsr_random_u64(f->config.seed, TSR_STREAM_PIXELS, region);
+    uint64_t seed = tsr_random_u64(f->config.seed, TSR_STREAM_PIXELS, w->region);
     for (size_t i = 0; i < m; i++) {
         size_t at = (size_t)((first + i) % n);
         if (at == 0)
             tsr_random_permutation(seed, ((first + i) / n) << 32 | TSR_STREAM_PIXELS, n, order);
-        memcpy(w->batch_x + i * in, all->x + order[at] * in, in * sizeof *w->batch_x);
-        memcpy(w->batch_y + i * c, all->y + order[at] * c, c * sizeof *w->batch_y);
+        memcpy(w->batch_x + i * in, w->all.x + order[at] * in, in * sizeof *w->batch_x);
+        memcpy(w->batch_y + i * c, w->all.y + order[at] * c, c * sizeof *w->batch_y);
     }
-    *batch = (struct tsr_points){w->batch_x, w->batch_y, m};
+    w->task.ctx = (struct tsr_points){w->batch_x, w->batch_y, m};
 }
 
-static void batch_gradient(struct tsr_fitter *f, size_t thread, struct worker *w, size_t region,
-                           uint64_t k, const struct tsr_points *all) {
-    struct tsr_points batch;
-    gather(f, w, region, k, all, &batch);
-    struct tsr_pass pass = {.kind = TSR_PASS_GRADIENT,
-                            .points = &batch,
-                            .scale = 1 / ((double)batch.n * (double)f->geometry.channels),
-                            .phi = f->inr->phi + region * f->n_params,
-                            .result = w->g,
-                            .partial = w->partial};
-    tsr_pass_run(&f->engine, thread, &pass, 1);
-    f->points[region] += batch.n;
+/* The points of the next measure. */
+static void prepare(void *user, struct tsr_trajectory *t, size_t k) {
+    const struct block *block = user;
+    struct tsr_fitter *f = block->f;
+    struct worker *w = &f->workers[t - f->t];
+    if (block->kind == ADVANCE && !f->full) gather(f, w, k);
+    w->task.ctx_scale = 1 / ((double)w->task.ctx.n * (double)f->geometry.channels);
+    if (block->kind != MEASURE) f->points[w->region] += w->task.ctx.n;
 }
 
-static void update(struct tsr_fitter *f, const struct block *block, size_t region, uint64_t k,
-                   const tsr_real *g) {
+/* All context pixels of a region are measured: is it to go on? */
+static bool look(void *user, struct tsr_trajectory *t, size_t k) {
+    const struct block *block = user;
+    struct tsr_fitter *f = block->f;
+    struct worker *w = &f->workers[t - f->t];
+    size_t region = w->region;
+    bool advances = block->kind == ADVANCE;
+    if (advances && !f->full) return false;
+    bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
+    f->context_error[region] = t->error;
+    f->region_error[region] =
+        cut ? tsr_geometry_own_error(&f->geometry, region, outputs_of(f, w), w->y) : t->error;
+    f->frozen[region] = reached(f, region);
+    if (advances && f->frozen[region]) f->updates[region] = k;
+    return f->frozen[region] || block->kind == MEASURE_AND_KEEP;
+}
+
+static double factor(void *user, size_t k) {
+    const struct block *block = user;
+    const struct tsr_fit_config *c = &block->f->config;
     double progress = 0;
-    if (f->config.schedule == TSR_FIT_SCHEDULE_COSINE) {
-        progress = f->config.iterations ? (double)k / (double)f->config.iterations : 0;
+    if (c->schedule == TSR_FIT_SCHEDULE_COSINE) {
+        progress = c->iterations ? (double)k / (double)c->iterations : 0;
         if (block->progress > progress) progress = block->progress;
     }
-    double factor = tsr_schedule(k, f->config.warmup, progress, 0);
-    const struct tsr_adam adam = {f->config.lr * factor, 0.9, 0.999, k + 1};
-    tsr_real *m = f->moments + 2 * region * f->n_params;
-    tsr_adam_update(&adam, 1, f->n_params, g, f->inr->phi + region * f->n_params, m,
-                    m + f->n_params);
-    f->updates[region]++;
+    return tsr_schedule(k, c->warmup, progress, 0);
 }
 
-static void advance(struct tsr_fitter *f, size_t thread, struct worker *w, size_t region,
-                    const struct block *block, const struct tsr_points *points) {
-    for (uint64_t k = block->from; k < block->to; k++) {
-        if (!f->full) {
-            batch_gradient(f, thread, w, region, k, points);
-        } else if (!(f->kept && k == block->from)) {
-            full_gradient(f, thread, w, region, points);
-            f->frozen[region] = reached(f, region);
-            if (f->frozen[region]) return;
-        }
-        update(f, block, region, k, f->full ? f->gradients + region * f->n_params : w->g);
-    }
-}
-
-static void measure(struct tsr_fitter *f, size_t thread, struct worker *w, size_t region,
-                    const struct tsr_points *points) {
-    struct tsr_pass pass = {.kind = TSR_PASS_FORWARD,
-                            .points = points,
-                            .phi = f->inr->phi + region * f->n_params,
-                            .out = outputs_of(f, w, region)};
-    tsr_pass_run(&f->engine, thread, &pass, 1);
-    note_errors(f, w, region, &pass);
-}
-
-static void work_on(struct tsr_fitter *f, size_t thread, struct worker *w, size_t region,
-                    const struct block *block) {
+/* Puts a region on a trajectory that goes on where the last one ended. */
+static void begin_region(const struct block *block, size_t worker, size_t region) {
+    struct tsr_fitter *f = block->f;
+    struct worker *w = &f->workers[worker];
+    bool batch = block->kind == ADVANCE && !f->full;
+    bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
     tsr_geometry_targets(&f->geometry, TSR_BYTES(f->image->pixels), region, w->y);
-    struct tsr_points points = tsr_geometry_task(&f->geometry, region, w->y).ctx;
-    if (block->kind == ADVANCE) {
-        advance(f, thread, w, region, block, &points);
-        return;
-    }
-    if (block->kind == MEASURE_AND_KEEP)
-        full_gradient(f, thread, w, region, &points);
-    else
-        measure(f, thread, w, region, &points);
-    f->frozen[region] = reached(f, region);
+    w->region = region;
+    w->task = tsr_geometry_task(&f->geometry, region, w->y);
+    w->all = w->task.ctx;
+    f->t[worker] = (struct tsr_trajectory){
+        .task = &w->task,
+        .phi = f->inr->phi + region * f->n_params,
+        .g = f->full ? f->gradients + region * f->n_params : w->g,
+        .out = !batch && (cut || f->outputs || block->kind == MEASURE) ? outputs_of(f, w) : NULL,
+        .partial = f->t[worker].partial,
+        .state = f->moments + region * tsr_optimizer_state(&f->adam, f->n_params),
+        .known = block->kind == ADVANCE && f->kept};
+}
+
+/* Active regions first .. first+n-1, together. */
+static void work_on(struct block *block, size_t thread, size_t worker, size_t first, size_t n) {
+    struct tsr_fitter *f = block->f;
+    const struct tsr_inner_hooks hooks = {prepare, look, factor, block};
+    size_t from = block->kind == ADVANCE ? block->from : 0;
+    size_t to = block->kind == ADVANCE ? block->to : 1;
+    const struct tsr_inner_loop loop = {.engine = &f->engine,
+                                        .optimizer = &f->adam,
+                                        .inner_steps = block->kind == MEASURE ? 0 : SIZE_MAX,
+                                        .hooks = &hooks};
+    for (size_t i = 0; i < n; i++)
+        begin_region(block, worker + i, f->active[first + i]);
+    tsr_inner_run(&loop, thread, f->t + worker, n, from, to, f->passes + worker);
+    for (size_t i = 0; i < n && block->kind == ADVANCE; i++)
+        if (!f->t[worker + i].stopped) f->updates[f->active[first + i]] = to;
 }
 
 /* ---- all regions ----------------------------------------------------------------------------- */
 
-static bool runs_as_team(const struct tsr_fitter *f) {
+static struct tsr_plan plan_of(const struct tsr_fitter *f) {
     struct tsr_load load = {0};
     for (size_t i = 0; i < f->state.active; i++) {
         size_t n = f->geometry.partition->regions[f->active[i]].n_context;
         if (!f->full) n = batch_of(f, n);
         tsr_load_add(&load, n, tsr_pass_pieces(n));
     }
-    return tsr_plan_of(&load, f->engine.threads).team;
+    return tsr_plan_of(&load, f->engine.threads);
 }
 
-static void run_block(struct tsr_fitter *f, const struct block *block) {
+static void run_block(struct tsr_fitter *f, struct block block) {
     size_t n = f->state.active;
-    if (runs_as_team(f)) {
-        for (size_t i = 0; i < n; i++)
-            work_on(f, TSR_TEAM, &f->workers[0], f->active[i], block);
+    struct tsr_plan plan = plan_of(f);
+    block.f = f;
+    if (plan.team) {
+        for (size_t i = 0; i < n; i += plan.at_once)
+            work_on(&block, TSR_TEAM, 0, i, n - i < plan.at_once ? n - i : plan.at_once);
     } else {
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)f->n_workers)
         for (size_t i = 0; i < n; i++)
-            work_on(f, tsr_thread_number(), &f->workers[tsr_thread_number()], f->active[i], block);
+            work_on(&block, tsr_thread_number(), tsr_thread_number(), i, 1);
     }
-    f->kept = block->kind == MEASURE_AND_KEEP;
+    f->kept = block.kind == MEASURE_AND_KEEP;
     list_active(f);
 }
 
@@ -454,16 +416,16 @@ static double essential_flops(const struct tsr_fitter *f) {
 }
 
 /* Runs a block as training: what it takes is counted. */
-static void train(struct tsr_fitter *f, const struct block *block) {
+static void train(struct tsr_fitter *f, struct block block) {
     bool had_gradients = f->kept;
     double start = tsr_seconds();
     run_block(f, block);
     double seconds = tsr_seconds() - start;
     f->state.seconds += seconds;
     f->state.flops = essential_flops(f);
-    uint64_t gradients = block->kind == ADVANCE ? block->to - block->from - had_gradients : 1;
+    uint64_t gradients = block.kind == ADVANCE ? block.to - block.from - had_gradients : 1;
     if (gradients > 0) f->pace = seconds / (double)gradients;
-    if (block->kind == ADVANCE) f->state.iteration = block->to;
+    if (block.kind == ADVANCE) f->state.iteration = block.to;
 }
 
 /* Iterations to run before the next look at the clock, the callbacks, the error. */
@@ -506,9 +468,9 @@ static enum tsr_status take_point(struct tsr_fitter *f, bool last,
                                   struct tsr_error *err) {
     struct tsr_fit_state shown = f->state;
     if (f->full && !last)
-        train(f, &(struct block){.kind = MEASURE_AND_KEEP});
+        train(f, (struct block){.kind = MEASURE_AND_KEEP});
     else
-        run_block(f, &(struct block){.kind = MEASURE});
+        run_block(f, (struct block){.kind = MEASURE});
     TSR_TRY(sum_errors(f, err));
     /* As it was at these parameters: the gradient that came along belongs to the next iteration. */
     shown.psnr_db = f->state.psnr_db;
@@ -532,7 +494,10 @@ enum tsr_status tsr_fitter_run(struct tsr_fitter *f, const struct tsr_fit_callba
             if (last || f->state.active == 0 || f->pooled_error <= f->allowed_error) break;
         }
         uint64_t k = f->state.iteration;
-        train(f, &(struct block){ADVANCE, k, k + block_length(f), time_progress(f)});
+        train(f, (struct block){.kind = ADVANCE,
+                                .from = k,
+                                .to = k + block_length(f),
+                                .progress = time_progress(f)});
         interrupted =
             callbacks && callbacks->progress && callbacks->progress(callbacks->user, &f->state);
     }

@@ -11,11 +11,13 @@
 #ifndef TSR_IMAGE_FIT_H
 #define TSR_IMAGE_FIT_H
 
+#include "base/names.h"
 #include "image/inr.h"
 #include "image/model.h"
 
 /* Rate over the run: constant, or a half cosine down to 0 at --iterations or --time. */
 enum tsr_fit_schedule { TSR_FIT_SCHEDULE_CONSTANT, TSR_FIT_SCHEDULE_COSINE };
+TSR_API extern const struct tsr_names tsr_fit_schedule_names;
 TSR_API const char *tsr_fit_schedule_name(enum tsr_fit_schedule schedule); /* constant, cosine */
 TSR_API enum tsr_status tsr_fit_schedule_parse(const char *text, enum tsr_fit_schedule *out,
                                                struct tsr_error *err) TSR_MUST_USE;
@@ -25,11 +27,9 @@ struct tsr_fit_config {
      */
     uint64_t iterations;
     double seconds; /* of training */
-    /* PSNR in dB. A region whose own error (before blending) is at or below the error that this
-     * PSNR allows it is frozen: it costs nothing more. The run ends when the error pooled over the
-     * image is there, which it is at the latest when all regions are frozen; where they overlap, it
-     * may be a little below then. Regions are looked at in each iteration (with a batch fraction:
-     * at curve points), the image at curve points. */
+    /* PSNR in dB. A region whose error has reached its share of the target is frozen: it costs
+     * nothing more. The run ends when the image's error has reached the target. Regions are looked
+     * at in each iteration (with a batch fraction: at curve points), the image at curve points. */
     double target_psnr_db;
 
     double lr; /* Adam's rate, positive; beta 0.9 and 0.999, eps 1e-8 (arXiv 1412.6980) */
@@ -53,6 +53,15 @@ struct tsr_fit_config {
 };
 /* Rate 1e-3, constant, all pixels, a curve point each 10 iterations, random; no bound. */
 TSR_API void tsr_fit_config_default(struct tsr_fit_config *config);
+/* What suits this image, set in `config`: rate (by width; a tenth after inner steps of a model),
+ * schedule (cosine where iterations or a time bound the run), warm-up (after inner steps), part of
+ * the pixels per iteration (65,536 per region are enough). From `config` are taken inner_steps,
+ * iterations, seconds. */
+TSR_API void tsr_fit_config_for(const struct tsr_model *model, size_t height, size_t width,
+                                struct tsr_fit_config *config);
+/* The frequency of the first layer that suits what the network of a region has to draw. */
+TSR_API double tsr_fit_omega_first(const struct tsr_model_config *config, size_t height,
+                                   size_t width);
 TSR_API enum tsr_status tsr_fit_config_check(const struct tsr_fit_config *config,
                                              struct tsr_error *err) TSR_MUST_USE;
 

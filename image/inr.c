@@ -78,7 +78,7 @@ enum { CHUNK = 2048, BANDS = 8 };
 /* What rendering needs; one per thread. */
 struct canvas {
     const struct tsr_inr *inr;
-    struct tsr_image *image;
+    const struct tsr_drawing *image;
     const struct tsr_kernel *kernel;
     tsr_real *x, *y; /* [CHUNK, 2], [CHUNK, out_dim] */
     size_t *at;      /* [CHUNK] the output pixels of these points */
@@ -90,13 +90,20 @@ struct canvas {
     tsr_real *sum;        /* [BLEND_ROWS, width, out_dim] */
 };
 
+/* Puts n values at place `at` of the output. */
+static void put(const struct tsr_drawing *image, size_t at, const tsr_real *values, size_t n) {
+    if (image->bytes) tsr_to_bytes(values, n, image->bytes + at);
+    for (size_t i = 0; image->floats && i < n; i++)
+        image->floats[at + i] = (float)values[i];
+}
+
 /* Evaluates the collected points and paints them. */
 static void flush(struct canvas *c, size_t region) {
     size_t channels = c->inr->net.out_dim;
     c->kernel->forward(&c->inr->net, c->inr->phi + region * c->inr->net.n_params, c->x, c->n, c->y,
                        c->workspace);
     for (size_t i = 0; i < c->n; i++)
-        tsr_to_bytes(c->y + i * channels, channels, c->image->pixels + c->at[i] * channels);
+        put(c->image, c->at[i] * channels, c->y + i * channels, channels);
     c->n = 0;
 }
 
@@ -192,7 +199,7 @@ static void blend_band(struct canvas *c, size_t top, size_t bottom) {
     memset(c->sum, 0, n * sizeof *c->sum);
     for (size_t r = 0; r < c->inr->partition->n_regions; r++)
         blend_region(c, r, top, bottom);
-    tsr_to_bytes(c->sum, n, c->image->pixels + top * c->image->width * c->inr->net.out_dim);
+    put(c->image, top * c->image->width * c->inr->net.out_dim, c->sum, n);
 }
 
 /* ---- both ---------------------------------------------------------------------------------------
@@ -214,12 +221,7 @@ static void layout_canvases(struct canvas *canvases, size_t n, struct tsr_arena 
     }
 }
 
-static enum tsr_status check_render(const struct tsr_inr *inr, size_t height, size_t width,
-                                    struct tsr_error *err) {
-    if (inr->net.out_dim != 1 && inr->net.out_dim != 3)
-        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED,
-                         "the INR has %zu outputs; pictures have 1 or 3 channels",
-                         inr->net.out_dim);
+static enum tsr_status check_size(size_t height, size_t width, struct tsr_error *err) {
     if (height < 1 || width < 1 || height > TSR_IMAGE_MAX_SIDE || width > TSR_IMAGE_MAX_SIDE ||
         height * width > TSR_IMAGE_MAX_PIXELS)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
@@ -251,33 +253,45 @@ static void blend_all(struct canvas *canvases, size_t height, size_t threads) {
                    top + BLEND_ROWS < height ? top + BLEND_ROWS : height);
 }
 
-enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
-                               size_t threads, const char *kernel, struct tsr_image *out,
-                               struct tsr_error *err) {
+enum tsr_status tsr_inr_draw(const struct tsr_inr *inr, const struct tsr_drawing *to,
+                             size_t threads, const char *kernel, struct tsr_error *err) {
     const struct tsr_kernel *k;
     struct canvas *canvases = NULL;
     struct tsr_arena arena = {0};
     enum tsr_status status;
     void *p;
-    *out = (struct tsr_image){0};
-    TSR_CHECK(check_render(inr, height, width, err));
+    TSR_CHECK(check_size(to->height, to->width, err));
     TSR_CHECK(tsr_kernel_find(kernel, &k, err));
-    TSR_CHECK(tsr_image_create(out, height, width, inr->net.out_dim, err));
     threads = tsr_thread_count(threads);
     TSR_CHECK(tsr_alloc(&p, threads, sizeof *canvases, "rendering", err));
     canvases = p;
     for (size_t i = 0; i < threads; i++)
-        canvases[i] = (struct canvas){.inr = inr, .image = out, .kernel = k};
+        canvases[i] = (struct canvas){.inr = inr, .image = to, .kernel = k};
     layout_canvases(canvases, threads, &arena);
     TSR_CHECK(tsr_arena_create(&arena, arena.used, "rendering", err));
     layout_canvases(canvases, threads, &arena);
     if (inr->partition->overlap > 0)
-        blend_all(canvases, height, threads);
+        blend_all(canvases, to->height, threads);
     else
         render_all(canvases, inr->partition, threads);
 done:
     tsr_arena_free(&arena);
     free(canvases);
+    return status;
+}
+
+enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
+                               size_t threads, const char *kernel, struct tsr_image *out,
+                               struct tsr_error *err) {
+    *out = (struct tsr_image){0};
+    if (inr->net.out_dim != 1 && inr->net.out_dim != 3)
+        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED,
+                         "the INR has %zu outputs; pictures have 1 or 3 channels",
+                         inr->net.out_dim);
+    TSR_TRY(check_size(height, width, err));
+    TSR_TRY(tsr_image_create(out, height, width, inr->net.out_dim, err));
+    const struct tsr_drawing to = {.height = height, .width = width, .bytes = out->pixels};
+    enum tsr_status status = tsr_inr_draw(inr, &to, threads, kernel, err);
     if (status != TSR_OK) tsr_image_clear(out);
     return status;
 }

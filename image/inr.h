@@ -32,11 +32,22 @@ TSR_API enum tsr_status tsr_inr_save(const struct tsr_inr *inr, const char *path
 TSR_API enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out,
                                      struct tsr_error *err) TSR_MUST_USE;
 
-/* Renders height x width pixels: output pixel centres are mapped to positions in the original
- * image, each is evaluated by the network of the region it falls in, or, where regions overlap, by
- * all whose weight is not zero there, and blended; values are clipped and rounded to 8 bit. At the
- * original size this is the reconstruction itself. out: created, the caller clears it. out_dim must
- * be 1 or 3. threads 0: all. kernel: "auto", ... */
+/* Where a picture goes: [height, width, out_dim] bytes, clipped and rounded, or floats, as the
+ * network gives them; the other is NULL. */
+struct tsr_drawing {
+    size_t height, width;
+    uint8_t *bytes;
+    float *floats;
+};
+
+/* Renders: output pixel centres are mapped to positions in the original image, each is evaluated by
+ * the network of the region it falls in, or, where regions overlap, by all whose weight is not zero
+ * there, and blended. At the original size this is the reconstruction itself. threads 0: all.
+ * kernel: "auto", ... The bits do not depend on `threads`. */
+TSR_API enum tsr_status tsr_inr_draw(const struct tsr_inr *inr, const struct tsr_drawing *to,
+                                     size_t threads, const char *kernel,
+                                     struct tsr_error *err) TSR_MUST_USE;
+/* The same to an image of 8 bit. out: created, the caller clears it. out_dim must be 1 or 3. */
 TSR_API enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
                                        size_t threads, const char *kernel, struct tsr_image *out,
                                        struct tsr_error *err) TSR_MUST_USE;

@@ -37,6 +37,44 @@ bool tsr_model_has_anchors(const struct tsr_model_config *config) {
     return config->slots == TSR_SLOTS_PER_REGION && tsr_rule_finds_regions(&config->partition);
 }
 
+enum tsr_status tsr_model_shape_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                      void *user, struct tsr_error *err) {
+    struct tsr_network_config *n = &config->network;
+    struct tsr_coords *c = &config->coords;
+    struct tsr_partition_rule *p = &config->partition;
+    const struct tsr_setting table[] = {
+        TSR_SETTING("network", "kind", CHOICE, &n->kind, .registry = &tsr_kinds),
+        TSR_SETTING("network", "in_dim", SIZE, &n->in_dim),
+        TSR_SETTING("network", "out_dim", SIZE, &n->out_dim),
+        TSR_SETTING("network", "width", SIZE, &n->width),
+        TSR_SETTING("network", "hidden_layers", SIZE, &n->hidden_layers),
+        TSR_SETTING("network", "output_offset", REAL, &n->output_offset),
+        TSR_SETTING("network", "coord_lo", REAL, &c->lo),
+        TSR_SETTING("network", "coord_hi", REAL, &c->hi),
+        TSR_SETTING("network", "coord_sampling", NAME, &c->sampling, .names = &tsr_sampling_names),
+        TSR_SETTING("network", "coord_frame", NAME, &c->frame, .names = &tsr_frame_names),
+        TSR_SETTING("partition", "rule", CHOICE, &p->rule, .registry = &tsr_rules),
+        TSR_SETTING("partition", "overlap", SIZE, &p->overlap, .optional = true),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+enum tsr_status tsr_model_config_visit(struct tsr_model_config *c, tsr_setting_fn fn, void *user,
+                                       struct tsr_error *err) {
+    const struct tsr_setting table[] = {
+        TSR_SETTING("partition", "slots", NAME, &c->slots, .names = &tsr_slots_names),
+        TSR_SETTING("partition", "image_height", SIZE, &c->height, .optional = true),
+        TSR_SETTING("partition", "image_width", SIZE, &c->width, .optional = true),
+        TSR_SETTING("inner", "steps", SIZE, &c->inner_steps),
+        TSR_SETTING("inner", "rates", NAME, &c->rates, .names = &tsr_rates_names),
+        TSR_SETTING("inner", "start_rate", REAL, &c->inner_lr, .optional = true),
+        TSR_SETTING("inner", "loss", NAME, &c->inner_loss, .names = &tsr_inner_loss_names,
+                    .optional = true),
+    };
+    TSR_TRY(tsr_model_shape_visit(c, fn, user, err));
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
 static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
     bool classes = tsr_partition_rule_is(&config->partition, &tsr_rule_labels);
     if (config->slots == TSR_SLOTS_PER_REGION && classes)
@@ -55,6 +93,8 @@ static enum tsr_status check_slots(const struct tsr_model_config *config, struct
 
 enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                        struct tsr_error *err) {
+    struct tsr_model_config copy = *config;
+    TSR_TRY(tsr_model_config_visit(&copy, tsr_setting_check, NULL, err));
     TSR_TRY(tsr_network_config_check(&config->network, err));
     TSR_TRY(tsr_partition_rule_check(&config->partition, err));
     TSR_TRY(tsr_coords_check(&config->coords, err));

@@ -6,6 +6,7 @@
 #ifndef TSR_IMAGE_MODEL_H
 #define TSR_IMAGE_MODEL_H
 
+#include "base/setting.h"
 #include "inner/network.h"
 #include "inner/rates.h"
 #include "partition/anchors.h"
@@ -15,6 +16,7 @@
  * any region (`region`), or all pixels of the image (`image`; the loss of arXiv 2310.14184's code,
  * per image). */
 enum tsr_inner_loss { TSR_INNER_LOSS_REGION, TSR_INNER_LOSS_IMAGE };
+TSR_API extern const struct tsr_names tsr_inner_loss_names;
 TSR_API const char *tsr_inner_loss_name(enum tsr_inner_loss loss);
 TSR_API enum tsr_status tsr_inner_loss_parse(const char *text, enum tsr_inner_loss *out,
                                              struct tsr_error *err) TSR_MUST_USE;
@@ -36,6 +38,15 @@ struct tsr_model_config {
 TSR_API void tsr_model_config_default(struct tsr_model_config *config);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
+
+/* All settings in the order in which a reader wants to see them: groups `network` (coordinates
+ * among it), `partition`, `inner` (base/setting.h). An fn that only reads does not change *config.
+ */
+TSR_API enum tsr_status tsr_model_config_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                               void *user, struct tsr_error *err);
+/* Those of them that an INR has too: the network, the coordinates, the partition rule. */
+TSR_API enum tsr_status tsr_model_shape_visit(struct tsr_model_config *config, tsr_setting_fn fn,
+                                              void *user, struct tsr_error *err);
 
 /* Initialisations that a model of this configuration has. per-region slots need a rule with as many
  * regions in every image (not `labels`), per-class slots the rule `labels`. */

@@ -341,19 +341,22 @@ static void end_region(const struct round *round, size_t worker) {
 
 /* ---- all regions ----------------------------------------------------------------------------- */
 
-/* Regions first .. first+n-1 of those at hand, together. The thread that called the library asks
- * whether it is to go on. */
+/* Is the round to end? Only the thread that called the library asks. */
+static bool is_cancelled(struct round *round, size_t worker) {
+    const struct tsr_reconstruct_config *c = &round->r->config;
+    if (worker == 0 && c->cancelled && !atomic_load(&round->cancelled) && c->cancelled(c->user))
+        atomic_store(&round->cancelled, true);
+    return atomic_load(&round->cancelled);
+}
+
+/* Regions first .. first+n-1 of those at hand, together. */
 static void adapt_regions(struct round *round, size_t thread, size_t worker, size_t first,
                           size_t n) {
     struct tsr_reconstructor *r = round->r;
     const struct tsr_inner_hooks hooks = {.prepare = prepare, .look = look, .user = round};
     struct tsr_inner_loop loop = r->loop;
     loop.hooks = &hooks;
-    if (atomic_load(&round->cancelled)) return;
-    if (worker == 0 && r->config.cancelled && r->config.cancelled(r->config.user)) {
-        atomic_store(&round->cancelled, true);
-        return;
-    }
+    if (is_cancelled(round, worker)) return;
     for (size_t i = 0; i < n; i++)
         begin_region(round, thread, worker + i, r->at_hand[first + i]);
     tsr_inner_run(&loop, thread, r->t + worker, n, round->first, round->end, r->passes + worker);
@@ -364,6 +367,7 @@ static void adapt_regions(struct round *round, size_t thread, size_t worker, siz
 static void adapt_all(struct round *round) {
     const struct tsr_reconstructor *r = round->r;
     size_t n = r->n_at_hand, at_once = r->plan.at_once;
+    if (is_cancelled(round, 0)) return; /* the calling thread may get no region */
     if (r->plan.team) {
         for (size_t i = 0; i < n; i += at_once)
             adapt_regions(round, TSR_TEAM, 0, i, n - i < at_once ? n - i : at_once);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "image/files.h"
+#include "image/checkpoint.h"
 #include "image/image_tasks.h"
 #include "image/regions.h"
 #include "image/validation.h"

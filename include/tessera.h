@@ -2,6 +2,21 @@
  *
  * tessera: images as small coordinate networks (implicit neural representations, INRs).
  *
+ * A model is meta-learned on a dataset of images: it holds where the networks of an image's regions
+ * start from and how they adapt. Adapting it to an image takes a few gradient steps and gives an
+ * INR, which can be evaluated at any point and rendered at any size.
+ *
+ *     struct tsr_error err;
+ *     struct tsr_model *model;
+ *     struct tsr_inr *inr;
+ *     struct tsr_images image = tsr_images_bytes(pixels, 1, height, width, 3);
+ *     if (tsr_model_from_file("faces.h5", &model, &err) ||
+ *         tsr_model_adapt(model, &image, NULL, &inr, NULL, &err))
+ *         fprintf(stderr, "%s\n", err.message);
+ *     tsr_inr_render_floats(inr, 4 * height, 4 * width, 0, out, &err);
+ *     tsr_inr_free(inr);
+ *     tsr_model_free(model);
+ *
  * Errors. A function that can fail returns an enum tsr_status, TSR_OK (0) if it did not, and fills
  * the caller's struct tsr_error, which may be NULL, only when it fails. What it should have created
  * is then NULL. The library prints nothing and ends no process. NULL, where it is not said to be
@@ -160,11 +175,198 @@ TSR_PUBLIC enum tsr_status tsr_dataset_get_info(const struct tsr_dataset *datase
                                                 struct tsr_dataset_info *out,
                                                 struct tsr_error *err);
 
+/* ---- training -------------------------------------------------------------------------------- */
+
+/* How to train: partition rule, network, method, length of the run and so on, all by name. */
+struct tsr_settings;
+
+/* The defaults, which are those of `tessera train` but for the length of the run: 1000 outer
+ * steps. */
+TSR_PUBLIC enum tsr_status tsr_settings_create(struct tsr_settings **out, struct tsr_error *err);
+TSR_PUBLIC void tsr_settings_free(struct tsr_settings *settings); /* accepts NULL */
+
+/* Sets one, as text. Names are those of `tessera train` without the dashes; docs/library.md lists
+ * them. A whole choice may be given at once, parameters and all:
+ *
+ *     tsr_settings_set(settings, "rule", "grid 8x8", &err);
+ *     tsr_settings_set(settings, "net", "siren", &err);
+ *     tsr_settings_set(settings, "width", "32", &err);
+ *     tsr_settings_set(settings, "time", "60", &err);         (seconds; 0: by outer steps)
+ *
+ * Choosing an object (a network, a rule, a method) sets its parameters to their defaults.
+ * TSR_ERR_NOT_FOUND: there is none of this name, or no such choice; TSR_ERR_CONFIG: the value
+ * cannot be read or is out of range. What depends on several settings is checked when training
+ * begins. */
+TSR_PUBLIC enum tsr_status tsr_settings_set(struct tsr_settings *settings, const char *name,
+                                            const char *value, struct tsr_error *err);
+/* Its value as text: out [size], terminated. TSR_ERR_SHAPE: it does not fit. */
+TSR_PUBLIC enum tsr_status tsr_settings_get(const struct tsr_settings *settings, const char *name,
+                                            char *out, size_t size, struct tsr_error *err);
+/* Name of the i-th setting, in the present choice of objects; NULL from the last on. */
+TSR_PUBLIC const char *tsr_settings_name(const struct tsr_settings *settings, size_t i);
+
 struct tsr_model;
+
+/* Where a run stands. The library's: members that a caller knows are always there. */
+struct tsr_training_progress {
+    size_t size;
+    uint64_t outer_step;  /* done */
+    uint64_t outer_steps; /* of the run; 0: it is bounded by time */
+    double seconds, seconds_bound;
+    double train_psnr_db; /* dB, mean over the images of this outer step, after the inner steps */
+    double val_psnr_db;   /* dB, at the last validation; NaN before the first, or without images */
+    uint64_t skipped;     /* images left out because something was not finite */
+};
+
+/* Called after every outer step, by the thread that trains. Nonzero ends the run. */
+typedef int (*tsr_training_fn)(void *user, const struct tsr_training_progress *state);
+
+/* Trains a model on the train split; the validation split gives the PSNR that is reported. `init`:
+ * a model whose initialisations to start from (networks of one shape), or NULL for random ones.
+ * `progress` may be NULL. A run that is bounded by outer steps is a function of dataset, settings
+ * and `init`. The dataset is in use until the call returns.
+ *
+ * Two failures still give a model: TSR_ERR_INTERRUPTED, after a nonzero `progress`, the one
+ * reached; TSR_ERR_NUMERIC, for images whose losses are not finite over and over, that before. *out
+ * is then not NULL. */
+TSR_PUBLIC enum tsr_status tsr_model_train(struct tsr_dataset *dataset,
+                                           const struct tsr_settings *settings,
+                                           const struct tsr_model *init, tsr_training_fn progress,
+                                           void *user, struct tsr_model **out,
+                                           struct tsr_error *err);
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+/* A model file, or its bytes in memory, as `tessera train` writes it (docs/formats.md). `path` is
+ * replaced as a whole or not at all. */
+TSR_PUBLIC enum tsr_status tsr_model_from_file(const char *path, struct tsr_model **out,
+                                               struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_model_from_memory(const void *bytes, size_t size,
+                                                 struct tsr_model **out, struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_model_to_file(const struct tsr_model *model, const char *path,
+                                             struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_model_to_memory(const struct tsr_model *model, void **bytes,
+                                               size_t *size, struct tsr_error *err);
 TSR_PUBLIC void tsr_model_free(struct tsr_model *model); /* accepts NULL */
 
+struct tsr_model_info {
+    size_t size; /* set by the caller */
+    size_t channels;
+    size_t height, width; /* of the images it was trained on; 0: unknown */
+    size_t slots;         /* meta-learned initialisations */
+    size_t inner_steps;   /* that it was trained for */
+    size_t region_params; /* parameters of the network of one region */
+    char rule[128];       /* the partition rule, e.g. "grid 8x8" */
+    char network[128];    /* the kind of network with its parameters */
+};
+TSR_PUBLIC enum tsr_status tsr_model_get_info(const struct tsr_model *model,
+                                              struct tsr_model_info *out, struct tsr_error *err);
+
+/* ---- adapting -------------------------------------------------------------------------------- */
+
 struct tsr_inr;
+
+struct tsr_adapt_settings {
+    size_t size;
+    size_t inner_steps; /* 0: as many as the model was trained for; see also no_steps */
+    int no_steps;       /* nonzero: none, the initialisation itself */
+    size_t threads;
+    const char *kernel; /* "portable", "avx2", ...; NULL: the best for this processor */
+    /* Asked now and then, on the calling thread; nonzero ends the work with
+     * TSR_ERR_INTERRUPTED. */
+    int (*cancelled)(void *user);
+    void *user;
+};
+static inline struct tsr_adapt_settings tsr_adapt_defaults(void) {
+    struct tsr_adapt_settings settings;
+    memset(&settings, 0, sizeof settings);
+    settings.size = sizeof settings;
+    return settings;
+}
+
+/* What adapting gave and cost. */
+struct tsr_adapt_report {
+    size_t size; /* set by the caller */
+    /* PSNR in dB (peak 1) after 0, 1, ... inner steps, from the unclipped outputs: the caller's
+     * array of room for psnr_room numbers, of which the first inner_steps + 1 are set as far as
+     * there is room. NULL: not wanted. */
+    double *psnr_db;
+    size_t psnr_room;
+    size_t inner_steps; /* done */
+    double final_psnr_db;
+    double seconds;         /* of computing; finding the regions is not in it */
+    double regions_seconds; /* of finding the regions, where the rule looks at the image */
+    size_t regions;         /* that have pixels */
+    size_t numbers; /* adapted and stored, of all regions: beside height * width * channels */
+    double flops;   /* essential floating-point operations: multiply-adds count 2 */
+};
+static inline struct tsr_adapt_report tsr_adapt_report_of(double *psnr_db, size_t psnr_room) {
+    struct tsr_adapt_report report;
+    memset(&report, 0, sizeof report);
+    report.size = sizeof report;
+    report.psnr_db = psnr_db;
+    report.psnr_room = psnr_room;
+    return report;
+}
+
+/* Adapts the model to one image (images->n is 1) of the model's channels and of any size that its
+ * partition rule can divide; a model with a slot for each region asks for as many regions as it was
+ * trained with. `settings` NULL: the defaults; `report` may be NULL. A loss that is not finite is
+ * no error: the PSNR is then NaN. Errors: TSR_ERR_SHAPE, the image does not fit the model;
+ * TSR_ERR_CONFIG, it cannot be divided, or has no label map where the rule needs one. */
+TSR_PUBLIC enum tsr_status tsr_model_adapt(const struct tsr_model *model,
+                                           const struct tsr_images *image,
+                                           const struct tsr_adapt_settings *settings,
+                                           struct tsr_inr **out, struct tsr_adapt_report *report,
+                                           struct tsr_error *err);
+
+/* ---- INRs ------------------------------------------------------------------------------------ */
+
+TSR_PUBLIC enum tsr_status tsr_inr_from_file(const char *path, struct tsr_inr **out,
+                                             struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_inr_from_memory(const void *bytes, size_t size, struct tsr_inr **out,
+                                               struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_inr_to_file(const struct tsr_inr *inr, const char *path,
+                                           struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_inr_to_memory(const struct tsr_inr *inr, void **bytes, size_t *size,
+                                             struct tsr_error *err);
 TSR_PUBLIC void tsr_inr_free(struct tsr_inr *inr); /* accepts NULL */
+
+struct tsr_inr_info {
+    size_t size;                    /* set by the caller */
+    size_t height, width, channels; /* of the image that it was adapted to */
+    size_t regions;
+    size_t region_params; /* parameters of the network of each region */
+    char rule[128];       /* the partition rule, e.g. "grid 8x8" */
+    char network[128];    /* the kind of network with its parameters */
+};
+TSR_PUBLIC enum tsr_status tsr_inr_get_info(const struct tsr_inr *inr, struct tsr_inr_info *out,
+                                            struct tsr_error *err);
+
+/* A copy of the parameters of a region: out [region_params], W_0 [out, in], b_0, W_1, ... */
+TSR_PUBLIC enum tsr_status tsr_inr_get_params(const struct tsr_inr *inr, size_t region, float *out,
+                                              struct tsr_error *err);
+
+/* The value at any points: coordinates [n, 2], row and column in pixels of the original image, so
+ * that (0, 0) is the centre of its first pixel and its area reaches from -0.5 to height - 0.5 and
+ * width - 0.5. out [n, channels], overwritten, not clipped. A point is evaluated by the network of
+ * the region that it falls in, or, where regions overlap, by all that have weight there, blended. A
+ * point outside the image belongs to the region nearest to it; networks know nothing of what is
+ * there. n may be 0. */
+TSR_PUBLIC enum tsr_status tsr_inr_eval(const struct tsr_inr *inr, const float *coordinates,
+                                        size_t n, size_t threads, float *out,
+                                        struct tsr_error *err);
+
+/* The image at height x width pixels, any scale: out [height, width, channels], overwritten; the
+ * centre of pixel (i, j) is (i + 1/2) H / height - 1/2, (j + 1/2) W / width - 1/2 of the original H
+ * x W. Floats are not clipped; bytes are clipped to 0 .. 1, times 255, rounded. Sides are 1 ..
+ * 65535 and pixels at most 2^28. */
+TSR_PUBLIC enum tsr_status tsr_inr_render_floats(const struct tsr_inr *inr, size_t height,
+                                                 size_t width, size_t threads, float *out,
+                                                 struct tsr_error *err);
+TSR_PUBLIC enum tsr_status tsr_inr_render_bytes(const struct tsr_inr *inr, size_t height,
+                                                size_t width, size_t threads, uint8_t *out,
+                                                struct tsr_error *err);
 
 #ifdef __cplusplus
 }

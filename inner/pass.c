@@ -87,6 +87,10 @@ static void run_piece(const struct tsr_engine *engine, struct tsr_pass *pass, si
     case TSR_PASS_HVP:
         kernel->hvp(net, pass->phi, pass->v, &part, pass->scale, result, tape, workspace);
         break;
+    case TSR_PASS_GAUSS_NEWTON:
+        kernel->gauss_newton(net, pass->phi, pass->v, part.x, part.n, pass->scale, result,
+                             pass->tape.forward, workspace);
+        break;
     }
     pass->piece_error[piece] = error;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Passes over regions: outputs, gradient or Hessian-vector product of whole regions, cut into fixed
- * pieces of pixels.
+ * Passes over regions: outputs, gradient, Hessian-vector or Gauss-Newton product of whole regions,
+ * cut into fixed pieces of points.
  *
  * The pieces of a region depend on its number of points alone, and their results are added in their
  * order: the bits do not depend on the number of threads, nor on which of two ways the work runs:
  *
- *   alone   one thread takes the passes given to it, piece after piece (many small regions: each
- * thread carries its own regions through the whole inner loop, without barriers); team    all
- * threads share the pieces of all passes given (few large regions).
+ *   alone   one thread takes the passes given to it, piece after piece: for many small regions, of
+ *           which each thread carries its own through the whole inner loop, without barriers
+ *   team    all threads share the pieces of all passes given: for few large regions
  */
 #ifndef TSR_INNER_PASS_H
 #define TSR_INNER_PASS_H
@@ -39,18 +39,19 @@ enum tsr_pass_kind {
     TSR_PASS_FORWARD,
     TSR_PASS_GRADIENT,
     TSR_PASS_HVP,
-    TSR_PASS_RECORD, /* this and the next: the halves of GRADIENT, for regions of one piece */
+    TSR_PASS_GAUSS_NEWTON, /* of a tape it reads the forward part */
+    TSR_PASS_RECORD,       /* this and the next: the halves of GRADIENT, for regions of one piece */
     TSR_PASS_BACKWARD,
 };
 
 struct tsr_pass {
     enum tsr_pass_kind kind;
     const struct tsr_points *points; /* y may be NULL for FORWARD: then error is not computed; not
-                                        read by RECORD */
+                                        read by RECORD and GAUSS_NEWTON */
     double scale;                    /* factor of the squared error in the loss */
     const tsr_real *phi;             /* [n_params] */
-    const tsr_real *v;               /* [n_params], HVP */
-    tsr_real *result; /* [n_params]: gradient of scale * E, or Hessian times v; overwritten. Not of
+    const tsr_real *v;               /* [n_params], HVP and GAUSS_NEWTON */
+    tsr_real *result; /* [n_params]: gradient of scale * E, or product with v; overwritten. Not of
                          FORWARD and RECORD */
     tsr_real *out;    /* [n, out_dim] outputs; NULL: not wanted (FORWARD wants them) */
     struct tsr_tape tape; /* {NULL, NULL}: none. Only regions of one piece */
@@ -61,7 +62,7 @@ struct tsr_pass {
 
 /* Number of pieces that n points are cut into; at least 1. */
 TSR_API size_t tsr_pass_pieces(size_t n);
-/* Values of scratch that a GRADIENT or HVP pass over n points needs. */
+/* Values of scratch that a GRADIENT, HVP or GAUSS_NEWTON pass over n points needs. */
 TSR_API size_t tsr_pass_partial(const struct tsr_engine *engine, size_t n, bool team);
 
 /* `thread` argument of tsr_pass_run(): all threads together. */

@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 
+#include "base/names.h"
 #include "base/status.h"
 #include "inner/kernels/net.h"
 
@@ -30,6 +31,7 @@ enum tsr_rates_kind {
     TSR_RATES_PER_PARAM_PER_STEP,
 };
 
+TSR_API extern const struct tsr_names tsr_rates_names;
 TSR_API const char *tsr_rates_name(enum tsr_rates_kind kind);
 TSR_API enum tsr_status tsr_rates_parse(const char *text, enum tsr_rates_kind *out,
                                         struct tsr_error *err) TSR_MUST_USE;

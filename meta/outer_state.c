@@ -55,6 +55,44 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     return TSR_OK;
 }
 
+enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setting_fn fn,
+                                         void *user, struct tsr_error *err) {
+    const struct tsr_setting table[] = {
+        TSR_SETTING("outer", "method", CHOICE, &c->method, .registry = &tsr_methods),
+        TSR_SETTING("outer", "batch", SIZE, &c->batch),
+        TSR_SETTING("outer", "region_fraction", REAL, &c->region_fraction),
+        TSR_SETTING("outer", "outer_lr", REAL, &c->outer_lr),
+        TSR_SETTING("outer", "rates_lr", REAL, &c->rates_lr),
+        TSR_SETTING("outer", "beta1", REAL, &c->beta1),
+        TSR_SETTING("outer", "beta2", REAL, &c->beta2),
+        TSR_SETTING("outer", "warmup", SIZE, &c->warmup),
+        TSR_SETTING("outer", "final_lr", REAL, &c->final_lr),
+        TSR_SETTING("outer", "clip", REAL, &c->clip),
+        TSR_SETTING("outer", "outer_steps", U64, &c->outer_steps),
+        TSR_SETTING("outer", "seconds_bound", REAL, &c->seconds),
+        TSR_SETTING("outer", "val_every", SIZE, &c->val_every),
+        TSR_SETTING("outer", "val_images", SIZE, &c->val_images),
+        TSR_SETTING("outer", "seed", U64, &c->seed),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn fn, void *user,
+                                      struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &s->progress;
+    const struct tsr_setting table[] = {
+        TSR_SETTING("outer", "outer_step", U64, &p->outer_step),
+        TSR_SETTING("outer", "seconds", REAL, &p->seconds),
+        TSR_SETTING("outer", "skipped", U64, &p->skipped),
+        TSR_SETTING("outer", "last_outer_lr", REAL, &p->outer_lr, .optional = true),
+        TSR_SETTING("outer", "bad_share", REAL, &p->bad_share, .optional = true),
+        TSR_SETTING("outer", "train_psnr_db", REAL, &p->train_psnr_db),
+        TSR_SETTING("outer", "val_psnr_db", REAL, &p->val_psnr_db),
+    };
+    TSR_TRY(tsr_trainer_config_visit(&s->config, fn, user, err));
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
 enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates, struct tsr_outer_state *out,
                                        struct tsr_error *err) {
     const size_t count[4] = {n_theta, n_theta, n_rates, n_rates};

@@ -7,7 +7,7 @@
 #ifndef TSR_META_OUTER_STATE_H
 #define TSR_META_OUTER_STATE_H
 
-#include "base/status.h"
+#include "base/setting.h"
 #include "meta/methods.h"
 
 struct tsr_trainer_config {
@@ -69,6 +69,14 @@ struct tsr_outer_state {
     struct tsr_history_line *history; /* owned */
     size_t n_history, max_history;
 };
+
+/* The settings of a run. An fn that only reads does not change *config. */
+TSR_API enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *config,
+                                                 tsr_setting_fn fn, void *user,
+                                                 struct tsr_error *err);
+/* The same, then where it stands: all of the group `outer` (base/setting.h). */
+TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
+                                              void *user, struct tsr_error *err);
 
 /* Zeroed moments of n_theta initial parameters and n_rates rates. */
 TSR_API enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates,

@@ -11,6 +11,7 @@
 #ifndef TSR_PARTITION_COORDS_H
 #define TSR_PARTITION_COORDS_H
 
+#include "base/names.h"
 #include "partition/partition.h"
 
 enum tsr_sampling { TSR_SAMPLING_EDGE, TSR_SAMPLING_CENTER, TSR_SAMPLING_ENDPOINTS };
@@ -22,9 +23,11 @@ struct tsr_coords {
     enum tsr_frame frame;
 };
 
+TSR_API extern const struct tsr_names tsr_sampling_names;
 TSR_API const char *tsr_sampling_name(enum tsr_sampling sampling); /* edge center endpoints */
 TSR_API enum tsr_status tsr_sampling_parse(const char *text, enum tsr_sampling *out,
                                            struct tsr_error *err) TSR_MUST_USE;
+TSR_API extern const struct tsr_names tsr_frame_names;
 TSR_API const char *tsr_frame_name(enum tsr_frame frame); /* image region */
 TSR_API enum tsr_status tsr_frame_parse(const char *text, enum tsr_frame *out,
                                         struct tsr_error *err) TSR_MUST_USE;

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 
+#include "base/names.h"
 #include "partition/rules.h"
 
 struct tsr_box {
@@ -113,6 +114,7 @@ TSR_API size_t tsr_partition_region_at(const struct tsr_partition *partition, si
 /* Slots: which meta-learned initialisation a region starts from. */
 enum tsr_slots { TSR_SLOTS_SHARED, TSR_SLOTS_PER_REGION, TSR_SLOTS_PER_CLASS };
 
+TSR_API extern const struct tsr_names tsr_slots_names;
 TSR_API const char *tsr_slots_name(enum tsr_slots slots); /* "shared", "per-region", "per-class" */
 TSR_API enum tsr_status tsr_slots_parse(const char *text, enum tsr_slots *out,
                                         struct tsr_error *err) TSR_MUST_USE;

@@ -21,10 +21,12 @@
 #ifndef TSR_PARTITION_SEGMENTATION_H
 #define TSR_PARTITION_SEGMENTATION_H
 
+#include "base/names.h"
 #include "base/status.h"
 
 enum tsr_merge { TSR_MERGE_COLOR, TSR_MERGE_AREA };
 
+TSR_API extern const struct tsr_names tsr_merge_names;
 TSR_API const char *tsr_merge_name(enum tsr_merge merge); /* "color", "area" */
 TSR_API enum tsr_status tsr_merge_parse(const char *text, enum tsr_merge *out,
                                         struct tsr_error *err) TSR_MUST_USE;

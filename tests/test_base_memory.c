@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "tests/resident.h"
 
 static bool aligned(const void *p) {
     return (uintptr_t)p % TSR_ALIGNMENT == 0;
@@ -99,17 +100,6 @@ static void large_blocks_are_zero(void **state) {
     }
 }
 
-#ifdef __linux__
-static size_t resident_kib(void) {
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    size_t kib = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %zu", &kib) == 1) break;
-    if (f) (void)fclose(f);
-    return kib;
-}
-
 static void a_large_block_costs_what_is_written(void **state) {
     (void)state;
     struct tsr_error err = {0};
@@ -126,13 +116,6 @@ static void a_large_block_costs_what_is_written(void **state) {
     assert_true(resident_kib() > before + (60 << 10));
     free(p);
 }
-#else
-static void a_large_block_costs_what_is_written(void **state) {
-    (void)state;
-    skip();
-}
-#endif
-
 static void rounding_up(void **state) {
     (void)state;
     assert_int_equal(tsr_align_up(0), 0);

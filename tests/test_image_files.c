@@ -7,7 +7,7 @@
 
 #include <sys/resource.h>
 
-#include "image/files.h"
+#include "image/checkpoint.h"
 #include "image/reconstruct.h"
 
 /* ---- round trips -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "inner/kernels/encode.h"
+#include "inner/kernels/exp2.h"
 #include "inner/kernels/kernel.h"
 #include "inner/kernels/kernels.h"
 #include "inner/kernels/sincos.h"
@@ -55,6 +56,23 @@ static struct tsr_net make_net(size_t in, size_t width, size_t n_layers, size_t 
     return net;
 }
 
+/* Units that are neither sines nor piecewise linear. */
+static struct tsr_net make_gaussian_net(size_t in, size_t width, size_t n_layers, size_t out) {
+    struct tsr_net net = make_net(in, width, n_layers, out);
+    net.kind = &tsr_kind_gaussian;
+    for (size_t l = 0; l + 1 < n_layers; l++)
+        net.omega[l] = l ? 1.5 : 4;
+    return net;
+}
+
+static struct tsr_net make_finer_net(size_t in, size_t width, size_t n_layers, size_t out) {
+    struct tsr_net net = make_net(in, width, n_layers, out);
+    net.kind = &tsr_kind_finer;
+    for (size_t l = 0; l + 1 < n_layers; l++)
+        net.omega[l] = l ? 5 : 4;
+    return net;
+}
+
 static struct tsr_net make_relu_net(size_t in, size_t octaves, size_t width, size_t n_layers,
                                     size_t out) {
     struct tsr_net net = make_net(octaves ? 2 * in * octaves : in, width, n_layers, out);
@@ -73,11 +91,11 @@ static void fill(double *values, size_t n, double half_range, uint64_t seed) {
             (double)(tsr_real)(half_range * (2 * tsr_random_uniform(seed, TSR_STREAM_USER, i) - 1));
 }
 
-/* The usual initialisation of SIREN, or of ReLU with biases; also the scale of a sensible
- * direction. */
+/* The usual initialisation of SIREN, or of ReLU with biases; for the other kinds something that
+ * reaches all parts of their units. Also the scale of a sensible direction. */
 static void fill_parameters(const struct tsr_net *net, double *values, uint64_t seed) {
     for (size_t l = 0; l < net->n_layers; l++) {
-        bool first = l == 0 && net->kind == &tsr_kind_siren;
+        bool first = l == 0 && net->kind != &tsr_kind_relu_pe;
         double bound = sqrt(6.0 / (double)net->fan_in[l]) / (first ? 3 : net->omega[l]);
         fill(values + net->weight_at[l], net->fan_in[l] * net->fan_out[l], bound, seed + 2 * l);
         fill(values + net->bias_at[l], net->fan_out[l], bound, seed + 2 * l + 1);
@@ -109,7 +127,7 @@ static struct dual parameter(const double *phi, const double *v, size_t i) {
 struct plain_point {
     struct dual *a, *slope, *d; /* [n_layers + 1, stride]; row l is the input of layer l */
     size_t stride;
-    double nearest_kink; /* least |z| of all ReLU units */
+    double nearest_kink; /* least |z| of all units that are not smooth there */
 };
 
 static struct plain_point make_plain(const struct tsr_net *net) {
@@ -146,6 +164,16 @@ static void plain_activation(const struct tsr_net *net, size_t l, struct dual z,
     } else if (net->kind == &tsr_kind_siren) {
         *a = (struct dual){sine, w * cosine * z.t};
         *slope = (struct dual){w * cosine, -w * w * sine * z.t};
+    } else if (net->kind == &tsr_kind_gaussian) {
+        double value = exp(-w * w * z.v * z.v), first = -2 * w * w * z.v * value;
+        *a = (struct dual){value, first * z.t};
+        *slope = (struct dual){first, -2 * w * w * (value + z.v * first) * z.t};
+    } else if (net->kind == &tsr_kind_finer) {
+        double angle = w * (fabs(z.v) + 1) * z.v, rate = w * (2 * fabs(z.v) + 1);
+        double second = w * (z.v > 0 ? 2 : -2) * cos(angle) - rate * rate * sin(angle);
+        *a = (struct dual){sin(angle), rate * cos(angle) * z.t};
+        *slope = (struct dual){rate * cos(angle), second * z.t};
+        s->nearest_kink = fmin(s->nearest_kink, fabs(z.v));
     } else {
         *a = z.v > 0 ? z : (struct dual){0, 0};
         *slope = (struct dual){z.v > 0, 0};
@@ -208,14 +236,27 @@ static double plain_backward(const struct tsr_net *net, const double *phi, const
     return error;
 }
 
+/* The Gauss-Newton product is the gradient for targets from which the outputs differ by J v. */
+static void plain_gauss_newton(const struct tsr_net *net, const double *phi, const double *v,
+                               double scale, struct plain_point *s, double *gn) {
+    double *y = doubles(net->out_dim), *unused = doubles(net->n_params);
+    for (size_t c = 0; c < net->out_dim; c++) {
+        struct dual f = s->a[net->n_layers * s->stride + c];
+        y[c] = f.v - f.t;
+    }
+    (void)plain_backward(net, phi, v, y, scale, s, gn, unused);
+    free(y), free(unused);
+}
+
 static double plain(const struct tsr_net *net, const double *phi, const double *v, const double *x,
-                    const double *y, size_t n, double scale, double *grad, double *hv,
+                    const double *y, size_t n, double scale, double *grad, double *hv, double *gn,
                     double *out) {
     struct plain_point s = make_plain(net);
     double error = 0;
     for (size_t p = 0; p < n; p++) {
         plain_forward(net, phi, v, x + p * net->in_dim, &s);
         error += plain_backward(net, phi, v, y + p * net->out_dim, scale, &s, grad, hv);
+        plain_gauss_newton(net, phi, v, scale, &s, gn);
         for (size_t c = 0; c < net->out_dim; c++)
             out[p * net->out_dim + c] = s.a[net->n_layers * s.stride + c].v;
     }
@@ -223,13 +264,13 @@ static double plain(const struct tsr_net *net, const double *phi, const double *
     return error;
 }
 
-/* Draws points of ReLU networks again that lie so near to a kink that rounding, or the step of a
- * finite difference, could cross it. */
+/* Draws points again that lie so near to a kink of a unit or of its slope that rounding, or the
+ * step of a finite difference, could cross it. */
 static void leave_kinks(const struct tsr_net *net, const double *phi, double *x, size_t n,
                         uint64_t seed) {
     double margin = fmin(1e-3, 0.02 / (double)(net->width * (net->n_layers - 1)));
     struct plain_point s = make_plain(net);
-    for (size_t p = 0; p < n && net->kind == &tsr_kind_relu_pe;) {
+    for (size_t p = 0; p < n;) {
         plain_forward(net, phi, phi, x + p * net->in_dim, &s);
         if (s.nearest_kink > margin)
             p++;
@@ -320,8 +361,8 @@ struct test_case {
     struct tsr_net net;
     size_t n;
     double scale;
-    double *phi, *v, *x, *y, *start;      /* inputs; `start` is in the accumulators beforehand */
-    double *grad, *hv, *out, *got, error; /* the plain results */
+    double *phi, *v, *x, *y, *start; /* inputs; `start` is in the accumulators beforehand */
+    double *grad, *hv, *gn, *out, *got, error; /* the plain results */
 };
 
 static struct test_case make_case(struct tsr_net net, size_t n, uint64_t seed) {
@@ -329,19 +370,20 @@ static struct test_case make_case(struct tsr_net net, size_t n, uint64_t seed) {
     size_t params = net.n_params, outs = n * net.out_dim;
     t.phi = doubles(params), t.v = doubles(params), t.start = doubles(params);
     t.x = doubles(n * net.in_dim), t.y = doubles(outs), t.out = doubles(outs);
-    t.grad = doubles(params), t.hv = doubles(params), t.got = doubles(params + outs);
+    t.grad = doubles(params), t.hv = doubles(params), t.gn = doubles(params),
+    t.got = doubles(params + outs);
     fill_parameters(&net, t.phi, seed);
     fill_parameters(&net, t.v, seed + 1000);
     fill(t.x, n * net.in_dim, 1, seed + 2000);
     leave_kinks(&net, t.phi, t.x, n, seed + 3000);
     fill(t.y, outs, 1, seed + 2001);
-    t.error = plain(&net, t.phi, t.v, t.x, t.y, n, t.scale, t.grad, t.hv, t.out);
+    t.error = plain(&net, t.phi, t.v, t.x, t.y, n, t.scale, t.grad, t.hv, t.gn, t.out);
     fill(t.start, params, 0.25 * largest(t.grad, params), seed + 2002);
     return t;
 }
 
 static void free_case(struct test_case *t) {
-    double *all[] = {t->phi, t->v, t->x, t->y, t->start, t->grad, t->hv, t->out, t->got};
+    double *all[] = {t->phi, t->v, t->x, t->y, t->start, t->grad, t->hv, t->gn, t->out, t->got};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -403,6 +445,16 @@ static void call_hvp(const struct test_case *t, const struct tsr_kernel *k, stru
            (tsr_real *)b->hv.p, tape && k->tape_size ? &b->tape : NULL, b->workspace.p);
 }
 
+/* Overwrites hv. */
+static void call_gauss_newton(const struct test_case *t, const struct tsr_kernel *k,
+                              struct buffers *b, bool tape) {
+    for (size_t i = 0; i < t->net.n_params; i++)
+        ((tsr_real *)b->hv.p)[i] = (tsr_real)t->start[i];
+    k->gauss_newton(&t->net, (tsr_real *)b->phi.p, (tsr_real *)b->v.p, b->points.x, t->n, t->scale,
+                    (tsr_real *)b->hv.p, tape && k->tape_size ? b->tape.forward : NULL,
+                    b->workspace.p);
+}
+
 static bool same_bytes(const struct guarded *a, const struct guarded *b) {
     return a->size == b->size && memcmp(a->p, b->p, a->size) == 0;
 }
@@ -432,6 +484,11 @@ static void check_derivatives(const struct test_case *t, const struct tsr_kernel
     read_back(&b.hv, t->start, t->got);
     check(t, k, with_tape ? "hvp with tape" : "hvp", deviation(t->got, t->hv, params),
           hvp_tolerance);
+    memset(b.workspace.p, 0xFF, b.workspace.size);
+    call_gauss_newton(t, k, &b, with_tape);
+    read_back(&b.hv, t->start, t->got);
+    check(t, k, with_tape ? "Gauss-Newton with tape" : "Gauss-Newton",
+          deviation(t->got, t->gn, params), hvp_tolerance);
     assert_true(same_bytes(&forward, &b.forward) && same_bytes(&backward, &b.backward));
     release(&forward);
     release(&backward);
@@ -578,6 +635,21 @@ static void relu_networks_agree(void **state) {
     check_case(make_relu_net(64, 0, 40, 3, 17), 120, 3);
 }
 
+static void other_units_agree(void **state) {
+    (void)state;
+    static const size_t widths[] = {1, 5, 8, 16, 17, 32, 40, 64, 100},
+                        points[] = {0, 1, 2, 47, 130, 300};
+    size_t index = 0;
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (size_t p = 0; p < sizeof points / sizeof *points; p++, index++) {
+            size_t in = 1 + index % 3, out = 1 + index * 7 % 5, n_layers = 2 + index / 2 % 3;
+            check_case(make_gaussian_net(in, widths[w], n_layers, out), points[p], 12000 + index);
+            check_case(make_finer_net(in, widths[w], n_layers, out), points[p], 13000 + index);
+        }
+    check_case(make_gaussian_net(64, 20, 3, 17), 60, 1);
+    check_case(make_finer_net(7, 200, 3, 40), 60, 2);
+}
+
 /* ---- what must fail ---------------------------------------------------------------------- */
 
 static void comparison_catches_errors(void **state) {
@@ -594,7 +666,14 @@ static void comparison_catches_errors(void **state) {
     assert_false(same_derivative(got, want, 3, 1e-6));
 }
 
-/* Divergence must be visible: a parameter that is not finite makes the error not finite. */
+static bool all_finite(const struct guarded *g) {
+    for (size_t i = 0; i < g->size / sizeof(tsr_real); i++)
+        if (!isfinite(((tsr_real *)g->p)[i])) return false;
+    return true;
+}
+
+/* Divergence must be visible: a parameter that is not finite makes the error not finite, or, as a
+ * Gaussian is 0 at infinity, the gradient. */
 static void check_propagation(struct tsr_net net) {
     struct test_case t = make_case(net, 50, 11);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
@@ -602,7 +681,9 @@ static void check_propagation(struct tsr_net net) {
         for (int infinite = 0; infinite < 2; infinite++) {
             struct buffers b = make_buffers(&t, *k);
             ((tsr_real *)b.phi.p)[t.net.weight_at[1] + 5] = (tsr_real)(infinite ? INFINITY : NAN);
-            assert_false(isfinite(call_gradient(&t, *k, &b, false, false)));
+            bool finite = isfinite(call_gradient(&t, *k, &b, false, false));
+            bool bounded = infinite && net.kind == &tsr_kind_gaussian;
+            assert_false(finite && (!bounded || all_finite(&b.grad)));
             free_buffers(&b);
         }
     }
@@ -613,6 +694,8 @@ static void nan_and_infinity_propagate(void **state) {
     (void)state;
     check_propagation(make_net(2, 20, 3, 3));
     check_propagation(make_relu_net(2, 5, 20, 3, 3));
+    check_propagation(make_gaussian_net(2, 20, 3, 3));
+    check_propagation(make_finer_net(2, 20, 3, 3));
 }
 
 /* One unit with an enormous argument: an output stays within bias + weight * [-1, 1]. */
@@ -666,6 +749,9 @@ static void kernels_are_found_by_name(void **state) {
     struct tsr_error err = {0};
     assert_int_equal(tsr_kernel_find("auto", &k, &err), TSR_OK);
     assert_true(k->available());
+    const struct tsr_kernel *fastest = k;
+    assert_int_equal(tsr_kernel_find(NULL, &k, &err), TSR_OK);
+    assert_ptr_equal(k, fastest);
     assert_int_equal(tsr_kernel_find("reference", &k, &err), TSR_OK);
     assert_string_equal(k->name, "reference");
     assert_int_equal(tsr_kernel_find("fast", &k, &err), TSR_ERR_NOT_FOUND);
@@ -715,6 +801,51 @@ static void sine_and_cosine_of_extremes(void **state) {
     }
     tsr_sincos(0, &s, &c);
     assert_true(s == 0 && c == 1);
+}
+
+/* ---- powers of two ----------------------------------------------------------------------- */
+
+static void powers_are_accurate(void **state) {
+    (void)state;
+    const double bound = sizeof(tsr_real) == sizeof(float) ? 2e-7 : 3e-16;
+    double worst = 0;
+    for (int i = 0; i <= 2000000; i++) {
+        tsr_real x = (tsr_real)(i < 1260000 ? -1e-4 * i : -1e-6 * (i - 1260000));
+        long double want = exp2l((long double)x), got = (long double)tsr_exp2(x);
+        worst = fmax(worst, (double)fabsl(got / want - 1));
+    }
+    if (!(worst <= bound)) fail_msg("exp2: relative error %g", worst);
+    assert_true(tsr_exp2(0) == 1 && tsr_exp2(-1) == (tsr_real)0.5);
+    for (double x = -126.01; x > -1e38; x *= 1.37)
+        assert_true(tsr_exp2((tsr_real)x) >= 0 && (double)tsr_exp2((tsr_real)x) < 0x1p-126);
+    assert_true(tsr_exp2((tsr_real)-INFINITY) == 0);
+    assert_true(isnan(tsr_exp2((tsr_real)NAN)));
+}
+
+/* The same of the vectors in the kernels: one Gaussian unit, for any argument. */
+static void gaussians_of_kernels_are_accurate(void **state) {
+    (void)state;
+    enum { N = 20000 };
+    struct tsr_net net = make_gaussian_net(1, 1, 2, 1);
+    net.omega[0] = 1, net.output_offset = 0;
+    const double parameters[4] = {1, 0, 1, 0}, bound = sizeof(tsr_real) == 4 ? 3e-7 : 1e-15;
+    double *x = doubles(N), *want = doubles(N), *got = doubles(N);
+    for (int i = 0; i < N; i++) {
+        x[i] = (double)(tsr_real)((i % 2 ? 1 : -1) * 1e-3 * i);
+        want[i] = exp(-x[i] * x[i]);
+    }
+    struct guarded phi = guard_reals(parameters, 4), in = guard_reals(x, N);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available()) continue;
+        struct guarded out = guard_reals(NULL, N), workspace = guard((*k)->workspace_size(&net), 0);
+        (*k)->forward(&net, (tsr_real *)phi.p, (tsr_real *)in.p, N, (tsr_real *)out.p, workspace.p);
+        read_back(&out, NULL, got);
+        double worst = deviation(got, want, N);
+        if (!(worst <= bound)) fail_msg("%s: Gaussian deviates by %g", (*k)->name, worst);
+        release(&out), release(&workspace);
+    }
+    release(&phi), release(&in);
+    free(x), free(want), free(got);
 }
 
 /* ---- the encoding ------------------------------------------------------------------------ */
@@ -849,6 +980,72 @@ static void check_hessian(const struct problem *p, const struct test_case *t) {
     free(hv), free(hu), free(want), free(w);
 }
 
+static void gauss_newton_at(const struct problem *p, const double *phi, const double *v,
+                            double *gv) {
+    memset(gv, 0, p->net.n_params * sizeof *gv);
+    p->kernel->gauss_newton(&p->net, phi, v, p->points.x, p->points.n, p->scale, gv, NULL,
+                            p->workspace);
+}
+
+/* Row i of `jacobian` [n_params, outputs]: derivatives of all outputs by parameter i. */
+static void difference_jacobian(const struct problem *p, const double *phi, double *jacobian) {
+    size_t n = p->net.n_params, outs = p->points.n * p->net.out_dim;
+    double *moved = doubles(n), *down = doubles(outs);
+    const double h = 1e-5;
+    memcpy(moved, phi, n * sizeof *moved);
+    for (size_t i = 0; i < n; i++) {
+        double *up = jacobian + i * outs;
+        moved[i] = phi[i] - h;
+        p->kernel->forward(&p->net, moved, p->points.x, p->points.n, down, p->workspace);
+        moved[i] = phi[i] + h;
+        p->kernel->forward(&p->net, moved, p->points.x, p->points.n, up, p->workspace);
+        moved[i] = phi[i];
+        for (size_t o = 0; o < outs; o++)
+            up[o] = (up[o] - down[o]) / (2 * h);
+    }
+    free(moved), free(down);
+}
+
+/* 2 scale J^T J v with J from differences. */
+static void difference_gauss_newton(const struct problem *p, const double *phi, const double *v,
+                                    double *gv) {
+    size_t n = p->net.n_params, outs = p->points.n * p->net.out_dim;
+    double *jacobian = doubles(n * outs), *jv = doubles(outs);
+    difference_jacobian(p, phi, jacobian);
+    for (size_t i = 0; i < n; i++)
+        for (size_t o = 0; o < outs; o++)
+            jv[o] += jacobian[i * outs + o] * v[i];
+    for (size_t i = 0; i < n; i++)
+        gv[i] = 2 * p->scale * dot(jacobian + i * outs, jv, outs);
+    free(jacobian), free(jv);
+}
+
+static void check_gauss_newton(const struct problem *p, const struct test_case *t) {
+    size_t n = p->net.n_params, outs = p->points.n * p->net.out_dim;
+    double *gv = doubles(n), *gu = doubles(n), *want = doubles(n), *f = doubles(outs);
+    gauss_newton_at(p, t->phi, t->v, gv);
+    difference_gauss_newton(p, t->phi, t->v, want);
+    assert_true(same_derivative(gv, want, n, 1e-6));
+    gv[n / 2] = -gv[n / 2];
+    assert_false(same_derivative(gv, want, n, 1e-6));
+    gv[n / 2] = -gv[n / 2];
+
+    gauss_newton_at(p, t->phi, t->start, gu);
+    double size = sqrt(dot(t->start, t->start, n) * dot(gv, gv, n));
+    assert_true(fabs(dot(t->start, gv, n) - dot(t->v, gu, n)) <= 1e-13 * size);
+    assert_true(dot(t->v, gv, n) > 0 && dot(t->start, gu, n) > 0);
+
+    /* The Hessian adds what the residual bends, and nothing where there is none. */
+    hvp_at(p, t->phi, t->v, want);
+    assert_false(deviation(gv, want, n) <= 1e-3);
+    struct problem exact = *p;
+    p->kernel->forward(&p->net, t->phi, p->points.x, p->points.n, f, p->workspace);
+    exact.points.y = f;
+    hvp_at(&exact, t->phi, t->v, want);
+    assert_true(deviation(gv, want, n) <= 1e-12);
+    free(gv), free(gu), free(want), free(f);
+}
+
 /* The same comparison must refuse a slope that is wrong by a thousandth. */
 static void check_wrong_slope(const struct problem *p, const struct test_case *t,
                               const double *want) {
@@ -874,6 +1071,7 @@ static void check_differences(const struct tsr_kernel *k, struct tsr_net net, si
     assert_true(same_derivative(grad, want, net.n_params, 1e-6));
     check_wrong_slope(&p, &t, want);
     check_hessian(&p, &t);
+    check_gauss_newton(&p, &t);
     free(grad), free(want), free(p.workspace);
     free_case(&t);
 }
@@ -886,6 +1084,10 @@ static void derivatives_match_differences(void **state) {
         check_differences(*k, smooth_net(1, 4, 2, 1), 5);
         check_differences(*k, smooth_net(3, 5, 3, 2), 1);
         check_differences(*k, smooth_net(2, 9, 5, 4), 20);
+        check_differences(*k, make_gaussian_net(2, 6, 4, 3), 9);
+        check_differences(*k, make_gaussian_net(3, 5, 2, 2), 4);
+        check_differences(*k, make_finer_net(2, 6, 3, 3), 9);
+        check_differences(*k, make_finer_net(1, 5, 2, 2), 6);
         check_differences(*k, make_relu_net(2, 3, 6, 4, 3), 9);
         check_differences(*k, make_relu_net(1, 0, 7, 3, 1), 6);
         check_differences(*k, make_relu_net(3, 1, 9, 2, 5), 1);
@@ -907,6 +1109,9 @@ int main(void) {
         cmocka_unit_test(narrow_networks_agree),
         cmocka_unit_test(wide_networks_agree),
         cmocka_unit_test(relu_networks_agree),
+        cmocka_unit_test(other_units_agree),
+        cmocka_unit_test(powers_are_accurate),
+        cmocka_unit_test(gaussians_of_kernels_are_accurate),
         cmocka_unit_test(encoding_is_accurate),
         cmocka_unit_test(encoding_of_extremes),
         cmocka_unit_test(small_dimensions_agree),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parity with tests/golden/golden.h5 (float64 values of an independent automatic differentiation;
- * its definitions: golden.md): loss, gradient, Hessian-vector product, adapted parameters,
- * meta-gradients of all methods. Golden's losses are means over batch, pixels and channels: the
- * inner loss `image`, with the factor of the batch in the rates.
+ * Parity with tests/golden/golden.h5 and golden_units.h5 (float64 values of an independent
+ * automatic differentiation; its definitions: golden.md): loss, gradient, Hessian-vector product,
+ * adapted parameters, meta-gradients of all methods. Golden's losses are means over batch, pixels
+ * and channels: the inner loss `image`, with the factor of the batch in the rates.
  */
 #include "tests/check.h"
 #include "tests/test_kinds.h"
@@ -100,13 +100,19 @@ static void make_tasks(struct golden *g) {
 }
 
 static struct tsr_choice kind_of(struct golden *g, const char *act) {
-    return strcmp(act, "siren") == 0 ? siren(attr_f64(g, "omega_first"), attr_f64(g, "omega"))
-                                     : relu_pe(attr(g, "n_harmonic"), attr_f64(g, "pe_omega0"));
+    const struct tsr_object *kind;
+    if (strcmp(act, "relu_pe") == 0)
+        return relu_pe(attr(g, "n_harmonic"), attr_f64(g, "pe_omega0"));
+    MUST(tsr_registry_find(&tsr_kinds, act, &kind, err));
+    return kind_with_omegas((const struct tsr_kind *)(const void *)kind, attr_f64(g, "omega_first"),
+                            attr_f64(g, "omega"));
 }
 
 static void open_case(struct golden *g, const char *name) {
     char path[1024];
-    (void)snprintf(path, sizeof path, "%s/golden/golden.h5", getenv("TSR_TESTS"));
+    bool units = strncmp(name, "/gaussian", 9) == 0 || strncmp(name, "/finer", 6) == 0;
+    (void)snprintf(path, sizeof path, "%s/golden/%s", getenv("TSR_TESTS"),
+                   units ? "golden_units.h5" : "golden.h5");
     memset(g, 0, sizeof *g);
     MUST(tsr_h5_open(path, &g->file, err));
     g->name = name;
@@ -307,6 +313,10 @@ static void check_negative_control(void **state) {
 
 int main(void) {
     static char names[][48] = {
+        "/finer_1reg_8x8_K2_fixed",
+        "/finer_grid2x2_7x9_own_K3_pps_B2",
+        "/gaussian_1reg_8x8_K2_fixed",
+        "/gaussian_seg4_7x9_shared_K3_pps_B2",
         "/relupe_1reg_8x8_K2_fixed",
         "/relupe_grid2x2_7x9_own_K2_pps",
         "/relupe_seg4_7x9_shared_K3_pps_B2",

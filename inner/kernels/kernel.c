@@ -27,6 +27,7 @@ const struct tsr_kernel *const *tsr_kernel_list(void) {
 enum tsr_status tsr_kernel_find(const char *name, const struct tsr_kernel **out,
                                 struct tsr_error *err) {
     char names[256] = "auto";
+    if (!name) name = "auto";
     for (size_t i = 0; kernels[i]; i++) {
         const struct tsr_kernel *k = kernels[i];
         bool named = strcmp(name, k->name) == 0;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The kernel seam: loss, gradient and Hessian-vector product of one network over a set of points.
+ * The kernel seam: loss, gradient, Hessian-vector and Gauss-Newton product of one network over a
+ * set of points.
  *
  * Everything above calls the hot code through struct tsr_kernel; a new implementation is one file
- * that defines one constant of that type and one line in kernel.c. Implementations work in tiles of
- * points that stay in the cache; their results agree to rounding with those of the reference, in
- * which each formula stands once in plain C (kernel_ref.c).
+ * that defines one constant of that type, its declaration in kernels.h, and one line in kernel.c.
+ * Implementations work in tiles of points that stay in the cache; their results agree to rounding
+ * with those of the reference, in which each formula stands once in plain C (kernel_ref.c, and
+ * inner/kinds/ for what a unit computes).
  *
  * With E(phi) = sum over points p and outputs c of (f_c(x_p; phi) - y_pc)^2, a call computes
- * scale * dE/dphi or scale * d2E/dphi2 v. The mean of the loss is in `scale`, so a set of points
+ * scale * dE/dphi or scale * d2E/dphi2 v, or the part of the latter that J = df/dphi makes,
+ * 2 scale J^T J v. The mean of the loss is in `scale`, so a set of points
  * may be cut into chunks whose results are added.
  *
  * Thread use: kernels are pure functions of their arguments; a workspace belongs to one call at a
@@ -32,7 +35,7 @@ struct tsr_points {
  * TSR_ALIGNMENT; each part written by one call and read by others of the same kernel, network and
  * points. */
 struct tsr_tape {
-    void *forward;  /* activations and outputs: a function of phi and x alone */
+    void *forward;  /* values, derivatives of units, outputs: a function of phi and x alone */
     void *backward; /* deltas: a function of `forward`, phi, y and scale */
 };
 
@@ -81,15 +84,24 @@ struct tsr_kernel {
                 const struct tsr_points *points, double scale, tsr_real *hv,
                 const struct tsr_tape *tape, void *workspace);
 
+    /* gv [n_params] += 2 scale J^T J v, J [n out_dim, n_params] = df/dphi at the points x [n,
+     * in_dim]: the Gauss-Newton product (Schraudolph, "Fast curvature matrix-vector products for
+     * second-order gradient descent", 2002), symmetric and positive semidefinite; the Hessian's
+     * where all f = y. `forward`: the forward part of a tape of the same phi and x, or NULL to
+     * repeat the ordinary pass. */
+    void (*gauss_newton)(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
+                         const tsr_real *x, size_t n, double scale, tsr_real *gv,
+                         const void *forward, void *workspace);
+
     /* Runs `rounds` rounds of independent multiply-adds at this kernel's vector width and returns
      * how many FLOPs they were: the peak that its speed is measured against. NULL: none of its own.
      */
     double (*peak)(size_t rounds);
 };
 
-/* Kernel by name: "auto" (the fastest that this processor runs), or one of tsr_kernel_list().
- * Static storage. Errors: TSR_ERR_NOT_FOUND (the message lists the names), TSR_ERR_UNSUPPORTED (the
- * processor lacks the instructions). */
+/* Kernel by name: "auto" or NULL (the fastest that this processor runs), or one of
+ * tsr_kernel_list(). Static storage. Errors: TSR_ERR_NOT_FOUND (the message lists the names),
+ * TSR_ERR_UNSUPPORTED (the processor lacks the instructions). */
 TSR_API enum tsr_status tsr_kernel_find(const char *name, const struct tsr_kernel **out,
                                         struct tsr_error *err) TSR_MUST_USE;
 

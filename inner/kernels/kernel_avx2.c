@@ -54,6 +54,7 @@ const struct tsr_kernel tsr_kernel_avx2 = {
     .record = vector_record,
     .backward = vector_from_record,
     .hvp = vector_hvp,
+    .gauss_newton = vector_gauss_newton,
     .peak = peak,
 };
 #endif

@@ -38,34 +38,26 @@ static inline __m512 remainder_16_lanes(__m512 u, __m512i *flip) {
     return u - _mm512_roundscale_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-#define SINCOS(x) pair_##x
-#define SINCOS_VEC __m512
-#define SINCOS_INT __m512i
-#define PAIR_SPLAT(x) ((x) - (__m512){0}) /* as SPLAT in kernel_vector.h */
-#define SINCOS_FMA(a, b, c) _mm512_fmadd_ps(a, PAIR_SPLAT(b), PAIR_SPLAT(c))
-#define SINCOS_REMAINDER
-static inline __m512 pair_remainder(__m512 u, __m512i *flip) {
-    return remainder_16_lanes(u, flip);
-}
-#include "inner/kernels/sincos.h"
+/* The units of 16 lanes come first: 8 lanes use them for two points at once. */
+#define LANES 16
+#define NAME(x) x##_16
+#define MULTIPLY_ADD(a, b, c) ((VEC)_mm512_fmadd_ps(a, b, c))
+#define REMAINDER(u, flip) remainder_16_lanes(u, (__m512i *)(flip))
+#include "inner/kernels/vector_lanes.h"
 
-/* Two points of 8 units at once. */
-static inline void sincos_pair(__m256 a, __m256 b, float *s, float *c) {
-    __m512 sine, cosine;
-    pair_sincos(_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1), &sine, &cosine);
-    _mm512_store_ps(s, sine);
-    if (c) _mm512_store_ps(c, cosine);
-}
+#include "inner/kernels/vector_end.h"
 
 #define LANES 8
 #define MAX_VECS 1
-#define SINCOS_PAIR sincos_pair
+#define PAIR(x) x##_16
+#define PAIR_OF(a, b) _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1)
 #define NAME(x) x##_8
 #define MULTIPLY_ADD(a, b, c) ((VEC)_mm256_fmadd_ps(a, b, c))
 #define REMAINDER(u, flip) remainder_8_lanes(u, (__m256i *)(flip))
 #include "inner/kernels/kernel_vector.h"
 
 #define LANES 16
+#define LANES_DEFINED
 #define MAX_VECS 4
 #define NAME(x) x##_16
 #define MULTIPLY_ADD(a, b, c) ((VEC)_mm512_fmadd_ps(a, b, c))
@@ -114,6 +106,13 @@ static void hvp(const struct tsr_net *net, const float *phi, const float *v,
     (narrow(net) ? hvp_8 : hvp_16)(net, phi, v, points, scale, hv, tape, workspace);
 }
 
+static void gauss_newton(const struct tsr_net *net, const float *phi, const float *v,
+                         const float *x, size_t n, double scale, float *gv, const void *record,
+                         void *workspace) {
+    (narrow(net) ? gauss_newton_8 : gauss_newton_16)(net, phi, v, x, n, scale, gv, record,
+                                                     workspace);
+}
+
 #define PEAK_LANES 16
 #define PEAK_MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
 #include "inner/kernels/kernel_peak.h"
@@ -133,5 +132,6 @@ const struct tsr_kernel tsr_kernel_avx512 = {
     .backward = backward,
     .peak = peak,
     .hvp = hvp,
+    .gauss_newton = gauss_newton,
 };
 #endif

@@ -12,20 +12,19 @@
 #include "inner/kernels/sincos.h"
 
 #define TILE 256
-#define PI 3.14159265358979323846
 
 /* Quantities of one tile, each an array over layers of [TILE, stride]; a row of layer l uses the
  * first fan_out[l] entries and rows lie fan_out[l] apart. */
 struct scratch {
     size_t stride;
-    tsr_real *a, *slope, *d, *e;
+    tsr_real *a, *slope, *curvature, *d, *e;
     tsr_real *ra, *rz, *rd;
     tsr_real *encoded, *half_turns; /* [TILE, fan_in[0]] and half of that, if encoded */
 };
 
 static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspace) {
     struct tsr_arena arena = {.base = workspace, .size = SIZE_MAX / 2};
-    tsr_real **arrays[] = {&s->a, &s->slope, &s->d, &s->e, &s->ra, &s->rz, &s->rd};
+    tsr_real **arrays[] = {&s->a, &s->slope, &s->curvature, &s->d, &s->e, &s->ra, &s->rz, &s->rd};
     s->stride = TILE * (net->width > net->out_dim ? net->width : net->out_dim);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         *arrays[i] = tsr_arena_take(&arena, net->n_layers * s->stride, sizeof(tsr_real));
@@ -81,25 +80,6 @@ static void sum_rows(size_t n, size_t units, const tsr_real *d, tsr_real *sum) {
             sum[i] += d[p * units + i];
 }
 
-/* z <- sin(omega z), slope <- omega cos(omega z) */
-static void sine(size_t n, double omega, tsr_real *z, tsr_real *slope) {
-    tsr_real half_turns = (tsr_real)(omega / PI), factor = (tsr_real)omega;
-    for (size_t i = 0; i < n; i++) {
-        tsr_real s, c;
-        tsr_sincos(half_turns * z[i], &s, &c);
-        z[i] = s;
-        slope[i] = factor * c;
-    }
-}
-
-/* z <- max(z, 0), slope <- 1 where z > 0, else 0; NaN stays. */
-static void relu(size_t n, tsr_real *z, tsr_real *slope) {
-    for (size_t i = 0; i < n; i++) {
-        slope[i] = z[i] > 0;
-        z[i] = z[i] <= 0 ? 0 : z[i];
-    }
-}
-
 /* Input of layer 0 of n points: x itself or its encoding. */
 static const tsr_real *encode_tile(const struct tsr_net *net, const tsr_real *x, size_t n,
                                    struct scratch *s) {
@@ -118,8 +98,9 @@ static const tsr_real *input_of(const struct scratch *s, size_t layer, const tsr
     return layer ? s->a + (layer - 1) * s->stride : x;
 }
 
+/* `order`: of the derivatives of units that are wanted, 0 to 2. */
 static void forward_tile(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x,
-                         size_t n, struct scratch *s) {
+                         size_t n, int order, struct scratch *s) {
     size_t last = net->n_layers - 1;
     for (size_t l = 0; l <= last; l++) {
         size_t out = net->fan_out[l];
@@ -127,34 +108,45 @@ static void forward_tile(const struct tsr_net *net, const tsr_real *phi, const t
         multiply(net, l, n, phi, input_of(s, l, x), false, a);
         add_bias(n, out, phi + net->bias_at[l], a);
         if (l == last) break;
-        if (net->kind == &tsr_kind_relu_pe)
-            relu(n * out, a, s->slope + l * s->stride);
-        else
-            sine(n * out, net->omega[l], a, s->slope + l * s->stride);
+        net->kind->units(n * out, net->omega[l], a, a, order > 0 ? s->slope + l * s->stride : NULL,
+                         order > 1 ? s->curvature + l * s->stride : NULL);
     }
     for (size_t i = 0; i < n * net->out_dim; i++)
         s->a[last * s->stride + i] += (tsr_real)net->output_offset;
 }
 
-/* Fills d and e of all layers; returns the squared error of the tile. */
-static double backward_tile(const struct tsr_net *net, const tsr_real *phi, const tsr_real *y,
-                            size_t n, double scale, struct scratch *s) {
-    size_t last = net->n_layers - 1;
-    const tsr_real *f = s->a + last * s->stride;
-    tsr_real *d_last = s->d + last * s->stride;
-    double error = 0;
-    for (size_t i = 0; i < n * net->out_dim; i++) {
-        tsr_real r = f[i] - y[i];
-        error += (double)r * (double)r;
-        d_last[i] = (tsr_real)(2 * scale) * r;
-    }
-    for (size_t l = last; l > 0; l--) {
+/* Fills d and e of the layers below the last from that of the last. */
+static void backward_tile(const struct tsr_net *net, const tsr_real *phi, size_t n,
+                          struct scratch *s) {
+    for (size_t l = net->n_layers - 1; l > 0; l--) {
         size_t at = l * s->stride, below = at - s->stride;
         multiply_transposed(net, l, n, phi, s->d + at, false, s->e + below);
         for (size_t i = below; i < below + n * net->fan_in[l]; i++)
             s->d[i] = s->slope[i] * s->e[i];
     }
+}
+
+/* d of the last layer from the outputs; returns the squared error of the tile. */
+static double residual_tile(const struct tsr_net *net, const tsr_real *y, size_t n, double scale,
+                            struct scratch *s) {
+    size_t last = (net->n_layers - 1) * s->stride;
+    double error = 0;
+    for (size_t i = 0; i < n * net->out_dim; i++) {
+        tsr_real r = s->a[last + i] - y[i];
+        error += (double)r * (double)r;
+        s->d[last + i] = (tsr_real)(2 * scale) * r;
+    }
     return error;
+}
+
+/* grad += the tile's share of all layers. */
+static void add_tile(const struct tsr_net *net, const tsr_real *x, size_t n, struct scratch *s,
+                     tsr_real *grad) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const tsr_real *d = s->d + l * s->stride;
+        add_outer(net, l, n, d, input_of(s, l, x), grad);
+        sum_rows(n, net->fan_out[l], d, grad + net->bias_at[l]);
+    }
 }
 
 static void r_forward_tile(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
@@ -177,12 +169,10 @@ static void r_backward_tile(const struct tsr_net *net, const tsr_real *phi, cons
         s->rd[i] = (tsr_real)(2 * scale) * s->rz[i];
     for (size_t l = net->n_layers - 1; l > 0; l--) {
         size_t at = l * s->stride, below = at - s->stride;
-        tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
-        if (net->kind == &tsr_kind_relu_pe) omega2 = 0;
         multiply_transposed(net, l, n, v, s->d + at, false, s->rd + below);
         multiply_transposed(net, l, n, phi, s->rd + at, true, s->rd + below);
         for (size_t i = below; i < below + n * net->fan_in[l]; i++)
-            s->rd[i] = s->slope[i] * s->rd[i] - omega2 * s->a[i] * s->rz[i] * s->e[i];
+            s->rd[i] = s->slope[i] * s->rd[i] + s->curvature[i] * s->rz[i] * s->e[i];
     }
 }
 
@@ -196,7 +186,7 @@ static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_re
     layout(&s, net, workspace);
     for (size_t at = 0; at < n; at += TILE) {
         size_t m = tile_points(n, at);
-        forward_tile(net, phi, encode_tile(net, x + at * net->in_dim, m, &s), m, &s);
+        forward_tile(net, phi, encode_tile(net, x + at * net->in_dim, m, &s), m, 0, &s);
         memcpy(out + at * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                m * net->out_dim * sizeof *out);
     }
@@ -212,16 +202,13 @@ static double gradient(const struct tsr_net *net, const tsr_real *phi,
     for (size_t at = 0; at < points->n; at += TILE) {
         size_t m = tile_points(points->n, at);
         const tsr_real *x = encode_tile(net, points->x + at * net->in_dim, m, &s);
-        forward_tile(net, phi, x, m, &s);
+        forward_tile(net, phi, x, m, 1, &s);
         if (out)
             memcpy(out + at * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                    m * net->out_dim * sizeof *out);
-        error += backward_tile(net, phi, points->y + at * net->out_dim, m, scale, &s);
-        for (size_t l = 0; l < net->n_layers; l++) {
-            const tsr_real *d = s.d + l * s.stride;
-            add_outer(net, l, m, d, input_of(&s, l, x), grad);
-            sum_rows(m, net->fan_out[l], d, grad + net->bias_at[l]);
-        }
+        error += residual_tile(net, points->y + at * net->out_dim, m, scale, &s);
+        backward_tile(net, phi, m, &s);
+        add_tile(net, x, m, &s, grad);
     }
     return error;
 }
@@ -235,8 +222,9 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
     for (size_t at = 0; at < points->n; at += TILE) {
         size_t m = tile_points(points->n, at);
         const tsr_real *x = encode_tile(net, points->x + at * net->in_dim, m, &s);
-        forward_tile(net, phi, x, m, &s);
-        (void)backward_tile(net, phi, points->y + at * net->out_dim, m, scale, &s);
+        forward_tile(net, phi, x, m, 2, &s);
+        (void)residual_tile(net, points->y + at * net->out_dim, m, scale, &s);
+        backward_tile(net, phi, m, &s);
         r_forward_tile(net, phi, v, x, m, &s);
         r_backward_tile(net, phi, v, m, scale, &s);
         for (size_t l = 0; l < net->n_layers; l++) {
@@ -248,6 +236,25 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
     }
 }
 
+static void gauss_newton(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
+                         const tsr_real *x, size_t n, double scale, tsr_real *gv,
+                         const void *record, void *workspace) {
+    (void)record;
+    struct scratch s;
+    layout(&s, net, workspace);
+    size_t last = (net->n_layers - 1) * s.stride;
+    for (size_t at = 0; at < n; at += TILE) {
+        size_t m = tile_points(n, at);
+        const tsr_real *input = encode_tile(net, x + at * net->in_dim, m, &s);
+        forward_tile(net, phi, input, m, 1, &s);
+        r_forward_tile(net, phi, v, input, m, &s);
+        for (size_t i = last; i < last + m * net->out_dim; i++)
+            s.d[i] = (tsr_real)(2 * scale) * s.rz[i];
+        backward_tile(net, phi, m, &s);
+        add_tile(net, input, m, &s, gv);
+    }
+}
+
 const struct tsr_kernel tsr_kernel_blas = {
     .name = "blas",
     .available = available,
@@ -255,4 +262,5 @@ const struct tsr_kernel tsr_kernel_blas = {
     .forward = forward,
     .gradient = gradient,
     .hvp = hvp,
+    .gauss_newton = gauss_newton,
 };

@@ -14,7 +14,8 @@ static double peak(size_t rounds) {
     for (int i = 0; i < PEAK_CHAINS; i++)
         sum[i] = x + (float)i;
     for (size_t r = 0; r < rounds; r++)
-        UNROLL for (int i = 0; i < PEAK_CHAINS; i++) sum[i] = PEAK_MULTIPLY_ADD(sum[i], x, x);
+        for (int i = 0; i < PEAK_CHAINS; i++)
+            sum[i] = PEAK_MULTIPLY_ADD(sum[i], x, x);
     volatile float sink = 0;
     for (int i = 0; i < PEAK_CHAINS; i++)
         sink = sink + sum[i][0];

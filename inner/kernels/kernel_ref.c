@@ -3,17 +3,18 @@
  * The reference: every formula once, one point at a time, in plain C. Compiled in double it is what
  * the derivative checks compare with finite differences.
  *
- * Notation, for one point (omega_l = 1 and no sine in the last layer):
- *     z_l = W_l a_{l-1} + b_l        a_l = sin(omega_l z_l)       s'_l = omega_l cos(omega_l z_l)
+ * Notation, for one point; the last layer has no units: there a_L = z_L + offset, s'_L = 1:
+ *     z_l = W_l a_{l-1} + b_l        a_l = unit(z_l), of slope s'_l and curvature s''_l
  *     d_l = dE/dz_l:  d_L = 2 scale (f - y),  d_{l-1} = s'_{l-1} * (W_l^T d_l)
- *     dE/dW_l = d_l a_{l-1}^T, dE/db_l = d_l
+ *     dE/dW_l = d_l a_{l-1}^T        dE/db_l = d_l
  * R{.} is the derivative in the direction phi + t v at t = 0, with V, u the parts of v at W, b:
  *     Rz_l = V_l a_{l-1} + W_l Ra_{l-1} + u_l        Ra_l = s'_l * Rz_l
  *     Rd_L = 2 scale Rf
- *     Rd_{l-1} = s'_{l-1} * (V_l^T d_l + W_l^T Rd_l) - omega_{l-1}^2 a_{l-1} * Rz_{l-1} * (W_l^T
- * d_l) (Hv)_W = Rd_l a_{l-1}^T + d_l Ra_{l-1}^T,  (Hv)_b = Rd_l
- * ReLU: a_l = max(z_l, 0), s'_l = 1 where z_l > 0 and else 0; the last term of Rd_{l-1}, with the
- * second derivative, is then 0. a_0 is x or its encoding (encode.h).
+ *     Rd_{l-1} = s'_{l-1} * (V_l^T d_l + W_l^T Rd_l) + s''_{l-1} * Rz_{l-1} * (W_l^T d_l)
+ *     (Hv)_W = Rd_l a_{l-1}^T + d_l Ra_{l-1}^T
+ *     (Hv)_b = Rd_l
+ * The Gauss-Newton product is the gradient's backward pass from d_L = 2 scale Rf.
+ * Units: inner/kinds/. a_0 is x or its encoding (encode.h).
  */
 #include <math.h>
 #include <string.h>
@@ -25,7 +26,8 @@
 /* Quantities of one point, each an array over layers of a row of at most `stride` units. */
 struct scratch {
     size_t stride;
-    tsr_real *a, *slope, *d, *e; /* a_l, s'_l, d_l, e_l = W_{l+1}^T d_{l+1} */
+    tsr_real *a, *slope, *curvature; /* a_l, s'_l, s''_l */
+    tsr_real *d, *e;                 /* d_l, e_l = W_{l+1}^T d_{l+1} */
     tsr_real *ra, *rz, *rd;
     tsr_real *encoded; /* a_0, if there is an encoding */
 };
@@ -38,7 +40,7 @@ static size_t max_units(const struct tsr_net *net) {
 static size_t layout(struct scratch *s, const struct tsr_net *net, void *workspace) {
     struct tsr_arena arena = {.base = workspace, .size = SIZE_MAX / 2};
     size_t n = net->n_layers * max_units(net);
-    tsr_real **rows[] = {&s->a, &s->slope, &s->d, &s->e, &s->ra, &s->rz, &s->rd};
+    tsr_real **rows[] = {&s->a, &s->slope, &s->curvature, &s->d, &s->e, &s->ra, &s->rz, &s->rd};
     s->stride = max_units(net);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         *rows[i] = tsr_arena_take(&arena, n, sizeof(tsr_real));
@@ -55,27 +57,25 @@ static bool available(void) {
     return true;
 }
 
-/* The two parts of a tape are the rows a, slope and d, e of one point after the other. */
-static size_t part_of_point(const struct tsr_net *net) {
-    return 2 * net->n_layers * max_units(net);
-}
-
+/* The two parts of a tape are the rows a, slope, curvature and d, e of one point after the other.
+ */
 static struct tsr_tape_size tape_size(const struct tsr_net *net, size_t n) {
-    size_t size = n * part_of_point(net) * sizeof(tsr_real);
-    return (struct tsr_tape_size){size, size};
+    size_t row = net->n_layers * max_units(net) * sizeof(tsr_real);
+    return (struct tsr_tape_size){.forward = n * 3 * row, .backward = n * 2 * row};
 }
 
 /* Lets the rows of point p stand in the parts of a tape that there are. */
 static void use_tape(struct scratch *s, const struct tsr_net *net, const struct tsr_tape *tape,
                      size_t p) {
-    size_t part = part_of_point(net);
+    size_t row = net->n_layers * max_units(net);
     if (tape && tape->forward) {
-        s->a = (tsr_real *)tape->forward + p * part;
-        s->slope = s->a + part / 2;
+        s->a = (tsr_real *)tape->forward + p * 3 * row;
+        s->slope = s->a + row;
+        s->curvature = s->slope + row;
     }
     if (tape && tape->backward) {
-        s->d = (tsr_real *)tape->backward + p * part;
-        s->e = s->d + part / 2;
+        s->d = (tsr_real *)tape->backward + p * 2 * row;
+        s->e = s->d + row;
     }
 }
 
@@ -125,19 +125,13 @@ static const tsr_real *encode_point(const struct tsr_net *net, const tsr_real *x
     return s->encoded;
 }
 
-/* a and slope of layer l from z = a. */
-static void activate(const struct tsr_net *net, size_t l, tsr_real *a, tsr_real *slope) {
-    bool last = l + 1 == net->n_layers;
-    tsr_real omega = (tsr_real)net->omega[l];
-    for (size_t o = 0; o < net->fan_out[l]; o++) {
-        tsr_real t = omega * a[o];
-        if (net->kind == &tsr_kind_relu_pe && !last) {
-            slope[o] = t > 0;
-            a[o] = t <= 0 ? 0 : t;
-        } else {
-            slope[o] = last ? 1 : omega * (tsr_real)cos((double)t);
-            a[o] = last ? a[o] + (tsr_real)net->output_offset : (tsr_real)sin((double)t);
-        }
+/* The outputs from z = a. */
+static void activate_last(const struct tsr_net *net, tsr_real *a, tsr_real *slope,
+                          tsr_real *curvature) {
+    for (size_t o = 0; o < net->out_dim; o++) {
+        a[o] += (tsr_real)net->output_offset;
+        slope[o] = 1;
+        curvature[o] = 0;
     }
 }
 
@@ -146,23 +140,19 @@ static void forward_point(const struct tsr_net *net, const tsr_real *phi, const 
     for (size_t l = 0; l < net->n_layers; l++) {
         size_t in = net->fan_in[l], out = net->fan_out[l];
         tsr_real *a = s->a + l * s->stride, *slope = s->slope + l * s->stride;
+        tsr_real *curvature = s->curvature + l * s->stride;
         memcpy(a, phi + net->bias_at[l], out * sizeof *a);
         multiply(out, in, phi + net->weight_at[l], input_of(s, l, x), a);
-        activate(net, l, a, slope);
+        if (l + 1 == net->n_layers)
+            activate_last(net, a, slope, curvature);
+        else
+            net->kind->units(out, net->omega[l], a, a, slope, curvature);
     }
 }
 
-/* Fills d (and e) of all layers from the outputs; returns the squared error of the point. */
-static double backward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *y,
-                             double scale, struct scratch *s) {
-    size_t last = net->n_layers - 1;
-    double error = 0;
-    for (size_t c = 0; c < net->out_dim; c++) {
-        tsr_real r = s->a[last * s->stride + c] - y[c];
-        error += (double)r * (double)r;
-        s->d[last * s->stride + c] = (tsr_real)(2 * scale) * r;
-    }
-    for (size_t l = last; l > 0; l--) {
+/* Fills d (and e) of the layers below the last from that of the last. */
+static void backward_point(const struct tsr_net *net, const tsr_real *phi, struct scratch *s) {
+    for (size_t l = net->n_layers - 1; l > 0; l--) {
         size_t in = net->fan_in[l], below = (l - 1) * s->stride;
         memset(s->e + below, 0, in * sizeof *s->e);
         multiply_transposed(net->fan_out[l], in, phi + net->weight_at[l], s->d + l * s->stride,
@@ -170,7 +160,30 @@ static double backward_point(const struct tsr_net *net, const tsr_real *phi, con
         for (size_t i = 0; i < in; i++)
             s->d[below + i] = s->slope[below + i] * s->e[below + i];
     }
+}
+
+/* d of the last layer from the outputs; returns the squared error of the point. */
+static double residual_point(const struct tsr_net *net, const tsr_real *y, double scale,
+                             struct scratch *s) {
+    size_t last = (net->n_layers - 1) * s->stride;
+    double error = 0;
+    for (size_t c = 0; c < net->out_dim; c++) {
+        tsr_real r = s->a[last + c] - y[c];
+        error += (double)r * (double)r;
+        s->d[last + c] = (tsr_real)(2 * scale) * r;
+    }
     return error;
+}
+
+/* grad += the point's share of all layers. */
+static void add_point(const struct tsr_net *net, const struct scratch *s, const tsr_real *x,
+                      tsr_real *grad) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const tsr_real *d = s->d + l * s->stride;
+        add_outer(net->fan_out[l], net->fan_in[l], d, input_of(s, l, x), grad + net->weight_at[l]);
+        for (size_t o = 0; o < net->fan_out[l]; o++)
+            grad[net->bias_at[l] + o] += d[o];
+    }
 }
 
 static void r_forward_point(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
@@ -194,13 +207,11 @@ static void r_backward_point(const struct tsr_net *net, const tsr_real *phi, con
     for (size_t l = last; l > 0; l--) {
         size_t in = net->fan_in[l], out = net->fan_out[l], at = l * s->stride,
                below = at - s->stride;
-        tsr_real omega2 = (tsr_real)(net->omega[l - 1] * net->omega[l - 1]);
-        if (net->kind == &tsr_kind_relu_pe) omega2 = 0;
         memset(s->rd + below, 0, in * sizeof *s->rd);
         multiply_transposed(out, in, v + net->weight_at[l], s->d + at, s->rd + below);
         multiply_transposed(out, in, phi + net->weight_at[l], s->rd + at, s->rd + below);
         for (size_t i = below; i < below + in; i++)
-            s->rd[i] = s->slope[i] * s->rd[i] - omega2 * s->a[i] * s->rz[i] * s->e[i];
+            s->rd[i] = s->slope[i] * s->rd[i] + s->curvature[i] * s->rz[i] * s->e[i];
     }
 }
 
@@ -236,17 +247,12 @@ static double sweep(const struct tsr_net *net, const tsr_real *phi, const struct
         const tsr_real *x = encode_point(net, points->x + p * net->in_dim, &s);
         use_tape(&s, net, tape, p);
         if (!recorded) forward_point(net, phi, x, &s);
-        error += backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
+        error += residual_point(net, points->y + p * net->out_dim, scale, &s);
+        backward_point(net, phi, &s);
         if (out)
             memcpy(out + p * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                    net->out_dim * sizeof *out);
-        for (size_t l = 0; l < net->n_layers; l++) {
-            const tsr_real *d = s.d + l * s.stride;
-            add_outer(net->fan_out[l], net->fan_in[l], d, input_of(&s, l, x),
-                      grad + net->weight_at[l]);
-            for (size_t o = 0; o < net->fan_out[l]; o++)
-                grad[net->bias_at[l] + o] += d[o];
-        }
+        add_point(net, &s, x, grad);
     }
     return error;
 }
@@ -273,7 +279,8 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
         use_tape(&s, net, tape, p);
         if (!tape) {
             forward_point(net, phi, x, &s);
-            (void)backward_point(net, phi, points->y + p * net->out_dim, scale, &s);
+            (void)residual_point(net, points->y + p * net->out_dim, scale, &s);
+            backward_point(net, phi, &s);
         }
         r_forward_point(net, phi, v, x, &s);
         r_backward_point(net, phi, v, scale, &s);
@@ -287,6 +294,25 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
     }
 }
 
+static void gauss_newton(const struct tsr_net *net, const tsr_real *phi, const tsr_real *v,
+                         const tsr_real *x, size_t n, double scale, tsr_real *gv,
+                         const void *record, void *workspace) {
+    const struct tsr_tape tape = {.forward = (void *)(uintptr_t)record};
+    struct scratch s;
+    layout(&s, net, workspace);
+    size_t last = (net->n_layers - 1) * s.stride;
+    for (size_t p = 0; p < n; p++) {
+        const tsr_real *input = encode_point(net, x + p * net->in_dim, &s);
+        use_tape(&s, net, &tape, p);
+        if (!record) forward_point(net, phi, input, &s);
+        r_forward_point(net, phi, v, input, &s);
+        for (size_t c = 0; c < net->out_dim; c++)
+            s.d[last + c] = (tsr_real)(2 * scale) * s.ra[last + c];
+        backward_point(net, phi, &s);
+        add_point(net, &s, input, gv);
+    }
+}
+
 const struct tsr_kernel tsr_kernel_reference = {
     .name = "reference",
     .available = available,
@@ -297,4 +323,5 @@ const struct tsr_kernel tsr_kernel_reference = {
     .record = record,
     .backward = backward,
     .hvp = hvp,
+    .gauss_newton = gauss_newton,
 };

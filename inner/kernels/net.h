@@ -2,18 +2,17 @@
  *
  * Shape of one coordinate network, as the kernels see it.
  *
- *     a_0 = x;  z_l = W_l a_{l-1} + b_l;  a_l = sin(omega_l z_l)  for l = 1 .. n_layers-1;
- *     output = z_{n_layers} + output_offset
+ *     z_l = W_l a_{l-1} + b_l;  a_l = the units of the kind at (omega_l, z_l), such as
+ *     sin(omega_l z_l), for l = 1 .. n_layers-1;  output = z_{n_layers} + output_offset
  *
- * (SIREN, arXiv 2006.09661, eq. 5), or, with a positional encoding (arXiv 2003.08934, eq. 4; order
- * and frequencies as in the code of arXiv 2310.14184), ReLU:
+ * a_0 = x, or, if there are octaves, a positional encoding (arXiv 2003.08934, eq. 4; order and
+ * frequencies as in the code of arXiv 2310.14184):
  *
- *     a_0 = [sin e, cos e],  e = (x_0 f_0, x_0 f_1, .., x_1 f_0, ..),  f_k = pe_omega 2^k,
- *     k < octaves;  a_0 = x if there are no octaves;  a_l = max(z_l, 0), of derivative 0 at 0
+ *     a_0 = [sin e, cos e],  e = (x_0 f_0, x_0 f_1, .., x_1 f_0, ..),  f_k = pe_omega 2^k
  *
  * In the code layers count from 0: layer 0 maps a_0 to width, layer n_layers-1 maps width to
  * out_dim and is linear. The parameters of one network are one vector of n_params values: W_0
- * [out,in] row-major, b_0 [out], W_1, b_1, ... Points are coordinates x for both kinds: kernels
+ * [out,in] row-major, b_0 [out], W_1, b_1, ... Points are coordinates x for all kinds: kernels
  * encode them.
  */
 #ifndef TSR_INNER_KERNELS_NET_H
@@ -36,7 +35,8 @@ struct tsr_net {
     size_t width;                /* 1 .. TSR_MAX_WIDTH */
     size_t n_layers;             /* 2 .. TSR_MAX_LAYERS */
     size_t n_params;
-    double omega[TSR_MAX_LAYERS];  /* omega[l] of sine layer l; 1 for all others */
+    double omega[TSR_MAX_LAYERS];  /* of the units of layer l; 1 if the kind has none, and of the
+                                      last */
     double output_offset;          /* added to every output */
     size_t fan_in[TSR_MAX_LAYERS]; /* fan_in[0]: 2 in_dim octaves, or in_dim without */
     size_t fan_out[TSR_MAX_LAYERS];

@@ -18,7 +18,7 @@ static const struct tsr_param params[] = {
      .lo = 0,
      .hi = 1,
      .optional = true,
-     .help = "multi-step: share of the run over which the last inner step takes over"},
+     .help = "share of the run over which the last inner step takes over"},
     {.name = "rest",
      .metavar = "F",
      .type = TSR_PARAM_NUMBER,
@@ -26,8 +26,7 @@ static const struct tsr_param params[] = {
      .lo = 0,
      .hi = 1,
      .optional = true,
-     .help =
-         "multi-step: weight of the earlier inner steps after that, as a fraction of the first"},
+     .help = "weight that the earlier inner steps keep, as a fraction of their first"},
 };
 
 /* Query gradients at phi_1 .. phi_{K-1} cost nothing where the query set is the context set. */

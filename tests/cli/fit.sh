@@ -16,7 +16,7 @@ cp out table
 check "regions" test "$(value regions)" = 6
 check "iterations" test "$(value iterations)" = 25
 check "parameters" test "$(value params)" = $((6 * (3 * 8 + 9 * 8 + 9 * 3)))
-check "the configuration is on stderr" grep -q 'grid 2x3: 6 regions' err
+check "the configuration is on stderr" grep -q '^  partition  *grid 2x3' err
 check "the INR is one" "$TESSERA" info p.inr.h5
 check "the picture is a PNG" grep -q PNG p.png
 check "JSON has the regions" test "$(grep -c '"region":' p.json)" = 6

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # --help of every command, and that the man pages say the same.
 . "$TSR_TESTS/cli/common.inc"
-docs=$TSR_TESTS/../docs
+pages=$(dirname "$TESSERA")/man
 
 tessera 0 "--help" --help
 cp out overview
@@ -18,20 +18,8 @@ refused 2 "usage: tessera" "no command"
 refused 2 'did you mean train?' "a mistyped command" trian
 refused 2 'unknown command' "help of an unknown command" help fly
 
-# "--name [default]" of every option, from --help and from a man page.
-options_of_help() {
-    awk 'function flush() { if (name != "") { d = ""; if (match(text, / \[[^]]*\]$/)) d = substr(text, RSTART); print name d } name = "" }
-        /^  (-[a-z], )?--/ { flush(); match($0, /--[a-z0-9-]+/); name = substr($0, RSTART, RLENGTH); text = $0; next }
-        /^ +[^ ]/ { sub(/^ +/, " "); text = text $0; next }
-        { flush() }
-        END { flush() }' "$1" | sort
-}
-options_of_page() {
-    sed -e 's/\\f[BIR]//g' -e 's/\\-/-/g' "$1" |
-        awk '/^\.SH OPTIONS/ { on = 1; next } /^\.SH/ { on = 0 }
-            on && /^\.TP/ { getline; if (!match($0, /--[a-z0-9-]+/)) next
-                name = substr($0, RSTART, RLENGTH); getline
-                d = ""; if (match($0, / \[[^]]*\]$/)) d = substr($0, RSTART); print name d }' | sort
+options_of() { # names, from --help or a page
+    sed -e 's/\\f[BIR]//g' -e 's/\\-/-/g' "$1" | grep -Eo '^(  )?(-[a-z], )?--[a-z0-9-]+' | sed 's/.*--/--/' | sort
 }
 
 for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
@@ -39,14 +27,17 @@ for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
     check "$command --help is on stdout" grep -q "^usage: tessera $command" out
     check "$command --help is silent on stderr" test ! -s err
     check "$command --help has the common options" grep -q -- '--threads N' out
-    options_of_help out >help.options
+    options_of out >help.options
     "$TESSERA" help "$command" >other 2>&1
     check "help $command is $command --help" cmp -s out other
-    check "tessera.1 names $command" grep -q "^\.B $command" "$docs/tessera.1"
+    check "tessera.1 names $command" grep -q "^\.B $command" "$pages/tessera.1"
     case $command in version | help) continue ;; esac
-    options_of_page "$docs/tessera-$command.1" >page.options
+    options_of "$pages/tessera-$command.1" >page.options
+    check "tessera-$command.1 has options" test "$(wc -l <page.options)" -gt 4
     check "tessera-$command.1 has the options of --help" diff help.options page.options
 done
+check "lines of --help end before column 80" sh -c 'for c in pack train eval adapt fit render info demo hypothesis bench help version; do
+    "$1" $c --help; done | sed 1,10d | grep -v "^[^ -]" | awk "length > 80 { print; bad = 1 } END { exit bad }"' sh "$TESSERA"
 if [ -e /dev/full ]; then
     "$TESSERA" --help >/dev/full 2>err
     check "a full disk is an error" test $? -eq 1

@@ -24,7 +24,7 @@ refused 2 "is above 4096" "width 5000" train d.h5 -o m.h5 --outer-steps 1 --widt
 for value in nan inf 1e999 0x1p3 1,5 '' ' 1'; do
     refused 2 "--omega" "omega \"$value\"" train d.h5 -o m.h5 --outer-steps 1 "--omega=$value"
 done
-refused 2 "is not above 0" "omega -1" train d.h5 -o m.h5 --outer-steps 1 --omega -1
+refused 2 "--omega: -1 is below" "omega -1" train d.h5 -o m.h5 --outer-steps 1 --omega -1
 for value in 8 8x 8x8x8 x8 8X8 0x8 -8x8; do
     refused 2 "--grid" "grid \"$value\"" train d.h5 -o m.h5 --outer-steps 1 "--grid=$value"
 done

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a checkpoint holds besides the model; docs/formats.md. Internal to meta/.
+ * Checkpoint files (docs/formats.md): a model file with the state of the outer loop in /outer.
+ * Internal.
  */
-#ifndef TSR_IMAGE_FILES_H
-#define TSR_IMAGE_FILES_H
+#ifndef TSR_IMAGE_CHECKPOINT_H
+#define TSR_IMAGE_CHECKPOINT_H
 
 #include "image/model.h"
 #include "meta/outer_state.h"

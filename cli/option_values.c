@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/option_values.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- from text ------------------------------------------------------------------------------- */
+
+static enum tsr_status check_bounds(const struct cli_option *o, double value, const char *text,
+                                    struct tsr_error *err) {
+    if (o->positive && !(value > 0))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: %s is not above 0", o->name, text);
+    if (value < o->min)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: %s is below %.10g", o->name, text, o->min);
+    if (o->max > 0 && value > o->max)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: %s is above %.10g", o->name, text, o->max);
+    return TSR_OK;
+}
+
+/* Digits alone, up to `end`. */
+static bool read_u64(const char *text, char stop, uint64_t *out, const char **end) {
+    char *rest;
+    if (!isdigit((unsigned char)*text)) return false;
+    errno = 0;
+    unsigned long long value = strtoull(text, &rest, 10);
+    if (errno != 0 || *rest != stop || value > UINT64_MAX) return false;
+    *out = value;
+    *end = rest;
+    return true;
+}
+
+/* A finite decimal number; strtod() alone would take " 1", "nan" and "0x1p3" too. */
+static bool read_double(const char *text, double *out, const char **end) {
+    const char *digits = text + (*text == '-' || *text == '+');
+    char *rest;
+    if (!isdigit((unsigned char)*digits) && *digits != '.') return false;
+    if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X')) return false;
+    errno = 0;
+    double value = strtod(text, &rest);
+    if (rest == text || !isfinite(value)) return false;
+    *out = value;
+    *end = rest;
+    return true;
+}
+
+static enum tsr_status not_a(const struct cli_option *o, const char *text, const char *what,
+                             struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s", o->name, text, what);
+}
+
+static enum tsr_status set_integer(const struct cli_option *o, const char *text, void *at,
+                                   struct tsr_error *err) {
+    uint64_t value;
+    const char *end;
+    if (!read_u64(text, '\0', &value, &end) || (o->type == CLI_SIZE && value > SIZE_MAX))
+        return not_a(o, text, "a whole number (digits only, below 2^64)", err);
+    TSR_TRY(check_bounds(o, (double)value, text, err));
+    if (o->type == CLI_SIZE)
+        *(size_t *)at = (size_t)value;
+    else
+        *(uint64_t *)at = value;
+    return TSR_OK;
+}
+
+static enum tsr_status set_double(const struct cli_option *o, const char *text, void *at,
+                                  struct tsr_error *err) {
+    double value;
+    const char *end;
+    if (!read_double(text, &value, &end) || *end) return not_a(o, text, "a number", err);
+    TSR_TRY(check_bounds(o, value, text, err));
+    *(double *)at = value;
+    return TSR_OK;
+}
+
+static enum tsr_status set_pair(const struct cli_option *o, const char *text, void *at,
+                                struct tsr_error *err) {
+    uint64_t a, b;
+    const char *end;
+    if (!read_u64(text, 'x', &a, &end) || !read_u64(end + 1, '\0', &b, &end))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s, such as 8x8", o->name, text,
+                         o->metavar);
+    TSR_TRY(check_bounds(o, (double)a, text, err));
+    TSR_TRY(check_bounds(o, (double)b, text, err));
+    ((size_t *)at)[0] = (size_t)a;
+    ((size_t *)at)[1] = (size_t)b;
+    return TSR_OK;
+}
+
+static enum tsr_status set_duration(const struct cli_option *o, const char *text, void *at,
+                                    struct tsr_error *err) {
+    static const struct {
+        const char *suffix;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    double value;
+    const char *end;
+    if (read_double(text, &value, &end))
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            if (strcmp(end, units[i].suffix) == 0) {
+                value *= units[i].seconds;
+                TSR_TRY(check_bounds(o, value, text, err));
+                *(double *)at = value;
+                return TSR_OK;
+            }
+    return not_a(o, text, "a time, such as 90s, 30m or 2h", err);
+}
+
+static enum tsr_status set_doubles(const struct cli_option *o, const char *text, void *at,
+                                   struct tsr_error *err) {
+    const char *rest = text;
+    for (size_t i = 0; i < o->list; i++) {
+        double value;
+        if (!read_double(rest, &value, &rest) || *rest != (i + 1 < o->list ? ',' : '\0'))
+            return TSR_ERROR(err, TSR_ERR_CONFIG,
+                             "--%s: \"%s\" is not %zu numbers with commas between them", o->name,
+                             text, o->list);
+        TSR_TRY(check_bounds(o, value, text, err));
+        rest++;
+        ((double *)at)[i] = value;
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status set_string(const struct cli_option *o, const char *text, void *at,
+                                  struct tsr_error *err) {
+    if (!*text) return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: the value is empty", o->name);
+    if (o->check && o->check(text, err) != TSR_OK) {
+        tsr_error_prefix(err, "--%s", o->name);
+        return TSR_ERR_CONFIG;
+    }
+    *(const char **)at = text;
+    return TSR_OK;
+}
+
+static enum tsr_status set_enum(const struct cli_option *o, const char *text, void *at,
+                                struct tsr_error *err) {
+    size_t index = 0;
+    const struct tsr_names *n = o->names;
+    if (tsr_name_parse(text, n->name, n->n, n->what, &index, err) != TSR_OK) {
+        tsr_error_prefix(err, "--%s", o->name);
+        return TSR_ERR_CONFIG;
+    }
+    int number = (int)index;
+    memcpy(at, &number, sizeof number);
+    return TSR_OK;
+}
+
+static enum tsr_status set_object(const struct cli_option *o, const char *text,
+                                  struct tsr_choice *at, struct tsr_error *err) {
+    const struct tsr_object *object;
+    if (tsr_registry_find(o->registry, text, &object, err) != TSR_OK) {
+        tsr_error_prefix(err, "--%s", o->name);
+        return TSR_ERR_CONFIG;
+    }
+    if (at->object != object) *at = tsr_choice_of(object); /* else the command's own defaults */
+    return TSR_OK;
+}
+
+static enum tsr_status set_param(const struct cli_option *o, const char *text, double *at,
+                                 struct tsr_error *err) {
+    const char *end;
+    uint64_t whole;
+    if (o->param->type == TSR_PARAM_CHOICE) {
+        if (tsr_param_parse_choice(o->param, text, at, err) == TSR_OK) return TSR_OK;
+        tsr_error_prefix(err, "--%s", o->name);
+        return TSR_ERR_CONFIG;
+    }
+    if (o->param->type == TSR_PARAM_COUNT) {
+        if (!read_u64(text, '\0', &whole, &end) || whole > (uint64_t)1 << 53)
+            return not_a(o, text, "a whole number (digits only)", err);
+        *at = (double)whole;
+        return TSR_OK;
+    }
+    if (!read_double(text, at, &end) || *end) return not_a(o, text, "a number", err);
+    return TSR_OK;
+}
+
+enum tsr_status cli_set_named(const struct cli_option *o, const char *text, struct tsr_choice *at,
+                              struct tsr_error *err) {
+    const struct tsr_params *params = &o->object->params;
+    size_t left = cli_positionals(o->object);
+    const char *rest = text;
+    *at = tsr_choice_of(o->object);
+    for (size_t i = 0; i < params->n && left; i++) {
+        const struct tsr_param *row = &params->row[i];
+        uint64_t value;
+        if (!row->positional) continue;
+        left--;
+        if (!read_u64(rest, left ? 'x' : '\0', &value, &rest))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s%s", o->name, text,
+                             o->metavar, left || strchr(o->metavar, 'x') ? ", such as 8x8" : "");
+        if ((double)value < row->lo || (double)value > row->hi)
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: %llu is %s %.10g", o->name,
+                             (unsigned long long)value, (double)value < row->lo ? "below" : "above",
+                             (double)value < row->lo ? row->lo : row->hi);
+        at->value[i] = (double)value;
+        rest++;
+    }
+    return TSR_OK;
+}
+
+enum tsr_status cli_set_value(const struct cli_option *o, const char *text, void *at,
+                              struct tsr_error *err) {
+    switch (o->type) {
+    case CLI_STRING:
+        return set_string(o, text, at, err);
+    case CLI_SIZE:
+    case CLI_U64:
+        return set_integer(o, text, at, err);
+    case CLI_DOUBLE:
+        return set_double(o, text, at, err);
+    case CLI_PAIR:
+        return set_pair(o, text, at, err);
+    case CLI_DURATION:
+        return set_duration(o, text, at, err);
+    case CLI_DOUBLES:
+        return set_doubles(o, text, at, err);
+    case CLI_ENUM:
+        return set_enum(o, text, at, err);
+    case CLI_OBJECT:
+        return set_object(o, text, at, err);
+    case CLI_PARAM:
+        return set_param(o, text, at, err);
+    case CLI_NAME:
+        return cli_set_named(o, text, at, err);
+    case CLI_NAMED_OBJECT:
+    case CLI_HIDDEN:
+    case CLI_FLAG:
+    case CLI_HEADING:
+    case CLI_END:
+        break;
+    }
+    return TSR_ERROR(err, TSR_ERR_ARGUMENT, "--%s takes no value", o->name);
+}
+
+/* ---- as text --------------------------------------------------------------------------------- */
+
+static void format_seconds(double s, char *out, size_t size) {
+    if (s >= 60 && fmod(s, 60) == 0)
+        (void)snprintf(out, size, "%gm", s / 60);
+    else
+        (void)snprintf(out, size, "%gs", s);
+}
+
+/* The values by which --NAME chooses the object: "8x8"; "" if it is not the one chosen. */
+static void print_named(const struct cli_option *o, const struct tsr_choice *choice, char *out,
+                        size_t size) {
+    size_t used = 0;
+    if (choice->object != o->object) return;
+    for (size_t i = 0; i < o->object->params.n && used < size; i++)
+        if (o->object->params.row[i].positional)
+            used += (size_t)snprintf(out + used, size - used, "%s%.10g", used ? "x" : "",
+                                     choice->value[i]);
+}
+
+void cli_print_value(const struct cli_option *o, const void *at, char *out, size_t size) {
+    const double *d = at;
+    const size_t *z = at;
+    const struct tsr_choice *choice = at;
+    int number;
+    out[0] = '\0';
+    if (o->shown) {
+        (void)snprintf(out, size, "%s", o->shown);
+        return;
+    }
+    switch (o->type) {
+    case CLI_STRING:
+        if (*(const char *const *)at) (void)snprintf(out, size, "%s", *(const char *const *)at);
+        break;
+    case CLI_SIZE:
+        (void)snprintf(out, size, "%zu", *z);
+        break;
+    case CLI_U64:
+        (void)snprintf(out, size, "%llu", (unsigned long long)*(const uint64_t *)at);
+        break;
+    case CLI_DOUBLE:
+        (void)snprintf(out, size, "%g", *d);
+        break;
+    case CLI_PAIR:
+        if (z[0]) (void)snprintf(out, size, "%zux%zu", z[0], z[1]);
+        break;
+    case CLI_DURATION:
+        if (*d > 0) format_seconds(*d, out, size);
+        break;
+    case CLI_ENUM:
+        memcpy(&number, at, sizeof number);
+        (void)snprintf(out, size, "%s", o->names->name[number]);
+        break;
+    case CLI_OBJECT:
+        if (choice->object) (void)snprintf(out, size, "%s", choice->object->name);
+        break;
+    case CLI_NAME:
+        print_named(o, choice, out, size);
+        break;
+    case CLI_DOUBLES:
+        for (size_t i = 0, n = 0; i < o->list && n < size; i++)
+            n += (size_t)snprintf(out + n, size - n, i ? ",%g" : "%g", d[i]);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/checkpoint.h"
+
+#include "base/memory.h"
+#include "image/attributes.h"
+#include "image/layer_arrays.h"
+#include "image/model_file.h"
+
+static enum tsr_status transfer_moments(bool write, struct tsr_h5 *file, const struct tsr_model *m,
+                                        struct tsr_outer_state *s, struct tsr_error *err) {
+    const size_t theta[2] = {m->n_slots, m->net.n_params};
+    const size_t rates[3] = {m->rates.n_steps, m->rates.n_slots, m->rates.n_units};
+    const struct {
+        const char *path;
+        size_t rank;
+        const size_t *dims;
+        tsr_real *data;
+    } table[] = {{"/outer/theta_m", 2, theta, s->m_theta},
+                 {"/outer/theta_v", 2, theta, s->v_theta},
+                 {"/outer/rates_m", 3, rates, s->m_rates},
+                 {"/outer/rates_v", 3, rates, s->v_rates}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        TSR_TRY(write ? tsr_h5_write(file, table[i].path, TSR_H5_REAL, table[i].rank, table[i].dims,
+                                     table[i].data, 0, err)
+                      : tsr_h5_read(file, table[i].path, TSR_H5_REAL, table[i].rank, table[i].dims,
+                                    table[i].data, err));
+    return TSR_OK;
+}
+
+static enum tsr_status write_history(struct tsr_h5 *file, const struct tsr_outer_state *s,
+                                     struct tsr_error *err) {
+    const size_t dims[2] = {s->n_history, TSR_HISTORY_COLUMNS};
+    if (s->n_history == 0) return TSR_OK;
+    TSR_TRY(tsr_h5_write(file, "/outer/history", TSR_H5_F64, 2, dims, s->history, 0, err));
+    return tsr_h5_write_attr_str(file, "/outer/history", "columns",
+                                 "outer_step seconds train_psnr_db val_psnr_db outer_lr", err);
+}
+
+static enum tsr_status read_history(struct tsr_h5 *file, struct tsr_outer_state *s,
+                                    struct tsr_error *err) {
+    size_t rank, dims[TSR_H5_MAX_RANK];
+    if (!tsr_h5_exists(file, "/outer/history")) return TSR_OK;
+    TSR_TRY(tsr_h5_shape(file, "/outer/history", &rank, dims, NULL, err));
+    if (rank != 2 || dims[1] != TSR_HISTORY_COLUMNS)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /outer/history must be [lines, %d]",
+                         tsr_h5_path(file), TSR_HISTORY_COLUMNS);
+    if (dims[0] > s->progress.outer_step)
+        return TSR_ERROR(
+            err, TSR_ERR_FORMAT,
+            "%s: /outer/history has %zu lines after %llu outer steps; at most one each",
+            tsr_h5_path(file), dims[0], (unsigned long long)s->progress.outer_step);
+    void *p;
+    TSR_TRY(tsr_alloc(&p, dims[0], sizeof *s->history, "history", err));
+    s->history = p;
+    s->n_history = s->max_history = dims[0];
+    return tsr_h5_read(file, "/outer/history", TSR_H5_F64, 2, dims, s->history, err);
+}
+
+enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
+                                    const struct tsr_outer_state *state, const char *path,
+                                    struct tsr_error *err) {
+    struct tsr_h5 *file = NULL;
+    enum tsr_status status;
+    TSR_CHECK(tsr_h5_create(path, &file, err));
+    TSR_CHECK(tsr_model_write(file, model, state ? state->config.command : NULL, err));
+    if (state) {
+        struct tsr_outer_state copy = *state; /* a visitor may write */
+        TSR_CHECK(tsr_outer_state_visit(&copy, tsr_attribute_write, file, err));
+        TSR_CHECK(transfer_moments(true, file, model, &copy, err));
+        TSR_CHECK(write_history(file, state, err));
+    }
+    TSR_CHECK(tsr_h5_commit(file, err));
+done:
+    tsr_h5_close(file);
+    return status;
+}
+
+enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
+                                    struct tsr_outer_state *state, struct tsr_error *err) {
+    struct tsr_h5 *file = NULL;
+    enum tsr_status status;
+    *model = NULL;
+    *state = (struct tsr_outer_state){0};
+    TSR_CHECK(tsr_h5_open(path, &file, err));
+    TSR_CHECK(tsr_model_read(file, model, err));
+    if (!tsr_h5_exists(file, "/outer")) {
+        status = TSR_ERROR(
+            err, TSR_ERR_FORMAT,
+            "%s: there is no /outer; this model cannot be resumed, only used to start from", path);
+        goto done;
+    }
+    size_t n_theta = (*model)->n_slots * (*model)->net.n_params;
+    TSR_CHECK(tsr_outer_state_create(n_theta, tsr_rates_count(&(*model)->rates), state, err));
+    TSR_CHECK(tsr_outer_state_visit(state, tsr_attribute_read, file, err));
+    TSR_CHECK(transfer_moments(false, file, *model, state, err));
+    TSR_CHECK(read_history(file, state, err));
+done:
+    tsr_h5_close(file);
+    if (status != TSR_OK) {
+        tsr_model_free(*model);
+        *model = NULL;
+        tsr_outer_state_clear(state);
+    }
+    return status;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * INR files (docs/formats.md).
+ */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "image/attributes.h"
+#include "image/inr_file.h"
+#include "image/layer_arrays.h"
+
+/* What an INR has of a model's settings. */
+static enum tsr_status visit(struct tsr_model_config *c, tsr_setting_fn fn, void *user,
+                             struct tsr_error *err) {
+    const struct tsr_setting size[] = {
+        TSR_SETTING("partition", "image_height", SIZE, &c->height),
+        TSR_SETTING("partition", "image_width", SIZE, &c->width),
+    };
+    TSR_TRY(tsr_model_shape_visit(c, fn, user, err));
+    return TSR_SETTINGS_VISIT(size, fn, user, err);
+}
+
+/* /partition/labels uint16 [H, W], for a rule that follows the image. */
+static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_partition *p,
+                                       struct tsr_error *err) {
+    const size_t dims[2] = {p->height, p->width};
+    void *block;
+    if (!p->labels) return TSR_OK;
+    TSR_TRY(tsr_alloc(&block, p->height * p->width, sizeof(uint16_t), "label map", err));
+    uint16_t *labels = block;
+    for (size_t i = 0; i < p->height * p->width; i++)
+        labels[i] = (uint16_t)p->labels[i];
+    enum tsr_status status =
+        tsr_h5_write(file, "/partition/labels", TSR_H5_U16, 2, dims, labels, 4, err);
+    free(labels);
+    return status;
+}
+
+/* Before anything is allocated. */
+static enum tsr_status check_label_map(struct tsr_h5 *file, const struct tsr_model_config *c,
+                                       struct tsr_error *err) {
+    const size_t dims[2] = {c->height, c->width};
+    if (!tsr_rule_follows_image(&c->partition)) return TSR_OK;
+    return tsr_array_check(file, "/partition/labels", 2, dims, err);
+}
+
+static enum tsr_status check_labels(struct tsr_h5 *file, const struct tsr_partition *p,
+                                    const uint32_t *labels, struct tsr_error *err) {
+    for (size_t i = 0; i < p->height * p->width; i++)
+        if (labels[i] >= p->n_regions)
+            return TSR_ERROR(err, TSR_ERR_FORMAT,
+                             "%s: /partition/labels has label %u at (%zu, %zu); labels must be "
+                             "below %zu",
+                             tsr_h5_path(file), labels[i], i / p->width, i % p->width,
+                             p->n_regions);
+    return TSR_OK;
+}
+
+static enum tsr_status read_label_map(struct tsr_h5 *file, struct tsr_inr *inr,
+                                      struct tsr_error *err) {
+    const struct tsr_partition *p = inr->partition;
+    const size_t dims[2] = {p->height, p->width};
+    void *labels;
+    if (!p->labels) return TSR_OK;
+    TSR_TRY(tsr_alloc(&labels, p->height * p->width, sizeof(uint32_t), "label map", err));
+    enum tsr_status status =
+        tsr_h5_read(file, "/partition/labels", TSR_H5_U32, 2, dims, labels, err);
+    if (status == TSR_OK) status = check_labels(file, p, labels, err);
+    if (status == TSR_OK) status = tsr_inr_follow(inr, labels, err);
+    free(labels);
+    return status;
+}
+
+enum tsr_status tsr_inr_write(struct tsr_h5 *file, const struct tsr_inr *inr,
+                              struct tsr_error *err) {
+    struct tsr_model_config config = {.network = inr->network,
+                                      .partition = inr->rule,
+                                      .coords = inr->coords,
+                                      .height = inr->partition->height,
+                                      .width = inr->partition->width};
+    TSR_TRY(tsr_format_write(file, "tessera-inr", NULL, err));
+    TSR_TRY(visit(&config, tsr_attribute_write, file, err));
+    TSR_TRY(write_label_map(file, inr->partition, err));
+    return tsr_layer_arrays(true, file, "/regions", "", &inr->net, &inr->partition->n_regions, 1,
+                            inr->phi, err);
+}
+
+enum tsr_status tsr_inr_save(const struct tsr_inr *inr, const char *path, struct tsr_error *err) {
+    struct tsr_h5 *file = NULL;
+    enum tsr_status status;
+    TSR_CHECK(tsr_h5_create(path, &file, err));
+    TSR_CHECK(tsr_inr_write(file, inr, err));
+    TSR_CHECK(tsr_h5_commit(file, err));
+done:
+    tsr_h5_close(file);
+    return status;
+}
+
+static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struct tsr_error *err) {
+    struct tsr_model model;
+    struct tsr_model_config *c = &model.config;
+    tsr_model_config_default(c);
+    c->partition = (struct tsr_partition_rule){0};
+    TSR_TRY(tsr_format_check(file, "tessera-inr", err));
+    TSR_TRY(visit(c, tsr_attribute_read, file, err));
+    if (tsr_model_config_check(c, err) != TSR_OK) {
+        tsr_error_prefix(err, "%s", tsr_h5_path(file));
+        return TSR_ERR_FORMAT;
+    }
+    size_t regions = tsr_partition_rule_regions(&c->partition, c->height, c->width);
+    TSR_TRY(tsr_array_check_extent(file, "/regions/layer0/weight", regions, "regions", err));
+    tsr_network_layout(&c->network, &model.net);
+    TSR_TRY(tsr_layer_arrays(false, file, "/regions", "", &model.net, &regions, 1, NULL, err));
+    TSR_TRY(check_label_map(file, c, err));
+    TSR_TRY(tsr_inr_create(&model, c->height, c->width, out, err));
+    TSR_TRY(read_label_map(file, *out, err));
+    return tsr_layer_arrays(false, file, "/regions", "", &(*out)->net,
+                            &(*out)->partition->n_regions, 1, (*out)->phi, err);
+}
+
+enum tsr_status tsr_inr_read(struct tsr_h5 *file, struct tsr_inr **out, struct tsr_error *err) {
+    *out = NULL;
+    enum tsr_status status = read_inr(file, out, err);
+    if (status == TSR_OK) return TSR_OK;
+    tsr_inr_free(*out);
+    *out = NULL;
+    return status;
+}
+
+enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {
+    struct tsr_h5 *file;
+    *out = NULL;
+    TSR_TRY(tsr_h5_open(path, &file, err));
+    enum tsr_status status = tsr_inr_read(file, out, err);
+    tsr_h5_close(file);
+    return status;
+}
