@@ -78,9 +78,8 @@ WITHOUT := base/blas.c inner/kernels/kernel_blas.c tests/test_base_blas.c
 else
 PACKAGES := openblas hdf5
 endif
-VLFEAT := -lvl
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
-DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) $(VLFEAT) -lm -lpthread
+DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
@@ -228,7 +227,7 @@ install: all
 	install -D -m 644 $B/completion/zsh $(call to,$(datadir)/zsh/site-functions/_tessera)
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
-	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(VLFEAT) $(OMP_LIB)) -lm -lpthread|' \
+	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) -lm -lpthread|' \
 	    scripts/tessera.pc.in > $(call to,$(libdir)/pkgconfig/tessera.pc)
 uninstall:
 	rm -f $(call to,$(bindir)/tessera) $(call to,$(libdir)/libtessera.a) $(call to,$(libdir)/libtessera.so) \

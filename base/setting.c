@@ -35,6 +35,22 @@ enum tsr_status tsr_setting_check(void *user, const struct tsr_setting *s, struc
     return TSR_OK;
 }
 
+bool tsr_setting_equal(const struct tsr_setting *a, const struct tsr_setting *b) {
+    switch (a->type) {
+    case TSR_SETTING_SIZE:
+        return *(const size_t *)a->value == *(const size_t *)b->value;
+    case TSR_SETTING_U64:
+        return *(const uint64_t *)a->value == *(const uint64_t *)b->value;
+    case TSR_SETTING_REAL:
+        return *(const double *)a->value == *(const double *)b->value;
+    case TSR_SETTING_NAME:
+        return tsr_setting_number(a) == tsr_setting_number(b);
+    case TSR_SETTING_CHOICE:
+        break;
+    }
+    return tsr_choice_equal(a->value, b->value);
+}
+
 void tsr_setting_print(const struct tsr_setting *s, char *out, size_t size) {
     int number;
     switch (s->type) {

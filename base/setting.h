@@ -52,6 +52,9 @@ TSR_API int tsr_setting_number(const struct tsr_setting *setting);
 TSR_API enum tsr_status tsr_setting_check(void *user, const struct tsr_setting *setting,
                                           struct tsr_error *err);
 
+/* Have two settings of one type the same value? */
+TSR_API bool tsr_setting_equal(const struct tsr_setting *a, const struct tsr_setting *b);
+
 /* The value as text: "32", "per-region", "siren, omega_first 15, omega_hidden 30". out [size],
  * terminated. */
 TSR_API void tsr_setting_print(const struct tsr_setting *setting, char *out, size_t size);

@@ -139,7 +139,7 @@ static enum tsr_status train(struct demo *d) {
     return status;
 }
 
-static void print_comparison(const struct tsr_evaluation *learned, const struct cli_baseline *b) {
+static void print_comparison(const struct tsr_evaluation *learned, const struct tsr_baseline *b) {
     (void)printf("#k\tlearned_psnr_db\trandom_psnr_db\n");
     for (size_t k = 0; k <= learned->inner_steps; k++)
         (void)printf("%zu\t%.2f\t%.2f\n", k, learned->psnr_db[k], b->result.psnr_db[k]);
@@ -155,7 +155,7 @@ static void print_comparison(const struct tsr_evaluation *learned, const struct 
 static enum tsr_status evaluate(struct demo *d) {
     struct tsr_dataset *dataset = NULL;
     struct tsr_evaluation learned = {0};
-    struct cli_baseline baseline = {0};
+    struct tsr_baseline baseline = {0};
     struct tsr_reconstruct_config config;
     struct tsr_error *err = &d->call->err;
     enum tsr_status status;
@@ -169,7 +169,7 @@ static enum tsr_status evaluate(struct demo *d) {
                                      .split = TSR_SPLIT_TEST,
                                      .config = &config,
                                      .quiet = d->args->common.quiet};
-    TSR_CHECK(cli_evaluate(&e, "", &learned, err));
+    TSR_CHECK(cli_evaluate(&e, &learned, err));
     TSR_CHECK(cli_evaluate_baseline(&e, d->args->common.seed, &baseline, err));
     print_comparison(&learned, &baseline);
 done:

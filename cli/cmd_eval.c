@@ -94,7 +94,7 @@ struct outcome {
     struct cli_data data;
     const char *model_path;
     struct tsr_evaluation result;
-    struct cli_baseline baseline; /* if asked for */
+    struct tsr_baseline baseline; /* if asked for */
 };
 
 static double params_per_value(const struct outcome *o) {
@@ -178,13 +178,13 @@ static void json_figures(struct cli_json *j, const struct tsr_evaluation *e) {
     cli_json_number(j, "flops_per_image", e->flops_per_image);
 }
 
-static void json_baseline(struct cli_json *j, const struct cli_baseline *b) {
+static void json_baseline(struct cli_json *j, const struct tsr_baseline *b) {
     cli_json_open(j, "baseline", '{');
     cli_json_string(j, "kind", "random");
     cli_json_number(j, "rate", b->rate);
     cli_json_string(j, "rate_chosen_on", tsr_split_name(b->chosen_on));
     cli_json_integer(j, "rate_chosen_on_images", b->chosen_on_images);
-    cli_json_numbers(j, "rates_tried", cli_baseline_rates, cli_baseline_n_rates);
+    cli_json_numbers(j, "rates_tried", tsr_baseline_rates, tsr_baseline_n_rates);
     json_figures(j, &b->result);
     cli_json_close(j, '}');
 }
@@ -227,7 +227,7 @@ static enum tsr_status evaluate(struct cli_call *call, struct tsr_dataset *datas
                                      .limit = a->limit,
                                      .config = o->config,
                                      .quiet = a->common.quiet};
-    TSR_TRY(cli_evaluate(&e, "", &o->result, &call->err));
+    TSR_TRY(cli_evaluate(&e, &o->result, &call->err));
     if (!a->baseline) return TSR_OK;
     return cli_evaluate_baseline(&e, a->common.seed, &o->baseline, &call->err);
 }

@@ -8,11 +8,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "cli/hypothesis.h"
+#include "cli/hypothesis_report.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "study/published.h"
 #include "study/step_function.h"
 
 #define MAX_VALUES 4096
@@ -208,19 +209,25 @@ static enum tsr_status read_list(const char *text, size_t dim, size_t max, size_
     return TSR_OK;
 }
 
-/* The numbers of boundaries of the paper's code. 2-D: r c = 10, 20 .. 250 lines with r the largest
- * factor up to floor(sqrt(r c)) + 1. */
-static const char *protocol_boundaries(size_t dim) {
-    return dim == 1 ? "1:59:2"
-                    : "27,49,71,93,115,136,157,178,199,220,241,262,283,304,325,346,367,387,409,"
-                      "430,449,471,493,511,535";
+/* The numbers of boundaries to run, values [MAX_VALUES]: those asked for, else the paper's. */
+static enum tsr_status boundaries(const struct hypothesis_args *a, size_t *values, size_t *n,
+                                  struct tsr_error *err) {
+    if (!a->boundaries) {
+        const size_t *published = tsr_published_boundaries(a->h.dim, n);
+        memcpy(values, published, *n * sizeof *values);
+        return TSR_OK;
+    }
+    enum tsr_status status =
+        read_list(a->boundaries, a->h.dim, TSR_STEP_MAX_BOUNDARIES, MAX_VALUES, values, n, err);
+    if (status != TSR_OK) tsr_error_prefix(err, "--boundaries");
+    return status;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
 struct watch {
     struct cli_progress progress;
-    struct hypothesis_results *results;
+    struct hypothesis_report *report;
     const char *csv;
     double csv_written;           /* seconds */
     atomic_flag showing;          /* one thread has the terminal */
@@ -248,13 +255,14 @@ static void on_done(void *user, const struct tsr_hypothesis_run *run) {
     (void)atomic_fetch_add(&w->runs, 1);
     (void)atomic_fetch_add(&w->work, run->n * run->n);
     if (!w->csv || tsr_seconds() - w->csv_written < CSV_SECONDS) return;
-    if (hypothesis_write_csv(w->results, w->csv, NULL) == TSR_OK) w->csv_written = tsr_seconds();
+    if (hypothesis_write_csv(w->report, w->csv, NULL) == TSR_OK) w->csv_written = tsr_seconds();
 }
 
 static enum tsr_status run_groups(const struct hypothesis_args *a, const struct tsr_kernel *kernel,
-                                  struct hypothesis_results *r, struct tsr_error *err) {
+                                  struct hypothesis_report *report, struct tsr_error *err) {
+    struct tsr_growth *r = &report->growth;
     size_t n_runs = r->n_values * r->n_repeats;
-    struct watch watch = {.results = r, .csv = a->csv, .n_runs = r->n_groups * n_runs};
+    struct watch watch = {.report = report, .csv = a->csv, .n_runs = r->n_groups * n_runs};
     struct tsr_hypothesis_events events = {.user = &watch, .step = on_step, .done = on_done};
     enum tsr_status status = TSR_OK;
     atomic_flag_clear(&watch.showing);
@@ -278,10 +286,10 @@ static enum tsr_status run_groups(const struct hypothesis_args *a, const struct 
 
 struct storage {
     struct tsr_arena arena;
-    struct hypothesis_group *groups;
+    struct tsr_growth_group *groups;
 };
 
-static void layout(struct storage *s, struct hypothesis_results *r, const size_t *pieces,
+static void layout(struct storage *s, struct tsr_growth *r, const size_t *pieces,
                    struct tsr_arena *arena) {
     size_t n_runs = r->n_values * r->n_repeats;
     s->groups = tsr_arena_take(arena, r->n_groups, sizeof *s->groups);
@@ -296,14 +304,10 @@ static void layout(struct storage *s, struct hypothesis_results *r, const size_t
 }
 
 static enum tsr_status prepare(const struct hypothesis_args *a, struct storage *s,
-                               struct hypothesis_results *r, struct tsr_error *err) {
+                               struct tsr_growth *r, struct tsr_error *err) {
     size_t values[MAX_VALUES], partition[MAX_GROUPS], pieces[MAX_GROUPS];
-    const char *list = a->boundaries ? a->boundaries : protocol_boundaries(a->h.dim);
     struct tsr_arena measure = {0};
-    if (read_list(list, a->h.dim, TSR_STEP_MAX_BOUNDARIES, MAX_VALUES, values, &r->n_values, err)) {
-        tsr_error_prefix(err, "--boundaries");
-        return TSR_ERR_CONFIG;
-    }
+    TSR_TRY(boundaries(a, values, &r->n_values, err));
     if (read_list(a->partition, 1, TSR_HYPOTHESIS_MAX_PARTITION, MAX_GROUPS, partition,
                   &r->n_groups, err)) {
         tsr_error_prefix(err, "--partition");
@@ -339,9 +343,9 @@ static enum tsr_status check_outputs(const struct hypothesis_args *a, struct tsr
     return TSR_OK;
 }
 
-static enum tsr_status report(const struct hypothesis_args *a, struct hypothesis_results *r,
+static enum tsr_status report(const struct hypothesis_args *a, struct hypothesis_report *r,
                               struct tsr_error *err) {
-    TSR_TRY(hypothesis_fit(r, a->resamples, err));
+    TSR_TRY(tsr_growth_fit(&r->growth, a->resamples, err));
     if (!cli_is_stdout(a->json)) hypothesis_print(r, stdout);
     if (a->csv) TSR_TRY(hypothesis_write_csv(r, a->csv, err));
     if (a->json) TSR_TRY(hypothesis_write_json(r, a->json, err));
@@ -351,7 +355,7 @@ static enum tsr_status report(const struct hypothesis_args *a, struct hypothesis
 
 static enum tsr_status run(struct cli_call *call) {
     struct hypothesis_args *a = call->args;
-    struct hypothesis_results results = {0};
+    struct hypothesis_report results = {0};
     struct storage storage = {0};
     struct tsr_hypothesis protocol;
     const struct tsr_kernel *kernel;
@@ -361,7 +365,7 @@ static enum tsr_status run(struct cli_call *call) {
     if (!cli_given(call, "omega-first")) a->h.omega_first = protocol.omega_first;
     a->h.seed = a->common.seed;
     call->phase = CLI_RUNNING;
-    TSR_CHECK(prepare(a, &storage, &results, &call->err));
+    TSR_CHECK(prepare(a, &storage, &results.growth, &call->err));
     TSR_CHECK(tsr_kernel_find(a->kernel, &kernel, &call->err));
     results.kernel = kernel->name;
     TSR_CHECK(check_outputs(a, &call->err));

@@ -279,6 +279,13 @@ static enum tsr_status print_run_setting(void *user, const struct tsr_setting *s
     struct tsr_h5 *f = user;
     (void)err;
     print_attribute(f, "/outer", s->name, s->name);
+    if (s->type != TSR_SETTING_CHOICE) return TSR_OK;
+    for (size_t i = 0; i < s->registry->n; i++) { /* only the chosen object's are in the file */
+        const struct tsr_params *params = &s->registry->object[i]->params;
+        for (size_t k = 0; k < params->n; k++)
+            if (tsr_h5_has_attr(f, "/outer", params->row[k].name))
+                print_attribute(f, "/outer", params->row[k].name, params->row[k].name);
+    }
     return TSR_OK;
 }
 

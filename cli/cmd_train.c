@@ -54,7 +54,8 @@ static const struct cli_option options[] = {
          .help = "go on with the run saved there, as it was configured; --outer-steps or --time "
                  "set a new bound"),
     TEXT("init", "M0.h5", init,
-         .help = "start from this model; a shared slot expands into as many as are needed"),
+         .help = "start from this model, with its network and coordinates; a shared slot expands "
+                 "into as many as are needed"),
 
     HEADING("partition"),
     CLI_RULE_OPTIONS(struct train_args, rule, NULL),
@@ -77,7 +78,8 @@ static const struct cli_option options[] = {
      .metavar = "KIND",
      .type = CLI_OBJECT,
      .registry = &tsr_methods,
-     .at = AT(trainer.method)},
+     .at = AT(trainer.method),
+     .help = "how the meta-gradient is taken"},
     {.name = "outer-steps",
      .metavar = "N",
      .type = CLI_U64,
@@ -157,8 +159,6 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         if (!a->output) return TSR_ERROR(err, TSR_ERR_CONFIG, "--output M.h5 is missing");
         TSR_TRY(tsr_trainer_config_check(&a->trainer, err));
         TSR_TRY(tsr_coords_check(&a->model.coords, err));
-        if (!cli_given(call, "inner-lr"))
-            a->model.inner_lr = tsr_kind_of(&a->model.network.kind)->inner_lr;
     }
     a->trainer.output = a->output;
     return TSR_OK;
@@ -167,11 +167,14 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
 static enum tsr_status create(struct cli_call *call, const struct train_args *a,
                               struct tsr_dataset *dataset, struct tsr_training **training) {
     struct tsr_model *init = NULL;
+    struct tsr_model_config model = a->model;
     if (a->resume)
         return tsr_training_resume(a->resume, &a->trainer, dataset, training, &call->err);
     if (a->init) TSR_TRY(tsr_model_load(a->init, &init, &call->err));
+    if (init) cli_network_keep(call, &init->config, &model);
+    if (!cli_given(call, "inner-lr")) model.inner_lr = tsr_kind_of(&model.network.kind)->inner_lr;
     enum tsr_status status =
-        tsr_training_create(&a->model, &a->trainer, dataset, init, training, &call->err);
+        tsr_training_create(&model, &a->trainer, dataset, init, training, &call->err);
     tsr_model_free(init);
     return status;
 }

@@ -56,6 +56,11 @@
         .at = offsetof(args, coords.frame), .help = "what the range spans"                         \
     }
 
+/* The network and the coordinates of a model, but for what was given: from `model` to *config,
+ * which holds what the options say. --net with the model's own kind keeps the kind's parameters. */
+void cli_network_keep(const struct cli_call *call, const struct tsr_model_config *model,
+                      struct tsr_model_config *config);
+
 /* The first option given of those above; NULL: none is. A command that takes a model instead
  * refuses it. */
 const char *cli_network_given(const struct cli_call *call);

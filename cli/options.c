@@ -221,6 +221,17 @@ bool cli_given(const struct cli_call *call, const char *option) {
     return o && call->given[o - call->table->option];
 }
 
+void cli_params_given(const struct cli_call *call, const struct tsr_registry *registry,
+                      struct tsr_choice *choice) {
+    const struct cli_option *o = call->table->option;
+    for (size_t i = 0; o[i].type != CLI_END; i++) {
+        if (o[i].type != CLI_PARAM || !call->given[i]) continue;
+        if (o[o[i].parent].registry != registry) continue;
+        const struct tsr_param *row = cli_param_of(&o[i], choice->object);
+        if (row) (void)tsr_choice_set(choice, row->name, call->param[i]);
+    }
+}
+
 const char *cli_given_of(const struct cli_call *call, const struct tsr_registry *registry) {
     const struct cli_option *o = call->table->option;
     for (size_t i = 0; o[i].type != CLI_END; i++) {

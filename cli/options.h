@@ -108,6 +108,11 @@ bool cli_chosen(const struct cli_call *call, const struct tsr_registry *registry
 /* An option by which an object of this registry or a parameter of it was given; NULL: none was. */
 const char *cli_given_of(const struct cli_call *call, const struct tsr_registry *registry);
 
+/* Sets those parameters of *choice that were given among the options of this registry and that its
+ * object has. */
+void cli_params_given(const struct cli_call *call, const struct tsr_registry *registry,
+                      struct tsr_choice *choice);
+
 /* The word of words (up to NULL) that was probably meant, or NULL. */
 const char *cli_nearest(const char *text, const char *const *words);
 

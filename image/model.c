@@ -154,9 +154,44 @@ void tsr_model_free(struct tsr_model *model) {
     free(model);
 }
 
-static bool same_network(const struct tsr_network_config *a, const struct tsr_network_config *b) {
-    return a->in_dim == b->in_dim && a->out_dim == b->out_dim && a->width == b->width &&
-           a->hidden_layers == b->hidden_layers;
+/* Two configurations, walked side by side. */
+struct pair {
+    struct tsr_model_config from, to;
+};
+
+/* Of two choices of one object: the parameter that differs. */
+static enum tsr_status unlike_param(const struct tsr_choice *a, const struct tsr_choice *b,
+                                    struct tsr_error *err) {
+    const struct tsr_params *params = &a->object->params;
+    char is[64], wanted[64];
+    size_t i = 0;
+    while (i + 1 < params->n && a->value[i] == b->value[i])
+        i++;
+    tsr_param_print(&params->row[i], a->value[i], is, sizeof is);
+    tsr_param_print(&params->row[i], b->value[i], wanted, sizeof wanted);
+    return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: %s of its network is %s, not %s",
+                     params->row[i].name, is, wanted);
+}
+
+/* Fails for a setting of the networks in which the two differ. The visitor walks pair->from. */
+static enum tsr_status same_setting(void *user, const struct tsr_setting *s,
+                                    struct tsr_error *err) {
+    struct pair *pair = user;
+    struct tsr_setting other = *s;
+    char is[64], wanted[64];
+    if (strcmp(s->group, "network") != 0) return TSR_OK;
+    other.value = (char *)&pair->to + ((char *)s->value - (char *)&pair->from);
+    if (tsr_setting_equal(s, &other)) return TSR_OK;
+    if (s->type == TSR_SETTING_CHOICE) {
+        const struct tsr_choice *a = s->value, *b = other.value;
+        if (a->object == b->object) return unlike_param(a, b, err);
+        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network is %s, not %s",
+                         a->object->name, b->object->name);
+    }
+    tsr_setting_print(s, is, sizeof is);
+    tsr_setting_print(&other, wanted, sizeof wanted);
+    return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: %s of its network is %s, not %s", s->name,
+                     is, wanted);
 }
 
 static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_anchors *to,
@@ -173,19 +208,8 @@ static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_a
 
 enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                     struct tsr_error *err) {
-    const struct tsr_network_config *a = &from->config.network, *b = &model->config.network;
-    if (a->kind.object != b->kind.object)
-        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network is %s, not %s",
-                         a->kind.object->name, b->kind.object->name);
-    if (from->net.octaves != model->net.octaves)
-        return TSR_ERROR(err, TSR_ERR_SHAPE, "initial model: its network has %zu octaves, not %zu",
-                         from->net.octaves, model->net.octaves);
-    if (!same_network(a, b))
-        return TSR_ERROR(
-            err, TSR_ERR_SHAPE,
-            "initial model: its network is %zu -> %zu x %zu -> %zu, not %zu -> %zu x %zu -> %zu",
-            a->in_dim, a->hidden_layers + 1, a->width, a->out_dim, b->in_dim, b->hidden_layers + 1,
-            b->width, b->out_dim);
+    struct pair pair = {from->config, model->config};
+    TSR_TRY(tsr_model_config_visit(&pair.from, same_setting, &pair, err));
     if (from->n_slots != 1 && from->n_slots != model->n_slots)
         return TSR_ERROR(err, TSR_ERR_SHAPE,
                          "initial model: it has %zu slots; %zu or 1 (shared) are needed",

@@ -73,9 +73,10 @@ TSR_API enum tsr_status tsr_model_create(const struct tsr_model_config *config, 
                                          struct tsr_model **out,
                                          struct tsr_error *err) TSR_MUST_USE;
 
-/* Copies initialisation, rates and anchors of `from` into `model`. The networks must have the same
- * shape; a shared slot expands into per-region or per-class slots; rates are taken over if kind and
- * K agree. */
+/* Copies initialisation, rates and anchors of `from` into `model`. Learned weights mean something
+ * only to the networks and coordinates that they were learned for: all settings of the group
+ * `network` must agree, else TSR_ERR_SHAPE names the first that does not and both values. A shared
+ * slot expands into per-region or per-class slots; rates are taken over if kind and K agree. */
 TSR_API enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                             struct tsr_error *err) TSR_MUST_USE;
 

@@ -222,7 +222,7 @@ struct tsr_training_progress {
 typedef int (*tsr_training_fn)(void *user, const struct tsr_training_progress *state);
 
 /* Trains a model on the train split; the validation split gives the PSNR that is reported. `init`:
- * a model whose initialisations to start from (networks of one shape), or NULL for random ones.
+ * a model whose initialisations to start from, of the same network and coordinates, or NULL.
  * `progress` may be NULL. A run that is bounded by outer steps is a function of dataset, settings
  * and `init`. The dataset is in use until the call returns.
  *

@@ -8,7 +8,7 @@
 
 #include "base/object.h"
 #include "inner/kernels/net.h"
-#include "inner/kinds/list.h"
+#include "inner/kinds/kinds_list.h"
 
 struct tsr_kind {
     struct tsr_object object;

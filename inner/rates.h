@@ -63,8 +63,8 @@ TSR_API void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_n
                                size_t slot, double factor, const tsr_real *phi, const tsr_real *g,
                                tsr_real *next);
 
-/* units [n_units] += the sums over each unit's parameters of full [n_params]: the gradient with
- * respect to the rates of one step, from that with respect to one rate a parameter. */
+/* Sums the rate gradients of single parameters, full [n_params], over the parameters that share a
+ * rate, and adds them to those of one step, units [n_units]. */
 TSR_API void tsr_rates_reduce(const struct tsr_rates *rates, const struct tsr_net *net,
                               const tsr_real *full, tsr_real *units);
 

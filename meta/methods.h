@@ -24,7 +24,7 @@ struct tsr_method {
     bool mean_of_tasks; /* the direction of a slot is the mean over its tasks, not the sum */
     bool wants_outputs; /* asks for tsr_carried_query_error() */
 
-    /* Forward passes (of 2 * weights FLOPs a point) that an outer step of K inner steps is worth.
+    /* Forward passes (of 2 * weights FLOPs per point) that an outer step of K inner steps is worth.
      */
     double (*passes)(size_t inner_steps);
 

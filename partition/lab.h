@@ -3,7 +3,7 @@
  * sRGB bytes to CIELAB (CIE 15, white D65): L 0..100, a and b about -128..128.
  *
  * Through tables, which the caller makes once for an image (a few kilobytes, on the stack): within
- * 0.01 of the formulas, and some nanoseconds a pixel.
+ * 0.01 of the formulas, and some nanoseconds per pixel.
  */
 #ifndef TSR_PARTITION_LAB_H
 #define TSR_PARTITION_LAB_H

@@ -30,11 +30,7 @@ static enum tsr_status reach_create(size_t overlap, size_t n_regions, struct rea
     *out = (struct reach){.capacity = n};
     TSR_TRY(tsr_alloc(&p, n, sizeof *out->region, "margins of the regions", err));
     out->region = p;
-    enum tsr_status status = tsr_alloc(&p, n, sizeof *out->distance, "margins of the regions", err);
-    if (status != TSR_OK) {
-        free(out->region);
-        return status;
-    }
+    TSR_TRY(tsr_alloc(&p, n, sizeof *out->distance, "margins of the regions", err));
     out->distance = p;
     return TSR_OK;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const struct tsr_object *const objects[] = {
-    &tsr_rule_whole.object,   &tsr_rule_grid.object,   &tsr_rule_cell.object,
-    &tsr_rule_segment.object, &tsr_rule_labels.object,
+    &tsr_rule_whole.object,    &tsr_rule_grid.object,    &tsr_rule_cell.object,
+    &tsr_rule_quadtree.object, &tsr_rule_segment.object, &tsr_rule_labels.object,
 };
 
 const struct tsr_registry tsr_rules = {"partition rule", objects, sizeof objects / sizeof *objects};

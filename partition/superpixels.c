@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "partition/superpixels.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vl/slic.h>
 
 #include "base/memory.h"
 
@@ -14,7 +14,15 @@
 #define MAX_REDUCTION 8
 #define DONE 0x80000000u
 
-/* Mean colour and position (in pixels of the whole image) of a superpixel. */
+static float color_distance(const float *a, const float *b) {
+    float d = 0;
+    for (int k = 0; k < 3; k++)
+        d += (a[k] - b[k]) * (a[k] - b[k]);
+    return d;
+}
+
+/* Mean colour and position (in pixels of the whole image, or of the reduced one) of a superpixel.
+ */
 struct seed {
     float lab[3], row, col;
     uint32_t area;
@@ -25,30 +33,29 @@ struct work {
     struct tsr_picture picture;
     size_t reduction, side; /* side: of a superpixel, in reduced pixels */
     size_t height, width;   /* of the reduced image */
-    float *planes;          /* [channels, height, width] */
+    float *colors;          /* [height, width, 3] Lab of the reduced image */
     uint32_t *small;        /* [height, width] */
-    size_t n_seeds;
-    struct seed *seeds; /* [n_seeds] */
+    size_t seed_rows, seed_cols, n_seeds;
+    struct seed *seeds, *sums; /* [n_seeds] each, one block */
 };
 
-/* Lab of the mean of each reduction x reduction block, one plane for each channel. */
+/* Mean Lab of each reduction x reduction block. */
 static void reduce(const struct work *w) {
     const struct tsr_picture *p = &w->picture;
-    size_t f = w->reduction, plane = w->height * w->width;
+    size_t f = w->reduction;
     for (size_t r = 0; r < p->height; r++)
         for (size_t c = 0; c < p->width; c++) {
-            float lab[3];
+            float lab[3], *out = w->colors + 3 * (r / f * w->width + c / f);
             tsr_lab_of(w->lab, p->pixels + (r * p->width + c) * p->channels, p->channels, lab);
-            float *out = w->planes + r / f * w->width + c / f;
-            for (size_t k = 0; k < p->channels; k++)
-                out[k * plane] += lab[k];
+            for (int k = 0; k < 3; k++)
+                out[k] += lab[k];
         }
     for (size_t r = 0; r < w->height; r++)
         for (size_t c = 0; c < w->width; c++) {
             size_t h = p->height - r * f < f ? p->height - r * f : f;
             size_t v = p->width - c * f < f ? p->width - c * f : f;
-            for (size_t k = 0; k < p->channels; k++)
-                w->planes[k * plane + r * w->width + c] /= (float)(h * v);
+            for (int k = 0; k < 3; k++)
+                w->colors[3 * (r * w->width + c) + (size_t)k] /= (float)(h * v);
         }
 }
 
@@ -57,6 +64,16 @@ static void enlarge(const struct work *w, uint32_t *labels) {
         for (size_t c = 0; c < w->picture.width; c++)
             labels[r * w->picture.width + c] =
                 w->small[r / w->reduction * w->width + c / w->reduction];
+}
+
+/* Sums to means. */
+static struct seed mean_of(const struct seed *sum) {
+    struct seed mean = *sum;
+    float n = sum->area ? (float)sum->area : 1;
+    for (int k = 0; k < 3; k++)
+        mean.lab[k] /= n;
+    mean.row /= n, mean.col /= n;
+    return mean;
 }
 
 /* Mean colour and position of every superpixel. */
@@ -74,20 +91,137 @@ static void find_seeds(const struct work *w, const uint32_t *labels) {
             s->row += (float)r, s->col += (float)c;
             s->area++;
         }
-    for (struct seed *s = w->seeds; s < w->seeds + w->n_seeds; s++) {
-        float n = s->area ? (float)s->area : 1;
-        for (int k = 0; k < 3; k++)
-            s->lab[k] /= n;
-        s->row /= n, s->col /= n;
-    }
+    for (struct seed *s = w->seeds; s < w->seeds + w->n_seeds; s++)
+        *s = mean_of(s);
 }
 
-static float color_distance(const float *a, const float *b) {
-    float d = 0;
-    for (int k = 0; k < 3; k++)
-        d += (a[k] - b[k]) * (a[k] - b[k]);
-    return d;
+/* ---- SLIC ---------------------------------------------------------------------------------------
+ */
+
+/* Rounds of k-means: "10 iterations suffices for most images" (Achanta et al., 2012). */
+#define MAX_ROUNDS 10
+
+/* Squared contrast of the neighbours of a pixel of the reduced image, at least one from its edge.
+ */
+static float edge_at(const struct work *w, size_t row, size_t col) {
+    const float *at = w->colors + 3 * (row * w->width + col);
+    return color_distance(at - 3, at + 3) + color_distance(at - 3 * w->width, at + 3 * w->width);
 }
+
+/* The pixel of the 3x3 around (row, col) where the contrast is least, the first on ties: a seed
+ * should not begin on an edge. */
+static void place_seed(const struct work *w, size_t row, size_t col, struct seed *out) {
+    size_t best_row = row, best_col = col;
+    float least = INFINITY;
+    for (size_t r = row > 1 ? row - 1 : 1; r <= row + 1 && r + 1 < w->height; r++)
+        for (size_t c = col > 1 ? col - 1 : 1; c <= col + 1 && c + 1 < w->width; c++) {
+            float edge = edge_at(w, r, c);
+            if (edge < least) least = edge, best_row = r, best_col = c;
+        }
+    *out = (struct seed){.row = (float)best_row, .col = (float)best_col};
+    memcpy(out->lab, w->colors + 3 * (best_row * w->width + best_col), sizeof out->lab);
+}
+
+static void place_seeds(const struct work *w) {
+    for (size_t v = 0; v < w->seed_rows; v++)
+        for (size_t u = 0; u < w->seed_cols; u++) {
+            size_t row = v * w->side + w->side / 2, col = u * w->side + w->side / 2;
+            place_seed(w, row < w->height ? row : w->height - 1,
+                       col < w->width ? col : w->width - 1, &w->seeds[v * w->seed_cols + u]);
+        }
+}
+
+/* The pixels along a side that lie between the places where seed i and seed i + 1 of n were put
+ * (i = -1: before the first; n - 1: behind the last), and which of the two there are. */
+struct stretch {
+    size_t from, to, first, last;
+};
+
+static struct stretch between_seeds(size_t i_plus_1, size_t n, size_t side, size_t length) {
+    struct stretch s = {.first = i_plus_1 > 0 ? i_plus_1 - 1 : 0,
+                        .last = i_plus_1 < n ? i_plus_1 : n - 1};
+    s.from = i_plus_1 > 0 ? (i_plus_1 - 1) * side + side / 2 : 0;
+    s.to = i_plus_1 < n ? i_plus_1 * side + side / 2 : length;
+    if (s.from > length) s.from = length;
+    if (s.to > length) s.to = length;
+    return s;
+}
+
+static uint32_t nearest_seed(const struct work *w, size_t row, size_t col, const struct stretch *v,
+                             const struct stretch *u) {
+    const float *color = w->colors + 3 * (row * w->width + col);
+    float weight = REGULARIZATION / (float)(w->side * w->side), smallest = INFINITY;
+    size_t best = v->first * w->seed_cols + u->first;
+    for (size_t i = v->first; i <= v->last; i++)
+        for (size_t j = u->first; j <= u->last; j++) {
+            const struct seed *s = &w->seeds[i * w->seed_cols + j];
+            float dy = (float)row - s->row, dx = (float)col - s->col;
+            float d = color_distance(color, s->lab) + weight * (dy * dy + dx * dx);
+            if (d < smallest) smallest = d, best = i * w->seed_cols + j;
+        }
+    return (uint32_t)best;
+}
+
+/* Every pixel goes to the nearest of the (at most four) seeds that were put around it; returns how
+ * many changed. */
+static size_t assign_pixels(const struct work *w) {
+    size_t changed = 0;
+    for (size_t i = 0; i <= w->seed_rows; i++) {
+        struct stretch v = between_seeds(i, w->seed_rows, w->side, w->height);
+        for (size_t j = 0; j <= w->seed_cols; j++) {
+            struct stretch u = between_seeds(j, w->seed_cols, w->side, w->width);
+            for (size_t r = v.from; r < v.to; r++)
+                for (size_t c = u.from; c < u.to; c++) {
+                    uint32_t *label = &w->small[r * w->width + c];
+                    uint32_t nearest = nearest_seed(w, r, c, &v, &u);
+                    changed += *label != nearest;
+                    *label = nearest;
+                }
+        }
+    }
+    return changed;
+}
+
+/* Moves every seed to the mean of its pixels; one without any stays. */
+static void move_seeds(const struct work *w) {
+    for (size_t i = 0; i < w->n_seeds; i++)
+        w->sums[i] = (struct seed){0};
+    for (size_t r = 0, i = 0; r < w->height; r++)
+        for (size_t c = 0; c < w->width; c++, i++) {
+            struct seed *s = &w->sums[w->small[i]];
+            for (int k = 0; k < 3; k++)
+                s->lab[k] += w->colors[3 * i + (size_t)k];
+            s->row += (float)r, s->col += (float)c;
+            s->area++;
+        }
+    for (size_t i = 0; i < w->n_seeds; i++)
+        if (w->sums[i].area > 0) w->seeds[i] = mean_of(&w->sums[i]);
+}
+
+static enum tsr_status run_slic(struct work *w, struct tsr_error *err) {
+    size_t n = w->height * w->width;
+    void *block;
+    w->seed_rows = (w->height + w->side - 1) / w->side;
+    w->seed_cols = (w->width + w->side - 1) / w->side;
+    w->n_seeds = w->seed_rows * w->seed_cols;
+    TSR_TRY(tsr_alloc(&block, n, 3 * sizeof *w->colors, "superpixels", err));
+    w->colors = block;
+    TSR_TRY(tsr_alloc(&block, n, sizeof *w->small, "superpixels", err));
+    w->small = block;
+    TSR_TRY(tsr_alloc(&block, w->n_seeds, 2 * sizeof *w->seeds, "superpixels", err));
+    w->seeds = block;
+    w->sums = w->seeds + w->n_seeds;
+    reduce(w);
+    place_seeds(w);
+    memset(w->small, 0xff, n * sizeof *w->small); /* nobody's */
+    for (int round = 0; round < MAX_ROUNDS && assign_pixels(w) > 0; round++)
+        move_seeds(w);
+    return TSR_OK;
+}
+
+/* ---- borders at full size
+ * ------------------------------------------------------------------------
+ */
 
 /* The best of the labels of a border pixel and its neighbours (the first on ties). */
 static uint32_t best_label(const struct work *w, size_t row, size_t col, const uint32_t label[5]) {
@@ -204,23 +338,6 @@ done:
     return status;
 }
 
-static enum tsr_status run_slic(struct work *w, struct tsr_error *err) {
-    size_t n = w->height * w->width;
-    void *block;
-    TSR_TRY(tsr_alloc(&block, n * w->picture.channels, sizeof *w->planes, "superpixels", err));
-    w->planes = block;
-    TSR_TRY(tsr_alloc(&block, n, sizeof *w->small, "superpixels", err));
-    w->small = block;
-    reduce(w);
-    vl_slic_segment(w->small, w->planes, w->width, w->height, w->picture.channels, w->side,
-                    REGULARIZATION, 0);
-    for (size_t i = 0; i < n; i++)
-        if (w->small[i] >= w->n_seeds) w->n_seeds = w->small[i] + (size_t)1;
-    TSR_TRY(tsr_alloc(&block, w->n_seeds, sizeof *w->seeds, "superpixels", err));
-    w->seeds = block;
-    return TSR_OK;
-}
-
 enum tsr_status tsr_superpixels_slic(const struct tsr_lab *lab, const struct tsr_picture *picture,
                                      size_t side, uint32_t *labels, size_t *count,
                                      struct tsr_error *err) {
@@ -242,7 +359,7 @@ enum tsr_status tsr_superpixels_slic(const struct tsr_lab *lab, const struct tsr
     }
     TSR_CHECK(connect(&w, labels, count, err));
 done:
-    free(w.planes);
+    free(w.colors);
     free(w.small);
     free(w.seeds);
     free(old);

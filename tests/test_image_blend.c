@@ -809,7 +809,7 @@ static void files_refused(void **state) {
     REFUSED(n_regions, 65536, "segment: n_regions is 65536; it must be a whole number, 1 to 65535");
     REFUSED(n_regions, 4, "is for 3 regions");
     REFUSED(merge, "colour", "color, area");
-    REFUSED(rule, "objects", "whole, grid, cell, segment, labels");
+    REFUSED(rule, "objects", "whole, grid, cell, quadtree, segment, labels");
 }
 
 int main(void) {

@@ -532,23 +532,36 @@ static void refuse_init(struct tsr_model_config from, struct tsr_model_config co
     tsr_model_free(b);
 }
 
-static void other_shapes_refused(void **state) {
+static void unlike_networks_refused(void **state) {
     (void)state;
-    struct tsr_model_config config = toy_config(16, 16, 3), other = config;
-    other.network.width = 9;
-    refuse_init(other, config, "2 -> 2 x 9 -> 3, not 2 -> 2 x 8 -> 3");
-    other = config, other.network.hidden_layers = 2;
-    refuse_init(other, config, "2 -> 3 x 8 -> 3");
-    other = config, other.network.out_dim = 1;
-    refuse_init(other, config, "-> 1, not");
-    other = config, other.slots = TSR_SLOTS_PER_REGION;
-    refuse_init(other, config, "it has 6 slots; 1 or 1 (shared) are needed");
-    config = other, config.partition.rule.value[0] = 1;
-    refuse_init(other, config, "it has 6 slots; 3 or 1 (shared) are needed");
-    config = other = toy_config(16, 16, 3), other.network.kind = relu_pe(4, 1);
-    refuse_init(other, config, "its network is relu-pe, not siren");
-    config = other, other.network.kind = relu_pe(9, 1);
-    refuse_init(other, config, "its network has 9 octaves, not 4");
+    const struct tsr_model_config config = toy_config(16, 16, 3);
+    struct tsr_model_config other, wanted;
+#define REFUSE_WITH(change, text)                                                                  \
+    do {                                                                                           \
+        other = config;                                                                            \
+        other.change;                                                                              \
+        refuse_init(other, config, text);                                                          \
+    } while (0)
+    REFUSE_WITH(network.width = 9, "width of its network is 9, not 8");
+    REFUSE_WITH(network.hidden_layers = 2, "hidden_layers of its network is 2, not 1");
+    REFUSE_WITH(network.out_dim = 1, "out_dim of its network is 1, not 3");
+    REFUSE_WITH(network.output_offset = 0.25, "output_offset of its network is 0.25, not 0.5");
+    REFUSE_WITH(network.kind = siren(15, 30), "omega_first of its network is 15, not 8");
+    REFUSE_WITH(network.kind = siren(8, 29), "omega_hidden of its network is 29, not 30");
+    REFUSE_WITH(network.kind = relu_pe(4, 1), "its network is relu-pe, not siren");
+    REFUSE_WITH(coords.lo = 0, "coord_lo of its network is 0, not -1");
+    REFUSE_WITH(coords.hi = 2, "coord_hi of its network is 2, not 1");
+    REFUSE_WITH(coords.sampling = TSR_SAMPLING_ENDPOINTS,
+                "coord_sampling of its network is endpoints, not center");
+    REFUSE_WITH(coords.frame = TSR_FRAME_IMAGE, "coord_frame of its network is image, not region");
+    REFUSE_WITH(slots = TSR_SLOTS_PER_REGION, "it has 6 slots; 1 or 1 (shared) are needed");
+    wanted = other, wanted.partition.rule.value[0] = 1;
+    refuse_init(other, wanted, "it has 6 slots; 3 or 1 (shared) are needed");
+    other = wanted = config, wanted.network.kind = relu_pe(4, 1);
+    other.network.kind = relu_pe(9, 1);
+    refuse_init(other, wanted, "octaves of its network is 9, not 4");
+    other.network.kind = relu_pe(4, 2);
+    refuse_init(other, wanted, "pe_omega of its network is 2, not 1");
 }
 
 /* ---- settings ----------------------------------------------------------------------------------
@@ -666,7 +679,7 @@ int main(void) {
         TEST(damaged_checkpoints),
         cmocka_unit_test(shared_slot_expands),
         cmocka_unit_test(other_rates_stay),
-        cmocka_unit_test(other_shapes_refused),
+        cmocka_unit_test(unlike_networks_refused),
         cmocka_unit_test(settings_refused),
         cmocka_unit_test(random_initialisation),
     };

@@ -35,13 +35,22 @@ HELPER int stop_at(void *user, const struct tsr_trainer_progress *progress) {
 /* The dataset of a run in a test, opened for it and closed with it. */
 static struct tsr_dataset *dataset_of_run;
 
+/* Where there is no run, there is nothing to close later. */
+HELPER enum tsr_status opened(enum tsr_status status) {
+    if (status != TSR_OK) {
+        tsr_dataset_close(dataset_of_run);
+        dataset_of_run = NULL;
+    }
+    return status;
+}
+
 HELPER enum tsr_status open_training(const struct tsr_model_config *model,
                                      const struct tsr_trainer_config *config, const char *dataset,
                                      const struct tsr_model *init, struct tsr_training **out,
                                      struct tsr_error *err) {
     *out = NULL;
     TSR_TRY(tsr_dataset_open(dataset, &dataset_of_run, err));
-    return tsr_training_create(model, config, dataset_of_run, init, out, err);
+    return opened(tsr_training_create(model, config, dataset_of_run, init, out, err));
 }
 
 HELPER enum tsr_status resume_training(const char *file, const struct tsr_trainer_config *config,
@@ -49,7 +58,7 @@ HELPER enum tsr_status resume_training(const char *file, const struct tsr_traine
                                        struct tsr_error *err) {
     *out = NULL;
     TSR_TRY(tsr_dataset_open(dataset, &dataset_of_run, err));
-    return tsr_training_resume(file, config, dataset_of_run, out, err);
+    return opened(tsr_training_resume(file, config, dataset_of_run, out, err));
 }
 
 HELPER void close_training(struct tsr_training *training) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * libtessera without images: few-shot regression of sine waves, the standard small test of
- * meta-learning (Finn et al., arXiv 1703.03400, section 5.1).
+ * What is inside libtessera, without images: few-shot regression of sine waves, the standard small
+ * test of meta-learning (Finn et al., arXiv 1703.03400, section 5.1). It calls the meta-gradient
+ * itself, which tessera.h does not offer, and so is built within the source tree only.
  *
  *     make examples        prints where the program is
  *     sine [OUTER_STEPS]

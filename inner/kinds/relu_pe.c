@@ -17,7 +17,7 @@ static const struct tsr_param params[] = {
      .fallback = 4,
      .hi = TSR_MAX_OCTAVES,
      .help = "sine and cosine of so many frequencies of each coordinate; 0: the coordinates "
-             "themselves. The highest should not exceed pi a pixel; in short runs few octaves "
+             "themselves. The highest should not exceed pi per pixel; in short runs few octaves "
              "learn faster"},
     {.name = "pe_omega",
      .metavar = "W",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "partition/segmentation.h"
 #include "partition/rules.h"
+#include "partition/segmentation.h"
 
 /* The PoS rule of arXiv 2310.14184: partition/segmentation.h. */
 static enum tsr_status label(const double *value, const struct tsr_picture *p, uint32_t *labels,

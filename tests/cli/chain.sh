@@ -29,8 +29,32 @@ tessera 0 "train quietly" train d.h5 -o quiet.h5 --whole --width 8 --hidden-laye
     --coords-sampling endpoints --coords-frame image --batch 1
 check "--quiet is quiet" test ! -s out -a ! -s err
 tessera 0 "train for a time" train d.h5 -o time.h5 --cell 8x8 --width 8 --time 0.2s --batch 1 --quiet
-tessera 0 "train from a model" train d.h5 -o init.h5 --grid 2x2 --width 8 --hidden-layers 1 \
-    --init m.h5 --slots per-region --outer-steps 1 --quiet
+tessera 0 "train from a model" train d.h5 -o init.h5 --grid 2x2 --init m.h5 --slots per-region \
+    --outer-steps 1 --quiet
+
+# A model starts from what it can mean something to: the network and the coordinates of that model.
+network() { grep -e '^network' -e '^coord' "$1"; }
+tessera 0 "train an unusual network" train d.h5 -o odd.h5 --grid 2x2 --width 7 --hidden-layers 0 \
+    --omega-first 15.5 --omega 20 --output-offset 0.25 --coords-range 0,2 --coords-frame image \
+    --coords-sampling endpoints --batch 2 --outer-steps 2 --quiet
+tessera 0 "info of it" info odd.h5
+network out >odd.txt
+check "its network is shown" test -s odd.txt
+tessera 0 "go on from it" train d.h5 -o again.h5 --grid 2x2 --init odd.h5 --outer-steps 1 --quiet
+tessera 0 "info after that" info again.h5
+network out >again.txt
+check "network and coordinates are those of the initial model" cmp odd.txt again.txt
+tessera 0 "its kind and its frequency, said again" train d.h5 -o again.h5 --grid 2x2 --init odd.h5 \
+    --net siren --omega-first 15.5 --outer-steps 1 --quiet
+tessera 0 "info after that too" info again.h5
+network out >again.txt
+check "what is not said is the initial model's" cmp odd.txt again.txt
+refused 3 "omega_first of its network is 15.5, not 30" "another omega" train d.h5 -o x.h5 --init odd.h5 \
+    --omega-first 30 --outer-steps 1
+refused 3 "coord_frame of its network is image, not region" "another frame" train d.h5 -o x.h5 \
+    --init odd.h5 --coords-frame region --outer-steps 1
+refused 3 "width of its network is 7, not 8" "another width" train d.h5 -o x.h5 --init odd.h5 --width 8 \
+    --outer-steps 1
 
 tessera 0 "eval" eval m.h5 d.h5 --json e.json
 check "eval prints the table" grep -q '^#k	psnr_db	psnr_db_std	ssim	seam$' out

@@ -55,8 +55,8 @@ refused 3 "channels" "resume with other channels" train grey.h5 --resume m.h5 --
 refused 2 "grid" "more rows than pixels" eval m.h5 seven.h5 --split all --grid 9x9
 small_train d.h5 slots.h5 --outer-steps=1 --slots=per-region
 refused 2 "shared slot" "another partition of per-region slots" eval slots.h5 d.h5 --grid 3x3
-refused 3 "initial model" "init from another network" train grey.h5 -o x.h5 --outer-steps 1 --width 8 \
-    --hidden-layers 1 --init m.h5
+refused 3 "initial model: out_dim" "init from a network of other channels" train grey.h5 -o x.h5 \
+    --outer-steps 1 --init m.h5
 
 refused 1 "folder" "output is a folder" pack photos -o folder --size 8x8
 refused 1 "no/such" "output in a missing folder: pack" pack photos -o no/such.h5 --size 8x8

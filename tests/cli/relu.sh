@@ -36,7 +36,7 @@ check "the resumed run counts on" grep -q '^outer_step: 42$' out
 tessera 0 "from a model" train d.h5 -o i.h5 --net relu-pe --grid 2x2 --width 8 --hidden-layers 1 \
     --init m.h5 --slots per-region --outer-steps 1 --quiet
 refused 3 "its network is relu-pe, not siren" "from a model of the other kind" train d.h5 -o j.h5 \
-    --grid 2x2 --width 8 --hidden-layers 1 --init m.h5 --outer-steps 1
+    --net siren --init m.h5 --outer-steps 1
 for options in '--octaves 0' '--octaves 60 --pe-omega 0.25'; do
     # shellcheck disable=SC2086
     tessera 0 "train $options" train d.h5 -o o.h5 --net relu-pe --grid 2x2 --width 8 $options \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/hypothesis.h"
+#include "cli/hypothesis_report.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,117 +9,15 @@
 #include "cli/json.h"
 #include "cli/svg.h"
 #include "data/file.h"
-
-/* ---- published values ------------------------------------------------------------------------ */
-
-/* random_step_example.npy and random_step2D_example.npy of the paper's code, means of 5 runs. */
-static const struct {
-    size_t dim, n;
-    double steps;
-} published[] = {
-    {1, 1, 22},  {1, 21, 161},  {1, 39, 418},  {1, 51, 774},   {1, 59, 1713},
-    {2, 27, 37}, {2, 241, 222}, {2, 325, 381}, {2, 430, 1838}, {2, 535, 3097},
-};
-
-static bool same_protocol(const struct tsr_hypothesis *a, const struct tsr_hypothesis *b) {
-    return a->width == b->width && a->hidden_layers == b->hidden_layers &&
-           a->omega_first == b->omega_first && a->omega_hidden == b->omega_hidden &&
-           a->points == b->points && a->max_steps == b->max_steps && a->target == b->target &&
-           a->lr == b->lr && a->partition == b->partition;
-}
-
-double hypothesis_published(const struct tsr_hypothesis *h, size_t n) {
-    struct tsr_hypothesis protocol;
-    tsr_hypothesis_default(h->dim, &protocol);
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
-        if (published[i].dim == h->dim && published[i].n == n && same_protocol(h, &protocol))
-            return published[i].steps;
-    return 0;
-}
-
-/* ---- figures --------------------------------------------------------------------------------- */
-
-/* What the runs that are done say about one number of boundaries. */
-struct summary {
-    size_t n, runs, censored;
-    double mean, longest; /* steps of all pieces, of the slowest piece; means over the runs */
-    double work;          /* mean, in steps of the single network over all points */
-    size_t min, max;
-};
-
-static size_t longest_piece(const struct tsr_hypothesis_run *run, size_t pieces) {
-    size_t longest = 0;
-    for (size_t i = 0; i < pieces; i++)
-        if (run->piece_steps[i] > longest) longest = run->piece_steps[i];
-    return longest;
-}
-
-/* A step of one piece in steps of the single network: it has a part of the points, and of the
- * weights. */
-static double step_work(const struct hypothesis_group *g) {
-    struct tsr_hypothesis single = g->h;
-    struct tsr_net net;
-    single.partition = 1;
-    tsr_hypothesis_network(&single, &net);
-    return (double)tsr_network_weights(&g->net) / (double)tsr_network_weights(&net) /
-           (double)tsr_hypothesis_pieces(&g->h);
-}
-
-static struct summary summarise(const struct hypothesis_results *r,
-                                const struct hypothesis_group *g, size_t value) {
-    const struct tsr_hypothesis_run *runs = g->runs + value * r->n_repeats;
-    struct summary s = {.n = runs->n, .min = SIZE_MAX};
-    for (size_t i = 0; i < r->n_repeats; i++) {
-        if (!runs[i].done) continue;
-        s.runs++;
-        s.censored += runs[i].censored > 0;
-        s.mean += (double)runs[i].steps;
-        s.longest += (double)longest_piece(&runs[i], tsr_hypothesis_pieces(&g->h));
-        if (runs[i].steps < s.min) s.min = runs[i].steps;
-        if (runs[i].steps > s.max) s.max = runs[i].steps;
-    }
-    s.mean /= (double)s.runs;
-    s.longest /= (double)s.runs;
-    s.work = s.mean * step_work(g);
-    return s;
-}
-
-enum tsr_status hypothesis_fit(struct hypothesis_results *r, size_t resamples,
-                               struct tsr_error *err) {
-    void *p;
-    enum tsr_status status = TSR_OK;
-    TSR_TRY(tsr_alloc(&p, r->n_values * r->n_repeats, sizeof(struct tsr_trial), "trials", err));
-    struct tsr_trial *trials = p;
-    for (size_t k = 0; k < r->n_groups && status == TSR_OK; k++) {
-        struct hypothesis_group *g = &r->groups[k];
-        size_t n = 0;
-        for (size_t i = 0; i < r->n_values * r->n_repeats; i++)
-            if (g->runs[i].done)
-                trials[n++] = (struct tsr_trial){.n = (double)g->runs[i].n,
-                                                 .steps = (double)g->runs[i].steps,
-                                                 .censored = g->runs[i].censored > 0};
-        status = tsr_laws_fit(trials, n, resamples, g->h.seed, g->laws, err);
-        g->fitted = status == TSR_OK;
-        if (status == TSR_ERR_CONFIG) status = TSR_OK; /* too few runs: no law, no failure */
-    }
-    free(trials);
-    return status;
-}
-
-static int best_law(const struct hypothesis_group *g) {
-    int best = 0;
-    for (int k = 1; k < TSR_N_LAWS; k++)
-        if (g->laws[k].aic < g->laws[best].aic) best = k;
-    return best;
-}
+#include "study/published.h"
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static void print_summary(const struct hypothesis_results *r, const struct hypothesis_group *g,
+static void print_summary(const struct hypothesis_report *r, const struct tsr_growth_group *g,
                           FILE *to) {
-    for (size_t i = 0; i < r->n_values; i++) {
-        struct summary s = summarise(r, g, i);
-        double known = hypothesis_published(&g->h, s.n);
+    for (size_t i = 0; i < r->growth.n_values; i++) {
+        struct tsr_growth_summary s = tsr_growth_summarise(&r->growth, g, i);
+        double known = tsr_published_steps(&g->h, s.n);
         if (!s.runs) continue;
         (void)fprintf(to, "%zu\t%zu\t%zu\t%.1f\t%zu\t%zu\t%zu\t%.1f\t%.1f",
                       tsr_hypothesis_pieces(&g->h), s.n, s.runs, s.mean, s.min, s.max, s.censored,
@@ -131,8 +29,8 @@ static void print_summary(const struct hypothesis_results *r, const struct hypot
     }
 }
 
-static void print_laws(const struct hypothesis_group *g, FILE *to) {
-    const struct tsr_law *best = &g->laws[best_law(g)];
+static void print_laws(const struct tsr_growth_group *g, FILE *to) {
+    const struct tsr_law *best = &g->laws[tsr_growth_best(g)];
     for (int k = 0; g->fitted && k < TSR_N_LAWS; k++) {
         const struct tsr_law *l = &g->laws[k];
         (void)fprintf(to,
@@ -143,16 +41,16 @@ static void print_laws(const struct hypothesis_group *g, FILE *to) {
     }
 }
 
-static void print_best(const struct hypothesis_group *g, FILE *to) {
+static void print_best(const struct tsr_growth_group *g, FILE *to) {
     size_t pieces = tsr_hypothesis_pieces(&g->h);
-    int best = best_law(g);
+    enum tsr_law_kind best = tsr_growth_best(g);
     const struct tsr_law *l = &g->laws[best];
     if (!g->fitted) {
         (void)fprintf(to, "best\t%zu\t-\ttoo few runs to fit\n", pieces);
         return;
     }
-    (void)fprintf(to, "best\t%zu\t%s\t", pieces, tsr_law_name((enum tsr_law_kind)best));
-    switch ((enum tsr_law_kind)best) {
+    (void)fprintf(to, "best\t%zu\t%s\t", pieces, tsr_law_name(best));
+    switch (best) {
     case TSR_LAW_EXPONENTIAL:
         (void)fprintf(to, "T(n) = %.4g exp(%.4g n), times %.4f a boundary\n", l->a, l->b,
                       exp(l->b));
@@ -166,9 +64,9 @@ static void print_best(const struct hypothesis_group *g, FILE *to) {
     }
 }
 
-void hypothesis_print(const struct hypothesis_results *r, FILE *to) {
-    for (size_t k = 0; k < r->n_groups; k++) {
-        const struct hypothesis_group *g = &r->groups[k];
+void hypothesis_print(const struct hypothesis_report *r, FILE *to) {
+    for (size_t k = 0; k < r->growth.n_groups; k++) {
+        const struct tsr_growth_group *g = &r->growth.groups[k];
         size_t pieces = tsr_hypothesis_pieces(&g->h);
         (void)fprintf(to,
                       "# %zu-D, %zu network%s %zu -> %zu x %zu -> 1, %zu parameters, kernel %s\n",
@@ -177,25 +75,25 @@ void hypothesis_print(const struct hypothesis_results *r, FILE *to) {
     }
     (void)fprintf(
         to, "#pieces\tn\truns\tmean\tmin\tmax\tcensored\tmean_longest\twork\tpublished\tratio\n");
-    for (size_t k = 0; k < r->n_groups; k++)
-        print_summary(r, &r->groups[k], to);
+    for (size_t k = 0; k < r->growth.n_groups; k++)
+        print_summary(r, &r->growth.groups[k], to);
     (void)fprintf(to,
                   "#pieces\tlaw\ta\ta_low\ta_high\tb\tb_low\tb_high\tsigma\tr2\taic\tdelta_aic\t"
                   "chosen\n");
-    for (size_t k = 0; k < r->n_groups; k++)
-        print_laws(&r->groups[k], to);
-    for (size_t k = 0; k < r->n_groups; k++)
-        print_best(&r->groups[k], to);
+    for (size_t k = 0; k < r->growth.n_groups; k++)
+        print_laws(&r->growth.groups[k], to);
+    for (size_t k = 0; k < r->growth.n_groups; k++)
+        print_best(&r->growth.groups[k], to);
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------- */
 
-static void put_rows(const struct hypothesis_results *r, FILE *f) {
+static void put_rows(const struct hypothesis_report *r, FILE *f) {
     (void)fputs("dim,n,run,seed,pieces,steps,censored,seconds,mse,piece_steps\n", f);
-    for (size_t k = 0; k < r->n_groups; k++) {
-        const struct hypothesis_group *g = &r->groups[k];
+    for (size_t k = 0; k < r->growth.n_groups; k++) {
+        const struct tsr_growth_group *g = &r->growth.groups[k];
         size_t pieces = tsr_hypothesis_pieces(&g->h);
-        for (size_t i = 0; i < r->n_values * r->n_repeats; i++) {
+        for (size_t i = 0; i < r->growth.n_values * r->growth.n_repeats; i++) {
             const struct tsr_hypothesis_run *run = &g->runs[i];
             if (!run->done) continue;
             (void)fprintf(f, "%zu,%zu,%zu,%llu,%zu,%zu,%d,%.3f,%.6g,", g->h.dim, run->n, run->index,
@@ -208,7 +106,7 @@ static void put_rows(const struct hypothesis_results *r, FILE *f) {
     }
 }
 
-enum tsr_status hypothesis_write_csv(const struct hypothesis_results *r, const char *path,
+enum tsr_status hypothesis_write_csv(const struct hypothesis_report *r, const char *path,
                                      struct tsr_error *err) {
     char *text = NULL;
     size_t size = 0;
@@ -225,8 +123,8 @@ enum tsr_status hypothesis_write_csv(const struct hypothesis_results *r, const c
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void put_settings(struct cli_json *j, const struct hypothesis_results *r) {
-    const struct tsr_hypothesis *h = &r->groups->h;
+static void put_settings(struct cli_json *j, const struct hypothesis_report *r) {
+    const struct tsr_hypothesis *h = &r->growth.groups->h;
     cli_json_integer(j, "dim", h->dim);
     cli_json_integer(j, "width", h->width);
     cli_json_integer(j, "hidden_layers", h->hidden_layers);
@@ -240,10 +138,10 @@ static void put_settings(struct cli_json *j, const struct hypothesis_results *r)
     cli_json_string(j, "kernel", r->kernel);
 }
 
-static void put_value(struct cli_json *j, const struct hypothesis_results *r,
-                      const struct hypothesis_group *g, size_t value) {
-    struct summary s = summarise(r, g, value);
-    double known = hypothesis_published(&g->h, s.n);
+static void put_value(struct cli_json *j, const struct hypothesis_report *r,
+                      const struct tsr_growth_group *g, size_t value) {
+    struct tsr_growth_summary s = tsr_growth_summarise(&r->growth, g, value);
+    double known = tsr_published_steps(&g->h, s.n);
     if (!s.runs) return;
     cli_json_open(j, NULL, '{');
     cli_json_integer(j, "n", s.n);
@@ -272,32 +170,32 @@ static void put_law(struct cli_json *j, enum tsr_law_kind kind, const struct tsr
     cli_json_close(j, '}');
 }
 
-static void put_group(struct cli_json *j, const struct hypothesis_results *r,
-                      const struct hypothesis_group *g) {
+static void put_group(struct cli_json *j, const struct hypothesis_report *r,
+                      const struct tsr_growth_group *g) {
     cli_json_open(j, NULL, '{');
     cli_json_integer(j, "pieces", tsr_hypothesis_pieces(&g->h));
     cli_json_integer(j, "width", g->net.width);
     cli_json_integer(j, "params_per_piece", g->net.n_params);
     cli_json_open(j, "boundaries", '[');
-    for (size_t i = 0; i < r->n_values; i++)
+    for (size_t i = 0; i < r->growth.n_values; i++)
         put_value(j, r, g, i);
     cli_json_close(j, ']');
     cli_json_open(j, "laws", '{');
     for (int k = 0; g->fitted && k < TSR_N_LAWS; k++)
         put_law(j, (enum tsr_law_kind)k, &g->laws[k]);
     cli_json_close(j, '}');
-    cli_json_string(j, "best", g->fitted ? tsr_law_name((enum tsr_law_kind)best_law(g)) : NULL);
+    cli_json_string(j, "best", g->fitted ? tsr_law_name(tsr_growth_best(g)) : NULL);
     cli_json_close(j, '}');
 }
 
-enum tsr_status hypothesis_write_json(const struct hypothesis_results *r, const char *path,
+enum tsr_status hypothesis_write_json(const struct hypothesis_report *r, const char *path,
                                       struct tsr_error *err) {
     struct cli_json j = {0};
     cli_json_open(&j, NULL, '{');
     put_settings(&j, r);
     cli_json_open(&j, "groups", '[');
-    for (size_t k = 0; k < r->n_groups; k++)
-        put_group(&j, r, &r->groups[k]);
+    for (size_t k = 0; k < r->growth.n_groups; k++)
+        put_group(&j, r, &r->growth.groups[k]);
     cli_json_close(&j, ']');
     cli_json_close(&j, '}');
     return cli_json_write(&j, path, err);
@@ -332,17 +230,17 @@ static char *new_label(struct drawing *d) {
     return d->labels[d->n_series - 1];
 }
 
-static const char *group_name(const struct hypothesis_group *g, char *out, size_t size) {
+static const char *group_name(const struct tsr_growth_group *g, char *out, size_t size) {
     size_t pieces = tsr_hypothesis_pieces(&g->h);
     (void)snprintf(out, size, pieces == 1 ? "one network" : "%zu pieces", pieces);
     return out;
 }
 
-static void draw_runs(struct drawing *d, const struct hypothesis_results *r,
-                      const struct hypothesis_group *g, size_t colour, bool censored) {
+static void draw_runs(struct drawing *d, const struct hypothesis_report *r,
+                      const struct tsr_growth_group *g, size_t colour, bool censored) {
     double *x, *y;
-    struct cli_svg_series *s = add_series(d, r->n_values * r->n_repeats, &x, &y);
-    for (size_t i = 0; i < r->n_values * r->n_repeats; i++)
+    struct cli_svg_series *s = add_series(d, r->growth.n_values * r->growth.n_repeats, &x, &y);
+    for (size_t i = 0; i < r->growth.n_values * r->growth.n_repeats; i++)
         if (g->runs[i].done && (g->runs[i].censored > 0) == censored) {
             x[s->n] = (double)g->runs[i].n;
             y[s->n++] = (double)g->runs[i].steps;
@@ -353,13 +251,13 @@ static void draw_runs(struct drawing *d, const struct hypothesis_results *r,
     if (censored && s->n) s->label = "ended at the bound";
 }
 
-static void draw_means(struct drawing *d, const struct hypothesis_results *r,
-                       const struct hypothesis_group *g, size_t colour) {
-    double *x, *y, *low = take(d, r->n_values), *high = take(d, r->n_values);
-    struct cli_svg_series *s = add_series(d, r->n_values, &x, &y);
+static void draw_means(struct drawing *d, const struct hypothesis_report *r,
+                       const struct tsr_growth_group *g, size_t colour) {
+    double *x, *y, *low = take(d, r->growth.n_values), *high = take(d, r->growth.n_values);
+    struct cli_svg_series *s = add_series(d, r->growth.n_values, &x, &y);
     char name[32];
-    for (size_t i = 0; i < r->n_values; i++) {
-        struct summary sum = summarise(r, g, i);
+    for (size_t i = 0; i < r->growth.n_values; i++) {
+        struct tsr_growth_summary sum = tsr_growth_summarise(&r->growth, g, i);
         if (!sum.runs) continue;
         x[s->n] = (double)sum.n;
         y[s->n] = sum.mean;
@@ -375,11 +273,11 @@ static void draw_means(struct drawing *d, const struct hypothesis_results *r,
     s->label = new_label(d);
 }
 
-static void draw_law(struct drawing *d, const struct hypothesis_results *r,
-                     const struct hypothesis_group *g, int kind, size_t colour) {
+static void draw_law(struct drawing *d, const struct hypothesis_report *r,
+                     const struct tsr_growth_group *g, int kind, size_t colour) {
     static const enum svg_line lines[TSR_N_LAWS] = {SVG_SOLID, SVG_DASHED, SVG_DOTTED};
     double *x, *y, from = (double)g->runs[0].n;
-    double to = (double)g->runs[(r->n_values - 1) * r->n_repeats].n;
+    double to = (double)g->runs[(r->growth.n_values - 1) * r->growth.n_repeats].n;
     struct cli_svg_series *s = add_series(d, CURVE, &x, &y);
     for (s->n = 0; s->n < CURVE; s->n++) {
         x[s->n] = from + (to - from) * (double)s->n / (CURVE - 1);
@@ -392,13 +290,13 @@ static void draw_law(struct drawing *d, const struct hypothesis_results *r,
     s->label = new_label(d);
 }
 
-static void draw_published(struct drawing *d, const struct hypothesis_results *r,
-                           const struct hypothesis_group *g) {
+static void draw_published(struct drawing *d, const struct hypothesis_report *r,
+                           const struct tsr_growth_group *g) {
     double *x, *y;
-    struct cli_svg_series *s = add_series(d, r->n_values, &x, &y);
-    for (size_t i = 0; i < r->n_values; i++) {
-        size_t n = g->runs[i * r->n_repeats].n;
-        double known = hypothesis_published(&g->h, n);
+    struct cli_svg_series *s = add_series(d, r->growth.n_values, &x, &y);
+    for (size_t i = 0; i < r->growth.n_values; i++) {
+        size_t n = g->runs[i * r->growth.n_repeats].n;
+        double known = tsr_published_steps(&g->h, n);
         if (!(known > 0)) continue;
         x[s->n] = (double)n;
         y[s->n++] = known;
@@ -408,44 +306,45 @@ static void draw_published(struct drawing *d, const struct hypothesis_results *r
 }
 
 /* One group: all laws; more: the best of each. */
-static void draw_group(struct drawing *d, const struct hypothesis_results *r, size_t k) {
-    const struct hypothesis_group *g = &r->groups[k];
+static void draw_group(struct drawing *d, const struct hypothesis_report *r, size_t k) {
+    const struct tsr_growth_group *g = &r->growth.groups[k];
     size_t colour = k + 1;
     draw_runs(d, r, g, colour, false);
     draw_runs(d, r, g, colour, true);
     for (int law = 0; g->fitted && law < TSR_N_LAWS; law++)
-        if (r->n_groups == 1 || law == best_law(g))
-            draw_law(d, r, g, law, r->n_groups == 1 ? 2 + (size_t)law : colour);
+        if (r->growth.n_groups == 1 || law == (int)tsr_growth_best(g))
+            draw_law(d, r, g, law, r->growth.n_groups == 1 ? 2 + (size_t)law : colour);
     draw_means(d, r, g, colour);
     draw_published(d, r, g);
 }
 
-enum tsr_status hypothesis_write_plot(const struct hypothesis_results *r, const char *path,
+enum tsr_status hypothesis_write_plot(const struct hypothesis_report *r, const char *path,
                                       struct tsr_error *err) {
     struct tsr_arena measure = {0}, arena = {0};
     struct drawing d = {0};
-    size_t values =
-        r->n_groups * (4 * r->n_values * r->n_repeats + 6 * r->n_values + 2 * CURVE * TSR_N_LAWS);
+    size_t values = r->growth.n_groups * (4 * r->growth.n_values * r->growth.n_repeats +
+                                          6 * r->growth.n_values + 2 * CURVE * TSR_N_LAWS);
     for (int pass = 0; pass < 2; pass++) {
         struct tsr_arena *a = pass ? &arena : &measure;
         if (pass) TSR_TRY(tsr_arena_create(&arena, measure.used, "plot", err));
-        d.series = tsr_arena_take(a, r->n_groups * GROUP_SERIES, sizeof *d.series);
-        d.labels = tsr_arena_take(a, r->n_groups * GROUP_SERIES, sizeof *d.labels);
+        d.series = tsr_arena_take(a, r->growth.n_groups * GROUP_SERIES, sizeof *d.series);
+        d.labels = tsr_arena_take(a, r->growth.n_groups * GROUP_SERIES, sizeof *d.labels);
         d.values = tsr_arena_take(a, values, sizeof *d.values);
     }
-    for (size_t k = 0; k < r->n_groups; k++)
+    for (size_t k = 0; k < r->growth.n_groups; k++)
         draw_group(&d, r, k);
-    const struct tsr_hypothesis *h = &r->groups->h;
+    const struct tsr_hypothesis *h = &r->growth.groups->h;
     char title[96];
     (void)snprintf(title, sizeof title, "Steps to an error of %g, %zu-D step functions", h->target,
                    h->dim);
-    struct cli_svg_plot plot = {
-        .title = title,
-        .x = {.label = "boundaries"},
-        .y = {.label = h->partition == 1 && r->n_groups == 1 ? "steps" : "steps of all pieces",
-              .log = true},
-        .series = d.series,
-        .n_series = d.n_series};
+    struct cli_svg_plot plot = {.title = title,
+                                .x = {.label = "boundaries"},
+                                .y = {.label = h->partition == 1 && r->growth.n_groups == 1
+                                                   ? "steps"
+                                                   : "steps of all pieces",
+                                      .log = true},
+                                .series = d.series,
+                                .n_series = d.n_series};
     enum tsr_status status = cli_svg_plot_write(&plot, path, err);
     tsr_arena_free(&arena);
     return status;
