@@ -93,7 +93,7 @@ endif
 
 # ---- sources ------------------------------------------------------------------------------------
 ROOMS := base data partition inner meta image study
-LIB_DIRS := $(ROOMS) partition/rules inner/kinds inner/kernels inner/optimizers meta/methods
+LIB_DIRS := $(ROOMS) partition/rules inner/adaptations inner/kinds inner/kernels inner/optimizers meta/methods
 LIB_SRC := $(filter-out $(WITHOUT),$(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))))
 CLI_SRC := $(sort $(wildcard cli/*.c))
 TEST_SRC := $(filter-out $(WITHOUT),$(sort $(wildcard tests/test_*.c)))

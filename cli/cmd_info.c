@@ -310,12 +310,13 @@ static enum tsr_status model_info(struct tsr_h5 *f, struct tsr_error *err) {
     const struct tsr_model_config *c = &m->config;
     (void)printf("kind: model\n");
     cli_model_rows(c, print_row, NULL);
-    (void)printf("parameters per region: %zu\nslots: %zu\n", m->net.n_params, m->n_slots);
+    (void)printf("parameters per region: %zu\nslots: %zu\n", tsr_model_region_numbers(m),
+                 m->n_slots);
     if (m->anchors.n)
         (void)printf("anchors: %zu, which the segments of an image are matched to\n", m->anchors.n);
     if (c->height && c->width)
-        sizes_info(tsr_model_regions(m, c->height, c->width), m->net.n_params, c->height, c->width,
-                   c->network.out_dim);
+        sizes_info(tsr_model_regions(m, c->height, c->width), tsr_model_region_numbers(m),
+                   c->height, c->width, c->network.out_dim);
     rates_info(&m->rates);
     tsr_model_free(m);
     TSR_TRY(training_info(f, err));

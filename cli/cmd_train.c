@@ -66,6 +66,11 @@ static const struct cli_option options[] = {
     CLI_NETWORK_OPTIONS(struct train_args, model.network, model.coords, range, NULL, NULL),
 
     HEADING("inner loop"),
+    {.name = "adapt",
+     .metavar = "KIND",
+     .type = CLI_OBJECT,
+     .registry = &tsr_adaptations,
+     .at = AT(model.adaptation)},
     COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
     CHOICE("rates", "KIND", model.rates, rates, .help = "inner learning rates"),
     NUMBER("inner-lr", "A", model.inner_lr, .positive = true, .shown = "0.03, relu-pe: 0.2",

@@ -44,11 +44,12 @@ static void row(FILE *to, const char *name, const char *format, ...) {
 
 static void model_rows(const struct tsr_model *m, const struct cli_data *d, FILE *to) {
     size_t regions = tsr_model_regions(m, d->height, d->width);
-    size_t values = d->height * d->width * d->channels, params = regions * m->net.n_params;
+    size_t values = d->height * d->width * d->channels, of_region = tsr_model_region_numbers(m),
+           params = regions * of_region;
     cli_model_rows(&m->config, cli_table_row, to);
     row(to, "regions", "%zu, %zu slot%s", regions, m->n_slots, m->n_slots == 1 ? "" : "s");
     row(to, "parameters", "%zu per region, %zu per image: %.2f for each of its %zu values",
-        m->net.n_params, params, (double)params / (double)values, values);
+        of_region, params, (double)params / (double)values, values);
 }
 
 static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trainer_progress *p,

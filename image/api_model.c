@@ -58,7 +58,7 @@ enum tsr_status tsr_model_get_info(const struct tsr_model *model, struct tsr_mod
                                   .width = c->width,
                                   .slots = model->n_slots,
                                   .inner_steps = c->inner_steps,
-                                  .region_params = model->net.n_params};
+                                  .region_params = tsr_model_region_numbers(model)};
     tsr_partition_rule_describe(&c->partition, info.rule, sizeof info.rule);
     tsr_choice_describe(&c->network.kind, info.network, sizeof info.network);
     tsr_sized_write(&info, sizeof info, out);

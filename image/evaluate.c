@@ -84,7 +84,7 @@ static void add_regions(struct work *w) {
         if (g->n_pixels == 0) continue;
         e->region_images[r]++;
         e->region_pixels[r] += (double)g->n_pixels;
-        e->params_per_image += (double)w->model->net.n_params;
+        e->params_per_image += (double)tsr_model_region_numbers(w->model);
         e->flops_per_image += tsr_network_flops(&w->model->net, 3 * (double)e->inner_steps + 1) *
                               (double)g->n_context;
         for (size_t k = 0; k < w->states; k++)

@@ -16,6 +16,7 @@ void tsr_model_config_default(struct tsr_model_config *config) {
         .partition = {.rule = TSR_RULE(grid, 8, 8)},
         .coords = {.lo = -1, .hi = 1, .sampling = TSR_SAMPLING_CENTER, .frame = TSR_FRAME_REGION},
         .slots = TSR_SLOTS_SHARED,
+        .adaptation = tsr_choice_of(tsr_adaptations.object[0]),
         .inner_steps = 3,
         .rates = TSR_RATES_PER_PARAM_PER_STEP,
         .inner_loss = TSR_INNER_LOSS_REGION,
@@ -26,6 +27,10 @@ void tsr_model_config_default(struct tsr_model_config *config) {
 
 size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width) {
     return tsr_partition_rule_regions(&model->config.partition, height, width);
+}
+
+size_t tsr_model_region_numbers(const struct tsr_model *model) {
+    return tsr_adaptation_count(&model->config.adaptation, &model->net);
 }
 
 size_t tsr_model_config_slots(const struct tsr_model_config *config) {
@@ -65,6 +70,8 @@ enum tsr_status tsr_model_config_visit(struct tsr_model_config *c, tsr_setting_f
         TSR_SETTING("partition", "slots", NAME, &c->slots, .names = &tsr_slots_names),
         TSR_SETTING("partition", "image_height", SIZE, &c->height, .optional = true),
         TSR_SETTING("partition", "image_width", SIZE, &c->width, .optional = true),
+        TSR_SETTING("inner", "adapt", CHOICE, &c->adaptation, .registry = &tsr_adaptations,
+                    .optional = true),
         TSR_SETTING("inner", "steps", SIZE, &c->inner_steps),
         TSR_SETTING("inner", "rates", NAME, &c->rates, .names = &tsr_rates_names),
         TSR_SETTING("inner", "start_rate", REAL, &c->inner_lr, .optional = true),

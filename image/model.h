@@ -7,6 +7,7 @@
 #define TSR_IMAGE_MODEL_H
 
 #include "base/setting.h"
+#include "inner/adaptations.h"
 #include "inner/network.h"
 #include "inner/rates.h"
 #include "partition/anchors.h"
@@ -26,7 +27,8 @@ struct tsr_model_config {
     struct tsr_partition_rule partition;
     struct tsr_coords coords;
     enum tsr_slots slots;
-    size_t inner_steps; /* K, 0 .. 1000 */
+    struct tsr_choice adaptation; /* what the inner loop adapts, of tsr_adaptations */
+    size_t inner_steps;           /* K, 0 .. 1000 */
     enum tsr_rates_kind rates;
     double inner_lr; /* what all rates start from; positive */
     enum tsr_inner_loss inner_loss;
@@ -97,5 +99,8 @@ TSR_API enum tsr_status tsr_model_check_image(const struct tsr_model *model, siz
 
 /* Regions that an image of this size has under the model's rule. */
 TSR_API size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width);
+
+/* Numbers that adaptation to a region gives. */
+TSR_API size_t tsr_model_region_numbers(const struct tsr_model *model);
 
 #endif

@@ -310,7 +310,8 @@ static void test_training_starts_from_a_model(void **state) {
     MUST(tsr_settings_create(&s, err));
     MUST(tsr_settings_set(s, "outer-steps", "1", err));
     MUST(tsr_settings_set(s, "batch", "2", err));
-    MUST_FAIL(tsr_model_train(dataset, s, model, NULL, NULL, &m, err), TSR_ERR_SHAPE, "x 8");
+    MUST_FAIL(tsr_model_train(dataset, s, model, NULL, NULL, &m, err), TSR_ERR_SHAPE,
+              "width of its network is 8");
     MUST(tsr_settings_set(s, "width", "8", err));
     MUST(tsr_settings_set(s, "hidden-layers", "1", err));
     MUST(tsr_settings_set(s, "net", "siren", err));

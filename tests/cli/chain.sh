@@ -28,6 +28,10 @@ tessera 0 "train quietly" train d.h5 -o quiet.h5 --whole --width 8 --hidden-laye
     --quiet --slots per-region --method fomaml --rates per-step --coords-range 0,1 \
     --coords-sampling endpoints --coords-frame image --batch 1
 check "--quiet is quiet" test ! -s out -a ! -s err
+tessera 0 "train with an adaptation" train d.h5 -o adapt.h5 --whole --width 8 --adapt all --outer-steps 1 --quiet
+tessera 0 "info of it" info adapt.h5
+check "the adaptation is kept" grep -q "^inner: all, steps 3" out
+refused 2 "all" "an adaptation that is none" train d.h5 -o x.h5 --adapt some --outer-steps 1
 tessera 0 "train for a time" train d.h5 -o time.h5 --cell 8x8 --width 8 --time 0.2s --batch 1 --quiet
 tessera 0 "train from a model" train d.h5 -o init.h5 --grid 2x2 --init m.h5 --slots per-region \
     --outer-steps 1 --quiet

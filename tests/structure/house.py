@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     'cli': {'include', 'base', 'data', 'partition', 'inner', 'meta', 'image', 'study', 'cli'},
 }
 # The folders of sources; a new one has to be named here.
-FOLDERS = {'include', 'base', 'data', 'partition', 'partition/rules', 'inner', 'inner/kinds', 'inner/kernels',
+FOLDERS = {'include', 'base', 'data', 'partition', 'partition/rules', 'inner', 'inner/adaptations', 'inner/kinds', 'inner/kernels',
            'inner/kernels/units', 'inner/optimizers', 'meta', 'meta/methods', 'image', 'study', 'cli', 'tests', 'docs/examples'}
 # Headers of others: the sources that may include them.
 ONLY_IN = {
