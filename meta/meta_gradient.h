@@ -18,6 +18,7 @@
 #ifndef TSR_META_META_GRADIENT_H
 #define TSR_META_META_GRADIENT_H
 
+#include "base/names.h"
 #include "inner/inner_loop.h"
 #include "meta/methods.h"
 
