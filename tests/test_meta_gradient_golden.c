@@ -108,11 +108,15 @@ static struct tsr_choice kind_of(struct golden *g, const char *act) {
                             attr_f64(g, "omega"));
 }
 
+/* Is it a case of golden_units.h5? */
+static bool units(const char *name) {
+    return strncmp(name, "/gaussian", 9) == 0 || strncmp(name, "/finer", 6) == 0;
+}
+
 static void open_case(struct golden *g, const char *name) {
     char path[1024];
-    bool units = strncmp(name, "/gaussian", 9) == 0 || strncmp(name, "/finer", 6) == 0;
     (void)snprintf(path, sizeof path, "%s/golden/%s", getenv("TSR_TESTS"),
-                   units ? "golden_units.h5" : "golden.h5");
+                   units(name) ? "golden_units.h5" : "golden.h5");
     memset(g, 0, sizeof *g);
     MUST(tsr_h5_open(path, &g->file, err));
     g->name = name;
@@ -278,6 +282,34 @@ static void check_method(struct golden *g, const struct tsr_engine *engine,
     free(error);
 }
 
+/* golden_multi_step.h5: the derivatives of the multi-step loss, at the inputs of the case. */
+static void check_multi_step(struct golden *g, const struct tsr_engine *engine) {
+    size_t n_tasks = g->images * g->regions;
+    tsr_real *d_theta = make(g->slots * g->net.n_params, sizeof *d_theta);
+    tsr_real *d_rates = make(tsr_rates_count(&g->rates), sizeof *d_rates);
+    double *error = make(n_tasks, sizeof *error);
+    struct tsr_meta_workspace *meta;
+    struct tsr_meta_point at = {g->theta, &g->rates, 0};
+    struct tsr_choice choice = tsr_choice_of(&tsr_method_multi_step.object);
+    struct golden other = {.name = g->name};
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/golden/golden_multi_step.h5", getenv("TSR_TESTS"));
+    MUST(tsr_h5_open(path, &other.file, err));
+    MUST(tsr_h5_read_attr_f64(other.file, "/", "progress", &at.progress, err));
+    MUST(tsr_h5_read_attr_f64(other.file, "/", "anneal", &choice.value[0], err));
+    MUST(tsr_h5_read_attr_f64(other.file, "/", "rest", &choice.value[1], err));
+    MUST(tsr_meta_workspace_create(engine, &choice, g->steps, &g->rates, g->slots, n_tasks,
+                                   g->n_pixels, &meta, err));
+    MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, d_rates, error, err));
+    compare(&other, engine->kernel->name, "init", d_theta, 1, TOLERANCE);
+    compare(&other, engine->kernel->name, "lr", d_rates, (double)g->images, TOLERANCE);
+    tsr_meta_workspace_free(meta);
+    tsr_h5_close(other.file);
+    free(d_theta);
+    free(d_rates);
+    free(error);
+}
+
 static void check_case(void **state) {
     struct golden g;
     open_case(&g, *state);
@@ -290,6 +322,7 @@ static void check_case(void **state) {
             check_inner_loop(&g, &engine);
             for (int m = 0; m < 3; m++)
                 check_method(&g, &engine, tsr_methods.object[m]);
+            if (!units(g.name)) check_multi_step(&g, &engine);
             tsr_engine_clear(&engine);
         }
     }
