@@ -48,7 +48,21 @@ static inline const struct tsr_kind *tsr_kind_of(const struct tsr_choice *choice
     return (const struct tsr_kind *)(const void *)choice->object;
 }
 
-/* For the files of inner/kinds/: omega_first in the first layer, omega_hidden in the others but the
+/* For the files of inner/kinds/: the rows of a parameter table for units with a frequency, and
+ * their defaults. */
+#define TSR_KIND_OMEGAS(first, hidden)                                                             \
+    {.name = "omega_first",                                                                        \
+     .metavar = "W",                                                                               \
+     .fallback = (first),                                                                          \
+     .lo = 1e-9,                                                                                   \
+     .hi = 1e9,                                                                                    \
+     .help = "frequency of the first layer"},                                                      \
+    {                                                                                              \
+        .name = "omega_hidden", .option = "omega", .metavar = "W", .fallback = (hidden),           \
+        .lo = 1e-9, .hi = 1e9, .help = "frequency of the hidden layers"                            \
+    }
+
+/* Their layout: omega_first in the first layer, omega_hidden in the others but the
  * last, which is linear. */
 void tsr_kind_layout_omegas(const struct tsr_choice *choice, struct tsr_net *net);
 

@@ -36,6 +36,15 @@ static size_t layer_end(const struct tsr_net *net, size_t l) {
     return net->bias_at[l] + net->fan_out[l];
 }
 
+/* The part of layer l within [from, to). */
+static size_t part_start(const struct tsr_net *net, size_t l, size_t from) {
+    return net->weight_at[l] > from ? net->weight_at[l] : from;
+}
+
+static size_t part_end(const struct tsr_net *net, size_t l, size_t to) {
+    return layer_end(net, l) < to ? layer_end(net, l) : to;
+}
+
 void tsr_rates_apply_range(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
                            size_t slot, size_t from, size_t to, const tsr_real *g, tsr_real *out) {
     const tsr_real *alpha = rates->value + tsr_rates_at(rates, k, slot);
@@ -46,9 +55,7 @@ void tsr_rates_apply_range(const struct tsr_rates *rates, const struct tsr_net *
     }
     for (size_t l = 0; l < net->n_layers; l++) {
         tsr_real a = alpha[rates->n_units > 1 ? l : 0];
-        size_t first = net->weight_at[l] > from ? net->weight_at[l] : from;
-        size_t end = layer_end(net, l) < to ? layer_end(net, l) : to;
-        for (size_t i = first; i < end; i++)
+        for (size_t i = part_start(net, l, from); i < part_end(net, l, to); i++)
             out[i] = a * g[i];
     }
 }
@@ -59,18 +66,18 @@ void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, s
 }
 
 void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
-                       size_t slot, double factor, const tsr_real *phi, const tsr_real *g,
-                       tsr_real *next) {
+                       size_t slot, size_t from, size_t to, double factor, const tsr_real *phi,
+                       const tsr_real *g, tsr_real *next) {
     const tsr_real *alpha = rates->value + tsr_rates_at(rates, k, slot);
     tsr_real f = (tsr_real)factor;
     if (rates->n_units == net->n_params) {
-        for (size_t i = 0; i < net->n_params; i++)
+        for (size_t i = from; i < to; i++)
             next[i] = phi[i] - alpha[i] * f * g[i];
         return;
     }
     for (size_t l = 0; l < net->n_layers; l++) {
         tsr_real a = alpha[rates->n_units > 1 ? l : 0] * f;
-        for (size_t i = net->weight_at[l]; i < layer_end(net, l); i++)
+        for (size_t i = part_start(net, l, from); i < part_end(net, l, to); i++)
             next[i] = phi[i] - a * g[i];
     }
 }

@@ -58,10 +58,11 @@ TSR_API void tsr_rates_apply_range(const struct tsr_rates *rates, const struct t
                                    size_t k, size_t slot, size_t from, size_t to, const tsr_real *g,
                                    tsr_real *out);
 
-/* next [n_params] = phi - factor * alpha_k * g: an inner step; next may be phi. */
+/* next = phi - factor * alpha_k * g, an inner step, for the parameters [from, to) of these vectors
+ * [n_params]; next may be phi. */
 TSR_API void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
-                               size_t slot, double factor, const tsr_real *phi, const tsr_real *g,
-                               tsr_real *next);
+                               size_t slot, size_t from, size_t to, double factor,
+                               const tsr_real *phi, const tsr_real *g, tsr_real *next);
 
 /* Sums the rate gradients of single parameters, full [n_params], over the parameters that share a
  * rate, and adds them to those of one step, units [n_units]. */

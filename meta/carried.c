@@ -83,13 +83,9 @@ static tsr_real *g_at(const struct tsr_carried *c, const struct tsr_carried_task
 /* phi_{k+1} = phi_k - alpha_k * g_k */
 static void descend(const struct tsr_carried *c, struct tsr_carried_task *t, size_t k,
                     double weight, size_t from, size_t to) {
-    const tsr_real *phi = phi_at(c, t, k);
-    tsr_real *next = phi_at(c, t, k + 1);
     (void)weight;
-    tsr_rates_apply_range(c->rates, &c->engine->net, k, t->task->slot, from, to, g_at(c, t, k),
-                          next);
-    for (size_t i = from; i < to; i++)
-        next[i] = phi[i] - next[i];
+    tsr_rates_descend(c->rates, &c->engine->net, k, t->task->slot, from, to, 1, phi_at(c, t, k),
+                      g_at(c, t, k), phi_at(c, t, k + 1));
 }
 
 static void scale_by_rates(const struct tsr_carried *c, struct tsr_carried_task *t, size_t k,

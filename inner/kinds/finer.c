@@ -12,19 +12,7 @@
 #include "inner/kinds.h"
 
 static const struct tsr_param params[] = {
-    {.name = "omega_first",
-     .metavar = "W",
-     .fallback = 10,
-     .lo = 1e-9,
-     .hi = 1e9,
-     .help = "frequency of the first layer"},
-    {.name = "omega_hidden",
-     .option = "omega",
-     .metavar = "W",
-     .fallback = 30,
-     .lo = 1e-9,
-     .hi = 1e9,
-     .help = "frequency of the hidden layers"},
+    TSR_KIND_OMEGAS(10, 30),
 };
 
 /* As SIREN. */

@@ -10,19 +10,7 @@
 #include "inner/kinds.h"
 
 static const struct tsr_param params[] = {
-    {.name = "omega_first",
-     .metavar = "W",
-     .fallback = 3,
-     .lo = 1e-9,
-     .hi = 1e9,
-     .help = "frequency of the first layer"},
-    {.name = "omega_hidden",
-     .option = "omega",
-     .metavar = "W",
-     .fallback = 1,
-     .lo = 1e-9,
-     .hi = 1e9,
-     .help = "frequency of the hidden layers"},
+    TSR_KIND_OMEGAS(3, 1),
 };
 
 /* Weights and biases U(-1/sqrt(in), +), the last layer's bias 0. The paper finds these units to

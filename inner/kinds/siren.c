@@ -10,19 +10,7 @@
 #include "inner/kinds.h"
 
 static const struct tsr_param params[] = {
-    {.name = "omega_first",
-     .metavar = "W",
-     .fallback = 15,
-     .lo = 1e-9,
-     .hi = 1e9,
-     .help = "frequency of the first layer"},
-    {.name = "omega_hidden",
-     .option = "omega",
-     .metavar = "W",
-     .fallback = 30,
-     .lo = 1e-9,
-     .hi = 1e9,
-     .help = "frequency of the hidden layers"},
+    TSR_KIND_OMEGAS(15, 30),
 };
 
 /* First layer U(-1/in, 1/in), others U(-sqrt(6/in)/omega_hidden, +) (arXiv 2006.09661, section 3.2

@@ -41,7 +41,8 @@ static void next(const struct tsr_inner_state *s, struct tsr_request *request) {
     size_t before = (size_t)value[SGD_STEPS], n = s->net->n_params;
     request->want = TSR_WANT_NOTHING;
     if (s->k < before) {
-        tsr_rates_descend(s->rates, s->net, s->k, s->slot, s->factor, s->phi, s->g, s->next);
+        tsr_rates_descend(s->rates, s->net, s->k, s->slot, 0, s->net->n_params, s->factor, s->phi,
+                          s->g, s->next);
         return;
     }
     double t = (double)(s->k - before + 1), ramp = t < value[WARMUP] ? t / value[WARMUP] : 1;
