@@ -140,6 +140,7 @@ static enum tsr_status gradient(struct tsr_outer_step *o, double progress, size_
 /* One update of n numbers at `at` of x, by as many threads as there are slices. */
 static void adam(const struct tsr_outer_step *o, const struct tsr_adam *a, double factor, size_t at,
                  size_t n, const tsr_real *g, tsr_real *x, tsr_real *m, tsr_real *v) {
+    (void)o; /* without OpenMP there is one thread */
 #pragma omp parallel for schedule(static) num_threads((int)o->engine.threads) if (n > SLICE)
     for (size_t from = 0; from < n; from += SLICE) {
         size_t size = n - from < SLICE ? n - from : SLICE, i = at + from;
