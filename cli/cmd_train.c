@@ -122,14 +122,18 @@ static const struct cli_option options[] = {
      .type = CLI_DURATION,
      .at = AT(trainer.checkpoint_seconds),
      .help = "time between checkpoints; 0: only at the end"},
+    {.name = "force",
+     .type = CLI_FLAG,
+     .at = AT(trainer.force),
+     .help = "resume also with a dataset that is not the one the run began with"},
     CLI_KERNEL(AT(trainer.kernel)),
     {.type = CLI_END},
 };
 
 /* What a resumed run can still change. */
 static const char *const resumable[] = {
-    "output",           "resume",  "outer-steps", "time",  "kernel",
-    "checkpoint-every", "threads", "seed",        "quiet", NULL};
+    "output",  "resume", "outer-steps", "time",  "kernel", "checkpoint-every",
+    "threads", "seed",   "quiet",       "force", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -215,6 +219,8 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     enum tsr_status status = cli_check_output(a->output, call->operands, 1, &call->err);
     if (status == TSR_OK) {
         if (!a->common.quiet) cli_training_table(training, &data, stderr);
+        for (size_t i = 0; tsr_training_remark(training, i); i++)
+            (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
         status = cli_training_run(training, a->common.quiet, &call->err);
         summary(call, a, training, status);
     }

@@ -56,8 +56,28 @@ static enum tsr_status read_history(struct tsr_h5 *file, struct tsr_outer_state 
     return tsr_h5_read(file, "/outer/history", TSR_H5_F64, 2, dims, s->history, err);
 }
 
+static enum tsr_status write_origin(struct tsr_h5 *file, const struct tsr_origin *origin,
+                                    struct tsr_error *err) {
+    struct tsr_identity dataset = origin->dataset; /* a visitor may write */
+    if (origin->kernel[0])
+        TSR_TRY(tsr_h5_write_attr_str(file, "/outer", "kernel", origin->kernel, err));
+    if (!origin->has_dataset) return TSR_OK;
+    return tsr_identity_visit(&dataset, tsr_attribute_write, file, err);
+}
+
+static enum tsr_status read_origin(struct tsr_h5 *file, struct tsr_origin *origin,
+                                   struct tsr_error *err) {
+    if (tsr_h5_has_attr(file, "/outer", "kernel"))
+        TSR_TRY(tsr_h5_read_attr_str(file, "/outer", "kernel", origin->kernel,
+                                     sizeof origin->kernel, err));
+    origin->has_dataset = tsr_h5_exists(file, "/dataset");
+    if (!origin->has_dataset) return TSR_OK;
+    return tsr_identity_visit(&origin->dataset, tsr_attribute_read, file, err);
+}
+
 enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
-                                    const struct tsr_outer_state *state, const char *path,
+                                    const struct tsr_outer_state *state,
+                                    const struct tsr_origin *origin, const char *path,
                                     struct tsr_error *err) {
     struct tsr_h5 *file = NULL;
     enum tsr_status status;
@@ -69,6 +89,7 @@ enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
         TSR_CHECK(transfer_moments(true, file, model, &copy, err));
         TSR_CHECK(write_history(file, state, err));
     }
+    if (origin) TSR_CHECK(write_origin(file, origin, err));
     TSR_CHECK(tsr_h5_commit(file, err));
 done:
     tsr_h5_close(file);
@@ -76,11 +97,13 @@ done:
 }
 
 enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
-                                    struct tsr_outer_state *state, struct tsr_error *err) {
+                                    struct tsr_outer_state *state, struct tsr_origin *origin,
+                                    struct tsr_error *err) {
     struct tsr_h5 *file = NULL;
     enum tsr_status status;
     *model = NULL;
     *state = (struct tsr_outer_state){0};
+    *origin = (struct tsr_origin){0};
     TSR_CHECK(tsr_h5_open(path, &file, err));
     TSR_CHECK(tsr_model_read(file, model, err));
     if (!tsr_h5_exists(file, "/outer")) {
@@ -94,6 +117,7 @@ enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
     TSR_CHECK(tsr_outer_state_visit(state, tsr_attribute_read, file, err));
     TSR_CHECK(transfer_moments(false, file, *model, state, err));
     TSR_CHECK(read_history(file, state, err));
+    TSR_CHECK(read_origin(file, origin, err));
 done:
     tsr_h5_close(file);
     if (status != TSR_OK) {

@@ -30,6 +30,7 @@ struct tsr_trainer_config {
     const char *kernel;  /* "auto", ... */
     const char *output;  /* model file; NULL: none is written */
     const char *command; /* stored in the file; may be NULL */
+    bool force;          /* go on with data that are not those that the run began with */
 };
 TSR_API void tsr_trainer_config_default(struct tsr_trainer_config *config);
 TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
