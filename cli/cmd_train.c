@@ -117,6 +117,10 @@ static const struct cli_option options[] = {
     COUNT("val-every", "N", trainer.val_every, .shown = "a tenth of the run",
           .help = "outer steps between validations"),
     COUNT("val-images", "N", trainer.val_images, .help = "images to validate on; 0: all"),
+    COUNT("max-rollbacks", "N", trainer.max_rollbacks, .max = TSR_MAX_ROLLBACKS,
+          .help =
+              "times that a run which diverges goes back to its last good state, each time with "
+              "half the outer rate"),
     {.name = "checkpoint-every",
      .metavar = "TIME",
      .type = CLI_DURATION,
@@ -162,6 +166,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     if (a->resume) {
         TSR_TRY(check_resume(call, err));
         if (!a->output) a->output = a->resume;
+        if (!cli_given(call, "max-rollbacks")) a->trainer.max_rollbacks = 0; /* as saved */
     } else {
         if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps N or --time TIME is missing");
@@ -203,9 +208,9 @@ static void summary(const struct cli_call *call, const struct train_args *a,
         (void)printf("%s: %llu outer steps in %s", a->output, (unsigned long long)p->outer_step,
                      cli_time(p->seconds, time));
         if (isfinite(p->val_psnr_db)) (void)printf(", validation PSNR %.2f dB", p->val_psnr_db);
-        if (p->skipped)
-            (void)printf(", %llu images left out because something was not finite",
-                         (unsigned long long)p->skipped);
+        if (p->rollbacks)
+            (void)printf(", rollbacks: %llu, outer steps lost by them: %llu",
+                         (unsigned long long)p->rollbacks, (unsigned long long)p->lost);
         (void)printf("\n");
     }
 }

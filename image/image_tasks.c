@@ -30,6 +30,7 @@ struct image_tasks {
     struct tsr_image_tasks_config config;
     size_t threads;
     struct tsr_sampler *sampler;
+    const uint32_t *index;         /* [batch] of the images of the last meta-batch in the dataset */
     double looked;                 /* seconds: when the dataset was last found unchanged */
     bool stored;                   /* the dataset's label maps are those of the rule */
     size_t n_geometries;           /* 1, or `batch` for a rule that follows the image */
@@ -203,6 +204,7 @@ static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_bat
     struct tsr_image_batch batch;
     size_t n = 0;
     TSR_TRY(next_images(t, &batch, err));
+    t->index = batch.index;
     if (follows_image(t)) TSR_TRY(follow_images(t, &batch, err));
     gather_targets(t, outer_step, &batch);
     for (size_t b = 0; b < batch.n; b++) {
@@ -217,6 +219,11 @@ static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_bat
     t->first[batch.n] = n;
     *out = (struct tsr_task_batch){.n_items = batch.n, .first = t->first, .tasks = t->tasks};
     return TSR_OK;
+}
+
+static const char *name(void *user, size_t item) {
+    const struct image_tasks *t = user;
+    return tsr_dataset_name(t->dataset, t->index[item]);
 }
 
 enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr_dataset *dataset,
@@ -240,6 +247,7 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
                                     .max_tasks = config->batch * t->chosen,
                                     .max_points = t->geometry->max_context,
                                     .next = next,
+                                    .name = name,
                                     .close = close};
     return TSR_OK;
 }

@@ -203,6 +203,7 @@ static void take_over(struct tsr_trainer_config *saved, const struct tsr_trainer
     saved->command = now->command;
     saved->checkpoint_seconds = now->checkpoint_seconds;
     saved->force = now->force;
+    if (now->max_rollbacks > saved->max_rollbacks) saved->max_rollbacks = now->max_rollbacks;
 }
 
 enum tsr_status tsr_training_resume(const char *checkpoint, const struct tsr_trainer_config *config,

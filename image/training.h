@@ -39,9 +39,10 @@ TSR_API enum tsr_status tsr_training_create(const struct tsr_model_config *model
                                             struct tsr_error *err) TSR_MUST_USE;
 
 /* Continues the run saved in `checkpoint` on `dataset`. From `config` are taken: outer_steps and
- * seconds (0 and 0: as saved), threads, kernel, output, checkpoint_seconds, command, force; the
- * rest is as saved. Errors: TSR_ERR_FORMAT if the file has no /outer; TSR_ERR_CONFIG if the dataset
- * is not the one that the run began with (data/identity.h), unless config->force. */
+ * seconds (0 and 0: as saved), threads, kernel, output, checkpoint_seconds, command, force, and
+ * max_rollbacks if it is more than was saved; the rest is as saved. Errors: TSR_ERR_FORMAT if the
+ * file has no /outer; TSR_ERR_CONFIG if the dataset is not the one that the run began with
+ * (data/identity.h), unless config->force. */
 TSR_API enum tsr_status tsr_training_resume(const char *checkpoint,
                                             const struct tsr_trainer_config *config,
                                             struct tsr_dataset *dataset, struct tsr_training **out,
