@@ -33,13 +33,12 @@ COMMANDS = {
     'adapt': ('adapt model.h5 photos/p0.ppm -o out.inr.h5', ['out.inr.h5']),
     'adapt-png': ('adapt model.h5 photos/p0.ppm -o out.inr.h5 --png', ['out.inr.h5', 'out.png']),
     'fit': ('fit photos/p0.ppm -o out.inr.h5 --grid 1x2 --width 8 --hidden-layers 1 --iterations 3'
-            ' --curve out.csv --json out.json --png', ['out.inr.h5', 'out.csv', 'out.json', 'out.png']),
+            ' --curve out.csv --json out.json --png out.png', ['out.inr.h5', 'out.csv', 'out.json', 'out.png']),
     'render': ('render image.inr.h5 -o out.png', ['out.png']),
     'info': ('info data.h5', []),
     'info-label-png': ('info image.inr.h5 --label-png out.png', ['out.png']),
     'hypothesis': ('hypothesis --boundaries 1,2 --runs 1 --max-steps 20 --width 8 --hidden-layers 1 --points 32'
                    ' --csv out.csv --json out.json --plot out.svg', ['out.csv', 'out.json', 'out.svg']),
-    'bench': ('bench --repeats 1 --kernel portable --json out.json', ['out.json']),
 }
 # A harmless failure must not show at all.
 KINDS = [
@@ -254,11 +253,14 @@ class Faults:
                 self.command(name, places)
         finally:
             shutil.rmtree(self.root)
+            self.report()
+        return 1 if self.failures and not self.options.hdf5 else 0
+
+    def report(self):
         for line in self.failures[:self.options.show]:
             print('# ' + line)
         total = sum(n for seen in self.counts.values() for c, n in seen.items() if c != 'wrong')
         print(f'# {total} faults injected, {len(self.failures)} with something wrong')
-        return 1 if self.failures and not self.options.hdf5 else 0
 
 
 def main():
