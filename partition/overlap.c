@@ -26,12 +26,9 @@ struct reach {
 static enum tsr_status reach_create(size_t overlap, size_t n_regions, struct reach *out,
                                     struct tsr_error *err) {
     size_t side = 2 * overlap + 1, n = side * side < n_regions ? side * side : n_regions;
-    void *p;
     *out = (struct reach){.capacity = n};
-    TSR_TRY(tsr_alloc(&p, n, sizeof *out->region, "margins of the regions", err));
-    out->region = p;
-    TSR_TRY(tsr_alloc(&p, n, sizeof *out->distance, "margins of the regions", err));
-    out->distance = p;
+    TSR_TRY(TSR_ALLOC(&out->region, n, "margins of the regions", err));
+    TSR_TRY(TSR_ALLOC(&out->distance, n, "margins of the regions", err));
     return TSR_OK;
 }
 

@@ -56,9 +56,7 @@ void tsr_partition_free(struct tsr_partition *partition) {
 /* Edges [n+1] of n cells along a side of `length` pixels: balanced, or of fixed size. */
 static enum tsr_status make_edges(size_t length, size_t n, size_t cell, size_t **out,
                                   struct tsr_error *err) {
-    void *p;
-    TSR_TRY(tsr_alloc(&p, n + 1, sizeof **out, "edges of the partition", err));
-    *out = p;
+    TSR_TRY(TSR_ALLOC(out, n + 1, "edges of the partition", err));
     for (size_t i = 0; i <= n; i++) {
         size_t edge = cell ? i * cell : i * length / n;
         (*out)[i] = edge < length ? edge : length;
