@@ -31,8 +31,8 @@ struct tsr_kind {
 
     /* n units of a layer of this omega: value a(z), slope da/dz, curvature d2a/dz2 at z [n]. The
      * arrays do not overlap; curvature may be NULL. NaN stays NaN. Error: that of sincos.h. */
-    void (*units)(size_t n, double omega, const tsr_real *restrict z, tsr_real *restrict value,
-                  tsr_real *restrict slope, tsr_real *restrict curvature);
+    void (*units)(size_t n, double omega, const tsr_real *__restrict z, tsr_real *__restrict value,
+                  tsr_real *__restrict slope, tsr_real *__restrict curvature);
 };
 
 #define TSR_KIND_DECLARE(name) TSR_API extern const struct tsr_kind tsr_kind_##name;
