@@ -174,6 +174,8 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
+    result.numbers = inr->numbers;
+    tsr_inr_share(inr, job->model);
     TSR_CHECK(tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err));
     TSR_CHECK(tsr_inr_save(inr, output, err));
     if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));

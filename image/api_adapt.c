@@ -79,6 +79,8 @@ static enum tsr_status run(struct job *job, const struct tsr_adapt_settings *set
     TSR_TRY(find_regions(job, err));
     result.psnr_db = job->psnr_db;
     result.phi = job->inr->phi;
+    result.numbers = job->inr->numbers;
+    tsr_inr_share(job->inr, job->model);
     TSR_TRY(tsr_reconstruct(job->reconstructor, job->pixels, &result, err));
     job->seconds = result.seconds;
     return TSR_OK;
@@ -102,7 +104,7 @@ static void fill_report(const struct job *job, struct tsr_adapt_report *report) 
         report->flops +=
             tsr_network_flops(&job->inr->net, forwards) * (double)p->regions[r].n_context;
     }
-    report->numbers = report->regions * job->inr->net.n_params;
+    report->numbers = report->regions * job->inr->space.n;
 }
 
 enum tsr_status tsr_model_adapt(const struct tsr_model *model, const struct tsr_images *image,

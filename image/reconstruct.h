@@ -70,6 +70,7 @@ struct tsr_reconstruction {
                              channels, after blending */
     tsr_real *phi;        /* [n_regions, n_params] adapted parameters; a region without pixels keeps
                              its initialisation */
+    tsr_real *numbers;    /* [n_regions, n] the numbers that were adapted (inner/adaptations.h) */
     uint8_t *pictures;    /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
     double seconds;       /* of computing, without SSIM and seam metric */
 };

@@ -33,7 +33,7 @@ static size_t acceptance_size(size_t n_params) {
 static void acceptance_next(const struct tsr_inner_state *s, struct tsr_request *r) {
     struct acceptance *a = s->state;
     tsr_real *trial = trial_of(s);
-    size_t n = s->net->n_params;
+    size_t n = s->n;
     if (r->want == TSR_WANT_NOTHING) {
         a->rate = a->rate > 0 ? 2 * a->rate : 1e6; /* much too large: it must come down */
     } else if (r->loss < s->loss || a->rate < 1e-12) {
@@ -72,7 +72,7 @@ struct newton {
 
 /* d, residual, direction, product, trial [n_params] each. */
 static tsr_real *vector_of(const struct tsr_inner_state *s, size_t i) {
-    return (tsr_real *)(void *)((char *)s->state + TSR_ALIGNMENT) + i * s->net->n_params;
+    return (tsr_real *)(void *)((char *)s->state + TSR_ALIGNMENT) + i * s->n;
 }
 
 static size_t newton_size(size_t n_params) {
@@ -88,7 +88,7 @@ static double dot(const tsr_real *a, const tsr_real *b, size_t n) {
 
 /* One step of conjugate gradients from the product H p. */
 static void cg_step(const struct tsr_inner_state *s, struct newton *w) {
-    size_t n = s->net->n_params;
+    size_t n = s->n;
     tsr_real *d = vector_of(s, 0), *r = vector_of(s, 1), *p = vector_of(s, 2),
              *hp = vector_of(s, 3);
     for (size_t i = 0; i < n; i++)
@@ -107,8 +107,8 @@ static void cg_step(const struct tsr_inner_state *s, struct newton *w) {
 /* Conjugate gradients begin at d = 0. */
 static void cg_begin(const struct tsr_inner_state *s, struct newton *w) {
     w->i = 0;
-    w->rr = dot(s->g, s->g, s->net->n_params);
-    for (size_t i = 0; i < s->net->n_params; i++) {
+    w->rr = dot(s->g, s->g, s->n);
+    for (size_t i = 0; i < s->n; i++) {
         vector_of(s, 0)[i] = 0;
         vector_of(s, 1)[i] = vector_of(s, 2)[i] = -s->g[i];
     }
@@ -124,7 +124,7 @@ static enum tsr_want product_of(const struct tsr_inner_state *s) {
 /* The damping grows until the loss falls, and is tried smaller the next time. */
 static void newton_next(const struct tsr_inner_state *s, struct tsr_request *r) {
     struct newton *w = s->state;
-    size_t n = s->net->n_params;
+    size_t n = s->n;
     tsr_real *trial = vector_of(s, 4);
     if (r->want == TSR_WANT_NOTHING) {
         w->damping = w->damping > 0 ? w->damping / 4 : DAMPING;
@@ -337,7 +337,7 @@ static void hooks_stop_and_slow(void **state) {
         tsr_real rate = (tsr_real)0.25;
         set_up(&f, &sgd, 9);
         size_t n = f.net.n_params;
-        tsr_rates_layout(&rates, TSR_RATES_FIXED, 1, 1, &f.net);
+        tsr_rates_layout_all(&rates, TSR_RATES_FIXED, 1, 1, &f.net);
         rates.value = &rate;
         f.loop.rates = &rates;
         f.loop.hooks = &hooks;
