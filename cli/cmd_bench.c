@@ -65,6 +65,7 @@ static const struct cli_option options[] = {
     {.name = "json",
      .metavar = "F",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = OFFSET(json),
      .shown = "",
      .help = "write all figures there as JSON; -: to stdout, instead of the tables"},

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "cli/label_sheet.h"
 #include "cli/options.h"
-#include "cli/paths.h"
+#include "cli/outputs.h"
 #include "cli/settings.h"
 #include "cli/train_view.h"
 #include "data/h5.h"
@@ -25,6 +25,7 @@ static const struct cli_option options[] = {
     {.name = "label-png",
      .metavar = "OUT.png",
      .type = CLI_STRING,
+     .file = CLI_WRITES_PNG,
      .at = AT(label_png),
      .help =
          "draws an image beside its label map (dataset), or the picture beside its regions (INR)"},
@@ -157,7 +158,6 @@ static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset 
     if (a->image >= tsr_dataset_images(d))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is %zu; %s has the images 0..%zu", a->image,
                          path, tsr_dataset_images(d) - 1);
-    TSR_TRY(cli_check_output(a->label_png, &path, 1, err));
     (void)snprintf(caption, sizeof caption, "image %zu", a->image);
     TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
@@ -178,7 +178,6 @@ static enum tsr_status draw_inr(const struct info_args *a, const char *path,
     struct tsr_inr *inr = NULL;
     uint32_t *labels = NULL;
     void *memory;
-    TSR_CHECK(cli_check_output(a->label_png, &path, 1, err));
     TSR_CHECK(tsr_inr_load(path, &inr, err));
     const struct tsr_partition *p = inr->partition;
     TSR_CHECK(tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &picture, err));
@@ -368,6 +367,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, &kind, &call->err));
     if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
+    if (cli_stdout_taken(call)) goto done;
     (void)printf("file: %s\n", call->operands[0]);
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
@@ -387,5 +387,6 @@ const struct cli_command cli_info = {
     .args_size = sizeof(struct info_args),
     .min_operands = 1,
     .max_operands = 1,
+    .first_operand = CLI_READS_HDF5,
     .run = run,
 };

@@ -6,7 +6,7 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "cli/network_options.h"
-#include "cli/paths.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
@@ -48,12 +48,12 @@ static void defaults(void *args) {
 
 static const struct cli_option options[] = {
     HEADING("files"),
-    TEXT("output", "M.h5", output, .alias = 'o',
+    TEXT("output", "M.h5", output, .alias = 'o', .file = CLI_WRITES_HDF5,
          .help = "the model to write; with --resume, that file unless given"),
-    TEXT("resume", "M.h5", resume,
+    TEXT("resume", "M.h5", resume, .file = CLI_READS_HDF5,
          .help = "go on with the run saved there, as it was configured; --outer-steps or --time "
                  "set a new bound"),
-    TEXT("init", "M0.h5", init,
+    TEXT("init", "M0.h5", init, .file = CLI_READS_HDF5,
          .help = "start from this model, with its network and coordinates; a shared slot expands "
                  "into as many as are needed"),
 
@@ -128,8 +128,8 @@ static const struct cli_option options[] = {
 
 /* What a resumed run can still change. */
 static const char *const resumable[] = {
-    "output",           "resume",  "outer-steps", "time",  "kernel",
-    "checkpoint-every", "threads", "seed",        "quiet", NULL};
+    "output",  "resume", "outer-steps", "time",  "kernel", "checkpoint-every",
+    "threads", "seed",   "quiet",       "force", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -157,7 +157,6 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
     if (a->resume) {
         TSR_TRY(check_resume(call, err));
-        if (!a->output) a->output = a->resume;
     } else {
         if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps N or --time TIME is missing");
@@ -212,14 +211,20 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     struct cli_data data = cli_data_of(dataset);
     TSR_TRY(create(call, a, dataset, &training));
     call->phase = CLI_RUNNING;
-    enum tsr_status status = cli_check_output(a->output, call->operands, 1, &call->err);
-    if (status == TSR_OK) {
-        if (!a->common.quiet) cli_training_table(training, &data, stderr);
-        status = cli_training_run(training, a->common.quiet, &call->err);
-        summary(call, a, training, status);
-    }
+    if (!a->common.quiet) cli_training_table(training, &data, stderr);
+    enum tsr_status status = cli_training_run(training, a->common.quiet, &call->err);
+    summary(call, a, training, status);
     tsr_training_free(training);
     return status;
+}
+
+static enum tsr_status files(struct cli_call *call) {
+    struct train_args *a = call->args;
+    if (!a->resume) return TSR_OK;
+    TSR_TRY(cli_files_resumes(call, a->resume));
+    if (a->output) return TSR_OK;
+    a->output = a->resume;
+    return cli_files_writes(call, a->output, CLI_WRITES_HDF5);
 }
 
 static enum tsr_status run(struct cli_call *call) {
@@ -246,5 +251,7 @@ const struct cli_command cli_train = {
     .defaults = defaults,
     .min_operands = 1,
     .max_operands = 1,
+    .first_operand = CLI_READS_HDF5,
+    .files = files,
     .run = run,
 };

@@ -21,6 +21,10 @@ static const struct cli_option cli_common_options[] = {
      .type = CLI_FLAG,
      .at = offsetof(struct cli_common, quiet),
      .help = "print results and errors only"},
+    {.name = "force",
+     .type = CLI_FLAG,
+     .at = offsetof(struct cli_common, force),
+     .help = "replace outputs that exist (an input is never replaced)"},
     {.name = "help", .type = CLI_FLAG, .help = "this text"},
     {.type = CLI_END},
 };
@@ -113,6 +117,16 @@ static void push_rows(struct cli_table *t, const struct cli_option *o) {
     }
 }
 
+static void drop(struct cli_table *t, const char *name) {
+    size_t i = 0;
+    while (i < t->n && (t->option[i].type == CLI_HEADING || strcmp(t->option[i].name, name) != 0))
+        i++;
+    if (i == t->n) return;
+    for (t->n--; i < t->n; i++)
+        t->option[i] = t->option[i + 1];
+    t->option[t->n] = (struct cli_option){.type = CLI_END};
+}
+
 struct cli_table *cli_table_create(const struct cli_command *command) {
     struct cli_table *t = calloc(1, sizeof *t);
     if (!t) return NULL;
@@ -120,7 +134,11 @@ struct cli_table *cli_table_create(const struct cli_command *command) {
     if (own && own->type != CLI_END && own->type != CLI_HEADING)
         (void)push(t, (struct cli_option){.name = "options", .type = CLI_HEADING});
     push_rows(t, own);
+    bool writes = false;
+    for (size_t i = 0; i < t->n; i++)
+        writes = writes || t->option[i].file >= CLI_WRITES;
     push_rows(t, cli_common_options);
+    if (!writes) drop(t, "force");
     return t; /* calloc() left CLI_END behind */
 }
 
