@@ -6,6 +6,7 @@
 #include "cli/optimizer_options.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
+#include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/signals.h"
 #include "data/image.h"
@@ -74,6 +75,7 @@ struct job {
     struct tsr_reconstructor *reconstructor;
     size_t height, width;
     size_t rows; /* printed */
+    struct cli_watch watch;
 };
 
 /* ---- where to -------------------------------------------------------------------------------- */
@@ -167,13 +169,16 @@ static enum tsr_status find_regions(struct job *job, const struct tsr_image *ima
     return tsr_inr_follow(inr, job->labels, err);
 }
 
-static enum tsr_status write_picture(const struct job *job, const struct tsr_inr *inr,
-                                     const char *path, struct tsr_error *err) {
+static enum tsr_status write_picture(struct job *job, const struct tsr_inr *inr, const char *path,
+                                     struct tsr_error *err) {
     struct tsr_image picture = {0};
     char *png = cli_replace_suffix(path, ".png");
     if (!png) return no_memory(err);
-    enum tsr_status status = tsr_inr_render(inr, inr->partition->height, inr->partition->width,
-                                            job->config.threads, job->config.kernel, &picture, err);
+    cli_watch_start(&job->watch, job->args->common.quiet, png);
+    enum tsr_status status =
+        tsr_inr_render(inr, inr->partition->height, inr->partition->width, job->config.threads,
+                       job->config.kernel, &job->watch.watch, &picture, err);
+    cli_watch_end(&job->watch);
     if (status == TSR_OK) status = tsr_image_write_png(png, &picture, err);
     tsr_image_clear(&picture);
     free(png);
@@ -215,7 +220,10 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
-    TSR_CHECK(tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err));
+    cli_watch_start(&job->watch, job->args->common.quiet, path);
+    status = tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err);
+    cli_watch_end(&job->watch);
+    TSR_CHECK(status);
     TSR_CHECK(tsr_inr_save(inr, output, err));
     if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));
     print_row(job, path, result.seconds);
@@ -255,7 +263,8 @@ static enum tsr_status prepare(struct job *job) {
     if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;
     job->config.threads = job->args->common.threads;
     job->config.kernel = job->args->kernel;
-    job->config.cancelled = cli_cancelled;
+    cli_watch_start(&job->watch, job->args->common.quiet, "");
+    job->config.watch = job->watch.watch;
     cli_optimizer_apply(call, &job->args->optimizer, job->model, &job->config.optimizer);
     TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
     job->psnr_db = p;

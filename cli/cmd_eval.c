@@ -213,7 +213,7 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;
-    config->cancelled = cli_cancelled;
+    config->watch.cancelled = cli_cancelled;
     size_t classes = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
     TSR_TRY(cli_rule_override(call, &a->rule, classes, model, &call->err));
     return tsr_reconstruct_config_check(config, &call->err);

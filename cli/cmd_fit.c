@@ -396,8 +396,14 @@ static enum tsr_status finish_picture(struct job *job) {
     struct tsr_image picture = {0};
     enum tsr_status status;
     void *scratch = NULL;
-    TSR_CHECK(tsr_inr_render(tsr_fitter_inr(job->fitter), job->image.height, job->image.width,
-                             job->args->fit.threads, job->args->fit.kernel, &picture, err));
+    struct cli_watch watch;
+    cli_watch_start(&watch, job->args->common.quiet, "drawing");
+    watch.watch.cancelled = NULL; /* an interrupted run has its picture, too */
+    status =
+        tsr_inr_render(tsr_fitter_inr(job->fitter), job->image.height, job->image.width,
+                       job->args->fit.threads, job->args->fit.kernel, &watch.watch, &picture, err);
+    cli_watch_end(&watch);
+    TSR_CHECK(status);
     TSR_CHECK(tsr_alloc(&scratch, 5 * job->image.width, sizeof(float), "SSIM", err));
     job->ssim = tsr_ssim(job->image.pixels, picture.pixels, job->image.height, job->image.width,
                          job->image.channels, scratch);

@@ -7,6 +7,7 @@
 #include "cli/label_sheet.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
+#include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/train_view.h"
 #include "data/h5.h"
@@ -176,11 +177,16 @@ static enum tsr_status draw_inr(const struct info_args *a, const char *path,
     char caption[64];
     struct tsr_image picture = {0}, sheet = {0};
     struct tsr_inr *inr = NULL;
+    struct cli_watch watch;
     uint32_t *labels = NULL;
     void *memory;
     TSR_CHECK(tsr_inr_load(path, &inr, err));
     const struct tsr_partition *p = inr->partition;
-    TSR_CHECK(tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &picture, err));
+    cli_watch_start(&watch, a->common.quiet, a->label_png);
+    status = tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &watch.watch,
+                            &picture, err);
+    cli_watch_end(&watch);
+    TSR_CHECK(status);
     TSR_CHECK(tsr_alloc(&memory, p->height * p->width, sizeof *labels, "label map", err));
     labels = memory;
     for (size_t i = 0; i < p->height * p->width; i++)

@@ -3,6 +3,7 @@
 
 #include "cli/options.h"
 #include "cli/outputs.h"
+#include "cli/progress.h"
 #include "image/inr.h"
 
 struct render_args {
@@ -56,6 +57,7 @@ static enum tsr_status run(struct cli_call *call) {
     const struct render_args *a = call->args;
     struct tsr_inr *inr = NULL;
     struct tsr_image picture = {0};
+    struct cli_watch watch;
     enum tsr_status status;
     if (a->size[0] && cli_given(call, "scale"))
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--scale and --size exclude each other");
@@ -63,8 +65,11 @@ static enum tsr_status run(struct cli_call *call) {
     size_t height = a->size[0] ? a->size[0] : scaled(inr->partition->height, a->scale);
     size_t width = a->size[0] ? a->size[1] : scaled(inr->partition->width, a->scale);
     call->phase = CLI_RUNNING;
-    TSR_CHECK(
-        tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &picture, &call->err));
+    cli_watch_start(&watch, a->common.quiet, a->output);
+    status = tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &watch.watch,
+                            &picture, &call->err);
+    cli_watch_end(&watch);
+    TSR_CHECK(status);
     TSR_CHECK(tsr_image_write_png(a->output, &picture, &call->err));
     if (!a->common.quiet && !cli_stdout_taken(call))
         (void)printf("%s: %zux%zu\n", a->output, height, width);
