@@ -194,7 +194,8 @@ static void print_head(const struct job *job) {
 
 static void print_row(struct job *job, const char *path, double seconds) {
     if (job->rows++ == 0) print_head(job);
-    (void)printf("%s\t%zu\t%zu", path, job->height, job->width);
+    cli_print_field(stdout, path);
+    (void)printf("\t%zu\t%zu", job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\t%.3f", job->psnr_db[k]);
     (void)printf("\t%.4f\n", seconds);

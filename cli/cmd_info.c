@@ -147,8 +147,18 @@ static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
     return status;
 }
 
-static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset *d,
+/* That it cannot be written is no fault of the file that it shows. */
+static enum tsr_status write_sheet(struct cli_call *call, const struct tsr_image *sheet) {
+    const struct info_args *a = call->args;
+    call->phase = CLI_RUNNING;
+    TSR_TRY(tsr_image_write_png(a->label_png, sheet, &call->err));
+    call->phase = CLI_READING;
+    return TSR_OK;
+}
+
+static enum tsr_status draw_image(struct cli_call *call, struct tsr_dataset *d,
                                   struct tsr_error *err) {
+    const struct info_args *a = call->args;
     enum tsr_status status;
     char caption[32];
     struct tsr_image picture = {0}, sheet = {0};
@@ -162,7 +172,7 @@ static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset 
     (void)snprintf(caption, sizeof caption, "image %zu", a->image);
     TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
-    TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
+    TSR_CHECK(write_sheet(call, &sheet));
 done:
     free(labels);
     tsr_image_clear(&picture);
@@ -171,8 +181,8 @@ done:
 }
 
 /* The picture of an INR beside its regions. */
-static enum tsr_status draw_inr(const struct info_args *a, const char *path,
-                                struct tsr_error *err) {
+static enum tsr_status draw_inr(struct cli_call *call, const char *path, struct tsr_error *err) {
+    const struct info_args *a = call->args;
     enum tsr_status status;
     char caption[64];
     struct tsr_image picture = {0}, sheet = {0};
@@ -186,6 +196,8 @@ static enum tsr_status draw_inr(const struct info_args *a, const char *path,
     status = tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &watch.watch,
                             &picture, err);
     cli_watch_end(&watch);
+    if (status == TSR_ERR_CONFIG)
+        status = TSR_ERR_FORMAT; /* a size that only the file has chosen */
     TSR_CHECK(status);
     TSR_CHECK(tsr_alloc(&memory, p->height * p->width, sizeof *labels, "label map", err));
     labels = memory;
@@ -193,7 +205,7 @@ static enum tsr_status draw_inr(const struct info_args *a, const char *path,
         labels[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);
     tsr_partition_rule_describe(&inr->rule, caption, sizeof caption);
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
-    TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
+    TSR_CHECK(write_sheet(call, &sheet));
 done:
     free(labels);
     tsr_inr_free(inr);
@@ -202,8 +214,7 @@ done:
     return status;
 }
 
-static enum tsr_status draw(const struct cli_call *call, enum kind kind, struct tsr_error *err) {
-    const struct info_args *a = call->args;
+static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_error *err) {
     const char *path = call->operands[0];
     struct tsr_dataset *d;
     if (kind == MODEL)
@@ -213,9 +224,9 @@ static enum tsr_status draw(const struct cli_call *call, enum kind kind, struct 
                          path);
     if (kind == INR && cli_given(call, "image"))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is for datasets; %s is one image", path);
-    if (kind == INR) return draw_inr(a, path, err);
+    if (kind == INR) return draw_inr(call, path, err);
     TSR_TRY(tsr_dataset_open(path, &d, err));
-    enum tsr_status status = draw_image(a, d, err);
+    enum tsr_status status = draw_image(call, d, err);
     tsr_dataset_close(d);
     return status;
 }

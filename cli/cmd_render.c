@@ -69,6 +69,8 @@ static enum tsr_status run(struct cli_call *call) {
     status = tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &watch.watch,
                             &picture, &call->err);
     cli_watch_end(&watch);
+    if (status == TSR_ERR_CONFIG && !a->size[0] && !cli_given(call, "scale"))
+        status = TSR_ERR_FORMAT; /* a size that only the file has chosen */
     TSR_CHECK(status);
     TSR_CHECK(tsr_image_write_png(a->output, &picture, &call->err));
     if (!a->common.quiet && !cli_stdout_taken(call))

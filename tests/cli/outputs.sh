@@ -145,6 +145,18 @@ check "it says why" grep -q 'an HDF5 file cannot be read from a pipe' err
 spared 2 "read once" "two inputs from it" fit - -o n --label-map - --iterations 1
 tessera 0 "figures to /dev/null" eval m.h5 d.h5 --json /dev/null
 
+# ---- names that break a table, full disks ---------------------------------------------------------------
+tab=$(printf 'a\tb\\c.ppm')
+cp photos/p0.ppm "$tab"
+tessera 0 "a path with a tab" adapt m.h5 "$tab" -o tab.inr.h5
+check "the table has as many columns everywhere" awk -F '\t' 'NF != 8 { exit 1 }' out
+check "the path can be told" grep -q '^a\\tb\\\\c.ppm' out
+if [ -e /dev/full ]; then
+    refused 1 "/dev/full: cannot be written" "no room for a drawing" info i.inr.h5 --label-png /dev/full
+    tessera 1 "no room for figures" eval m.h5 d.h5 --json /dev/full
+    refused 1 "/dev/full: cannot be written" "no room for a picture" render i.inr.h5 -o /dev/full
+fi
+
 # ---- two writers ----------------------------------------------------------------------------------------
 # waits for FILE to be there
 there() {
