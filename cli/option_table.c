@@ -117,14 +117,14 @@ static void push_rows(struct cli_table *t, const struct cli_option *o) {
     }
 }
 
-static void drop(struct cli_table *t, const char *name) {
-    size_t i = 0;
-    while (i < t->n && (t->option[i].type == CLI_HEADING || strcmp(t->option[i].name, name) != 0))
-        i++;
-    if (i == t->n) return;
-    for (t->n--; i < t->n; i++)
-        t->option[i] = t->option[i + 1];
-    t->option[t->n] = (struct cli_option){.type = CLI_END};
+/* --force is for commands that write, and may say more there. */
+static bool is_wanted(const struct cli_table *t, const struct cli_option *common) {
+    bool writes = false, own = false;
+    for (size_t i = 0; i < t->n; i++) {
+        writes = writes || t->option[i].file >= CLI_WRITES;
+        own = own || strcmp(t->option[i].name, common->name) == 0;
+    }
+    return strcmp(common->name, "force") != 0 || (writes && !own);
 }
 
 struct cli_table *cli_table_create(const struct cli_command *command) {
@@ -134,11 +134,8 @@ struct cli_table *cli_table_create(const struct cli_command *command) {
     if (own && own->type != CLI_END && own->type != CLI_HEADING)
         (void)push(t, (struct cli_option){.name = "options", .type = CLI_HEADING});
     push_rows(t, own);
-    bool writes = false;
-    for (size_t i = 0; i < t->n; i++)
-        writes = writes || t->option[i].file >= CLI_WRITES;
-    push_rows(t, cli_common_options);
-    if (!writes) drop(t, "force");
+    for (const struct cli_option *o = cli_common_options; o->type != CLI_END; o++)
+        if (is_wanted(t, o)) (void)push(t, *o);
     return t; /* calloc() left CLI_END behind */
 }
 
