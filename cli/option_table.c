@@ -119,12 +119,11 @@ static void push_rows(struct cli_table *t, const struct cli_option *o) {
 
 /* --force is for commands that write, and may say more there. */
 static bool is_wanted(const struct cli_table *t, const struct cli_option *common) {
-    bool writes = false, own = false;
-    for (size_t i = 0; i < t->n; i++) {
+    bool writes = false;
+    if (strcmp(common->name, "force") != 0) return true;
+    for (size_t i = 0; i < t->n; i++)
         writes = writes || t->option[i].file >= CLI_WRITES;
-        own = own || strcmp(t->option[i].name, common->name) == 0;
-    }
-    return strcmp(common->name, "force") != 0 || (writes && !own);
+    return writes && !cli_table_find(t, "force", 0);
 }
 
 struct cli_table *cli_table_create(const struct cli_command *command) {
