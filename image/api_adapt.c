@@ -45,6 +45,8 @@ static enum tsr_status configure(struct job *job, const struct tsr_adapt_setting
     tsr_reconstruct_config_default(job->model, &job->config);
     if (settings->inner_steps) job->config.inner_steps = settings->inner_steps;
     if (settings->no_steps) job->config.inner_steps = 0;
+    job->config.optimizer = tsr_reconstruct_optimizer(
+        job->model, tsr_reconstruct_optimizer_for(job->model, job->config.inner_steps));
     job->config.threads = settings->threads;
     if (settings->kernel) job->config.kernel = settings->kernel;
     job->config.watch.cancelled = settings->cancelled;

@@ -17,6 +17,11 @@ struct tsr_choice tsr_reconstruct_optimizer(const struct tsr_model *model,
     return choice;
 }
 
+const struct tsr_optimizer *tsr_reconstruct_optimizer_for(const struct tsr_model *model,
+                                                          size_t inner_steps) {
+    return inner_steps > model->config.inner_steps ? &tsr_optimizer_accept : &tsr_optimizer_sgd;
+}
+
 void tsr_reconstruct_config_default(const struct tsr_model *model,
                                     struct tsr_reconstruct_config *config) {
     *config = (struct tsr_reconstruct_config){

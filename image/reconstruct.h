@@ -27,6 +27,10 @@ TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,
  * as the model was trained for. */
 TSR_API struct tsr_choice tsr_reconstruct_optimizer(const struct tsr_model *model,
                                                     const struct tsr_optimizer *optimizer);
+/* What takes so many inner steps if nobody says: gradient steps as in training, and where there are
+ * more than the model was trained for, steps that are kept only if the loss falls. */
+TSR_API const struct tsr_optimizer *tsr_reconstruct_optimizer_for(const struct tsr_model *model,
+                                                                  size_t inner_steps);
 /* TSR_ERR_CONFIG names what is out of range. */
 TSR_API enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config *config,
                                                      struct tsr_error *err) TSR_MUST_USE;
