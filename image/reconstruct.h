@@ -75,6 +75,7 @@ struct tsr_reconstruction {
     tsr_real *numbers;    /* [n_regions, n] the numbers that were adapted (inner/adaptations.h) */
     uint8_t *pictures;    /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
     double seconds;       /* of computing, without SSIM and seam metric */
+    double flops;         /* essential ones of all passes, and of a basis */
 };
 
 /* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. Errors:

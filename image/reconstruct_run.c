@@ -98,6 +98,7 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     t->out = w->out;
     t->forward = NULL;
     t->stopped = false;
+    t->passes = 0;
     if (round->first > 0) {
         const unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
         memcpy(t->z ? t->z : t->phi, kept, vector);
@@ -109,6 +110,18 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     tsr_trajectory_start(&r->loop, t, r->model->theta);
     if (t->state) memset(t->state, 0, tsr_reconstructor_state_size(r));
     t->forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
+}
+
+/* Passes over the points, and the directions of a basis: as many times as a gradient leads to
+ * numbers or numbers to a network. */
+static double flops_of(const struct round *round, const struct tsr_trajectory *t) {
+    const struct tsr_engine *e = &round->r->engine;
+    size_t k_max = round->r->config.inner_steps;
+    size_t steps = (round->end < k_max ? round->end : k_max) - round->first;
+    double measured = 3 * (double)steps + (round->end > k_max), tries = t->passes - measured;
+    double products = 2 * (double)steps + (tries > 0 ? tries : 0);
+    return tsr_network_flops(&e->net, t->passes) * (double)t->task->ctx.n +
+           2 * (double)(e->space.n_directions * e->net.n_params) * products;
 }
 
 static void end_region(const struct round *round, size_t worker) {
@@ -140,8 +153,10 @@ static void adapt_regions(struct round *round, size_t thread, size_t worker, siz
     for (size_t i = 0; i < n; i++)
         begin_region(round, thread, worker + i, r->at_hand[first + i]);
     tsr_inner_run(&loop, thread, r->t + worker, n, round->first, round->end, r->passes + worker);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        r->workers[worker + i].flops += flops_of(round, &r->t[worker + i]);
         end_region(round, worker + i);
+    }
 }
 
 static void adapt_all(struct round *round) {
@@ -249,9 +264,11 @@ enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels p
                           .pictures = out->pictures,
                           .phi = out->phi,
                           .numbers = out->numbers};
-    for (size_t i = 0; i < r->n_workers; i++)
+    for (size_t i = 0; i < r->n_workers; i++) {
         tsr_forwards_forget(&r->workers[i].forwards);
-    out->seconds = 0;
+        r->workers[i].flops = 0;
+    }
+    out->seconds = out->flops = 0;
     for (; round.first < tsr_reconstructor_states(r); round.first = round.end) {
         size_t end = round.first + r->round;
         round.end = end < tsr_reconstructor_states(r) ? end : tsr_reconstructor_states(r);
@@ -260,5 +277,7 @@ enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels p
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
         report(&round, out);
     }
+    for (size_t i = 0; i < r->n_workers; i++)
+        out->flops += r->workers[i].flops;
     return TSR_OK;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Gradient steps with the model's rates, each kept only if the loss of the region falls: else the
- * step is tried again a quarter as long, and in the end not taken. More inner steps never hurt.
- * Past the trained ones the length follows what was kept.
+ * step is tried again a quarter as long, and in the end not taken. More inner steps never hurt,
+ * and where the rates suit they are those of sgd.
  */
 #include <math.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "inner/optimizers.h"
 
 enum { TRIES = 8 };
-static const double SHORTER = 0.25, LONGER = 1.5, LONGEST = 64;
+static const double SHORTER = 0.25, LONGER = 1.5;
 
 struct accept {
     double scale; /* of the rates */
@@ -47,7 +47,7 @@ static void next(const struct tsr_inner_state *s, struct tsr_request *request) {
         return;
     }
     bool falls = request->loss < s->loss;
-    a->scale = falls ? fmin(a->scale * (a->tries ? 1 : LONGER), LONGEST) : a->scale * SHORTER;
+    a->scale = falls ? fmin(a->scale * (a->tries ? 1 : LONGER), 1) : a->scale * SHORTER;
     if (!falls && ++a->tries < TRIES) {
         try_step(s, request);
         return;
