@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/names.h"
 #include "data/file.h"
-#include "data/intact.h"
+#include "data/image_bytes.h"
 #include "data/stb.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */

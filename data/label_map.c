@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "data/file.h"
 #include "data/image.h"
-#include "data/intact.h"
+#include "data/image_bytes.h"
 #include "data/stb.h"
 
 /* ---- PNG ------------------------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
  * a truncated JPEG or BMP with grey or black, does not look at the checksums of PNG, and reports
  * success. Internal to data/. Any thread.
  */
-#ifndef TSR_DATA_INTACT_H
-#define TSR_DATA_INTACT_H
+#ifndef TSR_DATA_IMAGE_BYTES_H
+#define TSR_DATA_IMAGE_BYTES_H
 
 #include <stddef.h>
 

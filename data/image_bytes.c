@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "data/intact.h"
+#include "data/image_bytes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
