@@ -199,7 +199,9 @@ static enum tsr_h5_kind glance(const struct tsr_h5 *file, const char *object, si
     if (!tsr_h5_find(file, object)) return TSR_H5_ABSENT;
     hid_t id = H5Oopen(file->id, object, file->access);
     if (id < 0) return TSR_H5_UNREADABLE;
-    if (H5Iget_type(id) == H5I_DATASET) {
+    if (H5Iget_type(id) == H5I_DATASET && tsr_h5_is_virtual(id)) {
+        kind = TSR_H5_UNREADABLE;
+    } else if (H5Iget_type(id) == H5I_DATASET) {
         type = H5Dget_type(id);
         space = H5Dget_space(id);
         H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);

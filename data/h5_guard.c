@@ -188,15 +188,12 @@ static enum tsr_status check_chunked(const struct tsr_h5 *file, const char *obje
     return TSR_OK;
 }
 
-static enum tsr_status check_storage(const struct tsr_h5 *file, const char *object, hid_t dataset,
-                                     hid_t properties, hid_t space, hid_t type,
-                                     struct tsr_h5_storage *storage, struct tsr_error *err) {
-    hsize_t dims[H5S_MAX_RANK];
-    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-    size_t size = H5Tget_size(type), bytes = size, n_chunks = 1;
-    H5D_layout_t layout = H5Pget_layout(properties);
-    if (rank < 0 || size == 0 || layout < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
+/* Before HDF5 is asked for the shape: of a virtual dataset it opens other files for that, and of one
+ * that maps to itself without end it crashes. */
+static enum tsr_status check_place(const struct tsr_h5 *file, const char *object, hid_t properties,
+                                   struct tsr_error *err) {
+    H5D_layout_t layout = properties < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(properties);
+    if (layout < 0) return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
     if (layout == H5D_VIRTUAL)
         return TSR_H5_BAD(
             err, TSR_ERR_FORMAT, file, object,
@@ -204,12 +201,24 @@ static enum tsr_status check_storage(const struct tsr_h5 *file, const char *obje
     if (H5Pget_external_count(properties) != 0)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
                           "has its values in another file (external storage), which is not read");
+    return TSR_OK;
+}
+
+static enum tsr_status check_storage(const struct tsr_h5 *file, const char *object, hid_t dataset,
+                                     hid_t properties, hid_t space, hid_t type,
+                                     struct tsr_h5_storage *storage, struct tsr_error *err) {
+    hsize_t dims[H5S_MAX_RANK];
+    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    size_t size = H5Tget_size(type), bytes = size, n_chunks = 1;
+    bool chunked = H5Pget_layout(properties) == H5D_CHUNKED;
+    if (rank < 0 || size == 0)
+        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
     for (int i = 0; i < rank; i++)
         if (__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes)) bytes = SIZE_MAX;
-    if (layout == H5D_CHUNKED && rank > TSR_H5_MAX_RANK)
+    if (chunked && rank > TSR_H5_MAX_RANK)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has rank %d; at most %d is read",
                           rank, TSR_H5_MAX_RANK);
-    if (layout == H5D_CHUNKED)
+    if (chunked)
         TSR_TRY(check_chunked(file, object, properties, (size_t)rank, dims, size, storage,
                               &n_chunks, err));
     if (bytes == 0 || file->writing || H5Sget_simple_extent_type(space) == H5S_NULL) return TSR_OK;
@@ -237,6 +246,13 @@ static enum tsr_status open_cached(const struct tsr_h5 *file, const char *object
     return tsr_h5_close_id(file, object, access, TSR_OK, err);
 }
 
+bool tsr_h5_is_virtual(hid_t dataset) {
+    hid_t properties = H5Dget_create_plist(dataset);
+    bool is = properties < 0 || H5Pget_layout(properties) == H5D_VIRTUAL;
+    if (properties >= 0) (void)H5Idec_ref(properties);
+    return is;
+}
+
 enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *object, hid_t *out,
                                     struct tsr_h5_storage *storage, struct tsr_error *err) {
     enum tsr_status status;
@@ -248,12 +264,15 @@ enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *objec
     if (*out < 0)
         return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened as a dataset");
     properties = H5Dget_create_plist(*out);
-    type = H5Dget_type(*out);
-    if (properties >= 0 && type >= 0) space = H5Dget_space(*out);
-    if (space < 0)
-        status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
-    else
-        status = check_storage(file, object, *out, properties, space, type, storage, err);
+    status = check_place(file, object, properties, err);
+    if (status == TSR_OK) {
+        type = H5Dget_type(*out);
+        space = H5Dget_space(*out);
+        if (type < 0 || space < 0)
+            status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
+        else
+            status = check_storage(file, object, *out, properties, space, type, storage, err);
+    }
     status = tsr_h5_close_id(file, object, properties, status, err);
     status = tsr_h5_close_id(file, object, space, status, err);
     status = tsr_h5_close_id(file, object, type, status, err);

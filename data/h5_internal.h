@@ -101,6 +101,8 @@ enum tsr_status tsr_h5_guarded_access(const struct tsr_h5 *file, hid_t *out, str
 /* TSR_ERR_FORMAT: the object is missing, or behind a link that is not followed. */
 enum tsr_status tsr_h5_check_path(const struct tsr_h5 *file, const char *object,
                                   struct tsr_error *err);
+/* Of such a dataset not even the shape is asked for. */
+bool tsr_h5_is_virtual(hid_t dataset);
 /* Opens a dataset of whatever type, if its values lie in the file itself, pass filters that are
  * known, and could be as many as it claims. */
 enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *object, hid_t *out,
