@@ -33,7 +33,7 @@ struct tsr_h5_dataset {
 struct tsr_h5 {
     hid_t id;
     char *path;
-    char *temp; /* where a file being written is; NULL for one being read or in memory */
+    struct tsr_temp *temp; /* where one being written is; NULL: it is being read or in memory */
     bool in_memory, writing;
     size_t size;  /* of the file that is read, in bytes; 0: not known */
     hid_t access; /* how links are followed and datasets are opened; for any call that asks */
