@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/settings.h"
+#include "cli/shown.h"
 #include "cli/train_view.h"
 #include "data/h5.h"
 #include "image/inr.h"
@@ -65,7 +66,7 @@ static void print_attribute(struct tsr_h5 *f, const char *object, const char *na
     double number;
     if (!tsr_h5_has_attr(f, object, name)) return;
     if (tsr_h5_read_attr_str(f, object, name, text, sizeof text, NULL) == TSR_OK)
-        (void)printf("%s: %s\n", shown, text);
+        (void)printf("%s: %s\n", shown, cli_shown(text));
     else if (tsr_h5_read_attr_f64(f, object, name, &number, NULL) == TSR_OK)
         (void)printf("%s: %.10g\n", shown, number);
 }
@@ -107,11 +108,12 @@ static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err
     if (status == TSR_OK)
         (void)printf("labels: %zu\nlabel rule: %s\nlabel shares: of the pixels of the first %zu "
                      "images\n",
-                     count, tsr_dataset_label_rule(d), n);
+                     count, cli_shown(tsr_dataset_label_rule(d)), n);
     for (size_t i = 0; i < count && status == TSR_OK; i++) {
         const char *name = tsr_dataset_label_name(d, i);
         if (*name == '#' && counts[i] == 0) continue; /* neither named nor seen */
-        (void)printf("label %zu: %s, %.2f %%\n", i, name, 100 * (double)counts[i] / pixels);
+        (void)printf("label %zu: %s, %.2f %%\n", i, cli_shown(name),
+                     100 * (double)counts[i] / pixels);
     }
     free(counts);
     return status;
@@ -230,6 +232,9 @@ static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
                      d.images[TSR_SPLIT_VAL], d.images[TSR_SPLIT_TEST]);
     else
         (void)printf("split: none (all images belong to every split)\n");
+    if (d.in_chunk > 1)
+        (void)printf("images in a chunk: %zu (reading one reads all; one in each is faster)\n",
+                     d.in_chunk);
     print_attributes(f, "/", names);
     return labels_info(tsr_h5_path(f), err);
 }
@@ -368,7 +373,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, &kind, &call->err));
     if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
-    (void)printf("file: %s\n", call->operands[0]);
+    (void)printf("file: %s\n", cli_shown(call->operands[0]));
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
     if (kind == INR) TSR_CHECK(inr_info(f, &call->err));
