@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "data/h5.h"
 
 /* The command line as one string a shell would take; NULL: no memory. */
 static char *join_words(int argc, char **argv) {
@@ -110,6 +111,7 @@ int main(int argc, char **argv) {
     cli_signals_start();
     cli_correct_blas_core(argc, argv);
     tsr_blas_single_thread();
+    tsr_h5_end_quietly();
     enum cli_exit code = dispatch(argc, argv);
     errno = 0;
     if (ferror(stdout) || fclose(stdout) != 0) {

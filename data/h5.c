@@ -81,6 +81,10 @@ enum tsr_status tsr_h5_close_id(const struct tsr_h5 *file, const char *object, h
 
 /* ---- opening, closing ------------------------------------------------------------------------ */
 
+void tsr_h5_end_quietly(void) {
+    (void)H5dont_atexit();
+}
+
 static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
     void *memory;
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));

@@ -35,6 +35,11 @@ enum tsr_h5_type {
     TSR_H5_F64
 };
 
+/* HDF5 cleans up when the process ends, which goes wrong after some damaged files ("infinite loop
+ * closing library") and for want of memory. A program that closes its files itself says so before
+ * it opens any; a library must not, since others may rely on it. */
+TSR_API void tsr_h5_end_quietly(void);
+
 TSR_API enum tsr_status tsr_h5_create(const char *path, struct tsr_h5 **out,
                                       struct tsr_error *err) TSR_MUST_USE;
 /* Read-only. Errors: TSR_ERR_IO (missing, unreadable), TSR_ERR_FORMAT (not HDF5, truncated). */

@@ -52,7 +52,7 @@ enum tsr_status tsr_h5_open_attribute(struct tsr_h5 *file, const char *object, c
     size_t size = out->type < 0 ? 0 : H5Tget_size(out->type);
     if (size == 0 || points < 0)
         return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, text, "cannot be opened");
-    out->class = H5Tget_class(out->type);
+    out->type_class = H5Tget_class(out->type);
     *n = (size_t)points;
     return tsr_h5_check_size(file, text, *n, size, err);
 }
@@ -148,10 +148,10 @@ static enum tsr_status read_number(const struct tsr_h5 *file,
     herr_t result;
     size_t size = H5Tget_size(attribute->type);
     *out = (struct number){.kind = FLOAT};
-    if ((attribute->class != H5T_FLOAT && attribute->class != H5T_INTEGER) || size > 8)
+    if ((attribute->type_class != H5T_FLOAT && attribute->type_class != H5T_INTEGER) || size > 8)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, text,
                           "is not an integer or float of at most 8 bytes");
-    if (attribute->class == H5T_FLOAT) {
+    if (attribute->type_class == H5T_FLOAT) {
         result = H5Aread(attribute->id, H5T_NATIVE_DOUBLE, &out->f);
     } else if (H5Tget_sign(attribute->type) == H5T_SGN_NONE) {
         out->kind = UNSIGNED;
@@ -249,7 +249,7 @@ static enum tsr_status read_text(const struct tsr_h5 *file,
                                  const struct tsr_h5_attribute *attribute, char **out,
                                  struct tsr_error *err) {
     hid_t type;
-    if (attribute->class != H5T_STRING)
+    if (attribute->type_class != H5T_STRING)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, attribute->label.text, "is not a string");
     enum tsr_status status =
         tsr_h5_string_type(file, attribute->label.text, attribute->type, &type, err);

@@ -153,7 +153,7 @@ struct tsr_h5_label tsr_h5_label(const char *object, const char *name);
 
 struct tsr_h5_attribute {
     hid_t id, type;
-    H5T_class_t class;
+    H5T_class_t type_class;
     struct tsr_h5_label label;
 };
 /* Opens an attribute of any shape, whose `*n` values could lie in the file. All to be closed

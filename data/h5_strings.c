@@ -407,7 +407,7 @@ static enum tsr_status read_attr_strings(struct tsr_h5 *file, const char *object
     *out = NULL;
     TSR_CHECK(tsr_h5_open_attribute(file, object, name, &attribute, &space, &found, err));
     const char *text = attribute.label.text;
-    if (attribute.class != H5T_STRING || H5Sget_simple_extent_ndims(space) > 1 || found < 1 ||
+    if (attribute.type_class != H5T_STRING || H5Sget_simple_extent_ndims(space) > 1 || found < 1 ||
         found > UINT16_MAX + 1u) {
         status =
             TSR_H5_BAD(err, TSR_ERR_FORMAT, file, text, "is not an array of 1 to 65536 strings");

@@ -4,13 +4,14 @@
 
 FILE is copied COUNT times; every other copy is changed within its first 8,000 bytes, the others
 anywhere. COMMAND are the arguments of the program, FILE standing for the copy and OUT for a file to
-write. A run may succeed or refuse the file (1 or 3); it may not crash or take longer than LIMIT
-seconds. What succeeds must print what it prints of the whole file, but for the name; else the change
+write. A run may succeed or refuse the file (1 or 3); it may not crash or compute for longer than
+LIMIT seconds. What succeeds must print what it prints of the whole file, but for the name; else the change
 was not noticed. One line: how many were refused, read without harm, misread, crashed, too slow.
 """
 import os
 import random
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,12 +24,15 @@ def run(program, command, path, out):
     if os.path.exists(out):
         os.remove(out)
     try:
-        done = subprocess.run([program, *args], capture_output=True, timeout=LIMIT, check=False)
+        done = subprocess.run([program, *args], capture_output=True, timeout=20 * LIMIT, check=False,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT)))
     except subprocess.TimeoutExpired:
         return 'slow', b''
     text = re.sub(rb'(?m)^(command|file|version|tessera_version|seconds_per_image|map_seconds_per_image)\b.*$', b'',
                   done.stdout.replace(path.encode(), b'FILE'))
     text = re.sub(rb'[0-9.]+ (ms|s)\b', b'', text)
+    if done.returncode in (-9, -24):
+        return 'slow', b''
     if os.path.exists(out):
         with open(out, 'rb') as f:
             text += f.read()
