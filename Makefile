@@ -192,17 +192,28 @@ examples: $(EXAMPLES)
 	@printf '%s\n' $^
 .PHONY: examples
 
+# Loaded before the program, it makes system calls and allocations fail.
+INJECT := $B/fault/inject.so
+$(INJECT): tests/fault/inject.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -fPIC -shared $< -o $@
+
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 # ---- checks -------------------------------------------------------------------------------------
 .PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config format
-test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(FUZZ_REPLAY) $(EXAMPLES) $B/tessera
+test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(FUZZ_REPLAY) $(EXAMPLES) $(INJECT) $B/tessera
 check: all test-programs
 	+$(Q)tests/run $B $(if $(SAN),unit cli)
 # The unit tests alone.
 check-unit: test-programs
 	$(Q)tests/run $B unit
+# Every fault at every place (an hour), of which check has a sample; 200 kills. docs/reliability.md.
+check-faults: all $(INJECT)
+	$(Q)python3 tests/fault/kill.py $B/tessera 200
+	$(Q)python3 tests/fault/faults.py $B/tessera $(INJECT)
+.PHONY: check-faults
 # The whole suite once more under AddressSanitizer and UBSan.
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
@@ -267,6 +278,7 @@ help:
 	@echo "  make demo          the whole chain on the sample photos; pictures in demo/"
 	@echo "  make check         the test suite; the last line counts what passed, failed, was skipped"
 	@echo "  make check-unit    the unit tests alone"
+	@echo "  make check-faults  every system call and allocation of every command fails once; 200 kills"
 	@echo "  make check-san     unit tests and command lines under AddressSanitizer and UBSan"
 	@echo "  make fuzz          the targets of libFuzzer (clang); scripts/fuzz SECONDS runs them"
 	@echo "  make examples      small programs against libtessera (docs/examples)"

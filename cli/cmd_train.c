@@ -118,19 +118,27 @@ static const struct cli_option options[] = {
     COUNT("val-every", "N", trainer.val_every, .shown = "a tenth of the run",
           .help = "outer steps between validations"),
     COUNT("val-images", "N", trainer.val_images, .help = "images to validate on; 0: all"),
+    COUNT("max-rollbacks", "N", trainer.max_rollbacks, .max = TSR_MAX_ROLLBACKS,
+          .help =
+              "times that a run which diverges goes back to its last good state, each time with "
+              "half the outer rate"),
     {.name = "checkpoint-every",
      .metavar = "TIME",
      .type = CLI_DURATION,
      .at = AT(trainer.checkpoint_seconds),
      .help = "time between checkpoints; 0: only at the end"},
+    {.name = "force",
+     .type = CLI_FLAG,
+     .at = AT(trainer.force),
+     .help = "resume also with a dataset that is not the one the run began with"},
     CLI_KERNEL(AT(trainer.kernel)),
     {.type = CLI_END},
 };
 
 /* What a resumed run can still change. */
 static const char *const resumable[] = {
-    "output",           "resume",  "outer-steps", "time",  "kernel",
-    "checkpoint-every", "threads", "seed",        "quiet", NULL};
+    "output",  "resume", "outer-steps", "time",  "kernel", "checkpoint-every",
+    "threads", "seed",   "quiet",       "force", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -159,6 +167,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     if (a->resume) {
         TSR_TRY(check_resume(call, err));
         if (!a->output) a->output = a->resume;
+        if (!cli_given(call, "max-rollbacks")) a->trainer.max_rollbacks = 0; /* as saved */
     } else {
         if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps N or --time TIME is missing");
@@ -201,9 +210,9 @@ static void summary(const struct cli_call *call, const struct train_args *a,
         (void)printf("%s: %llu outer steps in %s", cli_shown(a->output),
                      (unsigned long long)p->outer_step, cli_time(p->seconds, time));
         if (isfinite(p->val_psnr_db)) (void)printf(", validation PSNR %.2f dB", p->val_psnr_db);
-        if (p->skipped)
-            (void)printf(", %llu images left out because something was not finite",
-                         (unsigned long long)p->skipped);
+        if (p->rollbacks)
+            (void)printf(", rollbacks: %llu, outer steps lost by them: %llu",
+                         (unsigned long long)p->rollbacks, (unsigned long long)p->lost);
         (void)printf("\n");
     }
 }
@@ -217,6 +226,8 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     enum tsr_status status = cli_check_output(a->output, call->operands, 1, &call->err);
     if (status == TSR_OK) {
         if (!a->common.quiet) cli_training_table(training, &data, stderr);
+        for (size_t i = 0; tsr_training_remark(training, i); i++)
+            (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
         status = cli_training_run(training, a->common.quiet, &call->err);
         summary(call, a, training, status);
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -54,6 +55,15 @@ static void show_live(struct cli_progress *p, double fraction, const char *text)
     p->shown = true;
 }
 
+/* For those who read a log the next morning. */
+static void print_time(void) {
+    char text[32];
+    struct tm local;
+    time_t now = time(NULL);
+    if (localtime_r(&now, &local) && strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local))
+        (void)fprintf(stderr, "%s  ", text);
+}
+
 void cli_progress_show(struct cli_progress *p, double fraction, const char *format, ...) {
     char text[400];
     va_list list;
@@ -61,10 +71,12 @@ void cli_progress_show(struct cli_progress *p, double fraction, const char *form
     va_start(list, format);
     (void)vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    if (p->live)
+    if (p->live) {
         show_live(p, fraction, text);
-    else
+    } else {
+        print_time();
         (void)fprintf(stderr, "%3.0f%%  %s\n", 100 * fraction, text);
+    }
     p->last = tsr_seconds();
     p->last_fraction = fraction;
 }
@@ -73,6 +85,7 @@ void cli_progress_say(struct cli_progress *p, const char *format, ...) {
     va_list list;
     if (p->quiet) return;
     cli_progress_end(p);
+    if (!p->live) print_time();
     va_start(list, format);
     (void)vfprintf(stderr, format, list);
     va_end(list);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Progress on stderr: one live line on a terminal, about six times a second; plain lines now and
- * then elsewhere; nothing when quiet.
+ * then elsewhere, which begin with date and time; nothing when quiet.
  */
 #ifndef TSR_CLI_PROGRESS_H
 #define TSR_CLI_PROGRESS_H
