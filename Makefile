@@ -165,9 +165,9 @@ endif
 # Targets for libFuzzer. With a main() of their own they read files: what was found is tested so.
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_REPLAY := $(FUZZ:%=$B/float/tests/fuzz/%)
-$B/float/tests/fuzz/fuzz_%: $B/float/tests/fuzz/fuzz_%.o $B/float/tests/fuzz/replay.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
+$(FUZZ_REPLAY): $B/float/tests/fuzz/%: $B/float/tests/fuzz/%.o $B/float/tests/fuzz/replay.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
-$B/fuzz/fuzz_%: $B/float/tests/fuzz/fuzz_%.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
+$(FUZZ:%=$B/fuzz/%): $B/fuzz/%: $B/float/tests/fuzz/%.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(DEP_LIBS) -o $@
 fuzz-programs: $(FUZZ:%=$B/fuzz/%) $B/tessera
@@ -240,8 +240,9 @@ dist:
 	@echo $(O)/$(DIST).tar.gz
 
 # ---- installation -------------------------------------------------------------------------------
-# Folders may hold blanks; the pkg-config file names absolute ones.
-to = "$(DESTDIR)$(1)"
+# Folders may hold blanks, quotes and, doubled as make wants it, dollars; the pkg-config file names
+# absolute ones.
+to = $(call quoted,$(DESTDIR)$(1))
 absolute = "$$(case $(call quoted,$(1)) in /*) printf %s $(call quoted,$(1));; *) printf %s/%s "$$PWD" $(call quoted,$(1));; esac | sed 's/[&|\\]/\\&/g')"
 install: all
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/pkgconfig) $(call to,$(includedir)) $(call to,$(mandir)/man1)

@@ -10,12 +10,7 @@
 /* An input that is there and can be opened; TSR_ERR_IO otherwise. */
 enum tsr_status cli_check_input(const char *path, struct tsr_error *err);
 
-/* Can a file be written here? Asked before a long run, not after it. TSR_ERR_CONFIG if it is one of
- * the inputs [n]. */
-enum tsr_status cli_check_output(const char *path, const char *const *inputs, size_t n,
-                                 struct tsr_error *err);
-
-/* Is it "-"? False for NULL. */
+/* Is it "-", or /dev/stdout? False for NULL. */
 bool cli_is_stdout(const char *path);
 
 bool cli_is_folder(const char *path);
