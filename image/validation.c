@@ -78,8 +78,8 @@ static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *sto
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
-        TSR_TRY(tsr_reconstruct(v->reconstructor,
-                                tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
+        TSR_TRY(tsr_reconstruct(
+            v->reconstructor, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
         sum += v->psnr_db[v->inner_steps];
     }
     *psnr_db = sum / (double)v->n;

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "inner/pass.h"
 #include "inner/adam.h"
+#include "inner/pass.h"
 #include "study/step_function.h"
 
 /* Points of the 1-D test set that are evaluated before its error so far is looked at. */
