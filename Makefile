@@ -30,7 +30,7 @@ comma := ,
 
 # ---- dependencies: their flags are asked for below, so what is missing is missing now ------------
 GOALS := $(or $(MAKECMDGOALS),all)
-BUILDS := $(filter-out help clean print-config uninstall format deps dist,$(GOALS))
+BUILDS := $(filter-out help clean print-config uninstall format format-check lint deps dist,$(GOALS))
 ifneq ($(BUILDS),)
 TESTS_TOO := $(filter check check-san check-unit test-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
 LEVEL := $(if $(TESTS_TOO),check,build)
@@ -178,7 +178,8 @@ examples: $(EXAMPLES)
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 # ---- checks -------------------------------------------------------------------------------------
-.PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config format
+.PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config \
+        format format-check lint check-docs
 test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(EXAMPLES) $B/tessera
 check: all test-programs
 	+$(Q)tests/run $B $(if $(SAN),unit cli)
@@ -199,8 +200,17 @@ deps:
 clean:
 	rm -rf $(if $(filter build,$(O)),build,$B) tessera libtessera.a libtessera.so
 
+LAID_OUT = $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h tests/*/*.c docs/examples/*.c)
 format:
-	clang-format -i $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h docs/examples/*.c)
+	clang-format -i $(LAID_OUT)
+format-check:
+	clang-format --dry-run -Werror $(LAID_OUT)
+# Every command block of the documentation, run by the installed program.
+check-docs: all
+	+$(Q)tests/run $B docs
+# The layout, and what shellcheck, cppcheck and clang-tidy find.
+lint:
+	+$(Q)TSR_CFLAGS=$(call quoted,$(ALL_CFLAGS)) tests/run . lint
 
 # The same bytes from the same commit.
 DIST := tessera-$(VERSION)

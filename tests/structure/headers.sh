@@ -14,11 +14,10 @@ flags="$(cd "$root" && scripts/find-stb) $(${PKG_CONFIG:-pkg-config} --cflags hd
 # alone NAME COMPILER...: all headers, each in a file of its own, as many at a time as there are processors
 alone() {
     alone_name=$1; shift
-    # shellcheck disable=SC2016
     echo "$headers" | xargs -P "$(nproc 2>/dev/null || echo 1)" -I{} sh -c \
         'echo "#include \"$1\"" | '"$* $flags"' - >"h.$(echo "$1" | tr / .)" 2>&1 || echo "$1"' sh {} >wrong
     if [ -s wrong ]; then
-        fail "$alone_name" "$(cat wrong)" "$(cat "h.$(head -n 1 wrong | tr / .)" | head -n 5)"
+        fail "$alone_name" "$(cat wrong)" "$(head -n 5 "h.$(head -n 1 wrong | tr / .)")"
     else
         pass "$alone_name"
     fi
