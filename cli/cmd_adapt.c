@@ -167,7 +167,8 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     job->call->phase = CLI_READING;
     TSR_CHECK(tsr_image_read(path, job->model->net.out_dim, &image, err));
     status = fit_reconstructor(job, image.height, image.width);
-    if (status == TSR_OK) status = tsr_inr_create(job->model, image.height, image.width, &inr, err);
+    if (status == TSR_OK)
+        status = tsr_inr_create(&job->model->config, image.height, image.width, &inr, err);
     if (status == TSR_OK) status = find_regions(job, &image, inr, err);
     if (status != TSR_OK) tsr_error_prefix(err, "%s", path);
     TSR_CHECK(status);

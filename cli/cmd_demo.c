@@ -239,7 +239,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     TSR_TRY(tsr_image_read(path, d->model->net.out_dim, &s->photo, err));
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
-    TSR_TRY(tsr_inr_create(d->model, height, width, &s->inr, err));
+    TSR_TRY(tsr_inr_create(&d->model->config, height, width, &s->inr, err));
     TSR_TRY(tsr_alloc(&p, states, sizeof(double), "PSNR", err));
     s->psnr_db = p;
     TSR_TRY(tsr_alloc(&p, states, height * width * s->photo.channels, "pictures", err));

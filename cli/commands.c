@@ -31,8 +31,8 @@ void cli_print_overview(FILE *to) {
         (void)fprintf(to, "  %-10s %s\n", (*c)->name, (*c)->summary);
     }
     (void)fprintf(to, "\ntessera COMMAND --help explains a command.\n"
-                      "exit codes: 0 done, 1 run failed, 2 misuse, 3 bad input file, 130 "
-                      "interrupted\n");
+                      "exit codes: 0 done, 1 run failed, 2 misuse, 3 bad input file; "
+                      "interrupted, it\nends by the signal (130 in a shell for Ctrl-C)\n");
 }
 
 void cli_complain(const struct cli_call *call, const char *format, ...) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/option_text.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 
 /* The command line as one string a shell would take; NULL: no memory. */
 static char *join_words(int argc, char **argv) {
@@ -104,14 +106,17 @@ static enum cli_exit dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    cli_signals_start();
     cli_correct_blas_core(argc, argv);
     tsr_blas_single_thread();
     enum cli_exit code = dispatch(argc, argv);
     errno = 0;
     if (ferror(stdout) || fclose(stdout) != 0) {
+        if (cli_interrupted() == SIGPIPE) cli_signals_end(); /* nobody is left to hear of it */
         (void)fprintf(stderr, "tessera: standard output cannot be written%s%s\n", errno ? ": " : "",
                       errno ? strerror(errno) : "");
         if (code == CLI_EXIT_DONE) code = CLI_EXIT_FAILED;
     }
+    if (code == CLI_EXIT_INTERRUPTED) cli_signals_end();
     return (int)code;
 }

@@ -18,7 +18,7 @@ enum tsr_status cli_check_input(const char *path, struct tsr_error *err) {
 enum tsr_status cli_check_output(const char *path, const char *const *inputs, size_t n,
                                  struct tsr_error *err) {
     struct stat out, in;
-    char *temp = NULL;
+    struct tsr_temp *temp = NULL;
     if (stat(path, &out) == 0)
         for (size_t i = 0; i < n; i++)
             if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)

@@ -171,7 +171,8 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
         goto done;
     }
-    file->id = H5Fcreate(in_memory ? path : file->temp, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    file->id =
+        H5Fcreate(in_memory ? path : tsr_temp_path(file->temp), H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be created");
         goto done;
@@ -262,7 +263,7 @@ static enum tsr_status commit(struct tsr_h5 *file, struct tsr_error *err) {
     if (file->in_memory)
         return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, NULL, "is in memory and has no place");
     TSR_TRY(complete(file, err));
-    return tsr_temp_commit(file->temp, file->path, err);
+    return tsr_temp_commit(file->temp, err);
 }
 
 static enum tsr_status take(struct tsr_h5 *file, void **bytes, size_t *size,

@@ -23,7 +23,7 @@ struct tsr_h5_dataset {
 struct tsr_h5 {
     hid_t id;
     char *path;
-    char *temp; /* where a file being written is; NULL for one being read or in memory */
+    struct tsr_temp *temp; /* where one being written is; NULL: it is being read or in memory */
     bool in_memory, writing;
     struct tsr_h5_memory memory; /* of one being written owned, of one being read borrowed */
     int write_error;             /* errno of the first failure to write it (h5_driver.h) */

@@ -42,7 +42,6 @@ static enum tsr_status check_image(struct job *job, struct tsr_error *err) {
 
 static enum tsr_status configure(struct job *job, const struct tsr_adapt_settings *settings,
                                  struct tsr_error *err) {
-    void *p;
     tsr_reconstruct_config_default(job->model, &job->config);
     if (settings->inner_steps) job->config.inner_steps = settings->inner_steps;
     if (settings->no_steps) job->config.inner_steps = 0;
@@ -51,18 +50,15 @@ static enum tsr_status configure(struct job *job, const struct tsr_adapt_setting
     job->config.cancelled = settings->cancelled;
     job->config.user = settings->user;
     TSR_TRY(tsr_reconstruct_config_check(&job->config, err));
-    TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof *job->psnr_db, "PSNR", err));
-    job->psnr_db = p;
+    TSR_TRY(TSR_ALLOC(&job->psnr_db, job->config.inner_steps + 1, "PSNR", err));
     return TSR_OK;
 }
 
 static enum tsr_status find_regions(struct job *job, struct tsr_error *err) {
     const struct tsr_images *image = job->image;
     double start = tsr_seconds();
-    void *p;
     if (!tsr_rule_follows_image(&job->model->config.partition)) return TSR_OK;
-    TSR_TRY(tsr_alloc(&p, image->height * image->width, sizeof *job->labels, "label map", err));
-    job->labels = p;
+    TSR_TRY(TSR_ALLOC(&job->labels, image->height * image->width, "label map", err));
     TSR_TRY(tsr_regions_of_image(job->model, job->pixels, image->height, image->width,
                                  image->labels, job->labels, err));
     TSR_TRY(tsr_reconstructor_follow(job->reconstructor, job->labels, err));
@@ -79,7 +75,7 @@ static enum tsr_status run(struct job *job, const struct tsr_adapt_settings *set
     TSR_TRY(configure(job, settings, err));
     TSR_TRY(tsr_reconstructor_create(job->model, &job->config, image->height, image->width,
                                      &job->reconstructor, err));
-    TSR_TRY(tsr_inr_create(job->model, image->height, image->width, &job->inr, err));
+    TSR_TRY(tsr_inr_create(&job->model->config, image->height, image->width, &job->inr, err));
     TSR_TRY(find_regions(job, err));
     result.psnr_db = job->psnr_db;
     result.phi = job->inr->phi;

@@ -115,11 +115,10 @@ static enum tsr_status search(struct tsr_settings *t, struct search *s, struct t
 }
 
 enum tsr_status tsr_settings_create(struct tsr_settings **out, struct tsr_error *err) {
-    void *p;
     TSR_NEED(out, err);
     *out = NULL;
-    TSR_TRY(tsr_alloc(&p, 1, sizeof **out, "settings", err));
-    struct tsr_settings *t = p;
+    struct tsr_settings *t;
+    TSR_TRY(TSR_ALLOC(&t, 1, "settings", err));
     tsr_model_config_default(&t->model);
     tsr_trainer_config_default(&t->outer.config);
     t->outer.config.outer_steps = 1000;

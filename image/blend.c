@@ -11,23 +11,19 @@ enum { BAND = 16 };
 
 enum tsr_status tsr_blend_create(const struct tsr_geometry *geometry, struct tsr_blend *out,
                                  struct tsr_error *err) {
-    void *p;
     *out = (struct tsr_blend){.geometry = geometry};
-    TSR_TRY(tsr_alloc(&p, geometry->partition->n_regions + 1, sizeof *out->first, "blending", err));
-    out->first = p;
+    TSR_TRY(TSR_ALLOC(&out->first, geometry->partition->n_regions + 1, "blending", err));
     enum tsr_status status = tsr_blend_follow(out, err);
     if (status != TSR_OK) tsr_blend_clear(out);
     return status;
 }
 
 static enum tsr_status reserve(struct tsr_blend *blend, size_t points, struct tsr_error *err) {
-    void *p;
     if (points <= blend->capacity) return TSR_OK;
     free(blend->weight);
     blend->weight = NULL;
     blend->capacity = 0;
-    TSR_TRY(tsr_alloc(&p, points, sizeof *blend->weight, "weights of overlapping regions", err));
-    blend->weight = p;
+    TSR_TRY(TSR_ALLOC(&blend->weight, points, "weights of overlapping regions", err));
     blend->capacity = points;
     return TSR_OK;
 }

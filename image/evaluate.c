@@ -57,21 +57,16 @@ static void layout(struct work *w, struct tsr_arena *a) {
 
 static enum tsr_status allocate_result(struct tsr_evaluation *e, size_t states, size_t n_regions,
                                        struct tsr_error *err) {
-    void *p;
     double **of_states[] = {&e->psnr_db, &e->psnr_db_std, &e->ssim, &e->seam};
     size_t **of_regions[] = {&e->region_slot, &e->region_images};
     for (size_t i = 0; i < sizeof of_states / sizeof *of_states; i++) {
-        TSR_TRY(tsr_alloc(&p, states, sizeof(double), "evaluation", err));
-        *of_states[i] = p;
+        TSR_TRY(TSR_ALLOC(of_states[i], states, "evaluation", err));
     }
     for (size_t i = 0; i < sizeof of_regions / sizeof *of_regions; i++) {
-        TSR_TRY(tsr_alloc(&p, n_regions, sizeof(size_t), "evaluation", err));
-        *of_regions[i] = p;
+        TSR_TRY(TSR_ALLOC(of_regions[i], n_regions, "evaluation", err));
     }
-    TSR_TRY(tsr_alloc(&p, n_regions, sizeof(double), "evaluation", err));
-    e->region_pixels = p;
-    TSR_TRY(tsr_alloc(&p, n_regions * states, sizeof(double), "evaluation", err));
-    e->region_psnr_db = p;
+    TSR_TRY(TSR_ALLOC(&e->region_pixels, n_regions, "evaluation", err));
+    TSR_TRY(TSR_ALLOC(&e->region_psnr_db, n_regions * states, "evaluation", err));
     e->n_regions = n_regions;
     return TSR_OK;
 }

@@ -10,21 +10,18 @@
 #include "inner/pass.h"
 #include "inner/team.h"
 
-enum tsr_status tsr_inr_create(const struct tsr_model *model, size_t height, size_t width,
+enum tsr_status tsr_inr_create(const struct tsr_model_config *config, size_t height, size_t width,
                                struct tsr_inr **out, struct tsr_error *err) {
-    void *p;
     *out = NULL;
-    TSR_TRY(tsr_alloc(&p, 1, sizeof(struct tsr_inr), "INR", err));
-    struct tsr_inr *inr = p;
-    *inr = (struct tsr_inr){.network = model->config.network,
-                            .net = model->net,
-                            .rule = model->config.partition,
-                            .coords = model->config.coords};
+    struct tsr_inr *inr;
+    TSR_TRY(TSR_ALLOC(&inr, 1, "INR", err));
+    *inr = (struct tsr_inr){
+        .network = config->network, .rule = config->partition, .coords = config->coords};
+    tsr_network_layout(&inr->network, &inr->net);
     enum tsr_status status;
     TSR_CHECK(tsr_partition_create(&inr->rule, height, width, &inr->partition, err));
-    TSR_CHECK(tsr_alloc(&p, inr->partition->n_regions, inr->net.n_params * sizeof *inr->phi,
-                        "parameters of the INR", err));
-    inr->phi = p;
+    TSR_CHECK(tsr_alloc_to(&inr->phi, inr->partition->n_regions,
+                           inr->net.n_params * sizeof *inr->phi, "parameters of the INR", err));
     *out = inr;
     return TSR_OK;
 done:
@@ -259,12 +256,10 @@ enum tsr_status tsr_inr_draw(const struct tsr_inr *inr, const struct tsr_drawing
     struct canvas *canvases = NULL;
     struct tsr_arena arena = {0};
     enum tsr_status status;
-    void *p;
     TSR_CHECK(check_size(to->height, to->width, err));
     TSR_CHECK(tsr_kernel_find(kernel, &k, err));
     threads = tsr_thread_count(threads);
-    TSR_CHECK(tsr_alloc(&p, threads, sizeof *canvases, "rendering", err));
-    canvases = p;
+    TSR_CHECK(TSR_ALLOC(&canvases, threads, "rendering", err));
     for (size_t i = 0; i < threads; i++)
         canvases[i] = (struct canvas){.inr = inr, .image = to, .kernel = k};
     layout_canvases(canvases, threads, &arena);

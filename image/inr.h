@@ -18,11 +18,13 @@ struct tsr_inr {
     tsr_real *phi; /* [n_regions, n_params], owned */
 };
 
-/* An INR for images of this size under the model's rule; phi is zero. Under a rule that follows the
+/* An INR for images of this size: network, coordinates and rule of a checked configuration; phi is
+ * zero. Under a rule that follows the
  * image, tsr_inr_follow() is still to give the regions. To be freed with tsr_inr_free()
  * (include/tessera.h). */
-TSR_API enum tsr_status tsr_inr_create(const struct tsr_model *model, size_t height, size_t width,
-                                       struct tsr_inr **out, struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_inr_create(const struct tsr_model_config *config, size_t height,
+                                       size_t width, struct tsr_inr **out,
+                                       struct tsr_error *err) TSR_MUST_USE;
 /* The label map [H, W] of the image, for a rule that follows it. */
 TSR_API enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels,
                                        struct tsr_error *err) TSR_MUST_USE;

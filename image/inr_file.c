@@ -97,8 +97,8 @@ done:
 }
 
 static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struct tsr_error *err) {
-    struct tsr_model model;
-    struct tsr_model_config *c = &model.config;
+    struct tsr_model_config config, *c = &config;
+    struct tsr_net net;
     tsr_model_config_default(c);
     c->partition = (struct tsr_partition_rule){0};
     TSR_TRY(tsr_format_check(file, "tessera-inr", err));
@@ -109,10 +109,10 @@ static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struc
     }
     size_t regions = tsr_partition_rule_regions(&c->partition, c->height, c->width);
     TSR_TRY(tsr_array_check_extent(file, "/regions/layer0/weight", regions, "regions", err));
-    tsr_network_layout(&c->network, &model.net);
-    TSR_TRY(tsr_layer_arrays(false, file, "/regions", "", &model.net, &regions, 1, NULL, err));
+    tsr_network_layout(&c->network, &net);
+    TSR_TRY(tsr_layer_arrays(false, file, "/regions", "", &net, &regions, 1, NULL, err));
     TSR_TRY(check_label_map(file, c, err));
-    TSR_TRY(tsr_inr_create(&model, c->height, c->width, out, err));
+    TSR_TRY(tsr_inr_create(c, c->height, c->width, out, err));
     TSR_TRY(read_label_map(file, *out, err));
     return tsr_layer_arrays(false, file, "/regions", "", &(*out)->net,
                             &(*out)->partition->n_regions, 1, (*out)->phi, err);

@@ -121,22 +121,19 @@ enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
 }
 
 static enum tsr_status allocate(struct tsr_model *m, struct tsr_error *err) {
-    void *p;
-    TSR_TRY(tsr_alloc(&p, m->n_slots, m->net.n_params * sizeof *m->theta, "initialisations", err));
-    m->theta = p;
+    TSR_TRY(tsr_alloc_to(&m->theta, m->n_slots, m->net.n_params * sizeof *m->theta,
+                         "initialisations", err));
     tsr_rates_layout(&m->rates, m->config.rates, m->config.inner_steps, m->n_slots, &m->net);
-    TSR_TRY(tsr_alloc(&p, tsr_rates_count(&m->rates), sizeof *m->rates.value, "rates", err));
-    m->rates.value = p;
+    TSR_TRY(TSR_ALLOC(&m->rates.value, tsr_rates_count(&m->rates), "rates", err));
     return TSR_OK;
 }
 
 enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t seed,
                                  struct tsr_model **out, struct tsr_error *err) {
-    void *p;
     *out = NULL;
     TSR_TRY(tsr_model_config_check(config, err));
-    TSR_TRY(tsr_alloc(&p, 1, sizeof(struct tsr_model), "model", err));
-    struct tsr_model *m = p;
+    struct tsr_model *m;
+    TSR_TRY(TSR_ALLOC(&m, 1, "model", err));
     m->config = *config;
     tsr_network_layout(&config->network, &m->net);
     m->n_slots = tsr_model_config_slots(config);

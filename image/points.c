@@ -173,14 +173,12 @@ enum tsr_status tsr_inr_at_points(const struct tsr_inr *inr, const float *coordi
     struct sorter *sorters = NULL;
     struct tsr_arena arena = {0};
     enum tsr_status status;
-    void *p;
     TSR_CHECK(check_finite(coordinates, n, err));
     TSR_CHECK(tsr_kernel_find(kernel, &k, err));
     size_t chunks = (n + CHUNK - 1) / CHUNK;
     threads = tsr_thread_count(threads);
     if (threads > chunks) threads = chunks > 0 ? chunks : 1;
-    TSR_CHECK(tsr_alloc(&p, threads, sizeof *sorters, "evaluation", err));
-    sorters = p;
+    TSR_CHECK(TSR_ALLOC(&sorters, threads, "evaluation", err));
     for (size_t i = 0; i < threads; i++)
         sorters[i] = (struct sorter){.inr = inr, .kernel = k};
     layout(sorters, threads, &arena);

@@ -42,9 +42,7 @@ enum tsr_status tsr_regions_for_pack(void *rule, const uint8_t *pixels, size_t h
                                      size_t channels, uint16_t *labels, struct tsr_error *err) {
     const struct tsr_picture picture = {pixels, height, width, channels};
     uint32_t *found;
-    void *p;
-    TSR_TRY(tsr_alloc(&p, height * width, sizeof *found, "label map", err));
-    found = p;
+    TSR_TRY(TSR_ALLOC(&found, height * width, "label map", err));
     enum tsr_status status = tsr_partition_rule_label(rule, &picture, NULL, found, err);
     for (size_t i = 0; status == TSR_OK && i < height * width; i++)
         labels[i] = (uint16_t)found[i];
@@ -144,10 +142,8 @@ static enum tsr_status gather_features(const struct tsr_model *model, struct tsr
     struct sample *samples = NULL;
     enum tsr_status status;
     bool stored;
-    void *p;
     TSR_CHECK(tsr_regions_stored(&model->config.partition, dataset, &stored, err));
-    TSR_CHECK(tsr_alloc(&p, threads, sizeof *samples, "learning anchors", err));
-    samples = p;
+    TSR_CHECK(TSR_ALLOC(&samples, threads, "learning anchors", err));
     layout_samples(model, samples, threads, &arena);
     TSR_CHECK(tsr_arena_create(&arena, arena.used, "learning anchors", err));
     layout_samples(model, samples, threads, &arena);
@@ -174,15 +170,12 @@ enum tsr_status tsr_regions_learn(struct tsr_model *model, struct tsr_dataset *d
     uint32_t *index = NULL;
     double *features = NULL;
     enum tsr_status status;
-    void *p;
     if (!tsr_model_has_anchors(&model->config) || model->anchors.n > 0) return TSR_OK;
     const uint32_t *split = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
-    TSR_CHECK(tsr_alloc(&p, limit, sizeof *index, "learning anchors", err));
-    index = p;
+    TSR_CHECK(TSR_ALLOC(&index, limit, "learning anchors", err));
     n = spread(split, n, limit, index);
-    TSR_CHECK(tsr_alloc(&p, n * n_regions, TSR_REGION_FEATURES * sizeof *features,
-                        "learning anchors", err));
-    features = p;
+    TSR_CHECK(tsr_alloc_to(&features, n * n_regions, TSR_REGION_FEATURES * sizeof *features,
+                           "learning anchors", err));
     TSR_CHECK(gather_features(model, dataset, index, n, tsr_thread_count(threads), features, err));
     TSR_CHECK(tsr_anchors_learn(features, n, n_regions, &model->anchors, err));
 done:

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "inner/inner_loop.h"
 
+/* Parameters that one thread of a team takes at a time. */
+enum { PART = 4096 };
+
 struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
     struct tsr_tape tape = {0};
     if (t->tape) {
@@ -80,8 +83,9 @@ static void measure(const struct work *w) {
 
 /* ---- asking and telling ---------------------------------------------------------------------- */
 
-/* The optimiser's turn. */
-static void ask(const struct work *w, struct tsr_trajectory *t) {
+/* The optimiser's turn, for the parameters [from, to). */
+static void ask(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to,
+                struct tsr_request *request) {
     const struct tsr_inner_hooks *hooks = w->loop->hooks;
     const struct tsr_inner_state s = {
         .net = &w->loop->engine->net,
@@ -89,23 +93,47 @@ static void ask(const struct work *w, struct tsr_trajectory *t) {
         .rates = w->loop->rates,
         .slot = t->task->slot,
         .k = w->k,
+        .from = from,
+        .to = to,
         .factor = hooks && hooks->factor ? hooks->factor(hooks->user, w->k) : 1,
         .loss = t->task->ctx_scale * t->error,
         .phi = phi_at(t, w->k),
         .g = t->g + w->k * t->g_stride,
         .next = phi_at(t, w->k + 1),
         .state = t->state};
-    tsr_optimizer_of(w->loop->optimizer)->next(&s, &t->request);
+    tsr_optimizer_of(w->loop->optimizer)->next(&s, request);
 }
 
-/* Shows one trajectory its measure, and lets its optimiser begin the inner step. */
-static void begin(const struct work *w, struct tsr_trajectory *t) {
+static void ask_all(const struct work *w, struct tsr_trajectory *t) {
+    ask(w, t, 0, w->loop->engine->net.n_params, &t->request);
+}
+
+/* Shows a trajectory its measure. */
+static void look(const struct work *w, struct tsr_trajectory *t) {
     const struct tsr_inner_hooks *hooks = w->loop->hooks;
     t->request = (struct tsr_request){.want = TSR_WANT_NOTHING};
     if (t->stopped) return;
     if (!t->known && hooks && hooks->look) t->stopped = hooks->look(hooks->user, t, w->k);
     t->known = false;
-    if (!t->stopped && w->k < w->loop->inner_steps) ask(w, t);
+}
+
+static bool takes_step(const struct work *w, const struct tsr_trajectory *t) {
+    return !t->stopped && w->k < w->loop->inner_steps;
+}
+
+static void begin(const struct work *w, struct tsr_trajectory *t) {
+    if (takes_step(w, t)) ask_all(w, t);
+}
+
+/* Lets the team take the steps of an elementwise optimiser, part by part. */
+static void begin_parts(const struct work *w) {
+    size_t n_params = w->loop->engine->net.n_params, parts = (n_params + PART - 1) / PART;
+#pragma omp parallel for schedule(static) num_threads((int)w->loop->engine->threads)
+    for (size_t i = 0; i < w->n * parts; i++) {
+        struct tsr_request none = {.want = TSR_WANT_NOTHING};
+        size_t from = i % parts * PART, to = from + PART < n_params ? from + PART : n_params;
+        if (takes_step(w, &w->t[i / parts])) ask(w, &w->t[i / parts], from, to, &none);
+    }
 }
 
 static const struct {
@@ -154,7 +182,7 @@ static bool answer(const struct work *w) {
 /* ---- the run --------------------------------------------------------------------------------- */
 
 static void ask_again(const struct work *w, struct tsr_trajectory *t) {
-    if (t->request.want != TSR_WANT_NOTHING) ask(w, t);
+    if (t->request.want != TSR_WANT_NOTHING) ask_all(w, t);
 }
 
 /* A team shares this work, which is vectors of parameters and the caller's hooks, by trajectories.
@@ -183,7 +211,11 @@ void tsr_inner_run(const struct tsr_inner_loop *loop, size_t thread,
     struct work w = {loop, thread, trajectories, n, first, passes};
     for (; w.k < end && !all_stopped(&w); w.k++) {
         measure(&w);
-        for_each(&w, begin);
+        for_each(&w, look);
+        if (thread == TSR_TEAM && tsr_optimizer_of(loop->optimizer)->elementwise)
+            begin_parts(&w);
+        else
+            for_each(&w, begin);
         while (answer(&w))
             for_each(&w, ask_again);
     }

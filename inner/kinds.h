@@ -29,11 +29,10 @@ struct tsr_kind {
     /* A random network: phi [n_params], overwritten. A pure function of (seed, stream). */
     void (*randomize)(const struct tsr_net *net, uint64_t seed, uint64_t stream, tsr_real *phi);
 
-    /* n units of a layer of this omega: value a(z), slope da/dz, curvature d2a/dz2 at z [n], which
-     * may be the array `value`. slope and curvature may be NULL. NaN stays NaN. Error: that of
-     * sincos.h. */
-    void (*units)(size_t n, double omega, const tsr_real *z, tsr_real *value, tsr_real *slope,
-                  tsr_real *curvature);
+    /* n units of a layer of this omega: value a(z), slope da/dz, curvature d2a/dz2 at z [n]. The
+     * arrays do not overlap; curvature may be NULL. NaN stays NaN. Error: that of sincos.h. */
+    void (*units)(size_t n, double omega, const tsr_real *__restrict z, tsr_real *__restrict value,
+                  tsr_real *__restrict slope, tsr_real *__restrict curvature);
 };
 
 #define TSR_KIND_DECLARE(name) TSR_API extern const struct tsr_kind tsr_kind_##name;

@@ -46,6 +46,7 @@ struct tsr_inner_state {
     const struct tsr_choice *choice; /* this optimiser and its parameters */
     const struct tsr_rates *rates;   /* the model's; NULL: it has none */
     size_t slot, k;
+    size_t from, to;     /* the parameters at hand: all of them, or a part (elementwise) */
     double factor;       /* of all rates, by a schedule; 1: none */
     double loss;         /* at phi_k */
     const tsr_real *phi; /* [n_params] phi_k */
@@ -57,6 +58,9 @@ struct tsr_inner_state {
 struct tsr_optimizer {
     struct tsr_object object;
     bool asks_loss;
+    /* Accepts at once and treats every parameter by itself: next() may be called for parts [from,
+     * to) of the parameters, by several threads at the same time. */
+    bool elementwise;
 
     /* Bytes that it keeps of one region from one inner step to the next; NULL: none. They may be
      * moved between inner steps: no pointers into themselves. */

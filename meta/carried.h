@@ -10,20 +10,12 @@
 #include "inner/inner_loop.h"
 #include "meta/methods.h"
 
-/* One task and its trajectory. */
+/* What a task needs beside its way through the inner loop. */
 struct tsr_carried_task {
-    const struct tsr_task *task;
-    tsr_real *phi; /* [K+1, n_params] */
-    tsr_real *g;   /* [K, n_params]: grad L_ctx(phi_k), then what the method puts in its place */
     tsr_real *v, *product, *scaled; /* v; H (alpha v); alpha v. [n_params] each */
     tsr_real *out;                  /* outputs at phi_K, of methods that want them */
-    tsr_real *partial;              /* scratch of the passes, or NULL */
     unsigned char *tapes;           /* [tape_room] bytes: room for K tapes; or NULL */
     size_t tape_room;
-    /* Tapes of the task at hand: bytes from one inner step to the next (0: none are kept), and
-     * where in each the backward part begins. */
-    size_t tape_stride, tape_backward;
-    void *forward; /* the forward part for phi_0 that the thread remembers; or NULL */
     double query_error;
 };
 
@@ -33,17 +25,18 @@ struct tsr_carried {
     size_t thread; /* or TSR_TEAM */
     size_t inner_steps;
     size_t n;
-    struct tsr_carried_task **tasks; /* [n] */
-    struct tsr_pass *passes;         /* [n], scratch */
+    struct tsr_trajectory *ways; /* [n], with history; g_k is what the method puts in its place */
+    struct tsr_carried_task *tasks; /* [n] */
+    struct tsr_pass *passes;        /* [n], scratch */
 };
 
 /* Takes the storage of one task of up to max_points points from the arena. */
-void tsr_carried_layout(struct tsr_carried_task *t, const struct tsr_engine *engine,
-                        const struct tsr_method *method, size_t inner_steps, size_t max_points,
-                        struct tsr_arena *arena);
+void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
+                        const struct tsr_engine *engine, const struct tsr_method *method,
+                        size_t inner_steps, size_t max_points, struct tsr_arena *arena);
 
-/* From theta [slots, n_params] through K inner steps: phi_k and g_k of all tasks, whose `task` is
- * set. forwards: what the thread remembers; NULL for a team. */
+/* From theta [slots, n_params] through K inner steps: phi_k and g_k of all tasks, whose ways'
+ * `task` is set. forwards: what the thread remembers; NULL for a team. */
 void tsr_carried_start(struct tsr_carried *c, const tsr_real *theta, struct tsr_forwards *forwards);
 
 #endif

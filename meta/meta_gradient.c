@@ -19,7 +19,6 @@ enum { SLICE = 4096 };
 /* What one thread has for itself and is the first to touch; of the first, and of as many as it
  * carries together, a team makes use. */
 struct worker {
-    struct tsr_carried_task task;
     struct tsr_forwards forwards;
     tsr_real *leaf;           /* [n_sum] what the task adds to the sums */
     struct tsr_sum_tree tree; /* of the block at hand */
@@ -35,12 +34,13 @@ struct tsr_meta_workspace {
     const struct tsr_engine *engine;
     struct tsr_choice method;
     size_t inner_steps, slots, max_tasks, max_points;
-    struct tsr_rates rates; /* extents */
-    size_t n_sum;           /* numbers summed over tasks: d_theta of a slot, and its d_rates */
-    size_t n_levels;        /* of the tree of the largest block */
-    struct worker *workers; /* [threads] */
-    struct tsr_carried_task **carried; /* [threads] */
-    struct tsr_pass *passes;           /* [threads] */
+    struct tsr_rates rates;      /* extents */
+    size_t n_sum;                /* numbers summed over tasks: d_theta of a slot, and its d_rates */
+    size_t n_levels;             /* of the tree of the largest block */
+    struct worker *workers;      /* [threads] */
+    struct tsr_trajectory *ways; /* [threads] the task that each carries, */
+    struct tsr_carried_task *carried; /* [threads] what it needs beside, */
+    struct tsr_pass *passes;          /* [threads] and its passes */
     size_t max_blocks, n_blocks;
     struct block *blocks;
     tsr_real **sums;         /* [max_blocks] of n_sum numbers each */
@@ -73,10 +73,10 @@ static bool learns_rates(const struct tsr_meta_workspace *m) {
     return tsr_method_of(&m->method)->learns_rates;
 }
 
-static void layout_worker(const struct tsr_meta_workspace *m, struct worker *w,
-                          struct tsr_arena *a) {
-    tsr_carried_layout(&w->task, m->engine, tsr_method_of(&m->method), m->inner_steps,
-                       m->max_points, a);
+static void layout_worker(const struct tsr_meta_workspace *m, size_t thread, struct tsr_arena *a) {
+    struct worker *w = &m->workers[thread];
+    tsr_carried_layout(&m->carried[thread], &m->ways[thread], m->engine, tsr_method_of(&m->method),
+                       m->inner_steps, m->max_points, a);
     w->leaf = tsr_arena_take(a, m->n_sum, sizeof *w->leaf);
     for (size_t l = 0; l < m->n_levels; l++) {
         tsr_real *level = tsr_arena_take(a, m->n_sum, sizeof *level);
@@ -94,14 +94,15 @@ static void layout_sums(const struct tsr_meta_workspace *m, struct tsr_arena *a)
 
 static const char *const what = "workspace of the meta-gradient";
 
-static enum tsr_status allocate_worker(const struct tsr_meta_workspace *m, struct worker *w,
+static enum tsr_status allocate_worker(const struct tsr_meta_workspace *m, size_t thread,
                                        struct tsr_error *err) {
+    struct worker *w = &m->workers[thread];
     struct tsr_arena measure = {0};
     w->tree.n_levels = m->n_levels;
     TSR_TRY(TSR_ALLOC(&w->tree.level, m->n_levels, what, err));
-    layout_worker(m, w, &measure);
+    layout_worker(m, thread, &measure);
     TSR_TRY(tsr_arena_create(&w->arena, measure.used, what, err));
-    layout_worker(m, w, &w->arena);
+    layout_worker(m, thread, &w->arena);
     return TSR_OK;
 }
 
@@ -110,6 +111,7 @@ static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *
     m->n_levels = block_height(m, m->max_tasks) + 1;
     m->max_blocks = m->max_tasks < most ? m->max_tasks : most;
     TSR_TRY(TSR_ALLOC(&m->workers, threads, what, err));
+    TSR_TRY(TSR_ALLOC(&m->ways, threads, what, err));
     TSR_TRY(TSR_ALLOC(&m->carried, threads, what, err));
     TSR_TRY(TSR_ALLOC(&m->passes, threads, what, err));
     TSR_TRY(TSR_ALLOC(&m->blocks, m->max_blocks, what, err));
@@ -118,10 +120,8 @@ static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *
     TSR_TRY(TSR_ALLOC(&m->slot_first, m->slots + 1, what, err));
     TSR_TRY(TSR_ALLOC(&m->slot_block, m->slots + 1, what, err));
     TSR_TRY(TSR_ALLOC(&m->slot_rate, m->slots, what, err));
-    for (size_t i = 0; i < threads; i++) {
-        TSR_TRY(allocate_worker(m, &m->workers[i], err));
-        m->carried[i] = &m->workers[i].task;
-    }
+    for (size_t i = 0; i < threads; i++)
+        TSR_TRY(allocate_worker(m, i, err));
     struct tsr_arena measure = {0};
     layout_sums(m, &measure);
     TSR_TRY(tsr_arena_create(&m->shared, measure.used, what, err));
@@ -164,6 +164,7 @@ void tsr_meta_workspace_free(struct tsr_meta_workspace *m) {
     }
     tsr_arena_free(&m->shared);
     free(m->workers);
+    free(m->ways);
     free(m->carried);
     free(m->passes);
     free(m->blocks);
@@ -193,6 +194,7 @@ static struct tsr_carried carry(struct tsr_meta_workspace *m, const struct call 
                                 .thread = thread,
                                 .inner_steps = m->inner_steps,
                                 .n = n,
+                                .ways = m->ways + first,
                                 .tasks = m->carried + first,
                                 .passes = m->passes + first};
 }
@@ -210,10 +212,13 @@ static bool all_finite(const tsr_real *x, size_t n) {
     return sum[0] == 0;
 }
 
-/* What a task that is back adds to the sums: its leaf. Reports its error. */
-static void make_leaf(const struct tsr_meta_workspace *m, const struct call *call,
-                      const struct tsr_carried_task *t, tsr_real *leaf) {
-    size_t n = m->engine->net.n_params, slot = t->task->slot;
+/* What a task that is back adds to the sums: the leaf of the worker that has it. Reports its error.
+ */
+static void make_leaf(const struct tsr_meta_workspace *m, const struct call *call, size_t worker) {
+    const struct tsr_carried_task *t = &m->carried[worker];
+    const struct tsr_trajectory *way = &m->ways[worker];
+    tsr_real *leaf = m->workers[worker].leaf;
+    size_t n = m->engine->net.n_params, slot = way->task->slot;
     const struct tsr_method *method = tsr_method_of(&m->method);
     double count = (double)(m->slot_first[slot + 1] - m->slot_first[slot]);
     tsr_real weight = method->mean_of_tasks ? (tsr_real)(1 / count) : 1;
@@ -223,11 +228,11 @@ static void make_leaf(const struct tsr_meta_workspace *m, const struct call *cal
     memset(leaf + n, 0, (m->n_sum - n) * sizeof *leaf);
     for (size_t k = 0; method->learns_rates && k < m->inner_steps; k++) {
         size_t step = k < m->rates.n_steps ? k : m->rates.n_steps - 1;
-        const tsr_real *g = t->g + k * n;
+        const tsr_real *g = way->g + k * way->g_stride;
         finite = finite && all_finite(g, n);
         tsr_rates_reduce(&m->rates, &m->engine->net, g, leaf + n + step * m->rates.n_units);
     }
-    call->error[t->task - call->tasks] = finite ? t->query_error : (double)NAN;
+    call->error[way->task - call->tasks] = finite ? t->query_error : (double)NAN;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -292,10 +297,10 @@ static void run_block(struct tsr_meta_workspace *m, const struct call *call, siz
     struct worker *w = &m->workers[thread];
     struct tsr_carried carried = carry(m, call, thread, 1);
     for (size_t i = 0; i < block->n; i++) {
-        w->task.task = &call->tasks[m->order[block->first + i]];
+        m->ways[thread].task = &call->tasks[m->order[block->first + i]];
         tsr_carried_start(&carried, call->at->theta, &w->forwards);
         tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
-        make_leaf(m, call, &w->task, w->leaf);
+        make_leaf(m, call, thread);
         tsr_sum_tree_add(&w->tree, i, w->leaf, 0, m->n_sum);
     }
     tsr_sum_tree_finish(&w->tree, block->n, 0, m->n_sum, m->sums[index]);
@@ -336,7 +341,7 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
         size_t n = n_tasks - first < at_once ? n_tasks - first : at_once;
         struct tsr_carried carried = carry(m, call, TSR_TEAM, n);
         for (size_t i = 0; i < n; i++)
-            carried.tasks[i]->task = &call->tasks[m->order[first + i]];
+            carried.ways[i].task = &call->tasks[m->order[first + i]];
         while (m->blocks[block].first + m->blocks[block].n <= first)
             block++;
         tsr_carried_start(&carried, call->at->theta, NULL);
@@ -345,7 +350,7 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
         {
 #pragma omp for schedule(dynamic, 1)
             for (size_t i = 0; i < n; i++)
-                make_leaf(m, call, &m->workers[i].task, m->workers[i].leaf);
+                make_leaf(m, call, i);
 #pragma omp for schedule(static)
             for (size_t i = 0; i < n_slices(m); i++)
                 add_leaves(m, block, first, n, i * SLICE, slice_end(m, i * SLICE));

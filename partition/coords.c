@@ -128,10 +128,8 @@ enum tsr_status tsr_coord_table_refill(struct tsr_coord_table *table,
 enum tsr_status tsr_coord_table_create(const struct tsr_coords *coords,
                                        const struct tsr_partition *partition,
                                        struct tsr_coord_table *out, struct tsr_error *err) {
-    void *p;
     *out = (struct tsr_coord_table){.n_regions = partition->n_regions};
-    TSR_TRY(tsr_alloc(&p, partition->n_regions, sizeof *out->x, "coordinates", err));
-    out->x = p;
+    TSR_TRY(TSR_ALLOC(&out->x, partition->n_regions, "coordinates", err));
     enum tsr_status status = tsr_coord_table_refill(out, coords, partition, err);
     if (status != TSR_OK) tsr_coord_table_clear(out);
     return status;

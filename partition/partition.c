@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/names.h"
-#include "partition/overlap.h"
+#include "partition/margins.h"
 
 static const char *const slot_names[] = {"shared", "per-region", "per-class"};
 
@@ -25,18 +25,15 @@ static enum tsr_status check_size(size_t height, size_t width, struct tsr_error 
 
 static enum tsr_status allocate(size_t height, size_t width, size_t n_regions,
                                 struct tsr_partition **out, struct tsr_error *err) {
-    void *p, *regions;
-    TSR_TRY(tsr_alloc(&p, 1, sizeof(struct tsr_partition), "partition", err));
-    enum tsr_status status =
-        tsr_alloc(&regions, n_regions, sizeof(struct tsr_region), "regions of the partition", err);
-    if (status != TSR_OK) {
+    struct tsr_partition *p;
+    TSR_TRY(TSR_ALLOC(&p, 1, "partition", err));
+    *p = (struct tsr_partition){.height = height, .width = width, .n_regions = n_regions};
+    enum tsr_status status = TSR_ALLOC(&p->regions, n_regions, "regions of the partition", err);
+    if (status == TSR_OK)
+        *out = p;
+    else
         free(p);
-        return status;
-    }
-    *out = p;
-    **out = (struct tsr_partition){
-        .height = height, .width = width, .n_regions = n_regions, .regions = regions};
-    return TSR_OK;
+    return status;
 }
 
 void tsr_partition_free(struct tsr_partition *partition) {
@@ -56,9 +53,7 @@ void tsr_partition_free(struct tsr_partition *partition) {
 /* Edges [n+1] of n cells along a side of `length` pixels: balanced, or of fixed size. */
 static enum tsr_status make_edges(size_t length, size_t n, size_t cell, size_t **out,
                                   struct tsr_error *err) {
-    void *p;
-    TSR_TRY(tsr_alloc(&p, n + 1, sizeof **out, "edges of the partition", err));
-    *out = p;
+    TSR_TRY(TSR_ALLOC(out, n + 1, "edges of the partition", err));
     for (size_t i = 0; i <= n; i++) {
         size_t edge = cell ? i * cell : i * length / n;
         (*out)[i] = edge < length ? edge : length;
@@ -217,7 +212,7 @@ enum tsr_status tsr_partition_relabel(struct tsr_partition *p, const uint32_t *l
         p->pixels[p->first[labels[i]]++] = (uint32_t)i;
     memmove(p->first + 1, p->first, n_regions * sizeof *p->first);
     p->first[0] = 0;
-    return p->overlap ? tsr_overlap_of_labels(p, err) : TSR_OK;
+    return p->overlap ? tsr_margins_of_labels(p, err) : TSR_OK;
 }
 
 void tsr_partition_pixels(const struct tsr_partition *partition, size_t region, uint32_t *out) {

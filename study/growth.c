@@ -41,11 +41,10 @@ struct tsr_growth_summary tsr_growth_summarise(const struct tsr_growth *growth,
 }
 
 enum tsr_status tsr_growth_fit(struct tsr_growth *growth, size_t resamples, struct tsr_error *err) {
-    void *p;
     enum tsr_status status = TSR_OK;
     size_t n_runs = growth->n_values * growth->n_repeats;
-    TSR_TRY(tsr_alloc(&p, n_runs, sizeof(struct tsr_trial), "trials", err));
-    struct tsr_trial *trials = p;
+    struct tsr_trial *trials;
+    TSR_TRY(TSR_ALLOC(&trials, n_runs, "trials", err));
     for (size_t k = 0; k < growth->n_groups && status == TSR_OK; k++) {
         struct tsr_growth_group *g = &growth->groups[k];
         size_t n = 0;

@@ -331,7 +331,6 @@ enum tsr_status tsr_hypothesis_run(const struct tsr_hypothesis *h, const struct 
     struct tsr_hypothesis_run **order = NULL;
     struct tsr_net net;
     enum tsr_status status;
-    void *p;
     atomic_init(&e.stopped, false);
     TSR_TRY(tsr_hypothesis_check(h, err));
     tsr_hypothesis_network(h, &net);
@@ -340,15 +339,13 @@ enum tsr_status tsr_hypothesis_run(const struct tsr_hypothesis *h, const struct 
     threads = tsr_thread_count(threads);
     if (threads > n_runs) threads = n_runs ? n_runs : 1;
     TSR_CHECK(tsr_engine_create(&net, kernel, threads, &e.engine, err));
-    TSR_CHECK(tsr_alloc(&p, n_runs, sizeof *order, "runs", err));
-    order = p;
+    TSR_CHECK(TSR_ALLOC(&order, n_runs, "runs", err));
     for (size_t i = 0; i < n_runs; i++) {
         runs[i].done = false;
         order[i] = &runs[i];
     }
     qsort(order, n_runs, sizeof *order, by_boundaries);
-    TSR_CHECK(tsr_alloc(&p, e.engine.threads, sizeof *e.benches, "runs", err));
-    e.benches = p;
+    TSR_CHECK(TSR_ALLOC(&e.benches, e.engine.threads, "runs", err));
     layout(&e, &e.arena);
     TSR_CHECK(tsr_arena_create(&e.arena, e.arena.used, "points of the runs", err));
     layout(&e, &e.arena);

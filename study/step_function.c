@@ -26,7 +26,6 @@ static int ascending(const void *a, const void *b) {
 
 enum tsr_status tsr_step_function_create(size_t dim, size_t n, uint64_t seed,
                                          struct tsr_step_function *out, struct tsr_error *err) {
-    void *p;
     *out = (struct tsr_step_function){.dim = dim};
     if (n < 1 || n > TSR_STEP_MAX_BOUNDARIES)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%zu boundaries; there must be 1 to %d", n,
@@ -36,8 +35,7 @@ enum tsr_status tsr_step_function_create(size_t dim, size_t n, uint64_t seed,
                          "no checkerboard has %zu boundaries: they are 2 r c + r + c for r and c "
                          "lines, and %zu is a prime",
                          n, 2 * n + 1);
-    TSR_TRY(tsr_alloc(&p, out->lines[0] + out->lines[1], sizeof(double), "boundaries", err));
-    out->at[0] = p;
+    TSR_TRY(TSR_ALLOC(&out->at[0], out->lines[0] + out->lines[1], "boundaries", err));
     out->at[1] = out->at[0] + out->lines[0];
     for (size_t c = 0; c < dim; c++) {
         for (size_t i = 0; i < out->lines[c]; i++)

@@ -590,7 +590,7 @@ static struct tsr_inr *inr_of(const struct tsr_model *model, const struct tsr_pa
     struct tsr_inr *inr, *back;
     const char *path = in_folder("a.inr.h5");
     size_t n = p->n_regions * model->net.n_params;
-    MUST(tsr_inr_create(model, p->height, p->width, &inr, err));
+    MUST(tsr_inr_create(&model->config, p->height, p->width, &inr, err));
     if (labels) MUST(tsr_inr_follow(inr, labels, err));
     memcpy(inr->phi, phi, n * sizeof *phi);
     MUST(tsr_inr_save(inr, path, err));

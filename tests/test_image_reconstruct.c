@@ -641,7 +641,7 @@ static struct tsr_inr *inr_of(const struct picture *p, const struct tsr_model *m
     struct tsr_inr *inr, *back;
     const char *path = in_folder("a.inr.h5");
     size_t n = p->n_regions * model->net.n_params;
-    MUST(tsr_inr_create(model, p->height, p->width, &inr, err));
+    MUST(tsr_inr_create(&model->config, p->height, p->width, &inr, err));
     memcpy(inr->phi, p->out.phi, n * sizeof *inr->phi);
     MUST(tsr_inr_save(inr, path, err));
     tsr_inr_free(inr);
@@ -718,7 +718,7 @@ static void any_size_shows_the_regions(void **state) {
         struct tsr_model *model = some_model(1 + i % 2, 1); /* a grid, cells; shared */
         struct tsr_inr *inr;
         struct tsr_image image;
-        MUST(tsr_inr_create(model, 13, 17, &inr, err));
+        MUST(tsr_inr_create(&model->config, 13, 17, &inr, err));
         size_t n = model->net.n_params; /* all zero but the last bias, which is the last */
         for (size_t r = 0; r < inr->partition->n_regions; r++)
             inr->phi[r * n + n - 1] = (tsr_real)(20 * (double)r / 255 - model->net.output_offset);
@@ -748,12 +748,12 @@ static void pictures_refused(void **state) {
     (void)state;
     struct tsr_model *model = some_model(0, 2);
     struct tsr_inr *inr;
-    MUST(tsr_inr_create(model, 13, 17, &inr, err));
+    MUST(tsr_inr_create(&model->config, 13, 17, &inr, err));
     MUST_FAIL(try_render(inr, 13, 17, "auto", err), TSR_ERR_UNSUPPORTED, "the INR has 2 outputs");
     tsr_inr_free(inr);
     tsr_model_free(model);
     model = some_model(0, 1);
-    MUST(tsr_inr_create(model, 13, 17, &inr, err));
+    MUST(tsr_inr_create(&model->config, 13, 17, &inr, err));
     MUST_FAIL(try_render(inr, 0, 17, "auto", err), TSR_ERR_CONFIG, "a picture of 0x17");
     MUST_FAIL(try_render(inr, 13, 65536, "auto", err), TSR_ERR_CONFIG, "13x65536");
     MUST_FAIL(try_render(inr, 65535, 65535, "auto", err), TSR_ERR_CONFIG, "65535x65535");
@@ -773,7 +773,7 @@ static void inr_files_refused(void **state) {
     MUST_FAIL(tsr_inr_load(path, &back, err), TSR_ERR_FORMAT,
               "attribute format is \"tessera-model\"; expected \"tessera-inr\"");
     assert_null(back);
-    MUST(tsr_inr_create(model, 13, 17, &inr, err));
+    MUST(tsr_inr_create(&model->config, 13, 17, &inr, err));
     MUST(tsr_inr_save(inr, path, err));
     MUST_FAIL(tsr_model_load(path, &wrong, err), TSR_ERR_FORMAT, "expected \"tessera-model\"");
     unsigned char *bytes = slurp(path, &size);

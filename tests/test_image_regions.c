@@ -369,7 +369,7 @@ static void memory_follows_the_regions(void **state) {
 
 static struct tsr_inr *inr_of(const struct picture *p) {
     struct tsr_inr *inr;
-    MUST(tsr_inr_create(p->model, H, W, &inr, err));
+    MUST(tsr_inr_create(&p->model->config, H, W, &inr, err));
     if (p->partition->labels) MUST(tsr_inr_follow(inr, p->labels, err));
     memcpy(inr->phi, p->out.phi,
            p->partition->n_regions * p->model->net.n_params * sizeof *inr->phi);

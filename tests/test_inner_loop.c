@@ -27,11 +27,11 @@ struct fixture {
     tsr_real *theta; /* [SLOTS, n_params] */
 };
 
-static void set_up(struct fixture *f, enum tsr_rates_kind kind) {
+static void set_up_width(struct fixture *f, enum tsr_rates_kind kind, size_t width) {
     struct tsr_network_config config = {.kind = siren(4, 3),
                                         .in_dim = 2,
                                         .out_dim = 3,
-                                        .width = 6,
+                                        .width = width,
                                         .hidden_layers = 1,
                                         .output_offset = 0.5};
     const struct tsr_kernel *kernel;
@@ -50,6 +50,10 @@ static void set_up(struct fixture *f, enum tsr_rates_kind kind) {
         f->task[s] = (struct tsr_task){
             .ctx = points, .ctx_scale = 1.0 / (double)(points.n * 3), .slot = SLOTS - 1 - s};
     }
+}
+
+static void set_up(struct fixture *f, enum tsr_rates_kind kind) {
+    set_up_width(f, kind, 6);
 }
 
 static void tear_down(struct fixture *f) {
@@ -257,6 +261,43 @@ static void adam_after_sgd(void **state) {
     check_adam(20, 4, 5); /* never reached: SGD, with the last rates repeated */
 }
 
+/* One network of many parameters, in place, by the team: its steps are taken part by part. */
+static void run_wide(const struct fixture *f, const struct tsr_choice *optimizer, size_t thread,
+                     tsr_real *phi, tsr_real *g, tsr_real *moments) {
+    const struct tsr_inner_loop loop = {&f->engine, optimizer, &f->rates, STEPS, NULL};
+    size_t n = f->net.n_params;
+    struct tsr_pass pass;
+    struct tsr_trajectory t = {.task = &f->task[1], .phi = phi, .g = g, .state = moments};
+    memcpy(phi, f->theta + t.task->slot * n, n * sizeof *phi);
+    tsr_inner_run(&loop, thread, &t, 1, 0, STEPS, &pass);
+}
+
+static void parts(void **state) {
+    (void)state;
+    struct fixture f;
+    set_up_width(&f, TSR_RATES_PER_PARAM_PER_STEP, 70);
+    size_t n = f.net.n_params;
+    assert_true(n > 5000 && n % 64 != 0);
+    struct tsr_choice adam = tsr_choice_of(&tsr_optimizer_adam.object);
+    assert_true(tsr_choice_set(&adam, "sgd_steps", 1));
+    MUST(tsr_choice_check(&tsr_optimizers, &adam, err));
+    tsr_real *phi[2], *moments[2], *g = make(n, sizeof *g);
+    for (size_t i = 0; i < 2; i++) {
+        phi[i] = make(n, sizeof **phi);
+        moments[i] = make(2 * n, sizeof **moments);
+        run_wide(&f, &adam, i ? TSR_TEAM : 0, phi[i], g, moments[i]);
+    }
+    assert_memory_equal(phi[0], phi[1], n * sizeof **phi);
+    assert_memory_equal(moments[0], moments[1], 2 * n * sizeof **moments);
+    assert_memory_not_equal(phi[0], f.theta + f.task[1].slot * n, n * sizeof **phi);
+    for (size_t i = 0; i < 2; i++) {
+        free(phi[i]);
+        free(moments[i]);
+    }
+    free(g);
+    tear_down(&f);
+}
+
 static void names(void **state) {
     (void)state;
     const struct tsr_object *found;
@@ -282,6 +323,7 @@ int main(void) {
         cmocka_unit_test(adam_at_once),
         cmocka_unit_test(adam_warms_up),
         cmocka_unit_test(adam_after_sgd),
+        cmocka_unit_test(parts),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests_name("inner loop", tests, NULL, NULL);

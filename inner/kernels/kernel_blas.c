@@ -98,18 +98,19 @@ static const tsr_real *input_of(const struct scratch *s, size_t layer, const tsr
     return layer ? s->a + (layer - 1) * s->stride : x;
 }
 
-/* `order`: of the derivatives of units that are wanted, 0 to 2. */
+/* With z in the place of Rz, which is not known yet. */
 static void forward_tile(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x,
-                         size_t n, int order, struct scratch *s) {
+                         size_t n, bool curvature, struct scratch *s) {
     size_t last = net->n_layers - 1;
     for (size_t l = 0; l <= last; l++) {
         size_t out = net->fan_out[l];
         tsr_real *a = s->a + l * s->stride;
-        multiply(net, l, n, phi, input_of(s, l, x), false, a);
-        add_bias(n, out, phi + net->bias_at[l], a);
+        tsr_real *z = l == last ? a : s->rz + l * s->stride;
+        multiply(net, l, n, phi, input_of(s, l, x), false, z);
+        add_bias(n, out, phi + net->bias_at[l], z);
         if (l == last) break;
-        net->kind->units(n * out, net->omega[l], a, a, order > 0 ? s->slope + l * s->stride : NULL,
-                         order > 1 ? s->curvature + l * s->stride : NULL);
+        net->kind->units(n * out, net->omega[l], z, a, s->slope + l * s->stride,
+                         curvature ? s->curvature + l * s->stride : NULL);
     }
     for (size_t i = 0; i < n * net->out_dim; i++)
         s->a[last * s->stride + i] += (tsr_real)net->output_offset;
@@ -186,7 +187,7 @@ static void forward(const struct tsr_net *net, const tsr_real *phi, const tsr_re
     layout(&s, net, workspace);
     for (size_t at = 0; at < n; at += TILE) {
         size_t m = tile_points(n, at);
-        forward_tile(net, phi, encode_tile(net, x + at * net->in_dim, m, &s), m, 0, &s);
+        forward_tile(net, phi, encode_tile(net, x + at * net->in_dim, m, &s), m, false, &s);
         memcpy(out + at * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                m * net->out_dim * sizeof *out);
     }
@@ -202,7 +203,7 @@ static double gradient(const struct tsr_net *net, const tsr_real *phi,
     for (size_t at = 0; at < points->n; at += TILE) {
         size_t m = tile_points(points->n, at);
         const tsr_real *x = encode_tile(net, points->x + at * net->in_dim, m, &s);
-        forward_tile(net, phi, x, m, 1, &s);
+        forward_tile(net, phi, x, m, false, &s);
         if (out)
             memcpy(out + at * net->out_dim, s.a + (net->n_layers - 1) * s.stride,
                    m * net->out_dim * sizeof *out);
@@ -222,7 +223,7 @@ static void hvp(const struct tsr_net *net, const tsr_real *phi, const tsr_real *
     for (size_t at = 0; at < points->n; at += TILE) {
         size_t m = tile_points(points->n, at);
         const tsr_real *x = encode_tile(net, points->x + at * net->in_dim, m, &s);
-        forward_tile(net, phi, x, m, 2, &s);
+        forward_tile(net, phi, x, m, true, &s);
         (void)residual_tile(net, points->y + at * net->out_dim, m, scale, &s);
         backward_tile(net, phi, m, &s);
         r_forward_tile(net, phi, v, x, m, &s);
@@ -246,7 +247,7 @@ static void gauss_newton(const struct tsr_net *net, const tsr_real *phi, const t
     for (size_t at = 0; at < n; at += TILE) {
         size_t m = tile_points(n, at);
         const tsr_real *input = encode_tile(net, x + at * net->in_dim, m, &s);
-        forward_tile(net, phi, input, m, 1, &s);
+        forward_tile(net, phi, input, m, false, &s);
         r_forward_tile(net, phi, v, input, m, &s);
         for (size_t i = last; i < last + m * net->out_dim; i++)
             s.d[i] = (tsr_real)(2 * scale) * s.rz[i];

@@ -141,12 +141,13 @@ static void forward_point(const struct tsr_net *net, const tsr_real *phi, const 
         size_t in = net->fan_in[l], out = net->fan_out[l];
         tsr_real *a = s->a + l * s->stride, *slope = s->slope + l * s->stride;
         tsr_real *curvature = s->curvature + l * s->stride;
-        memcpy(a, phi + net->bias_at[l], out * sizeof *a);
-        multiply(out, in, phi + net->weight_at[l], input_of(s, l, x), a);
+        tsr_real *z = l + 1 == net->n_layers ? a : s->rz + l * s->stride;
+        memcpy(z, phi + net->bias_at[l], out * sizeof *z);
+        multiply(out, in, phi + net->weight_at[l], input_of(s, l, x), z);
         if (l + 1 == net->n_layers)
             activate_last(net, a, slope, curvature);
         else
-            net->kind->units(out, net->omega[l], a, a, slope, curvature);
+            net->kind->units(out, net->omega[l], z, a, slope, curvature);
     }
 }
 

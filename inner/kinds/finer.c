@@ -21,17 +21,19 @@ static void randomize(const struct tsr_net *net, uint64_t seed, uint64_t stream,
 }
 
 /* u = omega (|z| + 1) z, du/dz = omega (2 |z| + 1), d2u/dz2 = 2 omega sign(z), with sign(0) = 0. */
-static void units(size_t n, double omega, const tsr_real *z, tsr_real *value, tsr_real *slope,
-                  tsr_real *curvature) {
+static void units(size_t n, double omega, const tsr_real *restrict z, tsr_real *restrict value,
+                  tsr_real *restrict slope, tsr_real *restrict curvature) {
     const tsr_real half_turns = (tsr_real)(omega / 3.14159265358979323846), w = (tsr_real)omega;
     for (size_t i = 0; i < n; i++) {
         tsr_real x = z[i], size = x < 0 ? -x : x, s, c;
-        tsr_real first = w * (2 * size + 1);
-        tsr_real second = x > 0 ? 2 * w : x < 0 ? -2 * w : 0;
         tsr_sincos(half_turns * (size + 1) * x, &s, &c);
         value[i] = s;
-        if (slope) slope[i] = first * c;
-        if (curvature) curvature[i] = second * c - first * first * s;
+        slope[i] = w * (2 * size + 1) * c;
+    }
+    for (size_t i = 0; curvature && i < n; i++) {
+        tsr_real x = z[i], size = x < 0 ? -x : x, first = w * (2 * size + 1);
+        tsr_real second = x > 0 ? 2 * w : x < 0 ? -2 * w : 0;
+        curvature[i] = second / first * slope[i] - first * first * value[i];
     }
 }
 

@@ -26,14 +26,17 @@ static void randomize(const struct tsr_net *net, uint64_t seed, uint64_t stream,
     }
 }
 
-static void units(size_t n, double omega, const tsr_real *z, tsr_real *value, tsr_real *slope,
-                  tsr_real *curvature) {
+static void units(size_t n, double omega, const tsr_real *restrict z, tsr_real *restrict value,
+                  tsr_real *restrict slope, tsr_real *restrict curvature) {
     const tsr_real log2_e = (tsr_real)1.44269504088896341, w = (tsr_real)omega;
     for (size_t i = 0; i < n; i++) {
         tsr_real t = w * z[i], a = tsr_exp2(-t * t * log2_e);
         value[i] = a;
-        if (slope) slope[i] = -2 * w * t * a;
-        if (curvature) curvature[i] = w * w * (4 * t * t - 2) * a;
+        slope[i] = -2 * w * t * a;
+    }
+    for (size_t i = 0; curvature && i < n; i++) {
+        tsr_real t = w * z[i];
+        curvature[i] = w * w * (4 * t * t - 2) * value[i];
     }
 }
 

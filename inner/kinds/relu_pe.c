@@ -48,15 +48,16 @@ static void randomize(const struct tsr_net *net, uint64_t seed, uint64_t stream,
     }
 }
 
-static void units(size_t n, double omega, const tsr_real *z, tsr_real *value, tsr_real *slope,
-                  tsr_real *curvature) {
+static void units(size_t n, double omega, const tsr_real *restrict z, tsr_real *restrict value,
+                  tsr_real *restrict slope, tsr_real *restrict curvature) {
     (void)omega;
     for (size_t i = 0; i < n; i++) {
         tsr_real x = z[i];
         value[i] = x <= 0 ? 0 : x;
-        if (slope) slope[i] = x > 0;
-        if (curvature) curvature[i] = 0;
+        slope[i] = x > 0;
     }
+    for (size_t i = 0; curvature && i < n; i++)
+        curvature[i] = 0;
 }
 
 const struct tsr_kind tsr_kind_relu_pe = {

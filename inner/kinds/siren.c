@@ -29,16 +29,17 @@ static void randomize(const struct tsr_net *net, uint64_t seed, uint64_t stream,
     }
 }
 
-static void units(size_t n, double omega, const tsr_real *z, tsr_real *value, tsr_real *slope,
-                  tsr_real *curvature) {
+static void units(size_t n, double omega, const tsr_real *restrict z, tsr_real *restrict value,
+                  tsr_real *restrict slope, tsr_real *restrict curvature) {
     tsr_real half_turns = (tsr_real)(omega / 3.14159265358979323846), factor = (tsr_real)omega;
     for (size_t i = 0; i < n; i++) {
         tsr_real s, c;
         tsr_sincos(half_turns * z[i], &s, &c);
         value[i] = s;
-        if (slope) slope[i] = factor * c;
-        if (curvature) curvature[i] = -factor * factor * s;
+        slope[i] = factor * c;
     }
+    for (size_t i = 0; curvature && i < n; i++)
+        curvature[i] = -factor * factor * value[i];
 }
 
 const struct tsr_kind tsr_kind_siren = {

@@ -38,24 +38,25 @@ static size_t state_size(size_t n_params) {
 
 static void next(const struct tsr_inner_state *s, struct tsr_request *request) {
     const double *value = s->choice->value;
-    size_t before = (size_t)value[SGD_STEPS], n = s->net->n_params;
+    size_t before = (size_t)value[SGD_STEPS], from = s->from, n = s->to - from;
     request->want = TSR_WANT_NOTHING;
     if (s->k < before) {
-        tsr_rates_descend(s->rates, s->net, s->k, s->slot, 0, s->net->n_params, s->factor, s->phi,
-                          s->g, s->next);
+        tsr_rates_descend(s->rates, s->net, s->k, s->slot, from, s->to, s->factor, s->phi, s->g,
+                          s->next);
         return;
     }
     double t = (double)(s->k - before + 1), ramp = t < value[WARMUP] ? t / value[WARMUP] : 1;
     const struct tsr_adam adam = {value[LR] * (ramp * s->factor), 0.9, 0.999, s->k - before + 1};
-    tsr_real *m = s->state;
-    if (s->next != s->phi) memcpy(s->next, s->phi, n * sizeof *s->next);
-    tsr_adam_update(&adam, 1, n, s->g, s->next, m, m + n);
+    tsr_real *m = (tsr_real *)s->state + from, *v = m + s->net->n_params, *x = s->next + from;
+    if (s->next != s->phi) memcpy(x, s->phi + from, n * sizeof *x);
+    tsr_adam_update(&adam, 1, n, s->g + from, x, m, v);
 }
 
 const struct tsr_optimizer tsr_optimizer_adam = {
     .object = {.name = "adam",
                .about = "Adam, after gradient steps with the model's rates",
                .params = TSR_PARAMS(params)},
+    .elementwise = true,
     .state_size = state_size,
     .next = next,
 };

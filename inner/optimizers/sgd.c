@@ -6,11 +6,12 @@
 
 static void next(const struct tsr_inner_state *s, struct tsr_request *request) {
     request->want = TSR_WANT_NOTHING;
-    tsr_rates_descend(s->rates, s->net, s->k, s->slot, 0, s->net->n_params, s->factor, s->phi, s->g,
+    tsr_rates_descend(s->rates, s->net, s->k, s->slot, s->from, s->to, s->factor, s->phi, s->g,
                       s->next);
 }
 
 const struct tsr_optimizer tsr_optimizer_sgd = {
     .object = {.name = "sgd", .about = "gradient steps with the model's rates"},
+    .elementwise = true,
     .next = next,
 };

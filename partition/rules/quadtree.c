@@ -148,7 +148,6 @@ static enum tsr_status label(const double *value, const struct tsr_picture *pict
                              uint32_t *labels, struct tsr_error *err) {
     struct tree tree = {.picture = picture, .capacity = (size_t)value[0]};
     size_t height = picture->height, width = picture->width;
-    void *p;
     if (height < 1 || width < 1 || height > INT32_MAX / width)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT,
                          "an image of %zux%zu pixels: a quadtree takes 1 to 2^31-1", height, width);
@@ -156,8 +155,7 @@ static enum tsr_status label(const double *value, const struct tsr_picture *pict
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "quadtree %zu: an image of %zux%zu pixels has 1 to %zu regions",
                          tree.capacity, height, width, height * width);
-    TSR_TRY(tsr_alloc(&p, tree.capacity, sizeof *tree.cell, "quadtree", err));
-    tree.cell = p;
+    TSR_TRY(TSR_ALLOC(&tree.cell, tree.capacity, "quadtree", err));
     grow(&tree);
     paint(&tree, labels);
     free(tree.cell);

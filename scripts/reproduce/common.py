@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import shlex
+import signal
 import shutil
 import statistics
 import subprocess
@@ -212,7 +213,7 @@ class Study:
         self.ran += 1
         print('%s  %-40s %8.1f s%s' % (self.name, key, took, '' if done.returncode == 0 else
                                        '  FAILED, exit %d' % done.returncode), file=sys.stderr, flush=True)
-        if done.returncode == 130:
+        if done.returncode < 0 and -done.returncode in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             raise KeyboardInterrupt
         if done.returncode:
             why = done.stderr.strip().splitlines() or ['exit %d' % done.returncode]

@@ -58,13 +58,13 @@ figures a.json | grep -v dataset >a.figures
 figures b.json | grep -v dataset >b.figures
 check "pack with 1 and 2 threads" cmp a.figures b.figures
 
-# Ctrl-C: a checkpoint is written, the exit code is 130, and the run goes on from there.
+# Ctrl-C: a checkpoint is written, the program ends by the signal, and the run goes on from there.
 "$TESSERA" train d.h5 -o int.h5 --grid 2x2 --width 8 --time 100s >out 2>err &
 pid=$!
 sleep 1
 kill -TERM $pid
 wait $pid
-check "interrupted: exit 130" test $? -eq 130
+check "interrupted: ended by the signal" test $? -eq 143
 check "interrupted: says how to go on" grep -q -- '--resume int.h5' err
 tessera 0 "interrupted: the model is there" info int.h5
 steps=$(sed -n 's/^outer_step: //p' out)

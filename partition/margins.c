@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "partition/overlap.h"
+#include "partition/margins.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-
-/* 1 at distance 0, falling smoothly to 0 at overlap + 1. */
-static double fade(size_t distance, size_t overlap) {
-    const double half_pi = 1.57079632679489661923;
-    double c = cos(half_pi * (double)distance / (double)(overlap + 1));
-    return distance > overlap ? 0 : c * c;
-}
-
-/* ---- label maps ---------------------------------------------------------------------------------
- */
 
 /* The regions within reach of a pixel, its own first, and their distances from it. */
 struct reach {
@@ -26,12 +15,9 @@ struct reach {
 static enum tsr_status reach_create(size_t overlap, size_t n_regions, struct reach *out,
                                     struct tsr_error *err) {
     size_t side = 2 * overlap + 1, n = side * side < n_regions ? side * side : n_regions;
-    void *p;
     *out = (struct reach){.capacity = n};
-    TSR_TRY(tsr_alloc(&p, n, sizeof *out->region, "margins of the regions", err));
-    out->region = p;
-    TSR_TRY(tsr_alloc(&p, n, sizeof *out->distance, "margins of the regions", err));
-    out->distance = p;
+    TSR_TRY(TSR_ALLOC(&out->region, n, "margins of the regions", err));
+    TSR_TRY(TSR_ALLOC(&out->distance, n, "margins of the regions", err));
     return TSR_OK;
 }
 
@@ -131,11 +117,11 @@ static void fill_context(struct tsr_partition *p, const uint32_t *change, struct
         double sum = 0;
         find_reach(p, change, i, reach);
         for (size_t j = 0; j < reach->n; j++)
-            sum += fade(reach->distance[j], p->overlap);
+            sum += tsr_margin_fade(reach->distance[j], p->overlap);
         for (size_t j = 0; j < reach->n; j++) {
             size_t k = at[reach->region[j]]++;
             p->context[k] = (uint32_t)i;
-            p->weight[k] = (float)(fade(reach->distance[j], p->overlap) / sum);
+            p->weight[k] = (float)(tsr_margin_fade(reach->distance[j], p->overlap) / sum);
         }
     }
     for (size_t r = p->n_regions; r > 0; r--)
@@ -144,16 +130,14 @@ static void fill_context(struct tsr_partition *p, const uint32_t *change, struct
 }
 
 static enum tsr_status reserve_context(struct tsr_partition *p, size_t n, struct tsr_error *err) {
-    void *block;
+    const char *what = "margins of the regions";
     if (n <= p->context_capacity) return TSR_OK;
     free(p->context);
     free(p->weight);
     p->context = NULL, p->weight = NULL, p->context_capacity = 0;
     size_t capacity = n + n / 4;
-    TSR_TRY(tsr_alloc(&block, capacity, sizeof *p->context, "margins of the regions", err));
-    p->context = block;
-    TSR_TRY(tsr_alloc(&block, capacity, sizeof *p->weight, "margins of the regions", err));
-    p->weight = block;
+    TSR_TRY(TSR_ALLOC(&p->context, capacity, what, err));
+    TSR_TRY(TSR_ALLOC(&p->weight, capacity, what, err));
     p->context_capacity = capacity;
     return TSR_OK;
 }
@@ -171,14 +155,11 @@ static void widen_windows(struct tsr_partition *p) {
     }
 }
 
-enum tsr_status tsr_overlap_of_labels(struct tsr_partition *p, struct tsr_error *err) {
+enum tsr_status tsr_margins_of_labels(struct tsr_partition *p, struct tsr_error *err) {
     struct reach reach = {0};
     uint32_t *change = NULL;
-    void *block;
     enum tsr_status status;
-    TSR_CHECK(tsr_alloc(&block, (p->height + 1) * (p->width + 1), sizeof *change,
-                        "margins of the regions", err));
-    change = block;
+    TSR_CHECK(TSR_ALLOC(&change, (p->height + 1) * (p->width + 1), "margins of the regions", err));
     TSR_CHECK(reach_create(p->overlap, p->n_regions, &reach, err));
     count_changes(p, change);
     count_context(p, change, &reach);
@@ -189,111 +170,4 @@ done:
     reach_free(&reach);
     free(change);
     return status;
-}
-
-/* ---- rectangles ---------------------------------------------------------------------------------
- */
-
-static size_t distance_to(const size_t *edge, size_t cell, size_t x) {
-    if (x < edge[cell]) return edge[cell] - x;
-    return x < edge[cell + 1] ? 0 : x - edge[cell + 1] + 1;
-}
-
-/* Share of cell `cell` of n at pixel x of a side. */
-static double share(const size_t *edge, size_t n, size_t cell, size_t x, size_t overlap) {
-    double own = fade(distance_to(edge, cell, x), overlap), sum = own;
-    if (own <= 0) return 0;
-    for (size_t i = cell; i-- > 0 && distance_to(edge, i, x) <= overlap;)
-        sum += fade(distance_to(edge, i, x), overlap);
-    for (size_t i = cell + 1; i < n && distance_to(edge, i, x) <= overlap; i++)
-        sum += fade(distance_to(edge, i, x), overlap);
-    return own / sum;
-}
-
-static double share_of_row(const struct tsr_partition *p, size_t region, size_t row) {
-    return share(p->row_edge, p->n_rows, region / p->n_cols, row, p->overlap);
-}
-
-static double share_of_col(const struct tsr_partition *p, size_t region, size_t col) {
-    return share(p->col_edge, p->n_cols, region % p->n_cols, col, p->overlap);
-}
-
-/* ---- both ---------------------------------------------------------------------------------------
- */
-
-void tsr_partition_weights(const struct tsr_partition *p, size_t region, float *out) {
-    const struct tsr_region *g = &p->regions[region];
-    if (p->labels) {
-        const float *weight = p->weight ? p->weight + p->context_first[region] : NULL;
-        for (size_t i = 0; i < g->n_context; i++)
-            out[i] = weight ? weight[i] : 1;
-        return;
-    }
-    const struct tsr_box *w = &g->window;
-    for (size_t c = 0; c < w->width; c++)
-        out[c] = (float)share_of_col(p, region, w->col + c);
-    /* Rows from the last to the first, which holds the factors of the columns. */
-    for (size_t r = w->height; r-- > 0;) {
-        float factor = (float)share_of_row(p, region, w->row + r);
-        for (size_t c = 0; c < w->width; c++)
-            out[r * w->width + c] = factor * out[c];
-    }
-}
-
-size_t tsr_partition_context_from(const struct tsr_partition *p, size_t region, size_t pixel) {
-    const uint32_t *context = p->context + p->context_first[region];
-    size_t lo = 0, hi = p->regions[region].n_context;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (context[mid] < pixel)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-/* Weight of a region of a label map in a row of pixels, between columns `left` and `right`, which
- * is the next or the same: v of the way from the first to the second. */
-static double label_weight(const struct tsr_partition *p, size_t region, size_t row, size_t left,
-                           size_t right, double v) {
-    const uint32_t *labels = p->labels + row * p->width;
-    if (!p->weight) return (1 - v) * (labels[left] == region) + v * (labels[right] == region);
-    size_t pixel = row * p->width + left, end = p->context_first[region + 1];
-    size_t i = p->context_first[region] + tsr_partition_context_from(p, region, pixel);
-    double a = 0, b = 0;
-    if (i < end && p->context[i] == pixel) a = (double)p->weight[i++];
-    if (i < end && p->context[i] == pixel + 1) b = (double)p->weight[i];
-    return (1 - v) * a + v * b;
-}
-
-/* The pixels on both sides of a position, and how far it is from the first to the second. */
-static double between(double x, size_t n, size_t *first, size_t *second) {
-    double last = (double)(n - 1), at = x < 0 ? 0 : x > last ? last : x;
-    *first = (size_t)at;
-    *second = *first + 1 < n ? *first + 1 : *first;
-    return at - (double)*first;
-}
-
-double tsr_partition_weight_of_row(const struct tsr_partition *p, size_t region, double row) {
-    size_t r[2];
-    double u = between(row, p->height, &r[0], &r[1]);
-    return (1 - u) * share_of_row(p, region, r[0]) + u * share_of_row(p, region, r[1]);
-}
-
-double tsr_partition_weight_of_col(const struct tsr_partition *p, size_t region, double col) {
-    size_t c[2];
-    double v = between(col, p->width, &c[0], &c[1]);
-    return (1 - v) * share_of_col(p, region, c[0]) + v * share_of_col(p, region, c[1]);
-}
-
-double tsr_partition_weight_at(const struct tsr_partition *p, size_t region, double row,
-                               double col) {
-    if (!p->labels)
-        return tsr_partition_weight_of_row(p, region, row) *
-               tsr_partition_weight_of_col(p, region, col);
-    size_t r[2], c[2];
-    double u = between(row, p->height, &r[0], &r[1]), v = between(col, p->width, &c[0], &c[1]);
-    double upper = label_weight(p, region, r[0], c[0], c[1], v);
-    return u > 0 ? (1 - u) * upper + u * label_weight(p, region, r[1], c[0], c[1], v) : upper;
 }

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "image/reconstructor.h"
+#include "image/seam.h"
+
+/* ---- one region ------------------------------------------------------------------------------ */
+
+/* The states first .. end-1 of the inner loop, which all regions go through before the next. */
+struct round {
+    struct tsr_reconstructor *r;
+    struct tsr_pixels pixels;
+    uint8_t *pictures; /* [K+1, H, W, C] of the caller, or NULL */
+    tsr_real *phi;     /* of the caller, or NULL */
+    size_t first, end;
+    atomic_bool cancelled;
+};
+
+/* The caller's picture after k inner steps, or that of the round; NULL: none is wanted. */
+static uint8_t *picture_at(const struct round *round, size_t k) {
+    const struct tsr_reconstructor *r = round->r;
+    if (round->pictures) return round->pictures + k * tsr_reconstructor_values(r);
+    return r->pictures ? r->pictures + (k - round->first) * tsr_reconstructor_values(r) : NULL;
+}
+
+static tsr_real *outputs_at(const struct round *round, size_t k) {
+    return round->r->outputs + (k - round->first) * tsr_reconstructor_outputs(round->r);
+}
+
+static double *errors_at(const struct round *round, size_t k) {
+    return round->r->region_error + (k - round->first) * round->r->geometry.partition->n_regions;
+}
+
+/* Puts the outputs at a region's own pixels into a picture [H, W, C], row by row. */
+static void draw(const struct tsr_geometry *geometry, size_t region, const tsr_real *out,
+                 uint8_t *picture) {
+    const struct tsr_partition *p = geometry->partition;
+    size_t c = geometry->channels, row = p->labels ? 1 : p->regions[region].width;
+    for (size_t i = 0; i < p->regions[region].n_pixels; i += row) {
+        size_t at, from = tsr_geometry_own_point(geometry, region, i, &at);
+        tsr_to_bytes(out + from * c, row * c, picture + at * c);
+    }
+}
+
+/* Outputs go where they are blended from, unless the optimiser tries other points in between. */
+static void prepare(void *user, struct tsr_trajectory *t, size_t k) {
+    const struct round *round = user;
+    const struct tsr_reconstructor *r = round->r;
+    const struct tsr_reconstruct_worker *w = &r->workers[t - r->t];
+    if (!r->outputs || tsr_optimizer_of(r->loop.optimizer)->asks_loss) return;
+    t->out = outputs_at(round, k) + r->blend.first[w->region] * r->geometry.channels;
+}
+
+/* Outputs of a region after k inner steps: kept for blending, or counted and drawn at once. */
+static bool look(void *user, struct tsr_trajectory *t, size_t k) {
+    const struct round *round = user;
+    const struct tsr_reconstructor *r = round->r;
+    const struct tsr_geometry *g = &r->geometry;
+    const struct tsr_reconstruct_worker *w = &r->workers[t - r->t];
+    const struct tsr_region *at = &g->partition->regions[w->region];
+    if (r->outputs && t->out == w->out)
+        memcpy(outputs_at(round, k) + r->blend.first[w->region] * g->channels, t->out,
+               at->n_context * g->channels * sizeof(tsr_real));
+    if (tsr_reconstructor_overlaps(r)) return false;
+    errors_at(round, k)[w->region] =
+        tsr_region_is_cut(at) ? tsr_geometry_own_error(g, w->region, t->out, w->y) : t->error;
+    if (picture_at(round, k)) draw(g, w->region, t->out, picture_at(round, k));
+    return false;
+}
+
+/* At phi_0 and with a new optimiser, or as the region was at the end of the last round. */
+static void begin_region(const struct round *round, size_t thread, size_t worker, size_t region) {
+    const struct tsr_reconstructor *r = round->r;
+    struct tsr_reconstruct_worker *w = &r->workers[worker];
+    struct tsr_trajectory *t = &r->t[worker];
+    size_t vector = r->engine.net.n_params * sizeof(tsr_real);
+    tsr_geometry_targets(&r->geometry, round->pixels, region, w->y);
+    w->task = tsr_geometry_task(&r->geometry, region, w->y);
+    w->region = region;
+    t->task = &w->task;
+    t->out = w->out;
+    t->forward = NULL;
+    if (round->first > 0) {
+        const unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
+        memcpy(t->phi, kept, vector);
+        if (t->state) memcpy(t->state, kept + vector, tsr_reconstructor_state_size(r));
+        return;
+    }
+    const tsr_real *theta = r->model->theta + w->task.slot * r->engine.net.n_params;
+    memcpy(t->phi, theta, vector);
+    if (t->state) memset(t->state, 0, tsr_reconstructor_state_size(r));
+    t->forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
+}
+
+static void end_region(const struct round *round, size_t worker) {
+    const struct tsr_reconstructor *r = round->r;
+    const struct tsr_trajectory *t = &r->t[worker];
+    size_t region = r->workers[worker].region, vector = r->engine.net.n_params * sizeof(tsr_real);
+    if (round->end < tsr_reconstructor_states(r)) {
+        unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
+        memcpy(kept, t->phi, vector);
+        if (t->state) memcpy(kept + vector, t->state, tsr_reconstructor_state_size(r));
+    } else if (round->phi) {
+        memcpy(round->phi + region * r->engine.net.n_params, t->phi, vector);
+    }
+}
+
+/* ---- all regions ----------------------------------------------------------------------------- */
+
+/* Is the round to end? Only the thread that called the library asks. */
+static bool is_cancelled(struct round *round, size_t worker) {
+    const struct tsr_reconstruct_config *c = &round->r->config;
+    if (worker == 0 && c->cancelled && !atomic_load(&round->cancelled) && c->cancelled(c->user))
+        atomic_store(&round->cancelled, true);
+    return atomic_load(&round->cancelled);
+}
+
+/* Regions first .. first+n-1 of those at hand, together. */
+static void adapt_regions(struct round *round, size_t thread, size_t worker, size_t first,
+                          size_t n) {
+    struct tsr_reconstructor *r = round->r;
+    const struct tsr_inner_hooks hooks = {.prepare = prepare, .look = look, .user = round};
+    struct tsr_inner_loop loop = r->loop;
+    loop.hooks = &hooks;
+    if (is_cancelled(round, worker)) return;
+    for (size_t i = 0; i < n; i++)
+        begin_region(round, thread, worker + i, r->at_hand[first + i]);
+    tsr_inner_run(&loop, thread, r->t + worker, n, round->first, round->end, r->passes + worker);
+    for (size_t i = 0; i < n; i++)
+        end_region(round, worker + i);
+}
+
+static void adapt_all(struct round *round) {
+    const struct tsr_reconstructor *r = round->r;
+    size_t n = r->n_at_hand, at_once = r->plan.at_once;
+    if (is_cancelled(round, 0)) return; /* the calling thread may get no region */
+    if (r->plan.team) {
+        for (size_t i = 0; i < n; i += at_once)
+            adapt_regions(round, TSR_TEAM, 0, i, n - i < at_once ? n - i : at_once);
+        return;
+    }
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)(r->n_workers ? r->n_workers : 1))
+    for (size_t i = 0; i < n; i++)
+        adapt_regions(round, tsr_thread_number(), tsr_thread_number(), i, 1);
+}
+
+/* Classes that the image lacks: nothing to adapt to. */
+static void skip_empty(const struct round *round) {
+    const struct tsr_reconstructor *r = round->r;
+    size_t n = r->engine.net.n_params, n_regions = r->geometry.partition->n_regions;
+    for (size_t i = 0; i < n_regions; i++) {
+        if (r->geometry.partition->regions[i].n_pixels) continue;
+        size_t slot = tsr_slot_of_region(r->geometry.slots, i);
+        for (size_t k = round->first; k < round->end; k++)
+            errors_at(round, k)[i] = 0;
+        if (round->phi)
+            memcpy(round->phi + i * n, r->model->theta + slot * n, n * sizeof(tsr_real));
+    }
+}
+
+/* Error and picture of an image whose regions overlap, after k inner steps. Leaves the residual in
+ * r->picture. */
+static void blend_state(const struct round *round, size_t k) {
+    const struct tsr_reconstructor *r = round->r;
+    tsr_blend_gather(&r->blend, outputs_at(round, k), r->engine.threads, r->picture);
+    if (picture_at(round, k))
+        tsr_to_bytes(r->picture, tsr_reconstructor_values(r), picture_at(round, k));
+    tsr_blend_compare(&r->geometry, round->pixels, r->engine.threads, r->picture,
+                      errors_at(round, k));
+}
+
+static double measure_seam(const struct round *round, size_t k) {
+    const struct tsr_reconstructor *r = round->r;
+    if (!tsr_reconstructor_overlaps(r)) { /* else the residual is there */
+        tsr_blend_gather(&r->blend, outputs_at(round, k), r->engine.threads, r->picture);
+        tsr_blend_compare(&r->geometry, round->pixels, r->engine.threads, r->picture, NULL);
+    }
+    return tsr_seam(r->picture, r->geometry.channels, r->geometry.partition, r->engine.threads);
+}
+
+/* Returns seconds of computing, the seam metric not counted. */
+static double run_round(struct round *round, double *seam) {
+    double start = tsr_seconds(), not_counted = 0;
+    skip_empty(round);
+    adapt_all(round);
+    for (size_t k = round->first; k < round->end && !atomic_load(&round->cancelled); k++) {
+        if (tsr_reconstructor_overlaps(round->r)) blend_state(round, k);
+        double before = tsr_seconds();
+        if (seam) seam[k] = round->r->config.seam ? measure_seam(round, k) : (double)NAN;
+        not_counted += tsr_seconds() - before;
+    }
+    return tsr_seconds() - start - not_counted;
+}
+
+static void measure_ssim(const struct round *round, double *ssim) {
+    const struct tsr_reconstructor *r = round->r;
+    const struct tsr_partition *p = r->geometry.partition;
+    const uint8_t *image = tsr_pixels_bytes(round->pixels, tsr_reconstructor_values(r), r->image);
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
+    for (size_t k = round->first; k < round->end; k++)
+        ssim[k] = tsr_ssim(image, picture_at(round, k), p->height, p->width, r->geometry.channels,
+                           r->ssim + tsr_thread_number() * 5 * p->width);
+}
+
+/* The figures of a round, from the errors and pictures of its states. */
+static void report(const struct round *round, struct tsr_reconstruction *out) {
+    const struct tsr_reconstructor *r = round->r;
+    size_t n_regions = r->geometry.partition->n_regions;
+    for (size_t k = round->first; k < round->end; k++) {
+        const double *error = errors_at(round, k);
+        double sum = 0;
+        for (size_t i = 0; i < n_regions; i++)
+            sum += error[i];
+        if (out->psnr_db) out->psnr_db[k] = tsr_psnr_db(sum, tsr_reconstructor_values(r));
+        if (out->region_error)
+            memcpy(out->region_error + k * n_regions, error, n_regions * sizeof *error);
+        if (out->ssim) out->ssim[k] = (double)NAN;
+    }
+    if (out->ssim && r->config.ssim) measure_ssim(round, out->ssim);
+}
+
+enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
+                                struct tsr_reconstruction *out, struct tsr_error *err) {
+    struct round round = {.r = r, .pixels = pixels, .pictures = out->pictures, .phi = out->phi};
+    for (size_t i = 0; i < r->n_workers; i++)
+        tsr_forwards_forget(&r->workers[i].forwards);
+    out->seconds = 0;
+    for (; round.first < tsr_reconstructor_states(r); round.first = round.end) {
+        size_t end = round.first + r->round;
+        round.end = end < tsr_reconstructor_states(r) ? end : tsr_reconstructor_states(r);
+        out->seconds += run_round(&round, out->seam);
+        if (atomic_load(&round.cancelled))
+            return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
+        report(&round, out);
+    }
+    return TSR_OK;
+}
