@@ -84,8 +84,10 @@ static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct 
     void *memory;
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
     *out = memory;
-    **out = (struct tsr_h5){
-        .id = H5I_INVALID_HID, .recent.id = H5I_INVALID_HID, .earlier.id = H5I_INVALID_HID};
+    **out = (struct tsr_h5){.id = H5I_INVALID_HID,
+                            .driver = H5I_INVALID_HID,
+                            .recent.id = H5I_INVALID_HID,
+                            .earlier.id = H5I_INVALID_HID};
     (*out)->path = strdup(path);
     if ((*out)->path) return TSR_OK;
     free(*out);
@@ -111,6 +113,8 @@ static enum tsr_status close_file(struct tsr_h5 *file, struct tsr_error *err) {
     file->id = H5I_INVALID_HID;
     if (id >= 0 && H5Fclose(id) < 0 && status == TSR_OK)
         status = TSR_H5_FAIL(err, tsr_h5_blame(file), file, NULL, "cannot be closed");
+    if (file->driver >= 0) (void)H5FDunregister(file->driver);
+    file->driver = H5I_INVALID_HID;
     return status;
 }
 
@@ -167,7 +171,8 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
     file->in_memory = in_memory;
     if (!in_memory) TSR_CHECK(tsr_temp_create(path, &file->temp, err));
     TSR_CHECK(access_properties(file, &access, err));
-    if (tsr_h5_driver_set(access, &file->write_error, in_memory ? &file->memory : NULL) < 0) {
+    if (tsr_h5_driver_set(access, &file->driver, &file->write_error,
+                          in_memory ? &file->memory : NULL) < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
         goto done;
     }
@@ -223,7 +228,7 @@ static enum tsr_status open_file(const char *path, const void *bytes, size_t siz
     if (bytes) {
         file->in_memory = true; /* of one that is only read the driver changes nothing */
         file->memory = (struct tsr_h5_memory){.bytes = (unsigned char *)bytes, .size = size};
-        if (tsr_h5_driver_set(access, &file->write_error, &file->memory) < 0) {
+        if (tsr_h5_driver_set(access, &file->driver, &file->write_error, &file->memory) < 0) {
             status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
             goto done;
         }
