@@ -178,6 +178,12 @@ examples: $(EXAMPLES)
 	@printf '%s\n' $^
 .PHONY: examples
 
+# Loaded before the program, it makes system calls and allocations fail.
+INJECT := $B/fault/inject.so
+$(INJECT): tests/fault/inject.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -fPIC -shared $< -o $@
+
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -185,7 +191,7 @@ examples: $(EXAMPLES)
 .PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config \
         format format-check lint check-docs check-short check-tsan check-threads check-valgrind check-memory coverage \
         coverage-report threaded-programs remembered-programs
-test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(EXAMPLES) $B/tessera
+test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(EXAMPLES) $(INJECT) $B/tessera
 check: all test-programs
 	+$(Q)tests/run $B $(if $(SAN),unit cli)
 # The unit tests alone.
@@ -195,6 +201,11 @@ check-unit: test-programs
 check-short: all examples
 	+$(Q)TESTS="cli/chain.sh cli/examples.sh structure/exports.sh structure/house.sh structure/install.sh" \
 	    tests/run $B cli structure
+# Every fault at every place (an hour), of which check has a sample; 200 kills. docs/reliability.md.
+check-faults: all $(INJECT)
+	$(Q)python3 tests/fault/kill.py $B/tessera 200
+	$(Q)python3 tests/fault/faults.py $B/tessera $(INJECT)
+.PHONY: check-faults
 # The whole suite once more under AddressSanitizer and UBSan.
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
@@ -264,8 +275,9 @@ dist:
 	@echo $(O)/$(DIST).tar.gz
 
 # ---- installation -------------------------------------------------------------------------------
-# Folders may hold blanks; the pkg-config file names absolute ones.
-to = "$(DESTDIR)$(1)"
+# Folders may hold blanks, quotes and, doubled as make wants it, dollars; the pkg-config file names
+# absolute ones.
+to = $(call quoted,$(DESTDIR)$(1))
 absolute = "$$(case $(call quoted,$(1)) in /*) printf %s $(call quoted,$(1));; *) printf %s/%s "$$PWD" $(call quoted,$(1));; esac | sed 's/[&|\\]/\\&/g')"
 install: all
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/pkgconfig) $(call to,$(includedir)) $(call to,$(mandir)/man1)
@@ -302,6 +314,7 @@ help:
 	@echo "  make demo          the whole chain on the sample photos; pictures in demo/"
 	@echo "  make check         the test suite; the last line counts what passed, failed, was skipped"
 	@echo "  make check-unit    the unit tests alone"
+	@echo "  make check-faults  every system call and allocation of every command fails once; 200 kills"
 	@echo "  make check-san     unit tests and command lines under AddressSanitizer and UBSan"
 	@echo "  make check-tsan    what shares work between threads, under ThreadSanitizer"
 	@echo "  make check-valgrind  every command, and tests of memory and files, under valgrind"

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/signals.h"
 
 #define LIVE_SECONDS 0.16
 #define PLAIN_SECONDS 30.0
@@ -54,6 +56,15 @@ static void show_live(struct cli_progress *p, double fraction, const char *text)
     p->shown = true;
 }
 
+/* For those who read a log the next morning. */
+static void print_time(void) {
+    char text[32];
+    struct tm local;
+    time_t now = time(NULL);
+    if (localtime_r(&now, &local) && strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local))
+        (void)fprintf(stderr, "%s  ", text);
+}
+
 void cli_progress_show(struct cli_progress *p, double fraction, const char *format, ...) {
     char text[400];
     va_list list;
@@ -61,10 +72,12 @@ void cli_progress_show(struct cli_progress *p, double fraction, const char *form
     va_start(list, format);
     (void)vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    if (p->live)
+    if (p->live) {
         show_live(p, fraction, text);
-    else
+    } else {
+        print_time();
         (void)fprintf(stderr, "%3.0f%%  %s\n", 100 * fraction, text);
+    }
     p->last = tsr_seconds();
     p->last_fraction = fraction;
 }
@@ -73,6 +86,7 @@ void cli_progress_say(struct cli_progress *p, const char *format, ...) {
     va_list list;
     if (p->quiet) return;
     cli_progress_end(p);
+    if (!p->live) print_time();
     va_start(list, format);
     (void)vfprintf(stderr, format, list);
     va_end(list);
@@ -104,4 +118,22 @@ const char *cli_time(double seconds, char *out) {
 double cli_time_left(const struct cli_progress *p, double fraction) {
     double elapsed = tsr_seconds() - p->start;
     return fraction > 0 ? elapsed * (1 - fraction) / fraction : -1;
+}
+
+static void on_watch(void *user, double done) {
+    struct cli_watch *w = user;
+    char left[16];
+    if (cli_progress_due(&w->line, done))
+        cli_progress_show(&w->line, done, "%s, %s left", w->what,
+                          cli_time(cli_time_left(&w->line, done), left));
+}
+
+void cli_watch_start(struct cli_watch *w, bool quiet, const char *what) {
+    w->what = what;
+    w->watch = (struct tsr_watch){.cancelled = cli_cancelled, .progress = on_watch, .user = w};
+    cli_progress_start(&w->line, quiet);
+}
+
+void cli_watch_end(struct cli_watch *w) {
+    cli_progress_end(&w->line);
 }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/blas.h"
 #include "base/clock.h"
@@ -86,8 +87,15 @@ void cli_training_table(const struct tsr_training *training, const struct cli_da
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
+/* Images left out are named up to so many. */
+enum { NAMES = 8, NAME_SIZE = 96 };
+
 struct view {
     struct cli_progress line;
+    char name[NAMES][NAME_SIZE]; /* [n_names] of images left out, each once */
+    size_t n_names;
+    bool more_names;
+    uint64_t left_out;     /* in this session, an image as often as it was */
     double first_fraction; /* where a resumed run begins */
     double train_psnr_db;  /* smoothed */
     double best_val_psnr_db;
@@ -108,7 +116,7 @@ static void smooth(struct view *v, double psnr_db) {
 }
 
 static void show(struct view *v, const struct tsr_trainer_progress *p, double fraction) {
-    char done[48], left[16], val[32] = "";
+    char done[48], left[16], val[64] = "", saved[48] = "";
     double elapsed = tsr_seconds() - v->line.start, gained = fraction - v->first_fraction;
     double seconds =
         p->seconds_bound > 0 ? p->seconds_bound - p->seconds : elapsed * (1 - fraction) / gained;
@@ -118,9 +126,15 @@ static void show(struct view *v, const struct tsr_trainer_progress *p, double fr
     else
         (void)snprintf(done, sizeof done, "%llu", (unsigned long long)p->outer_step);
     if (isfinite(p->val_psnr_db)) (void)snprintf(val, sizeof val, "  val %.2f dB", p->val_psnr_db);
-    cli_progress_show(&v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s  %s left",
-                      done, v->train_psnr_db, val, p->images_per_second,
-                      cli_time(fmax(0, seconds), left));
+    size_t used = strlen(val);
+    if (used && p->val_left_out)
+        (void)snprintf(val + used, sizeof val - used, " without %zu images", p->val_left_out);
+    if (p->saved && !v->line.live)
+        (void)snprintf(saved, sizeof saved, "  saved at %llu",
+                       (unsigned long long)p->saved_outer_step);
+    cli_progress_show(
+        &v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s  %s left%s", done,
+        v->train_psnr_db, val, p->images_per_second, cli_time(fmax(0, seconds), left), saved);
 }
 
 static int on_progress(void *user, const struct tsr_trainer_progress *p) {
@@ -147,6 +161,38 @@ static void on_save_failed(void *user, const struct tsr_error *error) {
                      error->message);
 }
 
+static void on_rolled_back(void *user, const char *what) {
+    struct view *v = user;
+    cli_progress_say(&v->line, "tessera train: %s", what);
+}
+
+/* The first images are named when it happens, all others are counted. */
+static void on_left_out(void *user, const char *name) {
+    struct view *v = user;
+    v->left_out++;
+    for (size_t i = 0; i < v->n_names; i++)
+        if (strncmp(v->name[i], name, NAME_SIZE - 1) == 0) return;
+    if (v->n_names == NAMES) {
+        v->more_names = true;
+        return;
+    }
+    (void)snprintf(v->name[v->n_names++], NAME_SIZE, "%s", name);
+    cli_progress_say(&v->line,
+                     "tessera train: image %s left out: its loss or gradient is not finite", name);
+}
+
+static void list_left_out(const struct view *v, const struct tsr_trainer_progress *p) {
+    double share = p->items ? 100 * (double)v->left_out / (double)p->items : 0;
+    if (v->left_out == 0) return;
+    (void)fprintf(stderr,
+                  "tessera train: %llu of %llu images were left out because something was not "
+                  "finite (%.2g %%):",
+                  (unsigned long long)v->left_out, (unsigned long long)p->items, share);
+    for (size_t i = 0; i < v->n_names; i++)
+        (void)fprintf(stderr, "%s %s", i ? "," : "", v->name[i]);
+    (void)fprintf(stderr, "%s\n", v->more_names ? " and others" : "");
+}
+
 /* Too high an outer rate diverges without a NaN. */
 static void warn_of_decline(const struct view *v, const struct tsr_trainer_progress *p) {
     const double tolerated = 0.5; /* dB */
@@ -159,8 +205,12 @@ static void warn_of_decline(const struct view *v, const struct tsr_trainer_progr
 
 enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, struct tsr_error *err) {
     struct view view = {.train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
-    const struct tsr_trainer_callbacks callbacks = {
-        .progress = on_progress, .user = &view, .stop = on_stop, .save_failed = on_save_failed};
+    const struct tsr_trainer_callbacks callbacks = {.progress = on_progress,
+                                                    .user = &view,
+                                                    .stop = on_stop,
+                                                    .save_failed = on_save_failed,
+                                                    .rolled_back = on_rolled_back,
+                                                    .left_out = on_left_out};
     const struct tsr_trainer_config *c = tsr_training_settings(training);
     struct tsr_trainer_progress start = *tsr_training_state(training);
     start.outer_steps = c->outer_steps;
@@ -170,6 +220,7 @@ enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, stru
     cli_progress_start(&view.line, quiet);
     enum tsr_status status = tsr_training_run(training, &callbacks, err);
     cli_progress_end(&view.line);
+    if (!quiet) list_left_out(&view, tsr_training_state(training));
     if (!quiet) warn_of_decline(&view, tsr_training_state(training));
     return status;
 }

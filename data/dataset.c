@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/names.h"
+#include "data/file_mark.h"
 #include "data/h5.h"
 #include "data/image.h"
 
@@ -17,7 +18,8 @@
 #define LABELS_AT_MOST 65536
 
 struct tsr_dataset {
-    struct tsr_h5 *file; /* NULL: in memory */
+    struct tsr_h5 *file;       /* NULL: in memory */
+    struct tsr_file_mark mark; /* of the file when it was opened */
     struct tsr_pixels pixels;
     const uint16_t *labels;
     const char *const *given_names;
@@ -237,6 +239,7 @@ enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
     *out = NULL;
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
     struct tsr_dataset *dataset = memory;
+    TSR_CHECK(tsr_file_mark_take(path, &dataset->mark, err));
     TSR_CHECK(tsr_h5_open(path, &dataset->file, err));
     TSR_CHECK(check_format(dataset->file, err));
     TSR_CHECK(check_images(dataset, err));
@@ -327,6 +330,11 @@ done:
 
 const char *tsr_dataset_path(const struct tsr_dataset *dataset) {
     return dataset->file ? tsr_h5_path(dataset->file) : "images in memory";
+}
+
+enum tsr_status tsr_dataset_unchanged(const struct tsr_dataset *dataset, struct tsr_error *err) {
+    if (!dataset->file) return TSR_OK;
+    return tsr_file_mark_check(tsr_h5_path(dataset->file), &dataset->mark, err);
 }
 
 size_t tsr_dataset_value_size(const struct tsr_dataset *dataset) {

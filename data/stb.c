@@ -1,7 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/stb.h"
 
+#include <setjmp.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* ---- memory of the writer ----------------------------------------------------------------------
+ *
+ * It does not look at what allocation gives it. Its blocks are kept in a list, and where there is
+ * no memory for one, control goes back to who called it. */
+
+struct block {
+    struct block *next, *previous;
+};
+
+static _Thread_local struct {
+    struct block list; /* a ring */
+    jmp_buf *out;
+} writer;
+
+static void *enter(struct block *block) {
+    if (!block) longjmp(*writer.out, 1);
+    block->next = writer.list.next;
+    block->previous = &writer.list;
+    block->next->previous = writer.list.next = block;
+    return block + 1;
+}
+
+static struct block *leave(void *memory) {
+    struct block *block = (struct block *)memory - 1;
+    block->next->previous = block->previous;
+    block->previous->next = block->next;
+    return block;
+}
+
+static void *writer_alloc(size_t size) {
+    return enter(malloc(sizeof(struct block) + size));
+}
+
+/* A block that cannot grow is freed with the others. */
+static void *writer_realloc(void *memory, size_t size) {
+    if (!memory) return writer_alloc(size);
+    struct block *block = leave(memory), *grown = realloc(block, sizeof *block + size);
+    if (grown) return enter(grown);
+    (void)enter(block);
+    return enter(NULL);
+}
+
+static void writer_free(void *memory) {
+    if (memory) free(leave(memory));
+}
+
+static void writer_free_all(void) {
+    while (writer.list.next != &writer.list)
+        writer_free(writer.list.next + 1);
+}
+
+#define STBIW_MALLOC(size) writer_alloc(size)
+#define STBIW_REALLOC(block, size) writer_realloc(block, size)
+#define STBIW_FREE(block) writer_free(block)
+
+/* ---- the rest of it ----------------------------------------------------------------------------
+ */
 
 /* The library never aborts: what these check is checked by our callers or does not endanger memory.
  */
@@ -80,5 +141,15 @@ bool tsr_stb_resize(const unsigned char *in, int in_height, int in_width, int ch
 
 unsigned char *tsr_stb_png(const unsigned char *pixels, int height, int width, int channels,
                            int *size) {
-    return stbi_write_png_to_mem(pixels, 0, width, height, channels, size);
+    unsigned char *volatile out = NULL;
+    jmp_buf no_memory;
+    writer.list.next = writer.list.previous = &writer.list;
+    writer.out = &no_memory;
+    if (setjmp(no_memory) == 0) {
+        unsigned char *png = stbi_write_png_to_mem(pixels, 0, width, height, channels, size);
+        out = png ? malloc((size_t)*size) : NULL;
+        if (out) memcpy(out, png, (size_t)*size);
+    }
+    writer_free_all();
+    return out;
 }

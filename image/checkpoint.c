@@ -1,30 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 #include "image/checkpoint.h"
 
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "image/attributes.h"
 #include "image/layer_arrays.h"
 #include "image/model_file.h"
 
-static enum tsr_status transfer_moments(bool write, struct tsr_h5 *file, const struct tsr_model *m,
-                                        struct tsr_outer_state *s, struct tsr_error *err) {
+/* The arrays of a state, below a group: of initialisations, of rates, and the moments of both. */
+struct arrays {
+    const char *group;
+    tsr_real *theta, *rates; /* NULL: they stand elsewhere */
+    tsr_real *m_theta, *v_theta, *m_rates, *v_rates;
+};
+
+static enum tsr_status transfer(bool write, struct tsr_h5 *file, const struct tsr_model *m,
+                                const struct arrays *a, struct tsr_error *err) {
     const size_t theta[2] = {m->n_slots, m->net.n_params};
     const size_t rates[3] = {m->rates.n_steps, m->rates.n_slots, m->rates.n_units};
     const struct {
-        const char *path;
+        const char *name;
         size_t rank;
         const size_t *dims;
         tsr_real *data;
-    } table[] = {{"/outer/theta_m", 2, theta, s->m_theta},
-                 {"/outer/theta_v", 2, theta, s->v_theta},
-                 {"/outer/rates_m", 3, rates, s->m_rates},
-                 {"/outer/rates_v", 3, rates, s->v_rates}};
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        TSR_TRY(write ? tsr_h5_write(file, table[i].path, TSR_H5_REAL, table[i].rank, table[i].dims,
+    } table[] = {{"theta", 2, theta, a->theta},     {"rates", 3, rates, a->rates},
+                 {"theta_m", 2, theta, a->m_theta}, {"theta_v", 2, theta, a->v_theta},
+                 {"rates_m", 3, rates, a->m_rates}, {"rates_v", 3, rates, a->v_rates}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char path[64];
+        if (!table[i].data) continue;
+        (void)snprintf(path, sizeof path, "%s/%s", a->group, table[i].name);
+        TSR_TRY(write ? tsr_h5_write(file, path, TSR_H5_REAL, table[i].rank, table[i].dims,
                                      table[i].data, 0, err)
-                      : tsr_h5_read(file, table[i].path, TSR_H5_REAL, table[i].rank, table[i].dims,
+                      : tsr_h5_read(file, path, TSR_H5_REAL, table[i].rank, table[i].dims,
                                     table[i].data, err));
+    }
     return TSR_OK;
+}
+
+static enum tsr_status transfer_moments(bool write, struct tsr_h5 *file, const struct tsr_model *m,
+                                        struct tsr_outer_state *s, struct tsr_error *err) {
+    const struct arrays arrays = {.group = "/outer",
+                                  .m_theta = s->m_theta,
+                                  .v_theta = s->v_theta,
+                                  .m_rates = s->m_rates,
+                                  .v_rates = s->v_rates};
+    return transfer(write, file, m, &arrays, err);
+}
+
+/* The last good state, where it is not the one at hand. */
+static enum tsr_status transfer_good(bool write, struct tsr_h5 *file, const struct tsr_model *m,
+                                     struct tsr_good_state *g, struct tsr_error *err) {
+    const struct arrays arrays = {"/outer/good", g->theta,   g->rates,  g->m_theta,
+                                  g->v_theta,    g->m_rates, g->v_rates};
+    return transfer(write, file, m, &arrays, err);
+}
+
+static enum tsr_status read_good(struct tsr_h5 *file, const struct tsr_model *m,
+                                 struct tsr_outer_state *s, struct tsr_error *err) {
+    struct tsr_good_state *g = &s->good;
+    uint64_t outer_step = g->outer_step;
+    if (tsr_h5_exists(file, "/outer/good")) {
+        g->kept = true;
+        return transfer_good(false, file, m, g, err);
+    }
+    tsr_outer_state_keep(s, m->theta, m->rates.value);
+    if (tsr_h5_has_attr(file, "/outer", "good_outer_step")) g->outer_step = outer_step;
+    return TSR_OK;
+}
+
+static enum tsr_status transfer_rollbacks(bool write, struct tsr_h5 *file,
+                                          struct tsr_outer_state *s, struct tsr_error *err) {
+    static const char path[] = "/outer/rollbacks";
+    const size_t dims[2] = {(size_t)s->progress.rollbacks, TSR_ROLLBACK_COLUMNS};
+    if (s->progress.rollbacks > TSR_MAX_ROLLBACKS || s->progress.lost > s->progress.outer_step ||
+        s->good.updates > s->progress.outer_step)
+        return TSR_ERROR(
+            err, TSR_ERR_FORMAT,
+            "%s: /outer has %llu rollbacks and %llu lost of %llu outer steps, the last "
+            "good state %llu updates; at most %d and as many as there were",
+            tsr_h5_path(file), (unsigned long long)s->progress.rollbacks,
+            (unsigned long long)s->progress.lost, (unsigned long long)s->progress.outer_step,
+            (unsigned long long)s->good.updates, TSR_MAX_ROLLBACKS);
+    if (dims[0] == 0) return TSR_OK;
+    if (!write) return tsr_h5_read(file, path, TSR_H5_F64, 2, dims, s->rollback, err);
+    TSR_TRY(tsr_h5_write(file, path, TSR_H5_F64, 2, dims, s->rollback, 0, err));
+    return tsr_h5_write_attr_str(file, path, "columns",
+                                 "outer_step good_outer_step val_psnr_db factor", err);
 }
 
 static enum tsr_status write_history(struct tsr_h5 *file, const struct tsr_outer_state *s,
@@ -56,8 +119,28 @@ static enum tsr_status read_history(struct tsr_h5 *file, struct tsr_outer_state 
     return tsr_h5_read(file, "/outer/history", TSR_H5_F64, 2, dims, s->history, err);
 }
 
+static enum tsr_status write_origin(struct tsr_h5 *file, const struct tsr_origin *origin,
+                                    struct tsr_error *err) {
+    struct tsr_identity dataset = origin->dataset; /* a visitor may write */
+    if (origin->kernel[0])
+        TSR_TRY(tsr_h5_write_attr_str(file, "/outer", "kernel", origin->kernel, err));
+    if (!origin->has_dataset) return TSR_OK;
+    return tsr_identity_visit(&dataset, tsr_attribute_write, file, err);
+}
+
+static enum tsr_status read_origin(struct tsr_h5 *file, struct tsr_origin *origin,
+                                   struct tsr_error *err) {
+    if (tsr_h5_has_attr(file, "/outer", "kernel"))
+        TSR_TRY(tsr_h5_read_attr_str(file, "/outer", "kernel", origin->kernel,
+                                     sizeof origin->kernel, err));
+    origin->has_dataset = tsr_h5_exists(file, "/dataset");
+    if (!origin->has_dataset) return TSR_OK;
+    return tsr_identity_visit(&origin->dataset, tsr_attribute_read, file, err);
+}
+
 enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
-                                    const struct tsr_outer_state *state, const char *path,
+                                    const struct tsr_outer_state *state,
+                                    const struct tsr_origin *origin, const char *path,
                                     struct tsr_error *err) {
     struct tsr_h5 *file = NULL;
     enum tsr_status status;
@@ -67,8 +150,12 @@ enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
         struct tsr_outer_state copy = *state; /* a visitor may write */
         TSR_CHECK(tsr_outer_state_visit(&copy, tsr_attribute_write, file, err));
         TSR_CHECK(transfer_moments(true, file, model, &copy, err));
+        if (state->good.kept && !state->good.current)
+            TSR_CHECK(transfer_good(true, file, model, &copy.good, err));
+        TSR_CHECK(transfer_rollbacks(true, file, &copy, err));
         TSR_CHECK(write_history(file, state, err));
     }
+    if (origin) TSR_CHECK(write_origin(file, origin, err));
     TSR_CHECK(tsr_h5_commit(file, err));
 done:
     tsr_h5_close(file);
@@ -76,11 +163,13 @@ done:
 }
 
 enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
-                                    struct tsr_outer_state *state, struct tsr_error *err) {
+                                    struct tsr_outer_state *state, struct tsr_origin *origin,
+                                    struct tsr_error *err) {
     struct tsr_h5 *file = NULL;
     enum tsr_status status;
     *model = NULL;
     *state = (struct tsr_outer_state){0};
+    *origin = (struct tsr_origin){0};
     TSR_CHECK(tsr_h5_open(path, &file, err));
     TSR_CHECK(tsr_model_read(file, model, err));
     if (!tsr_h5_exists(file, "/outer")) {
@@ -93,7 +182,10 @@ enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
     TSR_CHECK(tsr_outer_state_create(n_theta, tsr_rates_count(&(*model)->rates), state, err));
     TSR_CHECK(tsr_outer_state_visit(state, tsr_attribute_read, file, err));
     TSR_CHECK(transfer_moments(false, file, *model, state, err));
+    TSR_CHECK(transfer_rollbacks(false, file, state, err));
+    TSR_CHECK(read_good(file, *model, state, err));
     TSR_CHECK(read_history(file, state, err));
+    TSR_CHECK(read_origin(file, origin, err));
 done:
     tsr_h5_close(file);
     if (status != TSR_OK) {

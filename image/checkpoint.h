@@ -6,16 +6,25 @@
 #ifndef TSR_IMAGE_CHECKPOINT_H
 #define TSR_IMAGE_CHECKPOINT_H
 
+#include "data/identity.h"
 #include "image/model.h"
 #include "meta/outer_state.h"
 
-/* Model and training state in one file, atomically; `state` NULL: the model alone. */
+/* What a run was computed from, and by what. */
+struct tsr_origin {
+    bool has_dataset; /* older files do not say */
+    struct tsr_identity dataset;
+    char kernel[64]; /* name and precision, as the bits depend on them; "": unknown */
+};
+
+/* Model and training state in one file, atomically; `state` and `origin` NULL: the model alone. */
 enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
-                                    const struct tsr_outer_state *state, const char *path,
+                                    const struct tsr_outer_state *state,
+                                    const struct tsr_origin *origin, const char *path,
                                     struct tsr_error *err) TSR_MUST_USE;
 /* TSR_ERR_FORMAT if the file has no /outer. */
 enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
-                                    struct tsr_outer_state *state,
+                                    struct tsr_outer_state *state, struct tsr_origin *origin,
                                     struct tsr_error *err) TSR_MUST_USE;
 
 #endif

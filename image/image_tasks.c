@@ -21,12 +21,17 @@ struct image_part {
     struct tsr_error error;
 };
 
+/* Seconds between looks at the file of the dataset. */
+static const double LOOK_SECONDS = 0.5;
+
 struct image_tasks {
     const struct tsr_model *model;
     struct tsr_dataset *dataset;
     struct tsr_image_tasks_config config;
     size_t threads;
     struct tsr_sampler *sampler;
+    const uint32_t *index;         /* [batch] of the images of the last meta-batch in the dataset */
+    double looked;                 /* seconds: when the dataset was last found unchanged */
     bool stored;                   /* the dataset's label maps are those of the rule */
     size_t n_geometries;           /* 1, or `batch` for a rule that follows the image */
     struct tsr_geometry *geometry; /* [n_geometries] */
@@ -178,12 +183,28 @@ static void gather_targets(struct image_tasks *t, uint64_t outer_step,
     }
 }
 
+/* The next images, of a file that is still what it was; that it is not says more than the error
+ * that reading it may give. */
+static enum tsr_status next_images(struct image_tasks *t, struct tsr_image_batch *batch,
+                                   struct tsr_error *err) {
+    struct tsr_error failure = {0};
+    enum tsr_status status = tsr_sampler_next(t->sampler, batch, &failure);
+    double now = tsr_seconds();
+    if (status != TSR_OK || now - t->looked >= LOOK_SECONDS) {
+        TSR_TRY(tsr_dataset_unchanged(t->dataset, err));
+        t->looked = now;
+    }
+    if (status != TSR_OK) tsr_error_copy(err, &failure);
+    return status;
+}
+
 static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_batch *out,
                             struct tsr_error *err) {
     struct image_tasks *t = user;
     struct tsr_image_batch batch;
     size_t n = 0;
-    TSR_TRY(tsr_sampler_next(t->sampler, &batch, err));
+    TSR_TRY(next_images(t, &batch, err));
+    t->index = batch.index;
     if (follows_image(t)) TSR_TRY(follow_images(t, &batch, err));
     gather_targets(t, outer_step, &batch);
     for (size_t b = 0; b < batch.n; b++) {
@@ -198,6 +219,11 @@ static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_bat
     t->first[batch.n] = n;
     *out = (struct tsr_task_batch){.n_items = batch.n, .first = t->first, .tasks = t->tasks};
     return TSR_OK;
+}
+
+static const char *name(void *user, size_t item) {
+    const struct image_tasks *t = user;
+    return tsr_dataset_name(t->dataset, t->index[item]);
 }
 
 enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr_dataset *dataset,
@@ -221,6 +247,7 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
                                     .max_tasks = config->batch * t->chosen,
                                     .max_points = t->geometry->max_context,
                                     .next = next,
+                                    .name = name,
                                     .close = close};
     return TSR_OK;
 }

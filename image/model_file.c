@@ -109,5 +109,5 @@ enum tsr_status tsr_model_load(const char *path, struct tsr_model **out, struct 
 
 enum tsr_status tsr_model_save(const struct tsr_model *model, const char *path,
                                struct tsr_error *err) {
-    return tsr_checkpoint_save(model, NULL, path, err);
+    return tsr_checkpoint_save(model, NULL, NULL, path, err);
 }

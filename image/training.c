@@ -3,22 +3,31 @@
 #include "image/training.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/memory.h"
 #include "image/checkpoint.h"
 #include "image/image_tasks.h"
 #include "image/regions.h"
 #include "image/validation.h"
+#include "inner/kernels/kernel.h"
 
 /* Images that the anchors of segments are learned from. */
 enum { ANCHOR_IMAGES = 256 };
+enum { REMARKS = 2 };
 
 struct tsr_training {
     struct tsr_model *model;
     struct tsr_outer_state state; /* with settings and progress */
     char *kernel, *output, *command;
+    struct tsr_dataset *dataset; /* the caller's */
+    struct tsr_origin origin;
+    size_t n_remarks;
+    char remark[REMARKS][TSR_ERROR_SIZE];
     struct tsr_task_source source;
     struct tsr_validator validator;
     struct tsr_trainer *trainer;
@@ -41,8 +50,75 @@ static enum tsr_status own_strings(struct tsr_training *t, struct tsr_error *err
 
 static enum tsr_status save(void *user, struct tsr_error *err) {
     const struct tsr_training *t = user;
-    return tsr_checkpoint_save(t->model, &t->state, t->output, err);
+    return tsr_checkpoint_save(t->model, &t->state, &t->origin, t->output, err);
 }
+
+/* ---- what the run is computed from, and by what ------------------------------------------------
+ */
+
+static void remark(struct tsr_training *t, const char *format, ...) TSR_PRINTF(2, 3);
+static void remark(struct tsr_training *t, const char *format, ...) {
+    va_list list;
+    if (t->n_remarks == REMARKS) return;
+    va_start(list, format);
+    (void)vsnprintf(t->remark[t->n_remarks++], sizeof *t->remark, format, list);
+    va_end(list);
+}
+
+/* The bits of a run depend on the kernel, the precision, and the kernels of the BLAS in turn. */
+static enum tsr_status describe_kernel(const char *name, char *out, size_t size,
+                                       struct tsr_error *err) {
+    const struct tsr_kernel *kernel;
+    TSR_TRY(tsr_kernel_find(name, &kernel, err));
+    bool blas = strcmp(kernel->name, "blas") == 0;
+    (void)snprintf(out, size, "%s%s%s float%zu", kernel->name, blas ? " " : "",
+                   blas ? tsr_blas_core() : "", 8 * sizeof(tsr_real));
+    return TSR_OK;
+}
+
+static enum tsr_status find_origin(struct tsr_training *t, struct tsr_origin *out,
+                                   struct tsr_error *err) {
+    *out = (struct tsr_origin){.has_dataset = true};
+    TSR_TRY(tsr_identity_of(t->dataset, &out->dataset, err));
+    return describe_kernel(t->kernel, out->kernel, sizeof out->kernel, err);
+}
+
+/* Compares what the checkpoint says with what is at hand, which is what the run goes on with. */
+static enum tsr_status check_origin(struct tsr_training *t, const char *checkpoint,
+                                    struct tsr_error *err) {
+    const struct tsr_origin then = t->origin;
+    const char *path = tsr_dataset_path(t->dataset);
+    char differences[TSR_ERROR_SIZE / 2];
+    TSR_TRY(find_origin(t, &t->origin, err));
+    if (!then.has_dataset)
+        remark(t,
+               "%s does not say which dataset its run began with: it cannot be told whether %s "
+               "is the same",
+               checkpoint, path);
+    else if (!tsr_identity_equal(&then.dataset, &t->origin.dataset, differences,
+                                 sizeof differences)) {
+        if (!t->state.config.force)
+            return TSR_ERROR(err, TSR_ERR_CONFIG,
+                             "%s is not the dataset that the run of %s began with: it has %s; such "
+                             "a run goes on only if forced to",
+                             path, checkpoint, differences);
+        remark(t, "%s is not the dataset that the run of %s began with: it has %s", path,
+               checkpoint, differences);
+    }
+    if (then.kernel[0] && strcmp(then.kernel, t->origin.kernel) != 0)
+        remark(t,
+               "the run of %s was computed by kernel %s and goes on with %s: its bits are not "
+               "those of an uninterrupted run",
+               checkpoint, then.kernel, t->origin.kernel);
+    return TSR_OK;
+}
+
+const char *tsr_training_remark(const struct tsr_training *t, size_t i) {
+    return i < t->n_remarks ? t->remark[i] : NULL;
+}
+
+/* ---- construction ------------------------------------------------------------------------------
+ */
 
 /* Everything but model and state, which are there. */
 static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *dataset,
@@ -103,7 +179,9 @@ enum tsr_status tsr_training_create(const struct tsr_model_config *model_config,
     struct tsr_training *t = *out;
     TSR_CHECK(tsr_trainer_config_check(config, err));
     t->state.config = *config;
+    t->dataset = dataset;
     TSR_CHECK(own_strings(t, err));
+    TSR_CHECK(find_origin(t, &t->origin, err));
     TSR_CHECK(make_model(t, model_config, dataset, init, err));
     TSR_CHECK(make_state(t, err));
     TSR_CHECK(set_up(t, dataset, err));
@@ -124,6 +202,8 @@ static void take_over(struct tsr_trainer_config *saved, const struct tsr_trainer
     saved->output = now->output;
     saved->command = now->command;
     saved->checkpoint_seconds = now->checkpoint_seconds;
+    saved->force = now->force;
+    if (now->max_rollbacks > saved->max_rollbacks) saved->max_rollbacks = now->max_rollbacks;
 }
 
 enum tsr_status tsr_training_resume(const char *checkpoint, const struct tsr_trainer_config *config,
@@ -133,13 +213,15 @@ enum tsr_status tsr_training_resume(const char *checkpoint, const struct tsr_tra
     *out = NULL;
     TSR_TRY(TSR_ALLOC(out, 1, "training", err));
     struct tsr_training *t = *out;
-    TSR_CHECK(tsr_checkpoint_load(checkpoint, &t->model, &t->state, err));
+    t->dataset = dataset;
+    TSR_CHECK(tsr_checkpoint_load(checkpoint, &t->model, &t->state, &t->origin, err));
     take_over(&t->state.config, config);
     TSR_CHECK(own_strings(t, err));
     TSR_CHECK(tsr_trainer_config_check(&t->state.config, err));
     TSR_CHECK(tsr_model_check_image(t->model, tsr_dataset_height(dataset),
                                     tsr_dataset_width(dataset), tsr_dataset_channels(dataset),
                                     err));
+    TSR_CHECK(check_origin(t, checkpoint, err));
     TSR_CHECK(set_up(t, dataset, err));
 done:
     if (status == TSR_OK) return TSR_OK;
@@ -151,7 +233,12 @@ done:
 enum tsr_status tsr_training_run(struct tsr_training *training,
                                  const struct tsr_trainer_callbacks *callbacks,
                                  struct tsr_error *err) {
-    return tsr_trainer_run(training->trainer, callbacks, err);
+    TSR_TRY(tsr_trainer_run(training->trainer, callbacks, err));
+    enum tsr_status status = tsr_dataset_unchanged(training->dataset, err);
+    if (status != TSR_OK && training->output)
+        tsr_error_prefix(err, "%s is complete, but what it was learned from is doubtful",
+                         training->output);
+    return status;
 }
 
 void tsr_training_free(struct tsr_training *t) {

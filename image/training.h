@@ -39,14 +39,23 @@ TSR_API enum tsr_status tsr_training_create(const struct tsr_model_config *model
                                             struct tsr_error *err) TSR_MUST_USE;
 
 /* Continues the run saved in `checkpoint` on `dataset`. From `config` are taken: outer_steps and
- * seconds (0 and 0: as saved), threads, kernel, output, checkpoint_seconds, command; the rest
- * is as saved. Errors: TSR_ERR_FORMAT if the file has no /outer. */
+ * seconds (0 and 0: as saved), threads, kernel, output, checkpoint_seconds, command, force, and
+ * max_rollbacks if it is more than was saved; the rest is as saved. Errors: TSR_ERR_FORMAT if the
+ * file has no /outer; TSR_ERR_CONFIG if the dataset is not the one that the run began with
+ * (data/identity.h), unless config->force. */
 TSR_API enum tsr_status tsr_training_resume(const char *checkpoint,
                                             const struct tsr_trainer_config *config,
                                             struct tsr_dataset *dataset, struct tsr_training **out,
                                             struct tsr_error *err) TSR_MUST_USE;
 
-/* tsr_trainer_run(); what it saves is the file config.output. `callbacks` may be NULL. */
+/* What whoever resumes a run should know, as a sentence (view); NULL for i past the last: the data
+ * are others, or nothing is known of them, or another kernel computes, so that the bits differ from
+ * those of an uninterrupted run. A new run has none. */
+TSR_API const char *tsr_training_remark(const struct tsr_training *training, size_t i);
+
+/* tsr_trainer_run(); what it saves is the file config.output. `callbacks` may be NULL. A file of
+ * images that is replaced or written to meanwhile ends the run with TSR_ERR_IO, within about a
+ * second; what was learned is saved. */
 TSR_API enum tsr_status tsr_training_run(struct tsr_training *training,
                                          const struct tsr_trainer_callbacks *callbacks,
                                          struct tsr_error *err) TSR_MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "image/validation.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -69,9 +70,10 @@ static enum tsr_status load(struct validation *v, const struct tsr_model *model,
 }
 
 static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *stop_user,
-                             double *psnr_db, struct tsr_error *err) {
+                             double *psnr_db, size_t *left_out, struct tsr_error *err) {
     struct validation *v = user;
     double sum = 0;
+    *left_out = 0;
     for (size_t i = 0; i < v->n; i++) {
         struct tsr_reconstruction out = {.psnr_db = v->psnr_db};
         if (stop && stop(stop_user))
@@ -80,9 +82,12 @@ static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *sto
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
         TSR_TRY(tsr_reconstruct(
             v->reconstructor, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
-        sum += v->psnr_db[v->inner_steps];
+        if (isfinite(v->psnr_db[v->inner_steps]))
+            sum += v->psnr_db[v->inner_steps];
+        else
+            ++*left_out;
     }
-    *psnr_db = sum / (double)v->n;
+    *psnr_db = 2 * *left_out > v->n ? (double)NAN : sum / (double)(v->n - *left_out);
     return TSR_OK;
 }
 

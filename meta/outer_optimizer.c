@@ -9,6 +9,10 @@ double tsr_schedule(uint64_t outer_step, uint64_t warmup, double progress, doubl
     return ramp * (final + (1 - final) * 0.5 * (1 + cos(3.141592653589793 * p)));
 }
 
+double tsr_rollback_factor(uint64_t rollbacks) {
+    return ldexp(1, -(int)rollbacks);
+}
+
 double tsr_norm(const tsr_real *x, size_t n) {
     double sum[8] = {0}; /* no single chain of additions */
     size_t i = 0;

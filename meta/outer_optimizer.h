@@ -11,6 +11,9 @@
  * to `final` over the progress 0..1 of the run (arXiv 1608.03983, without restarts). */
 TSR_API double tsr_schedule(uint64_t outer_step, uint64_t warmup, double progress, double final);
 
+/* Factor of the learning rates after so many rollbacks: half of it for each. */
+TSR_API double tsr_rollback_factor(uint64_t rollbacks);
+
 /* Euclidean norm, summed in double in a fixed order. */
 TSR_API double tsr_norm(const tsr_real *x, size_t n);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta/outer_state.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ void tsr_trainer_config_default(struct tsr_trainer_config *config) {
         .final_lr = 0.01,
         .clip = 0.1,
         .val_images = 64,
+        .max_rollbacks = 3,
         .checkpoint_seconds = 60,
         .kernel = "auto",
     };
@@ -46,6 +48,9 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     TSR_TRY(check_fraction("clip", config->clip, 0, 1e30, err));
     TSR_TRY(check_fraction("seconds", config->seconds, 0, 1e9, err));
     TSR_TRY(check_fraction("checkpoint_seconds", config->checkpoint_seconds, 0, 1e9, err));
+    if (config->max_rollbacks > TSR_MAX_ROLLBACKS)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "training: max_rollbacks is %zu; it must be 0 to %d",
+                         config->max_rollbacks, TSR_MAX_ROLLBACKS);
     if (config->outer_steps == 0 && !(config->seconds > 0))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "training: a bound is needed, on outer steps or on time");
@@ -72,6 +77,7 @@ enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setti
         TSR_SETTING("outer", "seconds_bound", REAL, &c->seconds),
         TSR_SETTING("outer", "val_every", SIZE, &c->val_every),
         TSR_SETTING("outer", "val_images", SIZE, &c->val_images),
+        TSR_SETTING("outer", "max_rollbacks", SIZE, &c->max_rollbacks, .optional = true),
         TSR_SETTING("outer", "seed", U64, &c->seed),
     };
     return TSR_SETTINGS_VISIT(table, fn, user, err);
@@ -88,6 +94,13 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
         TSR_SETTING("outer", "bad_share", REAL, &p->bad_share, .optional = true),
         TSR_SETTING("outer", "train_psnr_db", REAL, &p->train_psnr_db),
         TSR_SETTING("outer", "val_psnr_db", REAL, &p->val_psnr_db),
+        TSR_SETTING("outer", "best_val_psnr_db", REAL, &p->best_val_psnr_db, .optional = true),
+        TSR_SETTING("outer", "rollbacks", U64, &p->rollbacks, .optional = true),
+        TSR_SETTING("outer", "lost_outer_steps", U64, &p->lost, .optional = true),
+        TSR_SETTING("outer", "good_outer_step", U64, &s->good.outer_step, .optional = true),
+        TSR_SETTING("outer", "good_updates", U64, &s->good.updates, .optional = true),
+        TSR_SETTING("outer", "good_train_psnr_db", REAL, &s->good.train_psnr_db, .optional = true),
+        TSR_SETTING("outer", "good_val_psnr_db", REAL, &s->good.val_psnr_db, .optional = true),
     };
     TSR_TRY(tsr_trainer_config_visit(&s->config, fn, user, err));
     return TSR_SETTINGS_VISIT(table, fn, user, err);
@@ -95,29 +108,78 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
 
 enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates, struct tsr_outer_state *out,
                                        struct tsr_error *err) {
-    const size_t count[4] = {n_theta, n_theta, n_rates, n_rates};
-    *out = (struct tsr_outer_state){0};
-    tsr_real **moments[4] = {&out->m_theta, &out->v_theta, &out->m_rates, &out->v_rates};
-    for (size_t i = 0; i < 4; i++) {
-        void *p;
-        enum tsr_status status =
-            tsr_alloc(&p, count[i], sizeof(tsr_real), "optimiser moments", err);
+    struct tsr_trainer_config defaults;
+    tsr_trainer_config_default(&defaults);
+    *out = (struct tsr_outer_state){.n_theta = n_theta, .n_rates = n_rates};
+    struct tsr_good_state *g = &out->good;
+    const struct {
+        tsr_real **at;
+        size_t n;
+    } arrays[] = {{&out->m_theta, n_theta}, {&out->v_theta, n_theta}, {&out->m_rates, n_rates},
+                  {&out->v_rates, n_rates}, {&g->theta, n_theta},     {&g->m_theta, n_theta},
+                  {&g->v_theta, n_theta},   {&g->rates, n_rates},     {&g->m_rates, n_rates},
+                  {&g->v_rates, n_rates}};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        enum tsr_status status = TSR_ALLOC(arrays[i].at, arrays[i].n, "optimiser moments", err);
         if (status != TSR_OK) {
             tsr_outer_state_clear(out);
             return status;
         }
-        *moments[i] = p;
     }
+    /* What files of older programs do not have. */
+    out->config.max_rollbacks = defaults.max_rollbacks;
+    out->progress.best_val_psnr_db = g->train_psnr_db = g->val_psnr_db = (double)NAN;
     return TSR_OK;
 }
 
 void tsr_outer_state_clear(struct tsr_outer_state *state) {
-    free(state->m_theta);
-    free(state->v_theta);
-    free(state->m_rates);
-    free(state->v_rates);
+    struct tsr_good_state *g = &state->good;
+    tsr_real *arrays[] = {state->m_theta, state->v_theta, state->m_rates, state->v_rates,
+                          g->theta,       g->m_theta,     g->v_theta,     g->rates,
+                          g->m_rates,     g->v_rates};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        free(arrays[i]);
     free(state->history);
     *state = (struct tsr_outer_state){0};
+}
+
+/* ---- the last good state -----------------------------------------------------------------------
+ */
+
+static void copy_numbers(tsr_real *to, const tsr_real *from, size_t n) {
+    memcpy(to, from, n * sizeof *to);
+}
+
+void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, const tsr_real *rates) {
+    struct tsr_good_state *g = &s->good;
+    const struct tsr_trainer_progress *p = &s->progress;
+    copy_numbers(g->theta, theta, s->n_theta);
+    copy_numbers(g->m_theta, s->m_theta, s->n_theta);
+    copy_numbers(g->v_theta, s->v_theta, s->n_theta);
+    copy_numbers(g->rates, rates, s->n_rates);
+    copy_numbers(g->m_rates, s->m_rates, s->n_rates);
+    copy_numbers(g->v_rates, s->v_rates, s->n_rates);
+    g->kept = g->current = true;
+    g->outer_step = p->outer_step;
+    g->updates = p->outer_step - p->lost;
+    g->train_psnr_db = p->train_psnr_db;
+    g->val_psnr_db = p->val_psnr_db;
+}
+
+void tsr_outer_state_restore(struct tsr_outer_state *s, tsr_real *theta, tsr_real *rates) {
+    struct tsr_good_state *g = &s->good;
+    struct tsr_trainer_progress *p = &s->progress;
+    copy_numbers(theta, g->theta, s->n_theta);
+    copy_numbers(s->m_theta, g->m_theta, s->n_theta);
+    copy_numbers(s->v_theta, g->v_theta, s->n_theta);
+    copy_numbers(rates, g->rates, s->n_rates);
+    copy_numbers(s->m_rates, g->m_rates, s->n_rates);
+    copy_numbers(s->v_rates, g->v_rates, s->n_rates);
+    g->current = true;
+    p->lost = p->outer_step - g->updates;
+    p->train_psnr_db = g->train_psnr_db;
+    p->val_psnr_db = g->val_psnr_db;
+    p->bad_share = 0;
 }
 
 enum tsr_status tsr_outer_state_add_history(struct tsr_outer_state *state,

@@ -10,6 +10,8 @@
 #include "base/setting.h"
 #include "meta/methods.h"
 
+#define TSR_MAX_ROLLBACKS 16
+
 struct tsr_trainer_config {
     struct tsr_choice method; /* of tsr_methods */
     size_t batch;             /* images of a meta-batch, 1 .. 65536 */
@@ -24,12 +26,14 @@ struct tsr_trainer_config {
     double seconds;       /* stop after so many seconds of training in all; 0: by outer_steps */
     size_t val_every;     /* outer steps between validations; 0: every tenth of the run */
     size_t val_images;    /* at most this many; 0: all */
+    size_t max_rollbacks; /* of a run that diverges, 0 .. TSR_MAX_ROLLBACKS; 3 */
     double checkpoint_seconds; /* between checkpoints; 0: only at the end */
     uint64_t seed;
     size_t threads;      /* 0: all */
     const char *kernel;  /* "auto", ... */
     const char *output;  /* model file; NULL: none is written */
     const char *command; /* stored in the file; may be NULL */
+    bool force;          /* go on with data that are not those that the run began with */
 };
 TSR_API void tsr_trainer_config_default(struct tsr_trainer_config *config);
 TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
@@ -43,11 +47,15 @@ struct tsr_trainer_progress {
     double seconds_bound;      /* 0: by outer steps */
     double train_psnr_db;      /* mean over the items of this outer step, after K inner steps */
     double val_psnr_db;        /* of the last validation; NaN before the first */
+    size_t val_left_out;       /* items that it leaves out because they are not finite */
     double outer_lr;           /* in use */
     double gradient_norm;      /* of theta, before clipping */
     uint64_t items;            /* seen in this session */
     uint64_t skipped;          /* items left out because something was not finite */
     double bad_share;          /* of the items left out lately, a running mean */
+    double best_val_psnr_db;   /* of the run; NaN before the first */
+    uint64_t rollbacks;        /* times that the run went back to its last good state */
+    uint64_t lost;             /* outer steps taken back by them */
     double images_per_second;  /* items, since the start of this session */
     int validated;             /* nonzero when val_psnr_db is new */
     int saved;                 /* nonzero when a save of this session has succeeded, ... */
@@ -60,14 +68,35 @@ struct tsr_history_line {
 };
 #define TSR_HISTORY_COLUMNS 5
 
+/* A run that diverged: after which outer step, back to the state after which, why (the validation
+ * PSNR in dB; NaN: something was not finite), and the factor of the outer rate from there on. */
+struct tsr_rollback {
+    double outer_step, good_outer_step, val_psnr_db, factor;
+};
+#define TSR_ROLLBACK_COLUMNS 4
+
+/* The last good state. */
+struct tsr_good_state {
+    bool kept;
+    bool current;        /* it is the state at hand; its arrays need not be stored */
+    uint64_t outer_step; /* after which it was reached */
+    uint64_t updates;    /* outer steps that its moments have seen */
+    double train_psnr_db, val_psnr_db;
+    tsr_real *theta, *m_theta, *v_theta; /* [n_theta]; owned */
+    tsr_real *rates, *m_rates, *v_rates; /* [n_rates]; owned */
+};
+
 /* Everything that a resumed run needs besides model and dataset. */
 struct tsr_outer_state {
     struct tsr_trainer_config config; /* strings are not stored here */
     struct tsr_trainer_progress progress;
+    size_t n_theta, n_rates;
     tsr_real *m_theta, *v_theta;      /* [n_slots, n_params] Adam's moments; owned */
     tsr_real *m_rates, *v_rates;      /* as rates.value; owned */
     struct tsr_history_line *history; /* owned */
     size_t n_history, max_history;
+    struct tsr_good_state good;
+    struct tsr_rollback rollback[TSR_MAX_ROLLBACKS]; /* [progress.rollbacks] */
 };
 
 /* The settings of a run. An fn that only reads does not change *config. */
@@ -77,6 +106,15 @@ TSR_API enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *conf
 /* The same, then where it stands: all of the group `outer` (base/setting.h). */
 TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
                                               void *user, struct tsr_error *err);
+
+/* Makes the state at hand the good one: initialisations theta [n_theta] and rates [n_rates], which
+ * are copied, with moments and figures. */
+TSR_API void tsr_outer_state_keep(struct tsr_outer_state *state, const tsr_real *theta,
+                                  const tsr_real *rates);
+/* Overwrites theta, rates and moments with those of the good state; outer step, time and history go
+ * on. The outer steps between are counted as lost. */
+TSR_API void tsr_outer_state_restore(struct tsr_outer_state *state, tsr_real *theta,
+                                     tsr_real *rates);
 
 /* Zeroed moments of n_theta initial parameters and n_rates rates. */
 TSR_API enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates,

@@ -90,7 +90,9 @@ static size_t mark_bad(struct tsr_outer_step *o) {
     for (size_t i = 0; i < o->n_tasks; i++) {
         if (isfinite(o->error[i]) || o->bad[o->item[i]]) continue;
         o->bad[o->item[i]] = true;
-        if (o->source->bad) o->source->bad(o->source->user, o->item[i]);
+        if (o->left_out)
+            o->left_out(o->user,
+                        o->source->name ? o->source->name(o->source->user, o->item[i]) : "?");
         n++;
     }
     return n;
@@ -165,9 +167,11 @@ static void update_slot(struct tsr_outer_step *o, size_t slot, const struct tsr_
 static void update(struct tsr_outer_step *o, double progress) {
     const struct tsr_trainer_config *c = &o->state->config;
     struct tsr_trainer_progress *p = &o->state->progress;
-    double schedule = tsr_schedule(p->outer_step, c->warmup, progress, c->final_lr);
+    uint64_t updates = p->outer_step - p->lost; /* that the moments have seen */
+    double schedule =
+        tsr_schedule(updates, c->warmup, progress, c->final_lr) * tsr_rollback_factor(p->rollbacks);
     p->outer_lr = c->outer_lr * schedule;
-    struct tsr_adam theta = {p->outer_lr, c->beta1, c->beta2, p->outer_step + 1}, rates = theta;
+    struct tsr_adam theta = {p->outer_lr, c->beta1, c->beta2, updates + 1}, rates = theta;
     rates.lr = c->rates_lr * o->learner.inner_lr * schedule;
     for (size_t s = 0; s < o->source->n_slots; s++)
         if (o->present[s]) update_slot(o, s, &theta, &rates);
@@ -186,6 +190,7 @@ enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
     } else if (bad == 0) {
         bad = o->batch.n_items;
     }
+    o->state->good.current = false;
     p->skipped += bad;
     p->items += o->batch.n_items;
     p->outer_step++;
@@ -195,7 +200,7 @@ enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
         return TSR_ERROR(
             err, TSR_ERR_NUMERIC,
             "outer step %llu: loss or gradient of more than half of the images was not "
-            "finite lately; a smaller inner_lr (%g) or outer_lr (%g) may help",
-            (unsigned long long)p->outer_step, o->learner.inner_lr, o->state->config.outer_lr);
+            "finite lately, with inner_lr %g",
+            (unsigned long long)p->outer_step, o->learner.inner_lr);
     return TSR_OK;
 }

@@ -23,6 +23,9 @@ struct tsr_outer_step {
     double *error;          /* [max_tasks] */
     bool *present;          /* [n_slots] slots that have a task */
     tsr_real *d_theta, *d_rates;
+    /* Told the name of each item that is left out; may be NULL. */
+    void (*left_out)(void *user, const char *name);
+    void *user;
     struct tsr_arena arena;
 };
 

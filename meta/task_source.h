@@ -30,9 +30,9 @@ struct tsr_task_source {
      */
     enum tsr_status (*next)(void *user, uint64_t outer_step, struct tsr_task_batch *out,
                             struct tsr_error *err);
-    /* Item `item` of the last meta-batch was left out, since its loss or its gradient was not
-     * finite. May be NULL. */
-    void (*bad)(void *user, size_t item);
+    /* What people call item `item` of the last meta-batch, for messages: a view until the next
+     * call. May be NULL. */
+    const char *(*name)(void *user, size_t item);
     void (*close)(void *user); /* may be NULL */
 };
 

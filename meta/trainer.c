@@ -8,7 +8,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "meta/outer_optimizer.h"
 #include "meta/outer_step.h"
+
+/* How far a validation may lie below the best one: of a good state, and of a run that has not
+ * diverged. */
+static const double GOOD_DB = 0.5, CLIFF_DB = 3;
 
 struct tsr_trainer {
     struct tsr_outer_step step;
@@ -87,19 +92,95 @@ static bool validation_missing(const struct tsr_trainer *t) {
     return last != (double)s->progress.outer_step && validation_due(t);
 }
 
-static enum tsr_status validate(struct tsr_trainer *t, struct tsr_error *err) {
+/* Scores the state at hand and adds it to the history; *fell: as a run does that has diverged. */
+static enum tsr_status validate(struct tsr_trainer *t, bool *fell, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
     const struct tsr_trainer_callbacks *c = t->callbacks;
     double psnr_db;
+    size_t left_out = 0;
+    *fell = false;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
     if (!t->validator.score) return TSR_OK;
     TSR_TRY(t->validator.score(t->validator.user, c ? c->stop : NULL, c ? c->user : NULL, &psnr_db,
-                               err));
+                               &left_out, err));
+    p->val_left_out = left_out;
     p->val_psnr_db = psnr_db;
     p->validated = 1;
+    *fell = !isfinite(psnr_db) || psnr_db < p->best_val_psnr_db - CLIFF_DB;
+    if (!*fell && !(psnr_db <= p->best_val_psnr_db)) p->best_val_psnr_db = psnr_db;
     struct tsr_history_line line = {(double)p->outer_step, p->seconds, p->train_psnr_db,
                                     p->val_psnr_db, p->outer_lr};
     return tsr_outer_state_add_history(t->state, &line, err);
+}
+
+/* ---- divergence --------------------------------------------------------------------------------
+ */
+
+static void keep(struct tsr_trainer *t) {
+    const struct tsr_learner *learner = &t->step.learner;
+    tsr_outer_state_keep(t->state, learner->theta, learner->rates->value);
+}
+
+static void tell_of_rollback(const struct tsr_trainer *t, const char *why) {
+    const struct tsr_trainer_progress *p = &t->state->progress;
+    char what[TSR_ERROR_SIZE];
+    if (!t->callbacks || !t->callbacks->rolled_back) return;
+    (void)snprintf(what, sizeof what,
+                   "%s: back to the state of outer step %llu, with 1/%.0f of the outer rates "
+                   "(rollback %llu of %zu)",
+                   why, (unsigned long long)t->state->good.outer_step,
+                   1 / tsr_rollback_factor(p->rollbacks), (unsigned long long)p->rollbacks,
+                   t->state->config.max_rollbacks);
+    t->callbacks->rolled_back(t->callbacks->user, what);
+}
+
+/* Goes back to the last good state, for the reason in `why`; TSR_ERR_NUMERIC: for good. */
+static enum tsr_status go_back(struct tsr_trainer *t, double val_psnr_db,
+                               const struct tsr_error *why, struct tsr_error *err) {
+    struct tsr_outer_state *s = t->state;
+    struct tsr_trainer_progress *p = &s->progress;
+    tsr_outer_state_restore(s, t->step.learner.theta, t->step.learner.rates->value);
+    if (p->rollbacks >= s->config.max_rollbacks || progress_of(t) >= 1)
+        return TSR_ERROR(err, TSR_ERR_NUMERIC,
+                         "%s; the run ends in the state of outer step %llu (rollbacks: %llu); a "
+                         "smaller outer_lr (%g) or rates_lr (%g) may help",
+                         why->message, (unsigned long long)s->good.outer_step,
+                         (unsigned long long)p->rollbacks, s->config.outer_lr, s->config.rates_lr);
+    struct tsr_rollback *line = &s->rollback[p->rollbacks++];
+    *line = (struct tsr_rollback){(double)p->outer_step, (double)s->good.outer_step, val_psnr_db,
+                                  tsr_rollback_factor(p->rollbacks)};
+    tell_of_rollback(t, why->message);
+    return TSR_OK;
+}
+
+/* A validation, and what follows from it. */
+static enum tsr_status look(struct tsr_trainer *t, struct tsr_error *err) {
+    struct tsr_trainer_progress *p = &t->state->progress;
+    struct tsr_error why = {0};
+    bool fell;
+    TSR_TRY(validate(t, &fell, err));
+    if (!fell) {
+        if (!t->validator.score || p->val_psnr_db >= p->best_val_psnr_db - GOOD_DB) keep(t);
+        return TSR_OK;
+    }
+    if (isfinite(p->val_psnr_db))
+        (void)TSR_ERROR(&why, TSR_ERR_NUMERIC,
+                        "outer step %llu: validation PSNR is %.2f dB; the best was %.2f dB",
+                        (unsigned long long)p->outer_step, p->val_psnr_db, p->best_val_psnr_db);
+    else
+        (void)TSR_ERROR(&why, TSR_ERR_NUMERIC, "outer step %llu: validation PSNR is not finite",
+                        (unsigned long long)p->outer_step);
+    return go_back(t, p->val_psnr_db, &why, err);
+}
+
+/* One outer step, with the way back where it shows that the run has diverged. */
+static enum tsr_status take(struct tsr_trainer *t, struct tsr_error *err) {
+    struct tsr_error why = {0};
+    enum tsr_status status = tsr_outer_step_take(&t->step, progress_of(t), &why);
+    tick(t);
+    if (status == TSR_ERR_NUMERIC) return go_back(t, (double)NAN, &why, err);
+    if (status != TSR_OK) tsr_error_copy(err, &why);
+    return status;
 }
 
 /* ---- saving ------------------------------------------------------------------------------------
@@ -139,14 +220,14 @@ static enum tsr_status interrupted(const struct tsr_trainer *t, struct tsr_error
 
 static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
-    if (validation_missing(t)) TSR_TRY(validate(t, err));
+    if (!t->state->good.kept) keep(t);
+    if (validation_missing(t)) TSR_TRY(look(t, err));
     while (progress_of(t) < 1) {
-        TSR_TRY(tsr_outer_step_take(&t->step, progress_of(t), err));
-        tick(t);
         p->validated = 0;
+        TSR_TRY(take(t, err));
         bool last = progress_of(t) >= 1;
         if (last || validation_due(t)) {
-            enum tsr_status status = validate(t, err);
+            enum tsr_status status = look(t, err);
             if (status == TSR_ERR_INTERRUPTED) return interrupted(t, err);
             TSR_TRY(status);
         }
@@ -169,6 +250,8 @@ enum tsr_status tsr_trainer_run(struct tsr_trainer *t,
                                 struct tsr_error *err) {
     struct tsr_error failure = {0};
     t->callbacks = callbacks;
+    t->step.left_out = callbacks ? callbacks->left_out : NULL;
+    t->step.user = callbacks ? callbacks->user : NULL;
     t->start = t->last_save = tsr_seconds();
     t->seconds_before = t->state->progress.seconds;
     t->items_before = t->state->progress.items;

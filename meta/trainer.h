@@ -4,11 +4,22 @@
  *
  * One outer step: a meta-batch of tasks, their meta-gradient, Adam on initialisations and rates
  * with warm-up, cosine decay and a clipped norm. An item (an image) whose loss or gradient is not
- * finite is left out of its outer step and counted; when that is so for more than half of the items
- * of the last outer steps the run ends with TSR_ERR_NUMERIC. With a bound on outer steps a run is a
- * function of its configuration and its source: the bits do not depend on the number of threads,
- * and a resumed run equals an uninterrupted one. With a bound on time the schedule follows the
- * clock, and it does not.
+ * finite is left out of its outer step and counted.
+ *
+ * A run has diverged when that is so for more than half of the items of the last outer steps, or
+ * when a validation is not finite or more than 3 dB below the best one so far: the error, of the
+ * same items, has doubled. The last good state is that of the last validation not more than 0.5 dB
+ * below the best one, at first that of the beginning; without a validator it is that of the last
+ * outer step after which a validation would be due. A run that has diverged goes back to it:
+ * initialisations, rates and moments, while outer step, time and the order of the data go on, so
+ * that the same data are not met again. From there on the outer rates are half of what they would
+ * be. After config.max_rollbacks of that the next divergence ends the run with TSR_ERR_NUMERIC in
+ * the last good state, and so does one at its last outer step. All of this is part of what is
+ * saved: a run resumed before a rollback does it, too.
+ *
+ * With a bound on outer steps a run is a function of its configuration and its source: the bits do
+ * not depend on the number of threads, and a resumed run equals an uninterrupted one. With a bound
+ * on time the schedule follows the clock, and it does not.
  */
 #ifndef TSR_META_TRAINER_H
 #define TSR_META_TRAINER_H
@@ -40,6 +51,10 @@ struct tsr_trainer_callbacks {
     int (*stop)(void *user);
     /* A save at an interval failed; the run goes on and tries again. May be NULL. */
     void (*save_failed)(void *user, const struct tsr_error *error);
+    /* The run has diverged and gone back; why and how far, as a sentence. May be NULL. */
+    void (*rolled_back)(void *user, const char *what);
+    /* An item was left out of an outer step; its name, for as long as the call. May be NULL. */
+    void (*left_out)(void *user, const char *name);
 };
 
 struct tsr_trainer;

@@ -108,7 +108,11 @@ static void class_that_goes_away(void **state) {
     void *bytes = slurp(output, &size);
     write_file(before, bytes, size);
     free(bytes);
-    resume(output, second, 2);
+    struct tsr_training *training;
+    struct tsr_trainer_config forced = {.threads = 2, .output = output, .force = true};
+    MUST(resume_training(output, &forced, second, &training, err));
+    MUST(tsr_training_run(training, NULL, err));
+    close_training(training);
     assert_true(read_number(output, "/outer", "outer_step") == 12);
     for (size_t s = 0; s < CLASSES; s++)
         same_slot(before, output, s, s == 3);

@@ -428,8 +428,12 @@ static void checkpoint_round_trip(void **state) {
         struct tsr_history_line line = {i, 0.5 * i, 20 + i, 19 + i, 1e-3};
         MUST(tsr_outer_state_add_history(&outer, &line, err));
     }
-    MUST(tsr_checkpoint_save(model, &outer, path, err));
-    MUST(tsr_checkpoint_load(path, &back, &found, err));
+    struct tsr_origin origin = {.has_dataset = true, .dataset.names_digest = UINT64_MAX - 5}, again;
+    (void)snprintf(origin.kernel, sizeof origin.kernel, "some kernel");
+    MUST(tsr_checkpoint_save(model, &outer, &origin, path, err));
+    MUST(tsr_checkpoint_load(path, &back, &found, &again, err));
+    assert_memory_equal(&again.dataset, &origin.dataset, sizeof again.dataset);
+    assert_string_equal(again.kernel, origin.kernel);
     MUST(tsr_model_load(path, &plain, err)); /* a checkpoint is a model like any other */
     ASSERT_SAME_BITS("theta", back->theta, model->theta, model->net.n_params);
     ASSERT_SAME_BITS("theta", plain->theta, model->theta, model->net.n_params);
@@ -455,7 +459,7 @@ static void checkpoint_round_trip(void **state) {
         struct tsr_trainer_config now = {.threads = 1};                                            \
         struct tsr_training *trainer;                                                              \
         damaged.field = (number);                                                                  \
-        MUST(tsr_checkpoint_save(model, &damaged, path, err));                                     \
+        MUST(tsr_checkpoint_save(model, &damaged, NULL, path, err));                               \
         MUST_FAIL(resume_training(path, &now, data, &trainer, err), status, message);              \
         assert_null(trainer);                                                                      \
         tsr_outer_state_clear(&damaged);                                                           \

@@ -76,7 +76,7 @@ static void renders_as_before(void **state) {
         struct tsr_inr *inr;
         struct tsr_image now;
         MUST(tsr_inr_load(old_file(models[i], ".inr.h5"), &inr, err));
-        MUST(tsr_inr_render(inr, 24, 24, 1, "auto", &now, err));
+        MUST(tsr_inr_render(inr, 24, 24, 1, "auto", NULL, &now, err));
         MUST(tsr_image_read(old_file(models[i], ".png"), 3, &pictures[i], err));
         if (worst_difference(&now, &pictures[i]) > 1)
             fail_msg("%s: a value differs by %d", models[i], worst_difference(&now, &pictures[i]));
@@ -93,7 +93,10 @@ static void checkpoints_are_whole(void **state) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct tsr_model *model;
         struct tsr_outer_state outer;
-        MUST(tsr_checkpoint_load(old_file(models[i], ".h5"), &model, &outer, err));
+        struct tsr_origin origin;
+        MUST(tsr_checkpoint_load(old_file(models[i], ".h5"), &model, &outer, &origin, err));
+        assert_false(origin.has_dataset); /* which was not yet kept */
+        assert_string_equal(origin.kernel, "");
         assert_int_equal(outer.progress.outer_step, 40);
         assert_int_equal(outer.config.outer_steps, 40);
         assert_int_equal(outer.n_history, 2);

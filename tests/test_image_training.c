@@ -315,6 +315,8 @@ static void divergence_ends_the_run(void **state) {
     struct tsr_training *trainer;
     struct tsr_model *model;
     config.inner_lr = 1e30;
+    run_config.max_rollbacks = 0;
+    run_config.val_every = 1000;
     MUST(open_training(&config, &run_config, data, NULL, &trainer, err));
     MUST_FAIL(tsr_training_run(trainer, NULL, err), TSR_ERR_NUMERIC, "outer step 10: ");
     assert_true(tsr_training_state(trainer)->skipped >= 10);
@@ -335,6 +337,8 @@ static void bad_slot_is_reported(void **state) {
     struct tsr_trainer_config run_config = settings(50, NULL);
     struct tsr_training *trainer;
     config.slots = TSR_SLOTS_PER_REGION;
+    run_config.max_rollbacks = 0;
+    run_config.val_every = 1000;
     struct tsr_model *init = toy_model(&config, 5);
     init->theta[2 * init->net.n_params + 3] = (tsr_real)NAN;
     MUST(open_training(&config, &run_config, data, init, &trainer, err));
@@ -576,6 +580,7 @@ static void settings_refused(void **state) {
     REFUSED(final_lr, (double)NAN, "final_lr is nan");
     REFUSED(clip, -1, "clip is -1");
     REFUSED(clip, (double)NAN, "clip is nan");
+    REFUSED(max_rollbacks, TSR_MAX_ROLLBACKS + 1, "max_rollbacks is 17");
     REFUSED(seconds, -1, "seconds is -1");
     REFUSED(seconds, (double)INFINITY, "seconds is inf");
     REFUSED(checkpoint_seconds, (double)NAN, "checkpoint_seconds is nan");
