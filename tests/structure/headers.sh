@@ -8,7 +8,7 @@ CC=${CC:-cc}
 
 # The kernels' templates are bodies that need what their includer defines, and say so at their head.
 headers=$(cd "$root" && find include base data partition inner meta image study -name '*.h' 2>/dev/null |
-    while read -r h; do head -n 20 "$h" | grep -q ' a template' || echo "$h"; done | sort)
+    while read -r h; do head -n 20 "$h" | tr -s '* \n' ' ' | grep -q ' a template' || echo "$h"; done | sort)
 flags="$(cd "$root" && scripts/find-stb) $(${PKG_CONFIG:-pkg-config} --cflags hdf5) -I$root -I$root/include -fsyntax-only"
 
 # alone NAME COMPILER...: all headers, each in a file of its own, as many at a time as there are processors
