@@ -222,7 +222,7 @@ enum tsr_status tsr_h5_create_memory(const char *name, struct tsr_h5 **out, stru
 /* A missing file is told from a damaged one before HDF5 sees it, and what is no file of a size, a
  * pipe say, is not waited for. */
 static enum tsr_status check_readable(const char *path, size_t *size, struct tsr_error *err) {
-    struct stat info;
+    struct stat info = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int failed = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;
     if (fd >= 0) (void)close(fd);

@@ -68,7 +68,7 @@ static void remember(const struct tsr_inner_state *s, struct lbfgs *l) {
 
 /* d = -H g by the two loops. */
 static void direction(const struct tsr_inner_state *s, const struct lbfgs *l, tsr_real *d) {
-    double alpha[PAIRS];
+    double alpha[PAIRS] = {0};
     for (size_t i = 0; i < s->n; i++)
         d[i] = -s->g[i];
     for (size_t j = 0; j < l->n_pairs; j++) {
