@@ -71,12 +71,12 @@ endif
 ifneq ($(SAN),)
 BASE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
-PACKAGES := hdf5
+PACKAGES := hdf5 zlib
 ifeq ($(BLAS),0)
 BASE_FLAGS += -DTSR_NO_BLAS
 WITHOUT := base/blas.c inner/kernels/kernel_blas.c tests/test_base_blas.c
 else
-PACKAGES := openblas hdf5
+PACKAGES := openblas hdf5 zlib
 endif
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
 DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread

@@ -6,6 +6,7 @@
 #include "cli/optimizer_options.h"
 #include "cli/paths.h"
 #include "cli/rule.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "data/image.h"
 #include "image/inr.h"
@@ -151,7 +152,7 @@ static enum tsr_status write_picture(const struct job *job, const struct tsr_inr
 }
 
 static void print_row(const struct job *job, const char *path, double seconds) {
-    (void)printf("%s\t%zu\t%zu", path, job->height, job->width);
+    (void)printf("%s\t%zu\t%zu", cli_shown(path), job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\t%.3f", job->psnr_db[k]);
     (void)printf("\t%.4f\n", seconds);

@@ -3,6 +3,7 @@
 
 #include "cli/options.h"
 #include "cli/paths.h"
+#include "cli/shown.h"
 #include "image/inr.h"
 
 struct render_args {
@@ -66,7 +67,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(
         tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &picture, &call->err));
     TSR_CHECK(tsr_image_write_png(a->output, &picture, &call->err));
-    if (!a->common.quiet) (void)printf("%s: %zux%zu\n", a->output, height, width);
+    if (!a->common.quiet) (void)printf("%s: %zux%zu\n", cli_shown(a->output), height, width);
 done:
     tsr_image_clear(&picture);
     tsr_inr_free(inr);

@@ -49,6 +49,10 @@ TSR_API size_t tsr_dataset_channels(const struct tsr_dataset *dataset);
 TSR_API enum tsr_status tsr_dataset_unchanged(const struct tsr_dataset *dataset,
                                               struct tsr_error *err) TSR_MUST_USE;
 
+/* Images that lie in one chunk of the file, all of which reading one of them reads and inflates; 1
+ * where there are no chunks. */
+TSR_API size_t tsr_dataset_images_in_chunk(const struct tsr_dataset *dataset);
+
 /* Indices of the images of a split, ascending: a view [*n] that lives as long as the dataset. An
  * empty split gives *n = 0. */
 TSR_API const uint32_t *tsr_dataset_split(const struct tsr_dataset *dataset, enum tsr_split split,
