@@ -240,8 +240,9 @@ dist:
 	@echo $(O)/$(DIST).tar.gz
 
 # ---- installation -------------------------------------------------------------------------------
-# Folders may hold blanks; the pkg-config file names absolute ones.
-to = "$(DESTDIR)$(1)"
+# Folders may hold blanks, quotes and, doubled as make wants it, dollars; the pkg-config file names
+# absolute ones.
+to = $(call quoted,$(DESTDIR)$(1))
 absolute = "$$(case $(call quoted,$(1)) in /*) printf %s $(call quoted,$(1));; *) printf %s/%s "$$PWD" $(call quoted,$(1));; esac | sed 's/[&|\\]/\\&/g')"
 install: all
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/pkgconfig) $(call to,$(includedir)) $(call to,$(mandir)/man1)

@@ -32,8 +32,22 @@ enum cli_phase { CLI_READING, CLI_RUNNING };
 struct cli_common {
     size_t threads;
     uint64_t seed;
-    bool quiet;
+    bool quiet, force;
 };
+
+/* What a path on the command line is to a command (cli/outputs.h). */
+enum cli_file {
+    CLI_NO_FILE, /* no path */
+    CLI_READS,
+    CLI_READS_HDF5,
+    CLI_READS_FOLDER, /* or a file */
+    CLI_WRITES,
+    CLI_WRITES_PNG,
+    CLI_WRITES_HDF5,
+    CLI_WRITES_FOLDER, /* the command tells what it writes in it */
+};
+
+struct cli_files;
 
 struct cli_option;
 struct cli_table;
@@ -44,10 +58,11 @@ struct cli_call {
     const struct cli_table *table; /* of its options (cli/options.h) */
     bool given[CLI_MAX_OPTIONS];   /* by index in the table */
     double param[CLI_MAX_OPTIONS]; /* values of options of type CLI_PARAM */
-    const char *const *operands;   /* [n_operands]: what is not an option */
+    const char **operands;         /* [n_operands]: what is not an option */
     size_t n_operands;
     const char *line; /* the command line, for attributes of files */
     enum cli_phase phase;
+    struct cli_files *files; /* while the command runs */
     struct tsr_error err;
 };
 
@@ -59,6 +74,9 @@ struct cli_command {
     size_t args_size;
     void (*defaults)(void *args); /* args is zero before */
     size_t min_operands, max_operands;
+    enum cli_file first_operand, operand; /* the others */
+    /* Names the files that no option names, before anything is done (cli/outputs.h); or NULL. */
+    enum tsr_status (*files)(struct cli_call *call);
     enum tsr_status (*run)(struct cli_call *call);
 };
 

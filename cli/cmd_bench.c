@@ -17,6 +17,7 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/paths.h"
+#include "cli/signals.h"
 #include "data/file.h"
 #include "image/geometry.h"
 #include "inner/adam.h"
@@ -65,6 +66,7 @@ static const struct cli_option options[] = {
     {.name = "json",
      .metavar = "F",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = OFFSET(json),
      .shown = "",
      .help = "write all figures there as JSON; -: to stdout, instead of the tables"},
@@ -424,6 +426,10 @@ static void print_kernel_row(const char *name, size_t row, struct sample *sample
     cli_json_close(json, '}');
 }
 
+static enum tsr_status interrupted(struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
+}
+
 static enum tsr_status bench_kernels(const struct bench_args *a, const struct tsr_kernel *peak,
                                      struct cli_json *json, bool table, struct tsr_error *err) {
     static struct sample samples[N_OPERATIONS];
@@ -436,6 +442,7 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
                                                      : strcmp(a->kernel, (*k)->name) == 0;
         if (!chosen || !(*k)->available()) continue;
         for (size_t row = 0; row < N_KERNEL_ROWS; row++) {
+            if (cli_interrupted()) return interrupted(err);
             TSR_TRY(bench_kernel_row(a, *k, (*k)->peak ? *k : peak, row, samples, err));
             print_kernel_row((*k)->name, row, samples, json, table);
             (void)fflush(stdout);
@@ -483,6 +490,7 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
         if (a->row && a->row != row + 1) continue;
         /* 1, 2, 4, ... and all threads */
         for (size_t threads = a->row ? all : 1;; threads = 2 * threads < all ? 2 * threads : all) {
+            if (cli_interrupted()) return interrupted(err);
             struct outer_result r;
             TSR_TRY(bench_outer(a, &outer_rows[row], kernel, peak, threads, &r, err));
             if (threads == 1) one = r.seconds;
@@ -503,6 +511,7 @@ static enum tsr_status run(struct cli_call *call) {
     call->phase = CLI_RUNNING;
     TSR_CHECK(tsr_kernel_find(a->kernel, &kernel, &call->err));
     TSR_CHECK(tsr_kernel_find("auto", &peak, &call->err));
+    cli_signals_catch();
     if (kernel->peak) peak = kernel; /* else that of the fastest kernel this processor runs */
     cli_json_open(&json, NULL, '{');
     cli_json_string(&json, "version", tsr_version());

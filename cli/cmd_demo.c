@@ -9,11 +9,13 @@
 #include "base/memory.h"
 #include "cli/evaluation.h"
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/sheet.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
+#include "data/h5.h"
 #include "data/pack.h"
 #include "image/inr.h"
 
@@ -44,11 +46,13 @@ static const struct cli_option options[] = {
      .alias = 'o',
      .metavar = "DIR",
      .type = CLI_STRING,
+     .file = CLI_WRITES_FOLDER,
      .at = AT(output),
      .help = "folder for dataset, model and pictures"},
     {.name = "samples",
      .metavar = "DIR",
      .type = CLI_STRING,
+     .file = CLI_READS_FOLDER,
      .at = AT(samples),
      .help = "folder with photos in train, val and test"},
     {.name = "time",
@@ -236,6 +240,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     void *p;
     tsr_reconstruct_config_default(d->model, &config);
     config.threads = d->args->common.threads;
+    config.watch.cancelled = cli_cancelled;
     TSR_TRY(tsr_image_read(path, d->model->net.out_dim, &s->photo, err));
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
@@ -330,35 +335,92 @@ static enum tsr_status show(struct demo *d) {
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static enum tsr_status run_all(struct demo *d) {
-    struct cli_call *call = d->call;
-    TSR_TRY(cli_check_input(d->args->samples, &call->err));
-    call->phase = CLI_RUNNING;
+static enum tsr_status name_files(struct demo *d) {
     d->dataset = cli_join(d->args->output, "photos", ".h5");
     d->model_path = cli_join(d->args->output, "model", ".h5");
     d->sheet_path = cli_join(d->args->output, "demo", ".png");
     d->test_folder = cli_join(d->args->samples, "test", "");
     if (!d->dataset || !d->model_path || !d->sheet_path || !d->test_folder)
-        return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for paths");
-    TSR_TRY(cli_make_folder(d->args->output, &call->err));
-    cli_signals_catch();
+        return TSR_ERROR(&d->call->err, TSR_ERR_NO_MEMORY, "no memory for paths");
+    return TSR_OK;
+}
+
+/* Is the file there, and did a demo make it? */
+static bool is_demo(const char *path) {
+    char command[4096] = "";
+    struct tsr_h5 *f;
+    if (tsr_h5_open(path, &f, NULL) != TSR_OK) return false;
+    bool known = tsr_h5_has_attr(f, "/", "command") &&
+                 tsr_h5_read_attr_str(f, "/", "command", command, sizeof command, NULL) == TSR_OK;
+    tsr_h5_close(f);
+    return known && (strstr(command, "tessera demo") || strstr(command, "tessera' demo"));
+}
+
+static enum tsr_status tell_pictures(struct demo *d, const char *photo) {
+    char *stem = cli_stem(photo);
+    char *inr = stem ? cli_join(d->args->output, stem, ".inr.h5") : NULL;
+    char *png = stem ? cli_join(d->args->output, stem, ".png") : NULL;
+    enum tsr_status status =
+        inr && png ? cli_files_writes(d->call, inr, CLI_WRITES_HDF5)
+                   : TSR_ERROR(&d->call->err, TSR_ERR_NO_MEMORY, "no memory for paths");
+    if (status == TSR_OK) status = cli_files_writes(d->call, png, CLI_WRITES_PNG);
+    free(stem);
+    free(inr);
+    free(png);
+    return status;
+}
+
+static enum tsr_status tell_files(struct demo *d) {
+    struct cli_call *call = d->call;
+    TSR_TRY(name_files(d));
+    call->phase = CLI_READING;
+    TSR_TRY(cli_check_input(d->args->samples, &call->err));
+    TSR_TRY(find_photos(d));
+    call->phase = CLI_RUNNING;
+    TSR_TRY(cli_files_folder(call, d->args->output));
+    TSR_TRY(cli_files_writes(call, d->dataset, CLI_WRITES_HDF5));
+    TSR_TRY(cli_files_writes(call, d->model_path, CLI_WRITES_HDF5));
+    TSR_TRY(cli_files_writes(call, d->sheet_path, CLI_WRITES_PNG));
+    for (size_t i = 0; i < d->n_photos; i++)
+        TSR_TRY(tell_pictures(d, d->photos[i]));
+    /* A demo may be run again where one was. */
+    if (is_demo(d->dataset) &&
+        (is_demo(d->model_path) || cli_check_input(d->model_path, NULL) != TSR_OK))
+        cli_files_replaces(call);
+    return TSR_OK;
+}
+
+static enum tsr_status run_all(struct demo *d) {
+    d->call->phase = CLI_RUNNING;
+    TSR_TRY(name_files(d));
     TSR_TRY(pack(d));
     TSR_TRY(train(d));
     TSR_TRY(evaluate(d));
     return show(d);
 }
 
+static void clear_demo(struct demo *d) {
+    cli_sheet_clear(&d->sheet);
+    tsr_model_free(d->model);
+    for (size_t i = 0; i < d->n_photos; i++)
+        free(d->photos[i]);
+    free(d->dataset);
+    free(d->model_path);
+    free(d->sheet_path);
+    free(d->test_folder);
+}
+
+static enum tsr_status files(struct cli_call *call) {
+    struct demo d = {.call = call, .args = call->args};
+    enum tsr_status status = tell_files(&d);
+    clear_demo(&d);
+    return status;
+}
+
 static enum tsr_status run(struct cli_call *call) {
     struct demo d = {.call = call, .args = call->args};
     enum tsr_status status = run_all(&d);
-    cli_sheet_clear(&d.sheet);
-    tsr_model_free(d.model);
-    for (size_t i = 0; i < d.n_photos; i++)
-        free(d.photos[i]);
-    free(d.dataset);
-    free(d.model_path);
-    free(d.sheet_path);
-    free(d.test_folder);
+    clear_demo(&d);
     return status;
 }
 
@@ -373,5 +435,6 @@ const struct cli_command cli_demo = {
     .options = options,
     .args_size = sizeof(struct demo_args),
     .defaults = defaults,
+    .files = files,
     .run = run,
 };

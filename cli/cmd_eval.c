@@ -78,6 +78,7 @@ static const struct cli_option options[] = {
     {.name = "json",
      .metavar = "F",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = AT(json),
      .help = "write all figures there as JSON; -: to stdout, instead of the table"},
     CLI_KERNEL(AT(kernel)),
@@ -212,7 +213,7 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;
-    config->cancelled = cli_cancelled;
+    config->watch.cancelled = cli_cancelled;
     size_t classes = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
     TSR_TRY(cli_rule_override(call, &a->rule, classes, model, &call->err));
     return tsr_reconstruct_config_check(config, &call->err);
@@ -240,11 +241,6 @@ static enum tsr_status run(struct cli_call *call) {
     struct outcome o = {.args = a, .config = &config, .model_path = call->operands[0]};
     enum tsr_status status;
     bool to_file = a->json && !cli_is_stdout(a->json);
-    if (to_file) {
-        call->phase = CLI_RUNNING;
-        TSR_TRY(cli_check_output(a->json, call->operands, call->n_operands, &call->err));
-        call->phase = CLI_READING;
-    }
     TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
     TSR_CHECK(cli_data_look(call->operands[1], &o.data, &call->err));
     TSR_CHECK(tsr_dataset_open(call->operands[1], &dataset, &call->err));
@@ -279,5 +275,7 @@ const struct cli_command cli_eval = {
     .defaults = defaults,
     .min_operands = 2,
     .max_operands = 2,
+    .first_operand = CLI_READS_HDF5,
+    .operand = CLI_READS_HDF5,
     .run = run,
 };

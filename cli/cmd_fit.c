@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "cli/json.h"
 #include "cli/network_options.h"
+#include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
@@ -56,17 +57,20 @@ static const struct cli_option options[] = {
      .alias = 'o',
      .metavar = "OUT",
      .type = CLI_STRING,
+     .file = CLI_WRITES_HDF5,
      .at = AT(output),
      .required = true,
      .help = "the INR file to write"},
     {.name = "png",
      .metavar = "P.png",
      .type = CLI_STRING,
+     .file = CLI_WRITES_PNG,
      .at = AT(png),
      .help = "write the reconstruction too"},
     {.name = "curve",
      .metavar = "F.csv",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = AT(curve),
      .help = "write the learning curve while it runs: iteration, seconds, psnr_db, loss"},
     {.name = "curve-every",
@@ -83,11 +87,13 @@ static const struct cli_option options[] = {
     {.name = "json",
      .metavar = "F",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = AT(json),
      .help = "write all figures there as JSON; -: to stdout, instead of the table"},
     {.name = "init",
      .metavar = "M.h5",
      .type = CLI_STRING,
+     .file = CLI_READS_HDF5,
      .at = AT(init),
      .help = "start from this meta-learned model, with its network, coordinates and partition"},
 
@@ -176,7 +182,7 @@ struct job {
     struct cli_call *call;
     struct fit_args *args;
     struct tsr_image image;
-    uint16_t *labels; /* its label map, or NULL */
+    struct tsr_label_map labels; /* of the image, or none */
     struct tsr_model *model;
     struct tsr_fitter *fitter;
     FILE *curve;
@@ -224,22 +230,6 @@ static enum tsr_status check(struct cli_call *call, struct fit_args *a) {
     return tsr_coords_check(&a->model.coords, err);
 }
 
-/* Outputs that can be written, and are neither inputs nor each other. */
-static enum tsr_status check_outputs(struct cli_call *call, const struct fit_args *a) {
-    bool to_file = a->json && !cli_is_stdout(a->json);
-    const char *outputs[] = {a->output, a->png, a->curve, to_file ? a->json : NULL};
-    const char *inputs[] = {call->operands[0], a->init};
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
-        if (!outputs[i]) continue;
-        for (size_t j = 0; j < i; j++)
-            if (outputs[j] && strcmp(outputs[i], outputs[j]) == 0)
-                return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "%s is to be written twice",
-                                 outputs[i]);
-        TSR_TRY(cli_check_output(outputs[i], inputs, a->init ? 2 : 1, &call->err));
-    }
-    return TSR_OK;
-}
-
 /* ---- defaults that depend on the image ------------------------------------------------------- */
 
 /* What suits the image, unless it is given, and how often a run that asks for no curve pays for
@@ -277,9 +267,10 @@ static enum tsr_status read_labels(struct job *job, size_t *count) {
     const char *path = job->args->rule.label_map;
     *count = 1;
     if (!path) return TSR_OK;
-    TSR_TRY(cli_label_map_read(path, job->image.height, job->image.width, &job->labels, count,
-                               &job->call->err));
-    job->args->fit.labels = job->labels;
+    TSR_TRY(cli_label_map_read(path, &job->labels, count, &job->call->err));
+    TSR_TRY(cli_label_map_check(path, &job->labels, job->image.height, job->image.width,
+                                &job->call->err));
+    job->args->fit.labels = job->labels.labels;
     return TSR_OK;
 }
 
@@ -321,7 +312,7 @@ static enum tsr_status curve_failed(struct job *job, struct tsr_error *err) {
 
 static enum tsr_status open_curve(struct job *job) {
     if (!job->args->curve) return TSR_OK;
-    job->curve = fopen(job->args->curve, "w");
+    job->curve = cli_is_stdout(job->args->curve) ? stdout : fopen(job->args->curve, "w");
     if (!job->curve) return curve_failed(job, &job->call->err);
     (void)fprintf(job->curve, "iteration,seconds,psnr_db,loss");
     for (size_t r = 0; job->args->curve_regions && r < partition_of(job)->n_regions; r++)
@@ -406,8 +397,14 @@ static enum tsr_status finish_picture(struct job *job) {
     struct tsr_image picture = {0};
     enum tsr_status status;
     void *scratch = NULL;
-    TSR_CHECK(tsr_inr_render(tsr_fitter_inr(job->fitter), job->image.height, job->image.width,
-                             job->args->fit.threads, job->args->fit.kernel, &picture, err));
+    struct cli_watch watch;
+    cli_watch_start(&watch, job->args->common.quiet, "drawing");
+    watch.watch.cancelled = NULL; /* an interrupted run has its picture, too */
+    status =
+        tsr_inr_render(tsr_fitter_inr(job->fitter), job->image.height, job->image.width,
+                       job->args->fit.threads, job->args->fit.kernel, &watch.watch, &picture, err);
+    cli_watch_end(&watch);
+    TSR_CHECK(status);
     TSR_CHECK(tsr_alloc(&scratch, 5 * job->image.width, sizeof(float), "SSIM", err));
     job->ssim = tsr_ssim(job->image.pixels, picture.pixels, job->image.height, job->image.width,
                          job->image.channels, scratch);
@@ -494,7 +491,7 @@ static enum tsr_status write_results(struct job *job) {
     struct tsr_error *err = &job->call->err;
     TSR_TRY(tsr_inr_save(tsr_fitter_inr(job->fitter), a->output, err));
     TSR_TRY(finish_picture(job));
-    if (!cli_is_stdout(a->json)) print_table(job);
+    if (!cli_stdout_taken(job->call)) print_table(job);
     return a->json ? write_json(job, err) : TSR_OK;
 }
 
@@ -523,16 +520,13 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(check(call, job.args));
     TSR_CHECK(cli_check_input(call->operands[0], &call->err));
     TSR_CHECK(make_model(&job));
-    call->phase = CLI_RUNNING;
-    TSR_CHECK(check_outputs(call, job.args));
-    call->phase = CLI_READING;
     TSR_CHECK(learn(&job));
 done:
-    if (job.curve && fclose(job.curve) != 0 && status == TSR_OK)
+    if (job.curve && job.curve != stdout && fclose(job.curve) != 0 && status == TSR_OK)
         status = curve_failed(&job, &call->err);
     tsr_fitter_free(job.fitter);
     tsr_model_free(job.model);
-    free(job.labels);
+    tsr_label_map_clear(&job.labels);
     tsr_image_clear(&job.image);
     return status;
 }
@@ -551,5 +545,6 @@ const struct cli_command cli_fit = {
     .defaults = defaults,
     .min_operands = 1,
     .max_operands = 1,
+    .first_operand = CLI_READS,
     .run = run,
 };

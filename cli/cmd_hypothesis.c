@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "cli/hypothesis_report.h"
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -124,16 +125,19 @@ static const struct cli_option options[] = {
     {.name = "csv",
      .metavar = "F.csv",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = AT(csv),
      .help = "write one line for each run"},
     {.name = "plot",
      .metavar = "F.svg",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = AT(plot),
      .help = "draw steps over boundaries, and the laws"},
     {.name = "json",
      .metavar = "F.json",
      .type = CLI_STRING,
+     .file = CLI_WRITES,
      .at = AT(json),
      .help = "write settings, means and laws"},
     {.name = "resamples",
@@ -254,7 +258,7 @@ static void on_done(void *user, const struct tsr_hypothesis_run *run) {
     struct watch *w = user;
     (void)atomic_fetch_add(&w->runs, 1);
     (void)atomic_fetch_add(&w->work, run->n * run->n);
-    if (!w->csv || tsr_seconds() - w->csv_written < CSV_SECONDS) return;
+    if (!w->csv || cli_is_stdout(w->csv) || tsr_seconds() - w->csv_written < CSV_SECONDS) return;
     if (hypothesis_write_csv(w->report, w->csv, NULL) == TSR_OK) w->csv_written = tsr_seconds();
 }
 
@@ -336,17 +340,10 @@ static enum tsr_status prepare(const struct hypothesis_args *a, struct storage *
     return TSR_OK;
 }
 
-static enum tsr_status check_outputs(const struct hypothesis_args *a, struct tsr_error *err) {
-    const char *paths[] = {a->csv, a->plot, a->json};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (paths[i] && !cli_is_stdout(paths[i])) TSR_TRY(cli_check_output(paths[i], NULL, 0, err));
-    return TSR_OK;
-}
-
 static enum tsr_status report(const struct hypothesis_args *a, struct hypothesis_report *r,
-                              struct tsr_error *err) {
+                              bool table, struct tsr_error *err) {
     TSR_TRY(tsr_growth_fit(&r->growth, a->resamples, err));
-    if (!cli_is_stdout(a->json)) hypothesis_print(r, stdout);
+    if (table) hypothesis_print(r, stdout);
     if (a->csv) TSR_TRY(hypothesis_write_csv(r, a->csv, err));
     if (a->json) TSR_TRY(hypothesis_write_json(r, a->json, err));
     if (a->plot) TSR_TRY(hypothesis_write_plot(r, a->plot, err));
@@ -368,13 +365,12 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(prepare(a, &storage, &results.growth, &call->err));
     TSR_CHECK(tsr_kernel_find(a->kernel, &kernel, &call->err));
     results.kernel = kernel->name;
-    TSR_CHECK(check_outputs(a, &call->err));
     TSR_CHECK(run_groups(a, kernel, &results, &call->err));
-    TSR_CHECK(report(a, &results, &call->err));
+    TSR_CHECK(report(a, &results, !cli_stdout_taken(call), &call->err));
 done:
     if (status == TSR_ERR_INTERRUPTED) {
         struct tsr_error err = {0};
-        enum tsr_status late = report(a, &results, &err);
+        enum tsr_status late = report(a, &results, !cli_stdout_taken(call), &err);
         if (late != TSR_OK) {
             status = late;
             call->err = err;

@@ -6,7 +6,8 @@
 #include "base/memory.h"
 #include "cli/label_sheet.h"
 #include "cli/options.h"
-#include "cli/paths.h"
+#include "cli/outputs.h"
+#include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/shown.h"
 #include "cli/train_view.h"
@@ -26,6 +27,7 @@ static const struct cli_option options[] = {
     {.name = "label-png",
      .metavar = "OUT.png",
      .type = CLI_STRING,
+     .file = CLI_WRITES_PNG,
      .at = AT(label_png),
      .help =
          "draws an image beside its label map (dataset), or the picture beside its regions (INR)"},
@@ -157,8 +159,18 @@ static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
     return status;
 }
 
-static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset *d,
+/* That it cannot be written is no fault of the file that it shows. */
+static enum tsr_status write_sheet(struct cli_call *call, const struct tsr_image *sheet) {
+    const struct info_args *a = call->args;
+    call->phase = CLI_RUNNING;
+    TSR_TRY(tsr_image_write_png(a->label_png, sheet, &call->err));
+    call->phase = CLI_READING;
+    return TSR_OK;
+}
+
+static enum tsr_status draw_image(struct cli_call *call, struct tsr_dataset *d,
                                   struct tsr_error *err) {
+    const struct info_args *a = call->args;
     enum tsr_status status;
     char caption[32];
     struct tsr_image picture = {0}, sheet = {0};
@@ -169,11 +181,10 @@ static enum tsr_status draw_image(const struct info_args *a, struct tsr_dataset 
     if (a->image >= tsr_dataset_images(d))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is %zu; %s has the images 0..%zu", a->image,
                          path, tsr_dataset_images(d) - 1);
-    TSR_TRY(cli_check_output(a->label_png, &path, 1, err));
     (void)snprintf(caption, sizeof caption, "image %zu", a->image);
     TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
-    TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
+    TSR_CHECK(write_sheet(call, &sheet));
 done:
     free(labels);
     tsr_image_clear(&picture);
@@ -182,25 +193,31 @@ done:
 }
 
 /* The picture of an INR beside its regions. */
-static enum tsr_status draw_inr(const struct info_args *a, const char *path,
-                                struct tsr_error *err) {
+static enum tsr_status draw_inr(struct cli_call *call, const char *path, struct tsr_error *err) {
+    const struct info_args *a = call->args;
     enum tsr_status status;
     char caption[64];
     struct tsr_image picture = {0}, sheet = {0};
     struct tsr_inr *inr = NULL;
+    struct cli_watch watch;
     uint32_t *labels = NULL;
     void *memory;
-    TSR_CHECK(cli_check_output(a->label_png, &path, 1, err));
     TSR_CHECK(tsr_inr_load(path, &inr, err));
     const struct tsr_partition *p = inr->partition;
-    TSR_CHECK(tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &picture, err));
+    cli_watch_start(&watch, a->common.quiet, a->label_png);
+    status = tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &watch.watch,
+                            &picture, err);
+    cli_watch_end(&watch);
+    if (status == TSR_ERR_CONFIG)
+        status = TSR_ERR_FORMAT; /* a size that only the file has chosen */
+    TSR_CHECK(status);
     TSR_CHECK(tsr_alloc(&memory, p->height * p->width, sizeof *labels, "label map", err));
     labels = memory;
     for (size_t i = 0; i < p->height * p->width; i++)
         labels[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);
     tsr_partition_rule_describe(&inr->rule, caption, sizeof caption);
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
-    TSR_CHECK(tsr_image_write_png(a->label_png, &sheet, err));
+    TSR_CHECK(write_sheet(call, &sheet));
 done:
     free(labels);
     tsr_inr_free(inr);
@@ -209,8 +226,7 @@ done:
     return status;
 }
 
-static enum tsr_status draw(const struct cli_call *call, enum kind kind, struct tsr_error *err) {
-    const struct info_args *a = call->args;
+static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_error *err) {
     const char *path = call->operands[0];
     struct tsr_dataset *d;
     if (kind == MODEL)
@@ -220,9 +236,9 @@ static enum tsr_status draw(const struct cli_call *call, enum kind kind, struct 
                          path);
     if (kind == INR && cli_given(call, "image"))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is for datasets; %s is one image", path);
-    if (kind == INR) return draw_inr(a, path, err);
+    if (kind == INR) return draw_inr(call, path, err);
     TSR_TRY(tsr_dataset_open(path, &d, err));
-    enum tsr_status status = draw_image(a, d, err);
+    enum tsr_status status = draw_image(call, d, err);
     tsr_dataset_close(d);
     return status;
 }
@@ -381,6 +397,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, &kind, &call->err));
     if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
+    if (cli_stdout_taken(call)) goto done;
     (void)printf("file: %s\n", cli_shown(call->operands[0]));
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
@@ -400,5 +417,6 @@ const struct cli_command cli_info = {
     .args_size = sizeof(struct info_args),
     .min_operands = 1,
     .max_operands = 1,
+    .first_operand = CLI_READS_HDF5,
     .run = run,
 };

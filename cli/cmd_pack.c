@@ -2,10 +2,12 @@
 #include <stdlib.h>
 
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "data/listing.h"
 #include "data/pack.h"
 #include "image/regions.h"
 
@@ -37,6 +39,7 @@ static const struct cli_option options[] = {
      .alias = 'o',
      .metavar = "D.h5",
      .type = CLI_STRING,
+     .file = CLI_WRITES_HDF5,
      .at = AT(output),
      .required = true,
      .help = "the dataset to write"},
@@ -65,6 +68,7 @@ static const struct cli_option options[] = {
     {.name = "split-file",
      .metavar = "F",
      .type = CLI_STRING,
+     .file = CLI_READS,
      .at = AT(config.split_file),
      .help = "lines \"name split\", split 0/1/2 or train/val/test, such as CelebA's "
              "list_eval_partition.txt; files that it does not name are left out"},
@@ -79,12 +83,14 @@ static const struct cli_option options[] = {
     {.name = "labels",
      .metavar = "DIR",
      .type = CLI_STRING,
+     .file = CLI_READS_FOLDER,
      .at = AT(config.labels),
      .help = "label maps of the images: grey or palette PNG, or PGM, of the image's size and file "
              "name (its ending apart), anywhere below DIR"},
     {.name = "label-names",
      .metavar = "F",
      .type = CLI_STRING,
+     .file = CLI_READS,
      .at = AT(config.label_names),
      .help =
          "the names of the labels: line i, from 0, that of label i, or lines \"i name\"; without "
@@ -152,6 +158,27 @@ static enum tsr_status configure_segments(struct cli_call *call, struct pack_arg
     return TSR_OK;
 }
 
+/* The files of a folder are inputs, too. */
+static enum tsr_status reads(struct cli_call *call, const char *source) {
+    struct tsr_listing listing = {0};
+    enum tsr_status status = TSR_OK;
+    /* What cannot be listed is told when it is packed. */
+    if (tsr_listing_add(&listing, source, NULL) == TSR_OK)
+        for (size_t i = 0; i < listing.n && status == TSR_OK; i++)
+            status = cli_files_reads(call, listing.items[i].path);
+    tsr_listing_clear(&listing);
+    return status;
+}
+
+static enum tsr_status files(struct cli_call *call) {
+    const struct pack_args *a = call->args;
+    /* Without --force, or where nothing is, nothing can be lost. */
+    if (!a->common.force || cli_check_input(a->output, NULL) != TSR_OK) return TSR_OK;
+    for (size_t i = 0; i < call->n_operands; i++)
+        TSR_TRY(reads(call, call->operands[i]));
+    return a->config.labels ? reads(call, a->config.labels) : TSR_OK;
+}
+
 static enum tsr_status run(struct cli_call *call) {
     struct pack_args *a = call->args;
     struct cli_progress progress;
@@ -171,8 +198,6 @@ static enum tsr_status run(struct cli_call *call) {
     if (a->config.labels) TSR_TRY(cli_check_input(a->config.labels, &call->err));
     if (a->config.label_names) TSR_TRY(cli_check_input(a->config.label_names, &call->err));
     call->phase = CLI_RUNNING;
-    TSR_TRY(cli_check_output(a->output, call->operands, call->n_operands, &call->err));
-    cli_signals_catch();
     cli_progress_start(&progress, a->common.quiet);
     enum tsr_status status = tsr_pack(&a->config, call->operands, call->n_operands, a->output,
                                       &callbacks, &result, &call->err);
@@ -195,5 +220,8 @@ const struct cli_command cli_pack = {
     .defaults = defaults,
     .min_operands = 1,
     .max_operands = SIZE_MAX,
+    .first_operand = CLI_READS_FOLDER,
+    .operand = CLI_READS_FOLDER,
+    .files = files,
     .run = run,
 };

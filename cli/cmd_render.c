@@ -2,7 +2,8 @@
 #include <math.h>
 
 #include "cli/options.h"
-#include "cli/paths.h"
+#include "cli/outputs.h"
+#include "cli/progress.h"
 #include "cli/shown.h"
 #include "image/inr.h"
 
@@ -26,6 +27,7 @@ static const struct cli_option options[] = {
      .alias = 'o',
      .metavar = "P.png",
      .type = CLI_STRING,
+     .file = CLI_WRITES_PNG,
      .at = AT(output),
      .required = true,
      .help = "the picture to write, as PNG"},
@@ -56,6 +58,7 @@ static enum tsr_status run(struct cli_call *call) {
     const struct render_args *a = call->args;
     struct tsr_inr *inr = NULL;
     struct tsr_image picture = {0};
+    struct cli_watch watch;
     enum tsr_status status;
     if (a->size[0] && cli_given(call, "scale"))
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--scale and --size exclude each other");
@@ -63,11 +66,16 @@ static enum tsr_status run(struct cli_call *call) {
     size_t height = a->size[0] ? a->size[0] : scaled(inr->partition->height, a->scale);
     size_t width = a->size[0] ? a->size[1] : scaled(inr->partition->width, a->scale);
     call->phase = CLI_RUNNING;
-    TSR_CHECK(cli_check_output(a->output, call->operands, call->n_operands, &call->err));
-    TSR_CHECK(
-        tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &picture, &call->err));
+    cli_watch_start(&watch, a->common.quiet, a->output);
+    status = tsr_inr_render(inr, height, width, a->common.threads, a->kernel, &watch.watch,
+                            &picture, &call->err);
+    cli_watch_end(&watch);
+    if (status == TSR_ERR_CONFIG && !a->size[0] && !cli_given(call, "scale"))
+        status = TSR_ERR_FORMAT; /* a size that only the file has chosen */
+    TSR_CHECK(status);
     TSR_CHECK(tsr_image_write_png(a->output, &picture, &call->err));
-    if (!a->common.quiet) (void)printf("%s: %zux%zu\n", cli_shown(a->output), height, width);
+    if (!a->common.quiet && !cli_stdout_taken(call))
+        (void)printf("%s: %zux%zu\n", cli_shown(a->output), height, width);
 done:
     tsr_image_clear(&picture);
     tsr_inr_free(inr);
@@ -87,5 +95,6 @@ const struct cli_command cli_render = {
     .defaults = defaults,
     .min_operands = 1,
     .max_operands = 1,
+    .first_operand = CLI_READS_HDF5,
     .run = run,
 };

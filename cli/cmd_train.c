@@ -6,7 +6,7 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "cli/network_options.h"
-#include "cli/paths.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/shown.h"
@@ -49,12 +49,12 @@ static void defaults(void *args) {
 
 static const struct cli_option options[] = {
     HEADING("files"),
-    TEXT("output", "M.h5", output, .alias = 'o',
+    TEXT("output", "M.h5", output, .alias = 'o', .file = CLI_WRITES_HDF5,
          .help = "the model to write; with --resume, that file unless given"),
-    TEXT("resume", "M.h5", resume,
+    TEXT("resume", "M.h5", resume, .file = CLI_READS_HDF5,
          .help = "go on with the run saved there, as it was configured; --outer-steps or --time "
                  "set a new bound"),
-    TEXT("init", "M0.h5", init,
+    TEXT("init", "M0.h5", init, .file = CLI_READS_HDF5,
          .help = "start from this model, with its network and coordinates; a shared slot expands "
                  "into as many as are needed"),
 
@@ -129,8 +129,9 @@ static const struct cli_option options[] = {
      .help = "time between checkpoints; 0: only at the end"},
     {.name = "force",
      .type = CLI_FLAG,
-     .at = AT(trainer.force),
-     .help = "resume also with a dataset that is not the one the run began with"},
+     .at = AT(common.force),
+     .help = "replace a model that exists; resume also with a dataset that is not the one the run "
+             "began with"},
     CLI_KERNEL(AT(trainer.kernel)),
     {.type = CLI_END},
 };
@@ -159,6 +160,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     a->model.coords.lo = a->range[0];
     a->model.coords.hi = a->range[1];
     a->trainer.seed = a->common.seed;
+    a->trainer.force = a->common.force;
     a->trainer.threads = tsr_thread_count(a->common.threads);
     a->trainer.command = call->line;
     TSR_TRY(cli_rule_take(call, &a->rule, &a->model.partition, &given, err));
@@ -166,7 +168,6 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
     if (a->resume) {
         TSR_TRY(check_resume(call, err));
-        if (!a->output) a->output = a->resume;
         if (!cli_given(call, "max-rollbacks")) a->trainer.max_rollbacks = 0; /* as saved */
     } else {
         if (!a->trainer.outer_steps && !(a->trainer.seconds > 0))
@@ -223,16 +224,22 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     struct cli_data data = cli_data_of(dataset);
     TSR_TRY(create(call, a, dataset, &training));
     call->phase = CLI_RUNNING;
-    enum tsr_status status = cli_check_output(a->output, call->operands, 1, &call->err);
-    if (status == TSR_OK) {
-        if (!a->common.quiet) cli_training_table(training, &data, stderr);
-        for (size_t i = 0; tsr_training_remark(training, i); i++)
-            (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
-        status = cli_training_run(training, a->common.quiet, &call->err);
-        summary(call, a, training, status);
-    }
+    if (!a->common.quiet) cli_training_table(training, &data, stderr);
+    for (size_t i = 0; tsr_training_remark(training, i); i++)
+        (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
+    enum tsr_status status = cli_training_run(training, a->common.quiet, &call->err);
+    summary(call, a, training, status);
     tsr_training_free(training);
     return status;
+}
+
+static enum tsr_status files(struct cli_call *call) {
+    struct train_args *a = call->args;
+    if (!a->resume) return TSR_OK;
+    TSR_TRY(cli_files_resumes(call, a->resume));
+    if (a->output) return TSR_OK;
+    a->output = a->resume;
+    return cli_files_writes(call, a->output, CLI_WRITES_HDF5);
 }
 
 static enum tsr_status run(struct cli_call *call) {
@@ -259,5 +266,7 @@ const struct cli_command cli_train = {
     .defaults = defaults,
     .min_operands = 1,
     .max_operands = 1,
+    .first_operand = CLI_READS_HDF5,
+    .files = files,
     .run = run,
 };

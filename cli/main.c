@@ -11,6 +11,7 @@
 #include "cli/blas_core.h"
 #include "cli/cli.h"
 #include "cli/option_text.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
@@ -46,6 +47,13 @@ static enum cli_exit finish(const struct cli_call *call, enum tsr_status status)
     return code;
 }
 
+static enum tsr_status run_guarded(struct cli_call *call) {
+    enum tsr_status status = cli_files_take(call);
+    if (status == TSR_OK) status = call->command->run(call);
+    cli_files_release(call);
+    return status;
+}
+
 static enum cli_exit run_command(const struct cli_command *command, int argc, char **argv) {
     bool help = false;
     enum cli_exit code = CLI_EXIT_FAILED;
@@ -63,7 +71,7 @@ static enum cli_exit run_command(const struct cli_command *command, int argc, ch
         if (help)
             cli_print_help(command, cli_text_width(), stdout);
         else if (status == TSR_OK)
-            status = command->run(&call);
+            status = run_guarded(&call);
         code = finish(&call, status);
     } else {
         cli_complain(&call, "no memory");

@@ -21,6 +21,10 @@ static const struct cli_option cli_common_options[] = {
      .type = CLI_FLAG,
      .at = offsetof(struct cli_common, quiet),
      .help = "print results and errors only"},
+    {.name = "force",
+     .type = CLI_FLAG,
+     .at = offsetof(struct cli_common, force),
+     .help = "replace outputs that exist (an input is never replaced)"},
     {.name = "help", .type = CLI_FLAG, .help = "this text"},
     {.type = CLI_END},
 };
@@ -113,6 +117,15 @@ static void push_rows(struct cli_table *t, const struct cli_option *o) {
     }
 }
 
+/* --force is for commands that write, and may say more there. */
+static bool is_wanted(const struct cli_table *t, const struct cli_option *common) {
+    bool writes = false;
+    if (strcmp(common->name, "force") != 0) return true;
+    for (size_t i = 0; i < t->n; i++)
+        writes = writes || t->option[i].file >= CLI_WRITES;
+    return writes && !cli_table_find(t, "force", 0);
+}
+
 struct cli_table *cli_table_create(const struct cli_command *command) {
     struct cli_table *t = calloc(1, sizeof *t);
     if (!t) return NULL;
@@ -120,7 +133,8 @@ struct cli_table *cli_table_create(const struct cli_command *command) {
     if (own && own->type != CLI_END && own->type != CLI_HEADING)
         (void)push(t, (struct cli_option){.name = "options", .type = CLI_HEADING});
     push_rows(t, own);
-    push_rows(t, cli_common_options);
+    for (const struct cli_option *o = cli_common_options; o->type != CLI_END; o++)
+        if (is_wanted(t, o)) (void)push(t, *o);
     return t; /* calloc() left CLI_END behind */
 }
 

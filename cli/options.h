@@ -56,6 +56,7 @@ struct cli_option {
     bool positive;   /* above 0 */
     bool required;
     bool hidden;                                                       /* --help leaves it out */
+    enum cli_file file;                                                /* of a string */
     enum tsr_status (*check)(const char *text, struct tsr_error *err); /* of a string */
     const char *shown; /* what --help shows as default; NULL: the value, "": nothing */
     /* Of objects: the parameter whose default --help shows as `shown`; NULL: `shown` is that of

@@ -8,29 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/file.h"
+#include "data/file_name.h"
 
 enum tsr_status cli_check_input(const char *path, struct tsr_error *err) {
     if (access(path, R_OK) == 0) return TSR_OK;
     return TSR_ERROR(err, TSR_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-enum tsr_status cli_check_output(const char *path, const char *const *inputs, size_t n,
-                                 struct tsr_error *err) {
-    struct stat out, in;
-    struct tsr_temp *temp = NULL;
-    if (stat(path, &out) == 0)
-        for (size_t i = 0; i < n; i++)
-            if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-                return TSR_ERROR(err, TSR_ERR_CONFIG, "%s is an input; it would be overwritten",
-                                 path);
-    TSR_TRY(tsr_temp_create(path, &temp, err));
-    tsr_temp_discard(temp);
-    return TSR_OK;
-}
-
 bool cli_is_stdout(const char *path) {
-    return path && strcmp(path, "-") == 0;
+    return path && (strcmp(path, "-") == 0 || tsr_path_descriptor(path) == STDOUT_FILENO);
 }
 
 bool cli_is_folder(const char *path) {
@@ -72,4 +58,15 @@ char *cli_replace_suffix(const char *path, const char *suffix) {
     memcpy(out, path, keep);
     strcpy(out + keep, suffix);
     return out;
+}
+
+void cli_print_field(FILE *to, const char *path) {
+    static const char from[] = "\\\t\n\r", names[] = "\\tnr";
+    for (; *path; path++) {
+        const char *at = strchr(from, *path);
+        if (at)
+            (void)fprintf(to, "\\%c", names[at - from]);
+        else
+            (void)fputc(*path, to);
+    }
 }

@@ -10,17 +10,15 @@
 /* An input that is there and can be opened; TSR_ERR_IO otherwise. */
 enum tsr_status cli_check_input(const char *path, struct tsr_error *err);
 
-/* Can a file be written here? Asked before a long run, not after it. TSR_ERR_CONFIG if it is one of
- * the inputs [n]. */
-enum tsr_status cli_check_output(const char *path, const char *const *inputs, size_t n,
-                                 struct tsr_error *err);
-
-/* Is it "-"? False for NULL. */
+/* Is it "-", or /dev/stdout? False for NULL. */
 bool cli_is_stdout(const char *path);
 
 bool cli_is_folder(const char *path);
 /* Makes one folder; fine if it is there. */
 enum tsr_status cli_make_folder(const char *path, struct tsr_error *err);
+
+/* A path as a field of a table: \\, \t, \n and \r stand for a backslash and what would break it. */
+void cli_print_field(FILE *to, const char *path);
 
 /* The name of a file without folders and extension. */
 char *cli_stem(const char *path);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/signals.h"
 
 #define LIVE_SECONDS 0.16
 #define PLAIN_SECONDS 30.0
@@ -117,4 +118,22 @@ const char *cli_time(double seconds, char *out) {
 double cli_time_left(const struct cli_progress *p, double fraction) {
     double elapsed = tsr_seconds() - p->start;
     return fraction > 0 ? elapsed * (1 - fraction) / fraction : -1;
+}
+
+static void on_watch(void *user, double done) {
+    struct cli_watch *w = user;
+    char left[16];
+    if (cli_progress_due(&w->line, done))
+        cli_progress_show(&w->line, done, "%s, %s left", w->what,
+                          cli_time(cli_time_left(&w->line, done), left));
+}
+
+void cli_watch_start(struct cli_watch *w, bool quiet, const char *what) {
+    w->what = what;
+    w->watch = (struct tsr_watch){.cancelled = cli_cancelled, .progress = on_watch, .user = w};
+    cli_progress_start(&w->line, quiet);
+}
+
+void cli_watch_end(struct cli_watch *w) {
+    cli_progress_end(&w->line);
 }

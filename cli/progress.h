@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/api.h"
+#include "base/watch.h"
 
 struct cli_progress {
     bool quiet, live;
@@ -32,6 +32,16 @@ void cli_progress_say(struct cli_progress *p, const char *format, ...) TSR_PRINT
 
 /* Removes the live line. Before anything else is printed. */
 void cli_progress_end(struct cli_progress *p);
+
+/* A watch of the library's (base/watch.h) that shows a line and lets signals end the call. */
+struct cli_watch {
+    struct cli_progress line;
+    const char *what; /* stands in the line */
+    struct tsr_watch watch;
+};
+void cli_watch_start(struct cli_watch *w, bool quiet, const char *what);
+/* Removes the line. */
+void cli_watch_end(struct cli_watch *w);
 
 /* Columns for text on stdout: those of the terminal, at most 96; 80 where it is none. */
 size_t cli_text_width(void);

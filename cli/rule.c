@@ -45,21 +45,18 @@ enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_
     return TSR_OK;
 }
 
-enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width, uint16_t **labels,
-                                   size_t *count, struct tsr_error *err) {
-    struct tsr_label_map map;
-    *labels = NULL;
+enum tsr_status cli_label_map_read(const char *path, struct tsr_label_map *map, size_t *count,
+                                   struct tsr_error *err) {
     *count = 0;
-    TSR_TRY(tsr_label_map_read(path, &map, err));
-    if (map.height != height || map.width != width) {
-        size_t map_height = map.height, map_width = map.width;
-        tsr_label_map_clear(&map);
-        return TSR_ERROR(err, TSR_ERR_SHAPE,
-                         "%s: the label map has %zux%zu pixels, its image %zux%zu", path,
-                         map_height, map_width, height, width);
-    }
-    for (size_t i = 0; i < height * width; i++)
-        if (map.labels[i] >= *count) *count = (size_t)map.labels[i] + 1;
-    *labels = map.labels;
+    TSR_TRY(tsr_label_map_read(path, map, err));
+    for (size_t i = 0; i < map->height * map->width; i++)
+        if (map->labels[i] >= *count) *count = (size_t)map->labels[i] + 1;
     return TSR_OK;
+}
+
+enum tsr_status cli_label_map_check(const char *path, const struct tsr_label_map *map,
+                                    size_t height, size_t width, struct tsr_error *err) {
+    if (map->height == height && map->width == width) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_SHAPE, "%s: the label map has %zux%zu pixels, its image %zux%zu",
+                     path, map->height, map->width, height, width);
 }

@@ -7,6 +7,7 @@
 #define TSR_CLI_RULE_H
 
 #include "cli/options.h"
+#include "data/image.h"
 #include "image/model.h"
 
 /* What was asked for; rule.object is NULL where no rule was and the command has no default. */
@@ -19,15 +20,18 @@ struct cli_rule {
 /* For commands that take images: the label map of one. Implies --labels. */
 #define CLI_LABEL_MAP(args, member)                                                                \
     {                                                                                              \
-        .name = "label-map", .metavar = "F.png", .type = CLI_STRING,                               \
+        .name = "label-map", .metavar = "F.png", .type = CLI_STRING, .file = CLI_READS,            \
         .at = offsetof(args, member.label_map),                                                    \
         .help = "the label map of the image, for regions that are semantic classes"                \
     }
 
-/* Reads a label map, which must be of the size of its image: labels [height, width], the caller
- * frees it; *count is one more than the largest. */
-enum tsr_status cli_label_map_read(const char *path, size_t height, size_t width, uint16_t **labels,
-                                   size_t *count, struct tsr_error *err) TSR_MUST_USE;
+/* Reads a label map; *count is one more than the largest label. */
+enum tsr_status cli_label_map_read(const char *path, struct tsr_label_map *map, size_t *count,
+                                   struct tsr_error *err) TSR_MUST_USE;
+/* TSR_ERR_SHAPE unless it is of the size of its image. */
+enum tsr_status cli_label_map_check(const char *path, const struct tsr_label_map *map,
+                                    size_t height, size_t width,
+                                    struct tsr_error *err) TSR_MUST_USE;
 
 /* The options over a member of type struct cli_rule; shown: the default of --overlap, or NULL. */
 #define CLI_RULE_OPTIONS(args, member, shown_overlap)                                              \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lists of image files: what lies in folders, and what a split file says of it. Internal to data/.
+ * Lists of image files: what lies in folders, and what a split file says of it. Internal to data/,
+ * and for who has to know which files a folder stands for.
  */
 #ifndef TSR_DATA_LISTING_H
 #define TSR_DATA_LISTING_H

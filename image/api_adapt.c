@@ -47,8 +47,8 @@ static enum tsr_status configure(struct job *job, const struct tsr_adapt_setting
     if (settings->no_steps) job->config.inner_steps = 0;
     job->config.threads = settings->threads;
     if (settings->kernel) job->config.kernel = settings->kernel;
-    job->config.cancelled = settings->cancelled;
-    job->config.user = settings->user;
+    job->config.watch.cancelled = settings->cancelled;
+    job->config.watch.user = settings->user;
     TSR_TRY(tsr_reconstruct_config_check(&job->config, err));
     TSR_TRY(TSR_ALLOC(&job->psnr_db, job->config.inner_steps + 1, "PSNR", err));
     return TSR_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "image/inr.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,11 +73,19 @@ static struct span span_of(size_t from, size_t to, size_t n, size_t length) {
 /* Points evaluated at a time, and parts that the rows of few, large regions are cut into. */
 enum { CHUNK = 2048, BANDS = 8 };
 
+/* How far all threads are; pixels. */
+struct drawn {
+    atomic_size_t done;
+    atomic_bool ended;
+};
+
 /* What rendering needs; one per thread. */
 struct canvas {
     const struct tsr_inr *inr;
     const struct tsr_drawing *image;
     const struct tsr_kernel *kernel;
+    struct drawn *drawn;
+    bool asks;       /* the watch: the thread that called */
     tsr_real *x, *y; /* [CHUNK, 2], [CHUNK, out_dim] */
     size_t *at;      /* [CHUNK] the output pixels of these points */
     size_t n;
@@ -92,6 +101,16 @@ static void put(const struct tsr_drawing *image, size_t at, const tsr_real *valu
     if (image->bytes) tsr_to_bytes(values, n, image->bytes + at);
     for (size_t i = 0; image->floats && i < n; i++)
         image->floats[at + i] = (float)values[i];
+}
+
+/* Is the drawing to end? `n` more pixels are done. */
+static bool is_over(struct canvas *c, size_t n) {
+    size_t done = atomic_fetch_add(&c->drawn->done, n) + n;
+    double all = (double)c->image->height * (double)c->image->width;
+    if (c->asks && !atomic_load(&c->drawn->ended) &&
+        tsr_watch_ends(c->image->watch, (double)done < all ? (double)done / all : 1))
+        atomic_store(&c->drawn->ended, true);
+    return atomic_load(&c->drawn->ended);
 }
 
 /* Evaluates the collected points and paints them. */
@@ -125,8 +144,10 @@ static void render_band(struct canvas *c, size_t region, size_t band, size_t ban
     struct span rows = span_of(g->row, g->row + g->height, c->image->height, p->height);
     struct span cols = span_of(g->col, g->col + g->width, c->image->width, p->width);
     size_t n = rows.end - rows.first;
-    for (size_t i = n * band / bands; i < n * (band + 1) / bands; i++)
+    for (size_t i = n * band / bands; i < n * (band + 1) / bands; i++) {
+        if (is_over(c, i > n * band / bands ? cols.end - cols.first : 0)) return;
         render_row(c, region, rows.first + i, cols);
+    }
     flush(c, region);
 }
 
@@ -194,8 +215,9 @@ static void blend_region(struct canvas *c, size_t region, size_t top, size_t bot
 static void blend_band(struct canvas *c, size_t top, size_t bottom) {
     size_t n = (bottom - top) * c->image->width * c->inr->net.out_dim;
     memset(c->sum, 0, n * sizeof *c->sum);
-    for (size_t r = 0; r < c->inr->partition->n_regions; r++)
+    for (size_t r = 0; r < c->inr->partition->n_regions && !is_over(c, 0); r++)
         blend_region(c, r, top, bottom);
+    (void)is_over(c, (bottom - top) * c->image->width);
     put(c->image, top * c->image->width * c->inr->net.out_dim, c->sum, n);
 }
 
@@ -255,13 +277,15 @@ enum tsr_status tsr_inr_draw(const struct tsr_inr *inr, const struct tsr_drawing
     const struct tsr_kernel *k;
     struct canvas *canvases = NULL;
     struct tsr_arena arena = {0};
+    struct drawn drawn = {0};
     enum tsr_status status;
     TSR_CHECK(check_size(to->height, to->width, err));
     TSR_CHECK(tsr_kernel_find(kernel, &k, err));
     threads = tsr_thread_count(threads);
     TSR_CHECK(TSR_ALLOC(&canvases, threads, "rendering", err));
     for (size_t i = 0; i < threads; i++)
-        canvases[i] = (struct canvas){.inr = inr, .image = to, .kernel = k};
+        canvases[i] =
+            (struct canvas){.inr = inr, .image = to, .kernel = k, .drawn = &drawn, .asks = i == 0};
     layout_canvases(canvases, threads, &arena);
     TSR_CHECK(tsr_arena_create(&arena, arena.used, "rendering", err));
     layout_canvases(canvases, threads, &arena);
@@ -269,6 +293,7 @@ enum tsr_status tsr_inr_draw(const struct tsr_inr *inr, const struct tsr_drawing
         blend_all(canvases, to->height, threads);
     else
         render_all(canvases, inr->partition, threads);
+    if (atomic_load(&drawn.ended)) status = TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
 done:
     tsr_arena_free(&arena);
     free(canvases);
@@ -276,8 +301,8 @@ done:
 }
 
 enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
-                               size_t threads, const char *kernel, struct tsr_image *out,
-                               struct tsr_error *err) {
+                               size_t threads, const char *kernel, const struct tsr_watch *watch,
+                               struct tsr_image *out, struct tsr_error *err) {
     *out = (struct tsr_image){0};
     if (inr->net.out_dim != 1 && inr->net.out_dim != 3)
         return TSR_ERROR(err, TSR_ERR_UNSUPPORTED,
@@ -285,7 +310,8 @@ enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t 
                          inr->net.out_dim);
     TSR_TRY(check_size(height, width, err));
     TSR_TRY(tsr_image_create(out, height, width, inr->net.out_dim, err));
-    const struct tsr_drawing to = {.height = height, .width = width, .bytes = out->pixels};
+    const struct tsr_drawing to = {
+        .height = height, .width = width, .bytes = out->pixels, .watch = watch};
     enum tsr_status status = tsr_inr_draw(inr, &to, threads, kernel, err);
     if (status != TSR_OK) tsr_image_clear(out);
     return status;

@@ -6,6 +6,7 @@
 #ifndef TSR_IMAGE_INR_H
 #define TSR_IMAGE_INR_H
 
+#include "base/watch.h"
 #include "data/image.h"
 #include "image/model.h"
 
@@ -40,6 +41,7 @@ struct tsr_drawing {
     size_t height, width;
     uint8_t *bytes;
     float *floats;
+    const struct tsr_watch *watch; /* looked at every few thousand points; NULL: nobody watches */
 };
 
 /* Renders: output pixel centres are mapped to positions in the original image, each is evaluated by
@@ -51,7 +53,8 @@ TSR_API enum tsr_status tsr_inr_draw(const struct tsr_inr *inr, const struct tsr
                                      struct tsr_error *err) TSR_MUST_USE;
 /* The same to an image of 8 bit. out: created, the caller clears it. out_dim must be 1 or 3. */
 TSR_API enum tsr_status tsr_inr_render(const struct tsr_inr *inr, size_t height, size_t width,
-                                       size_t threads, const char *kernel, struct tsr_image *out,
+                                       size_t threads, const char *kernel,
+                                       const struct tsr_watch *watch, struct tsr_image *out,
                                        struct tsr_error *err) TSR_MUST_USE;
 
 #endif

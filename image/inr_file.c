@@ -124,7 +124,7 @@ enum tsr_status tsr_inr_read(struct tsr_h5 *file, struct tsr_inr **out, struct t
     if (status == TSR_OK) return TSR_OK;
     tsr_inr_free(*out);
     *out = NULL;
-    return status;
+    return status == TSR_ERR_CONFIG ? TSR_ERR_FORMAT : status; /* settings of the file's own */
 }
 
 enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {

@@ -5,6 +5,7 @@
 #ifndef TSR_IMAGE_RECONSTRUCT_H
 #define TSR_IMAGE_RECONSTRUCT_H
 
+#include "base/watch.h"
 #include "data/pixels.h"
 #include "image/model.h"
 #include "image/quality.h"
@@ -17,10 +18,7 @@ struct tsr_reconstruct_config {
     bool seam;                   /* compute the seam metric too (image/seam.h) */
     size_t threads;              /* 0: all */
     const char *kernel;          /* "auto" or NULL, ... */
-    /* Looked at between regions, on the thread that called tsr_reconstruct(); nonzero ends the
-     * call. NULL: it is not to be interrupted. */
-    int (*cancelled)(void *user);
-    void *user;
+    struct tsr_watch watch;      /* looked at after every inner step of a region */
 };
 /* inner_steps = the model's, SGD, no SSIM. */
 TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,
@@ -75,7 +73,7 @@ struct tsr_reconstruction {
 };
 
 /* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. Errors:
- * TSR_ERR_INTERRUPTED when config.cancelled() asked for it, TSR_ERR_NO_MEMORY. */
+ * TSR_ERR_INTERRUPTED when config.watch asked for it, TSR_ERR_NO_MEMORY. */
 TSR_API enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                                         struct tsr_reconstruction *out,
                                         struct tsr_error *err) TSR_MUST_USE;

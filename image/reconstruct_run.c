@@ -17,6 +17,7 @@ struct round {
     tsr_real *phi;     /* of the caller, or NULL */
     size_t first, end;
     atomic_bool cancelled;
+    atomic_size_t done; /* measurements of regions */
 };
 
 /* The caller's picture after k inner steps, or that of the round; NULL: none is wanted. */
@@ -54,21 +55,34 @@ static void prepare(void *user, struct tsr_trajectory *t, size_t k) {
     t->out = outputs_at(round, k) + r->blend.first[w->region] * r->geometry.channels;
 }
 
+/* Is the round to end? Only the thread that called the library asks. */
+static bool is_cancelled(struct round *round, size_t worker) {
+    const struct tsr_reconstructor *r = round->r;
+    double all = (double)(tsr_reconstructor_states(r) * r->n_at_hand);
+    if (worker == 0 && !atomic_load(&round->cancelled) &&
+        tsr_watch_ends(&r->config.watch,
+                       all > 0 ? fmin(1, (double)atomic_load(&round->done) / all) : 1))
+        atomic_store(&round->cancelled, true);
+    return atomic_load(&round->cancelled);
+}
+
 /* Outputs of a region after k inner steps: kept for blending, or counted and drawn at once. */
 static bool look(void *user, struct tsr_trajectory *t, size_t k) {
-    const struct round *round = user;
+    struct round *round = user;
     const struct tsr_reconstructor *r = round->r;
     const struct tsr_geometry *g = &r->geometry;
-    const struct tsr_reconstruct_worker *w = &r->workers[t - r->t];
+    size_t worker = (size_t)(t - r->t);
+    const struct tsr_reconstruct_worker *w = &r->workers[worker];
     const struct tsr_region *at = &g->partition->regions[w->region];
     if (r->outputs && t->out == w->out)
         memcpy(outputs_at(round, k) + r->blend.first[w->region] * g->channels, t->out,
                at->n_context * g->channels * sizeof(tsr_real));
-    if (tsr_reconstructor_overlaps(r)) return false;
+    (void)atomic_fetch_add(&round->done, 1);
+    if (tsr_reconstructor_overlaps(r)) return is_cancelled(round, worker);
     errors_at(round, k)[w->region] =
         tsr_region_is_cut(at) ? tsr_geometry_own_error(g, w->region, t->out, w->y) : t->error;
     if (picture_at(round, k)) draw(g, w->region, t->out, picture_at(round, k));
-    return false;
+    return is_cancelled(round, worker);
 }
 
 /* At phi_0 and with a new optimiser, or as the region was at the end of the last round. */
@@ -83,6 +97,7 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     t->task = &w->task;
     t->out = w->out;
     t->forward = NULL;
+    t->stopped = false;
     if (round->first > 0) {
         const unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
         memcpy(t->phi, kept, vector);
@@ -109,14 +124,6 @@ static void end_region(const struct round *round, size_t worker) {
 }
 
 /* ---- all regions ----------------------------------------------------------------------------- */
-
-/* Is the round to end? Only the thread that called the library asks. */
-static bool is_cancelled(struct round *round, size_t worker) {
-    const struct tsr_reconstruct_config *c = &round->r->config;
-    if (worker == 0 && c->cancelled && !atomic_load(&round->cancelled) && c->cancelled(c->user))
-        atomic_store(&round->cancelled, true);
-    return atomic_load(&round->cancelled);
-}
 
 /* Regions first .. first+n-1 of those at hand, together. */
 static void adapt_regions(struct round *round, size_t thread, size_t worker, size_t first,

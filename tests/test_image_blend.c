@@ -613,7 +613,7 @@ static void compare_with_render(const struct tsr_model *model, const struct tsr_
     struct tsr_inr *inr = inr_of(model, p, r.out.phi, labels);
     for (size_t threads = 1; threads <= 2; threads++) {
         struct tsr_image image;
-        MUST(tsr_inr_render(inr, H, W, threads, "auto", &image, err));
+        MUST(tsr_inr_render(inr, H, W, threads, "auto", NULL, &image, err));
         ASSERT_SAME_BITS("picture", image.pixels, r.out.pictures + (r.states - 1) * r.values,
                          r.values);
         tsr_image_clear(&image);
@@ -651,8 +651,8 @@ static void compare_sizes(const struct tsr_model *model, const struct tsr_partit
     struct tsr_inr *inr = inr_of(model, p, r.out.phi, labels);
     struct loops l = loops_of(model, 1);
     struct tsr_image one, two;
-    MUST(tsr_inr_render(inr, height, width, 1, "auto", &one, err));
-    MUST(tsr_inr_render(inr, height, width, 2, "auto", &two, err));
+    MUST(tsr_inr_render(inr, height, width, 1, "auto", NULL, &one, err));
+    MUST(tsr_inr_render(inr, height, width, 2, "auto", NULL, &two, err));
     ASSERT_SAME_BITS("threads", one.pixels, two.pixels, height * width * c);
     for (size_t i = 0; i < height * width * c; i++) {
         double row = ((double)(i / c / width) + 0.5) * H / (double)height - 0.5;
@@ -764,7 +764,7 @@ static void files_of_label_maps(void **state) {
     how.overlap = -1; /* none: the labels can be seen */
     MUST(tsr_inr_load(write_foreign(&how), &inr, err));
     assert_int_equal(inr->rule.overlap, 0);
-    MUST(tsr_inr_render(inr, 4, 5, 1, "auto", &image, err));
+    MUST(tsr_inr_render(inr, 4, 5, 1, "auto", NULL, &image, err));
     for (size_t i = 0; i < 20; i++)
         assert_int_equal(image.pixels[i], i == 19 ? 120 : i % 2 ? 80 : 40);
     tsr_image_clear(&image);
@@ -780,7 +780,7 @@ static void older_files(void **state) {
     MUST(tsr_inr_load(write_foreign(&how), &inr, err));
     assert_int_equal(inr->rule.overlap, 0);
     assert_null(inr->partition->labels);
-    MUST(tsr_inr_render(inr, 4, 5, 1, "auto", &image, err));
+    MUST(tsr_inr_render(inr, 4, 5, 1, "auto", NULL, &image, err));
     for (size_t i = 0; i < 20; i++)
         assert_int_equal(image.pixels[i], i % 5 < 2 ? 40 : 80);
     tsr_image_clear(&image);

@@ -76,7 +76,7 @@ static void renders_as_before(void **state) {
         struct tsr_inr *inr;
         struct tsr_image now;
         MUST(tsr_inr_load(old_file(models[i], ".inr.h5"), &inr, err));
-        MUST(tsr_inr_render(inr, 24, 24, 1, "auto", &now, err));
+        MUST(tsr_inr_render(inr, 24, 24, 1, "auto", NULL, &now, err));
         MUST(tsr_image_read(old_file(models[i], ".png"), 3, &pictures[i], err));
         if (worst_difference(&now, &pictures[i]) > 1)
             fail_msg("%s: a value differs by %d", models[i], worst_difference(&now, &pictures[i]));

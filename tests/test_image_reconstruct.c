@@ -439,8 +439,8 @@ static void a_run_can_be_cancelled(void **state) {
     for (int looks = 0; looks < 3; looks++) {
         struct tsr_reconstructor *r;
         int left = looks;
-        config.cancelled = stop_at;
-        config.user = &left;
+        config.watch.cancelled = stop_at;
+        config.watch.user = &left;
         config.threads = 1;
         MUST(tsr_reconstructor_create(model, &config, 13, 17, &r, err));
         MUST_FAIL(tsr_reconstruct(r, TSR_BYTES(pixels), &out, err), TSR_ERR_INTERRUPTED,
@@ -665,11 +665,61 @@ static void original_size_is_the_reconstruction(void **state) {
         struct tsr_inr *inr = inr_of(&p, model);
         for (size_t threads = 1; threads <= 2; threads++) {
             struct tsr_image image;
-            MUST(tsr_inr_render(inr, 13, 17, threads, "auto", &image, err));
+            MUST(tsr_inr_render(inr, 13, 17, threads, "auto", NULL, &image, err));
             assert_int_equal(image.channels, channels);
             ASSERT_SAME_BITS("picture", image.pixels, p.out.pictures + config.inner_steps * size,
                              size);
             tsr_image_clear(&image);
+        }
+        tsr_inr_free(inr);
+        clear_picture(&p);
+        free(pixels);
+        tsr_model_free(model);
+    }
+}
+
+/* What a watch was told; stops at the n-th look. */
+struct watcher {
+    int left;
+    double last;
+    bool falls;
+};
+
+static void watch_progress(void *user, double done) {
+    struct watcher *w = user;
+    w->falls = w->falls || done < w->last || done > 1;
+    w->last = done;
+}
+
+static int watch_stop(void *user) {
+    return --((struct watcher *)user)->left < 0;
+}
+
+static void long_work_is_watched(void **state) {
+    (void)state;
+    for (size_t overlap = 0; overlap <= 2; overlap += 2) {
+        struct tsr_model_config model_config = toy_config(0, 0, 3);
+        model_config.partition.overlap = overlap;
+        struct tsr_model *model = toy_model(&model_config, 1);
+        uint8_t *pixels = toy_images(1, 24, 30, 3);
+        struct tsr_reconstruct_config config = plain_config(model);
+        struct watcher w = {.left = 1000000};
+        config.threads = 1;
+        config.watch = (struct tsr_watch){watch_stop, watch_progress, &w};
+        struct picture p = reconstruct(model, 24, 30, pixels, &config);
+        assert_true(w.last > 0.5 && !w.falls);
+        struct tsr_inr *inr = inr_of(&p, model);
+        struct tsr_image image;
+        w = (struct watcher){.left = 1000000};
+        MUST(tsr_inr_render(inr, 48, 60, 1, "auto", &config.watch, &image, err));
+        assert_true(w.last > 0.5 && !w.falls);
+        tsr_image_clear(&image);
+        int looks = 1000000 - w.left;
+        for (int i = 0; i < looks; i += 1 + looks / 5) {
+            w = (struct watcher){.left = i};
+            MUST_FAIL(tsr_inr_render(inr, 48, 60, 1, "auto", &config.watch, &image, err),
+                      TSR_ERR_INTERRUPTED, "interrupted");
+            assert_null(image.pixels);
         }
         tsr_inr_free(inr);
         clear_picture(&p);
@@ -688,9 +738,9 @@ static void twice_the_size(void **state) {
     struct picture p = reconstruct(model, 24, 30, pixels, &config);
     struct tsr_inr *inr = inr_of(&p, model);
     struct tsr_image small, large, again;
-    MUST(tsr_inr_render(inr, 24, 30, 1, "auto", &small, err));
-    MUST(tsr_inr_render(inr, 48, 60, 1, "auto", &large, err));
-    MUST(tsr_inr_render(inr, 48, 60, 2, "auto", &again, err));
+    MUST(tsr_inr_render(inr, 24, 30, 1, "auto", NULL, &small, err));
+    MUST(tsr_inr_render(inr, 48, 60, 1, "auto", NULL, &large, err));
+    MUST(tsr_inr_render(inr, 48, 60, 2, "auto", NULL, &again, err));
     assert_int_equal(large.height, 48);
     assert_int_equal(large.width, 60);
     ASSERT_SAME_BITS("threads", large.pixels, again.pixels, 48 * 60 * 3);
@@ -722,7 +772,7 @@ static void any_size_shows_the_regions(void **state) {
         size_t n = model->net.n_params; /* all zero but the last bias, which is the last */
         for (size_t r = 0; r < inr->partition->n_regions; r++)
             inr->phi[r * n + n - 1] = (tsr_real)(20 * (double)r / 255 - model->net.output_offset);
-        MUST(tsr_inr_render(inr, height, width, 1 + (size_t)i % 3, "auto", &image, err));
+        MUST(tsr_inr_render(inr, height, width, 1 + (size_t)i % 3, "auto", NULL, &image, err));
         for (size_t j = 0; j < height * width; j++) {
             size_t row = (2 * (j / width) + 1) * 13 / (2 * height);
             size_t col = (2 * (j % width) + 1) * 17 / (2 * width);
@@ -738,7 +788,7 @@ static void any_size_shows_the_regions(void **state) {
 static enum tsr_status try_render(const struct tsr_inr *inr, size_t height, size_t width,
                                   const char *kernel, struct tsr_error *err) {
     struct tsr_image image;
-    enum tsr_status status = tsr_inr_render(inr, height, width, 1, kernel, &image, err);
+    enum tsr_status status = tsr_inr_render(inr, height, width, 1, kernel, NULL, &image, err);
     if (status != TSR_OK) assert_null(image.pixels);
     tsr_image_clear(&image);
     return status;
@@ -816,6 +866,7 @@ int main(void) {
         TEST(evaluations_that_end_early),
         TEST(original_size_is_the_reconstruction),
         TEST(twice_the_size),
+        TEST(long_work_is_watched),
         cmocka_unit_test(any_size_shows_the_regions),
         cmocka_unit_test(pictures_refused),
         TEST(inr_files_refused),

@@ -403,7 +403,7 @@ static void original_size_is_the_reconstruction(void **state) {
         struct tsr_inr *inr = through_a_file(inr_of(&p));
         for (size_t threads = 1; threads <= 2; threads++) {
             struct tsr_image image;
-            MUST(tsr_inr_render(inr, H, W, threads, "auto", &image, err));
+            MUST(tsr_inr_render(inr, H, W, threads, "auto", NULL, &image, err));
             ASSERT_SAME_BITS("picture", image.pixels, p.out.pictures + K * VALUES, VALUES);
             tsr_image_clear(&image);
         }
@@ -437,8 +437,8 @@ static double plain_value(const struct tsr_inr *inr, double row, double col, siz
 
 static void check_render(const struct tsr_inr *inr, size_t height, size_t width) {
     struct tsr_image one, many;
-    MUST(tsr_inr_render(inr, height, width, 1, "auto", &one, err));
-    MUST(tsr_inr_render(inr, height, width, 2, "auto", &many, err));
+    MUST(tsr_inr_render(inr, height, width, 1, "auto", NULL, &one, err));
+    MUST(tsr_inr_render(inr, height, width, 2, "auto", NULL, &many, err));
     ASSERT_SAME_BITS("threads", one.pixels, many.pixels, height * width * C);
     for (size_t k = 0; k < 300; k++) {
         size_t i = draw_size(0, height * width * C - 1);

@@ -48,7 +48,7 @@ tessera 0 "go on from it" train d.h5 -o again.h5 --grid 2x2 --init odd.h5 --oute
 tessera 0 "info after that" info again.h5
 network out >again.txt
 check "network and coordinates are those of the initial model" cmp odd.txt again.txt
-tessera 0 "its kind and its frequency, said again" train d.h5 -o again.h5 --grid 2x2 --init odd.h5 \
+tessera 0 "its kind and its frequency, said again" train d.h5 -o again.h5 --force --grid 2x2 --init odd.h5 \
     --net siren --omega-first 15.5 --outer-steps 1 --quiet
 tessera 0 "info after that too" info again.h5
 network out >again.txt

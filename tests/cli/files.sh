@@ -29,7 +29,13 @@ check "the skipped file is counted" grep -q '1 skipped' out
 refused 3 "cut.jpg" "adapt to a truncated JPEG" adapt m.h5 cut.jpg -o x.inr.h5
 refused 3 "text" "adapt to text" adapt m.h5 text -o x.inr.h5
 refused 3 "nothing.png" "adapt to a missing image" adapt m.h5 nothing.png -o x.inr.h5
-refused 3 "nothing.png" "adapt stops before it begins" adapt m.h5 photos/p0.ppm nothing.png -o many
+tessera 3 "adapt leaves bad images out" adapt m.h5 cut.jpg photos/p0.ppm nothing.png photos/p1.ppm -o many
+check "the first is named" grep -q 'cut.jpg.*; left out' err
+check "the last, too" grep -q 'nothing.png.*; left out' err
+check "they are counted" grep -q '2 of 4 images were left out' err
+check "the others are there" test "$(ls many | tr '\n' ' ')" = 'p0.inr.h5 p1.inr.h5 '
+rm -r many
+refused 3 "nothing.h5" "no model" adapt nothing.h5 photos/p0.ppm photos/p1.ppm -o many
 check "adapt left no folder" test ! -e many
 
 for file in nothing.h5 text empty.h5 cut.h5 folder; do
@@ -58,7 +64,7 @@ refused 2 "shared slot" "another partition of per-region slots" eval slots.h5 d.
 refused 3 "initial model: out_dim" "init from a network of other channels" train grey.h5 -o x.h5 \
     --outer-steps 1 --init m.h5
 
-refused 1 "folder" "output is a folder" pack photos -o folder --size 8x8
+refused 2 "folder is a folder" "output is a folder" pack photos -o folder --size 8x8
 refused 1 "no/such" "output in a missing folder: pack" pack photos -o no/such.h5 --size 8x8
 refused 1 "no/such" "output in a missing folder: train" train d.h5 -o no/such.h5 --outer-steps 1
 refused 1 "no/such" "output in a missing folder: adapt" adapt m.h5 photos/p0.ppm -o no/such.h5

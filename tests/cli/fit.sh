@@ -51,21 +51,21 @@ if cmp -s s.inr.h5 s2.inr.h5; then fail "another seed"; else pass "another seed"
 tessera 0 "until a PSNR" fit p.ppm -o u.inr.h5 $small --target-psnr 24 --curve u.csv --curve-every 3
 check "the PSNR is there" awk -v p="$(value psnr_db)" 'BEGIN { exit !(p >= 24) }'
 check "regions that got there are counted" test -n "$(value regions_at_target)"
-tessera 0 "until a time" fit p.ppm -o u.inr.h5 $small --time 0.1s
+tessera 0 "until a time" fit p.ppm --force -o u.inr.h5 $small --time 0.1s
 check "the time has passed" awk -v s="$(value seconds)" 'BEGIN { exit !(s >= 0.1) }'
-tessera 0 "the first of two bounds" fit p.ppm -o u.inr.h5 $small --time 1h --iterations 4
+tessera 0 "the first of two bounds" fit p.ppm --force -o u.inr.h5 $small --time 1h --iterations 4
 check "4 iterations" test "$(value iterations)" = 4
 
 # other images, networks and partitions
 tessera 0 "a grey image" fit grey.pgm -o g.inr.h5 --cell 4x4 --width 4 --iterations 3 --png g.png
 check "12 cells" test "$(value regions)" = 12
-tessera 0 "defaults" fit grey.pgm -o g.inr.h5 --iterations 2
+tessera 0 "defaults" fit grey.pgm --force -o g.inr.h5 --iterations 2
 check "the whole image" test "$(value regions)" = 1
-tessera 0 "matched parameters" fit grey.pgm -o g.inr.h5 --grid 3x3 --hidden-layers 3 \
+tessera 0 "matched parameters" fit grey.pgm --force -o g.inr.h5 --grid 3x3 --hidden-layers 3 \
     --match-params 20000 --iterations 1
 check "about as many" awk -v n="$(value params)" 'BEGIN { exit !(n > 18500 && n < 21500) }'
 check "the wish is shown" grep -q 'asked for 20000' err
-tessera 0 "JSON to stdout" fit grey.pgm -o g.inr.h5 --width 4 --iterations 2 --json -
+tessera 0 "JSON to stdout" fit grey.pgm --force -o g.inr.h5 --width 4 --iterations 2 --json -
 check "and nothing else" test "$(head -c 1 out)" = '{'
 
 # from a model
@@ -78,9 +78,9 @@ tessera 0 "from a model" fit p.ppm -o f.inr.h5 --init m.h5 --iterations 30 --cur
 check "it starts where the model does" awk -F , -v p="$psnr" \
     'NR == 2 { exit !(($3 - p) ^ 2 < 1e-5) }' f.csv
 check "with the model's partition" test "$(value regions)" = 4
-tessera 0 "from a model, another partition" fit p.ppm -o f.inr.h5 --init m.h5 --cell 8x8 --iterations 2
+tessera 0 "from a model, another partition" fit p.ppm --force -o f.inr.h5 --init m.h5 --cell 8x8 --iterations 2
 check "15 cells" test "$(value regions)" = 15
-tessera 0 "after inner steps" fit p.ppm -o f.inr.h5 --init m.h5 --inner-steps 3 --iterations 2 \
+tessera 0 "after inner steps" fit p.ppm --force -o f.inr.h5 --init m.h5 --inner-steps 3 --iterations 2 \
     --curve f.csv
 check "it starts where adapt ends" awk -F , -v p="$adapted" \
     'NR == 2 { exit !(($3 - p) ^ 2 < 1e-5) }' f.csv
@@ -111,10 +111,11 @@ check "nothing was written" test ! -e n
 
 # Ctrl-C: what was learned is written, the program ends by the signal.
 cp p.inr.h5 i.inr.h5
-"$TESSERA" fit q.ppm -o i.inr.h5 $small --time 100s --png i.png --curve i.csv >out 2>err &
+"$TESSERA" fit q.ppm -o i.inr.h5 --force $small --time 100s --png i.png --curve i.csv >out 2>err &
 pid=$!
 tries=0
 while { [ ! -e i.csv ] || [ "$(wc -l <i.csv)" -lt 3 ]; } && [ $tries -lt 300 ]; do
+    kill -0 $pid 2>/dev/null || break
     sleep 0.1
     tries=$((tries + 1))
 done

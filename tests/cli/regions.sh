@@ -27,7 +27,7 @@ check "their rule" grep -qx 'label rule: segment 4 color' out
 tessera 0 "pack without them" pack "$sample" --size 40x48 -o p.h5
 for slots in shared per-region; do
     tessera 0 "train on stored segments, $slots" train s.h5 -o $slots.h5 --segment 4 --slots $slots $quick
-    tessera 0 "train on computed ones, $slots" train p.h5 -o again.h5 --segment 4 --slots $slots $quick
+    tessera 0 "train on computed ones, $slots" train p.h5 -o again.h5 --force --segment 4 --slots $slots $quick
     "$TESSERA" eval $slots.h5 p.h5 --split test --json - --quiet | grep -v '"model"\|seconds' >one
     "$TESSERA" eval again.h5 s.h5 --split test --json - --quiet | grep -v '"model"\|seconds' >two
     sed -i 's/p\.h5/s.h5/' one
@@ -51,13 +51,13 @@ for rule in "--grid 2x3" "--segment 6 --merge area" "--whole" "--overlap 3" "--c
     check "all images ($rule)" test "$(value images)" = 5
     check "it learns ($rule)" awk -F '\t' '$1 == "0" { a = $2 } $1 == "3" { b = $2 } END { exit !(b > a) }' out
     # shellcheck disable=SC2086
-    tessera 0 "adapt $rule" adapt shared.h5 p.ppm -o a.inr.h5 --png $rule
-    tessera 0 "render ($rule)" render a.inr.h5 -o a1.png
+    tessera 0 "adapt $rule" adapt shared.h5 p.ppm -o a.inr.h5 --png --force $rule
+    tessera 0 "render ($rule)" render a.inr.h5 -o a1.png --force
     check "the picture is the reconstruction ($rule)" cmp a.png a1.png
-    tessera 0 "render at twice the size ($rule)" render a.inr.h5 -o a2.png --scale 2 --threads 1
-    "$TESSERA" render a.inr.h5 -o a3.png --scale 2 --threads 2 >/dev/null
+    tessera 0 "render at twice the size ($rule)" render a.inr.h5 -o a2.png --force --scale 2 --threads 1
+    "$TESSERA" render a.inr.h5 -o a3.png --force --scale 2 --threads 2 >/dev/null
     check "1 and 2 threads ($rule)" cmp a2.png a3.png
-    tessera 0 "draw the regions ($rule)" info a.inr.h5 --label-png look.png
+    tessera 0 "draw the regions ($rule)" info a.inr.h5 --label-png look.png --force
     check "the drawing is a picture ($rule)" sh -c 'head -c 4 look.png | grep -q PNG'
 done
 check "info tells the rule" grep -q '^partition: cell 16x16, overlap 1' out
@@ -74,7 +74,7 @@ tessera 0 "info of the INR" info l.inr.h5
 check "one class more than the largest label" grep -q '^partition: labels, n_regions 5, overlap 1' out
 check "class 0 does not occur" grep -qx 'regions without pixels: 1' out
 tessera 0 "render it" render l.inr.h5 -o l.png --scale 0.5
-tessera 0 "draw it" info l.inr.h5 --label-png look.png
+tessera 0 "draw it" info l.inr.h5 --label-png look.png --force
 pictures photos 8 40 48
 mkdir maps
 for i in 0 1 2 3 4 5 6 7; do label_map maps/p$i.pgm 40 48 3; done
@@ -92,14 +92,14 @@ label_map p.pgm 30 40 3
 small="$network --omega-first 10 --lr 0.003 --iterations 12"
 for rule in "--segment 4 --merge area" "--grid 2x2 --overlap 2" "--label-map p.pgm" "--label-map p.pgm --overlap 3"; do
     # shellcheck disable=SC2086
-    tessera 0 "fit $rule" fit p.ppm -o f.inr.h5 $small --png f.png $rule
+    tessera 0 "fit $rule" fit p.ppm -o f.inr.h5 --force $small --png f.png $rule
     tessera 0 "info ($rule)" info f.inr.h5
     check "four regions ($rule)" grep -qx 'regions: 4' out
-    tessera 0 "render what was fitted ($rule)" render f.inr.h5 -o g.png
+    tessera 0 "render what was fitted ($rule)" render f.inr.h5 -o g.png --force
     check "the picture is the fit's ($rule)" cmp f.png g.png
 done
-tessera 0 "fit from a model, other segments" fit p.ppm -o f.inr.h5 --init shared.h5 --segment 5 --iterations 3
-tessera 0 "fit without overlap" fit p.ppm -o f.inr.h5 $small --grid 2x2 --png h.png
+tessera 0 "fit from a model, other segments" fit p.ppm -o f.inr.h5 --force --init shared.h5 --segment 5 --iterations 3
+tessera 0 "fit without overlap" fit p.ppm -o f.inr.h5 --force $small --grid 2x2 --png h.png
 check "overlap shows" differ f.png h.png
 
 # ---- refusals -----------------------------------------------------------------------------------------
@@ -162,8 +162,8 @@ check "the document has an example" test -s render.py
 for model in shared class; do
     map=; [ $model = class ] && map="--label-map maps/p0.pgm"
     # shellcheck disable=SC2086
-    tessera 0 "adapt ($model)" adapt $model.h5 photos/p0.ppm -o r.inr.h5 --png $map
-    tessera 0 "pack the picture ($model)" pack r.png --size 40x48 -o r.h5
+    tessera 0 "adapt ($model)" adapt $model.h5 photos/p0.ppm -o r.inr.h5 --png --force $map
+    tessera 0 "pack the picture ($model)" pack r.png --size 40x48 -o r.h5 --force
     check "numpy renders the same from the file ($model)" $python - <<'PY'
 import h5py, numpy as np
 from render import render

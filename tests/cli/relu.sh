@@ -39,7 +39,7 @@ refused 3 "its network is relu-pe, not siren" "from a model of the other kind" t
     --net siren --init m.h5 --outer-steps 1
 for options in '--octaves 0' '--octaves 60 --pe-omega 0.25'; do
     # shellcheck disable=SC2086
-    tessera 0 "train $options" train d.h5 -o o.h5 --net relu-pe --grid 2x2 --width 8 $options \
+    tessera 0 "train $options" train d.h5 -o o.h5 --force --net relu-pe --grid 2x2 --width 8 $options \
         --outer-steps 2 --quiet
     tessera 0 "eval $options" eval o.h5 d.h5
 done

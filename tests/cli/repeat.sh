@@ -5,15 +5,15 @@
 
 small_dataset d.h5
 adapted() { # MODEL OUT
-    "$TESSERA" adapt "$1" photos/p0.ppm -o "$2" --quiet >/dev/null 2>err || cat err
+    "$TESSERA" adapt "$1" photos/p0.ppm -o "$2" --force --quiet >/dev/null 2>err || cat err
 }
 figures() { grep -v -e seconds -e threads -e '"model"' "$1"; }
 same() { # NAME MODEL MODEL
     adapted "$2" a.inr.h5
     adapted "$3" b.inr.h5
     check "$1" cmp a.inr.h5 b.inr.h5
-    "$TESSERA" eval "$2" d.h5 --json a.json >/dev/null 2>&1
-    "$TESSERA" eval "$3" d.h5 --json b.json >/dev/null 2>&1
+    "$TESSERA" eval "$2" d.h5 --force --json a.json >/dev/null 2>&1
+    "$TESSERA" eval "$3" d.h5 --force --json b.json >/dev/null 2>&1
     figures a.json >a.figures
     figures b.json >b.figures
     check "$1: figures" cmp a.figures b.figures
@@ -52,8 +52,8 @@ check "adapt with 1 and 2 threads" cmp t1/p1.inr.h5 t2/p1.inr.h5
 check "render with 1 and 2 threads" cmp 1.png 2.png
 "$TESSERA" pack photos -o p1.h5 --size 9x9 --fit squash --threads 1 >/dev/null
 "$TESSERA" pack photos -o p2.h5 --size 9x9 --fit squash --threads 2 >/dev/null
-"$TESSERA" eval one.h5 p1.h5 --json a.json --split all >/dev/null 2>&1
-"$TESSERA" eval one.h5 p2.h5 --json b.json --split all >/dev/null 2>&1
+"$TESSERA" eval one.h5 p1.h5 --force --json a.json --split all >/dev/null 2>&1
+"$TESSERA" eval one.h5 p2.h5 --force --json b.json --split all >/dev/null 2>&1
 figures a.json | grep -v dataset >a.figures
 figures b.json | grep -v dataset >b.figures
 check "pack with 1 and 2 threads" cmp a.figures b.figures

@@ -38,6 +38,26 @@ for compiler in g++ clang++; do
     check "and that program runs" ./static
 done
 
+# A neighbour of every part that an unquoted name would fall into, and names that want quoting.
+odd="$work/it's a \$x \"place\" ;touch gone"
+mkdir -p "$odd/usr/lib/pkgconfig" "$odd/usr/bin" "$work/it's/usr"
+for mine in "$odd/mine" "$odd/usr/mine" "$odd/usr/lib/libmine.so" "$odd/usr/lib/pkgconfig/mine.pc" "$odd/usr/bin/mine" \
+    "$work/it's/usr/mine" "$work/a" "$work/place"; do [ -e "$mine" ] || echo mine >"$mine"; done
+neighbours() { find "$work" -type f ! -path "$there/*" | sort | xargs -d '\n' cksum; }
+neighbours >before
+dollars=$(printf %s "$odd" | sed 's/[$]/$$/g')
+check "make install into an odd folder" make_install install prefix="$dollars/usr/"
+check "its program runs" "$odd/usr/bin/tessera" version
+check "make uninstall from it" make_install uninstall prefix="$dollars/usr/"
+check "make install with an odd DESTDIR" make_install install DESTDIR="$dollars/" prefix=/usr
+check "its program runs, too" "$odd/usr/bin/tessera" version
+check "make uninstall from there" make_install uninstall DESTDIR="$dollars/" prefix=/usr
+neighbours | grep -v '/before$\|/after$\|check.out$' >after
+grep -v '/before$\|/after$\|check.out$' before >before.files
+grep -v 'before.files$' after >after.files
+check "all that was there is as it was, and nothing else" cmp before.files after.files
+check "nothing of a name was run" test ! -e "$root/gone"
+
 check "make install with DESTDIR" make_install install DESTDIR="$work/stage d" prefix=/opt/x
 check "DESTDIR is not written into the description" grep -q '^prefix=/opt/x$' "$work/stage d/opt/x/lib/pkgconfig/tessera.pc"
 check "make uninstall" make_install uninstall DESTDIR="$work/stage d" prefix=/opt/x
