@@ -2,7 +2,7 @@
  *
  * What the fuzz targets share: a file of the bytes at hand, and HDF5 files built from bytes.
  *
- * A target is LLVMFuzzerTestOneInput(), which libFuzzer calls (`make fuzz`); main.c calls it with
+ * A target is LLVMFuzzerTestOneInput(), which libFuzzer calls (`make fuzz`); replay.c calls it with
  * the contents of files, so that findings are tests for any compiler.
  */
 #ifndef TSR_TESTS_FUZZ_H

@@ -32,11 +32,12 @@ static const char *base(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct tsr_model *model;
     struct tsr_outer_state state;
+    struct tsr_origin origin;
     struct tsr_error err;
     const char *path = fuzz_h5(base(), data, size);
     if (!path) return 0;
     if (tsr_model_load(path, &model, &err) == TSR_OK) tsr_model_free(model);
-    if (tsr_checkpoint_load(path, &model, &state, &err) == TSR_OK) {
+    if (tsr_checkpoint_load(path, &model, &state, &origin, &err) == TSR_OK) {
         tsr_model_free(model);
         tsr_outer_state_clear(&state);
     }
