@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *path = fuzz_h5(base(), data, size);
     if (!path || tsr_inr_load(path, &inr, &err) != TSR_OK) return 0;
     if (inr->net.out_dim <= 3 && inr->net.n_params < 4096 &&
-        tsr_inr_render(inr, 9, 7, 1, NULL, &image, &err) == TSR_OK)
+        tsr_inr_render(inr, 9, 7, 1, NULL, NULL, &image, &err) == TSR_OK)
         tsr_image_clear(&image);
     tsr_inr_free(inr);
     return 0;
