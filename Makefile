@@ -165,9 +165,9 @@ endif
 # Targets for libFuzzer. With a main() of their own they read files: what was found is tested so.
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_REPLAY := $(FUZZ:%=$B/float/tests/fuzz/%)
-$B/float/tests/fuzz/fuzz_%: $B/float/tests/fuzz/fuzz_%.o $B/float/tests/fuzz/replay.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
+$(FUZZ_REPLAY): $B/float/tests/fuzz/%: $B/float/tests/fuzz/%.o $B/float/tests/fuzz/replay.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
-$B/fuzz/fuzz_%: $B/float/tests/fuzz/fuzz_%.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
+$(FUZZ:%=$B/fuzz/%): $B/fuzz/%: $B/float/tests/fuzz/%.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(DEP_LIBS) -o $@
 fuzz-programs: $(FUZZ:%=$B/fuzz/%) $B/tessera

@@ -8,6 +8,7 @@
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "data/image.h"
 #include "image/inr.h"
@@ -194,8 +195,7 @@ static void print_head(const struct job *job) {
 
 static void print_row(struct job *job, const char *path, double seconds) {
     if (job->rows++ == 0) print_head(job);
-    cli_print_field(stdout, path);
-    (void)printf("\t%zu\t%zu", job->height, job->width);
+    (void)printf("%s\t%zu\t%zu", cli_field(path), job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\t%.3f", job->psnr_db[k]);
     (void)printf("\t%.4f\n", seconds);
@@ -221,6 +221,8 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
+    result.numbers = inr->numbers;
+    tsr_inr_share(inr, job->model);
     cli_watch_start(&job->watch, job->args->common.quiet, path);
     status = tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err);
     cli_watch_end(&job->watch);
@@ -266,7 +268,8 @@ static enum tsr_status prepare(struct job *job) {
     job->config.kernel = job->args->kernel;
     cli_watch_start(&job->watch, job->args->common.quiet, "");
     job->config.watch = job->watch.watch;
-    cli_optimizer_apply(call, &job->args->optimizer, job->model, &job->config.optimizer);
+    cli_optimizer_apply(call, &job->args->optimizer, job->model, job->config.inner_steps,
+                        &job->config.optimizer);
     TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
     job->psnr_db = p;
     return prepare_outputs(job);

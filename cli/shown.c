@@ -37,34 +37,34 @@ int cli_is_control(const char *s, size_t n) {
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
 }
 
-static int is_harmless(const char *s) {
+static int is_harmless(const char *s, int backslash) {
     for (size_t n; *s; s += n) {
         n = cli_utf8_length(s);
-        if (n == 0 || cli_is_control(s, n)) return 0;
+        if (n == 0 || cli_is_control(s, n) || (*s == '\\' && !backslash)) return 0;
     }
     return 1;
 }
 
 /* One character, or one byte that is none; returns how many bytes were read. */
 static size_t put_shown(const char *s, char out[8]) {
+    static const char from[] = "\\\t\n\r", names[] = "\\tnr";
     size_t n = cli_utf8_length(s);
-    if (n == 0 || (cli_is_control(s, n) && n == 1 && *s != '\n' && *s != '\t'))
+    const char *at = strchr(from, *s);
+    if (at)
+        (void)snprintf(out, 8, "\\%c", names[at - from]);
+    else if (n == 0 || (n == 1 && cli_is_control(s, n)))
         (void)snprintf(out, 8, "\\x%02x", (unsigned char)*s);
-    else if (*s == '\n' || *s == '\t')
-        (void)snprintf(out, 8, "\\%c", *s == '\n' ? 'n' : 't');
     else if (cli_is_control(s, n))
         (void)snprintf(out, 8, "\\u%04x", cli_code_point(s, n) & 0xFFFF);
-    else if (*s == '\\')
-        (void)snprintf(out, 8, "\\\\");
     else
         (void)snprintf(out, 8, "%.*s", (int)n, s);
     return n ? n : 1;
 }
 
-const char *cli_shown(const char *text) {
+static const char *shown(const char *text, int backslash) {
     static _Thread_local char copies[COPIES][LONGEST];
     static _Thread_local unsigned next;
-    if (is_harmless(text)) return text;
+    if (is_harmless(text, backslash)) return text;
     char *copy = copies[next++ % COPIES], piece[8];
     size_t used = 0;
     while (*text) {
@@ -79,4 +79,12 @@ const char *cli_shown(const char *text) {
     }
     copy[used] = '\0';
     return copy;
+}
+
+const char *cli_shown(const char *text) {
+    return shown(text, 1);
+}
+
+const char *cli_field(const char *text) {
+    return shown(text, 0);
 }

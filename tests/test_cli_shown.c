@@ -12,13 +12,14 @@ static void harmless_text_is_itself(void **state) {
                                         "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x96\xbc"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_ptr_equal(cli_shown(texts[i]), texts[i]);
+    assert_string_equal(cli_field(texts[1]), "a b\\\\c\"'~");
 }
 
 static void what_is_obeyed_is_escaped(void **state) {
     (void)state;
     static const char *const texts[][2] = {
         {"\x1b[31m", "\\x1b[31m"},
-        {"a\nb\tc\rd", "a\\nb\\tc\\x0dd"},
+        {"a\nb\tc\rd", "a\\nb\\tc\\rd"},
         {"\x7f", "\\x7f"},
         {"\\\n", "\\\\\\n"},
         {"\xc2\x9b"
