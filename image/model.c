@@ -222,9 +222,9 @@ static enum tsr_status same_setting(void *user, const struct tsr_setting *s,
 static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_anchors *to,
                                     struct tsr_error *err) {
     void *mean;
-    size_t size = from->n * TSR_REGION_FEATURES * sizeof *from->mean;
-    TSR_TRY(tsr_alloc(&mean, from->n, size / from->n, "anchors", err));
-    memcpy(mean, from->mean, size);
+    size_t size = TSR_REGION_FEATURES * sizeof *from->mean;
+    TSR_TRY(tsr_alloc(&mean, from->n, size, "anchors", err));
+    memcpy(mean, from->mean, from->n * size);
     tsr_anchors_clear(to);
     *to = *from;
     to->mean = mean;

@@ -84,7 +84,8 @@ static void clear_result(struct result *r) {
 static enum tsr_status gradient(struct tsr_meta_workspace *meta, const struct fixture *f,
                                 size_t n_tasks, struct result *r, struct tsr_error *err) {
     const struct tsr_meta_point at = {f->theta, NULL, &f->rates, 0.05};
-    return tsr_meta_gradient(meta, &at, f->task, n_tasks, r->d_theta, NULL, r->d_rates, r->error, err);
+    return tsr_meta_gradient(meta, &at, f->task, n_tasks, r->d_theta, NULL, r->d_rates, r->error,
+                             err);
 }
 
 /* `calls` times with the same workspace; the last result. */

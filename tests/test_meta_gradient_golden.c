@@ -137,7 +137,7 @@ static void open_case(struct golden *g, const char *name) {
     MUST(tsr_h5_read_attr_str(g->file, name, "lr_mode", text, sizeof text, err));
     g->fixed_rate = strcmp(text, "fixed") == 0;
     tsr_rates_layout_all(&g->rates, g->fixed_rate ? TSR_RATES_FIXED : TSR_RATES_PER_PARAM_PER_STEP,
-                     g->steps, g->slots, &g->net);
+                         g->steps, g->slots, &g->net);
     size_t n;
     g->theta = read_real(g, "in/init", 1, &n);
     g->rate_values = read_real(g, "in/lr", 1.0 / (double)g->images, &n);

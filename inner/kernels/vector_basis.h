@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rows of a basis: sums of them, products with them, their gradients. Part of kernel_vector.h, a template.
- * What is computed of one number depends on nothing but that number, so work may be cut anywhere
- * without changing a bit.
+ * Rows of a basis: sums of them, products with them, their gradients. Part of kernel_vector.h, a
+ * template. What is computed of one number depends on nothing but that number, so work may be cut
+ * anywhere without changing a bit.
  */
 
 enum { NAME(basis_vecs) = 4 };
