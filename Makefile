@@ -32,7 +32,7 @@ comma := ,
 GOALS := $(or $(MAKECMDGOALS),all)
 BUILDS := $(filter-out help clean print-config uninstall format deps dist,$(GOALS))
 ifneq ($(BUILDS),)
-TESTS_TOO := $(filter check check-san check-unit test-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
+TESTS_TOO := $(filter check check-san check-unit test-programs fuzz fuzz-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
 LEVEL := $(if $(TESTS_TOO),check,build)
 MISSING := $(shell scripts/install-deps --missing $(LEVEL) | sed 's/$$/,/')
 ifneq ($(MISSING),)
@@ -71,12 +71,12 @@ endif
 ifneq ($(SAN),)
 BASE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
-PACKAGES := hdf5
+PACKAGES := hdf5 zlib
 ifeq ($(BLAS),0)
 BASE_FLAGS += -DTSR_NO_BLAS
 WITHOUT := base/blas.c inner/kernels/kernel_blas.c tests/test_base_blas.c
 else
-PACKAGES := openblas hdf5
+PACKAGES := openblas hdf5 zlib
 endif
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
 DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
@@ -158,6 +158,24 @@ $B/float/tests/%: $B/float/tests/%.o $B/libtessera.a
 $B/double/tests/%: $B/double/tests/%.o $B/libtessera-double.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
 
+# The kernels see no bytes of a file, and take minutes to compile under sanitizers.
+ifneq ($(findstring fuzzer,$(SAN)),)
+$B/float/inner/kernels/%.o: FILE_FLAGS := -fno-sanitize=all
+endif
+# Targets for libFuzzer. With a main() of their own they read files: what was found is tested so.
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_REPLAY := $(FUZZ:%=$B/float/tests/fuzz/%)
+$(FUZZ_REPLAY): $B/float/tests/fuzz/%: $B/float/tests/fuzz/%.o $B/float/tests/fuzz/replay.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
+$(FUZZ:%=$B/fuzz/%): $B/fuzz/%: $B/float/tests/fuzz/%.o $B/float/tests/fuzz/fuzz.o $(CLI_PARTS) $B/libtessera.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(DEP_LIBS) -o $@
+fuzz-programs: $(FUZZ:%=$B/fuzz/%) $B/tessera
+	@echo $B
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined OPT=-O1 OPENMP=0 fuzz-programs
+.PHONY: fuzz fuzz-programs
+
 $B/man/%: docs/man/%.in scripts/man-page $B/tessera
 	@mkdir -p $(@D)
 	$(Q)scripts/man-page $B/tessera $< > $@.part && mv $@.part $@
@@ -185,7 +203,7 @@ $(INJECT): tests/fault/inject.c
 
 # ---- checks -------------------------------------------------------------------------------------
 .PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config format
-test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(EXAMPLES) $(INJECT) $B/tessera
+test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(FUZZ_REPLAY) $(EXAMPLES) $(INJECT) $B/tessera
 check: all test-programs
 	+$(Q)tests/run $B $(if $(SAN),unit cli)
 # The unit tests alone.
@@ -263,6 +281,7 @@ help:
 	@echo "  make check-unit    the unit tests alone"
 	@echo "  make check-faults  every system call and allocation of every command fails once; 200 kills"
 	@echo "  make check-san     unit tests and command lines under AddressSanitizer and UBSan"
+	@echo "  make fuzz          the targets of libFuzzer (clang); scripts/fuzz SECONDS runs them"
 	@echo "  make examples      small programs against libtessera (docs/examples)"
 	@echo "  make test-programs the programs of the test suite, not run"
 	@echo "  make deps          install what is missing (Debian, Ubuntu), or name it; demo and check"

@@ -8,6 +8,7 @@
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "data/image.h"
 #include "image/inr.h"
@@ -194,8 +195,7 @@ static void print_head(const struct job *job) {
 
 static void print_row(struct job *job, const char *path, double seconds) {
     if (job->rows++ == 0) print_head(job);
-    cli_print_field(stdout, path);
-    (void)printf("\t%zu\t%zu", job->height, job->width);
+    (void)printf("%s\t%zu\t%zu", cli_field(path), job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\t%.3f", job->psnr_db[k]);
     (void)printf("\t%.4f\n", seconds);

@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/settings.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "data/file.h"
@@ -366,7 +367,7 @@ static void describe(const struct job *job) {
     if (job->args->common.quiet) return;
     if (job->args->match_params)
         (void)snprintf(asked, sizeof asked, " (asked for %zu)", job->args->match_params);
-    (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", job->call->operands[0],
+    (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", cli_shown(job->call->operands[0]),
                   job->image.height, job->image.width, job->image.channels);
     cli_model_rows(m, cli_table_row, stderr);
     (void)fprintf(stderr, "  %-18s %zu\n", "regions", regions);

@@ -9,6 +9,7 @@
 #include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/settings.h"
+#include "cli/shown.h"
 #include "cli/train_view.h"
 #include "data/h5.h"
 #include "image/inr.h"
@@ -60,21 +61,31 @@ static enum tsr_status find_kind(struct tsr_h5 *f, enum kind *kind, struct tsr_e
     return TSR_OK;
 }
 
-/* An attribute as text, if there is one of this name. */
-static void print_attribute(struct tsr_h5 *f, const char *object, const char *name,
-                            const char *shown) {
+/* An attribute as text, if there is one of this name. One that is there and cannot be read is an
+ * error: something is damaged. */
+static enum tsr_status print_attribute(struct tsr_h5 *f, const char *object, const char *name,
+                                       const char *shown, struct tsr_error *err) {
     char text[4096];
     double number;
-    if (!tsr_h5_has_attr(f, object, name)) return;
-    if (tsr_h5_read_attr_str(f, object, name, text, sizeof text, NULL) == TSR_OK)
-        (void)printf("%s: %s\n", shown, text);
-    else if (tsr_h5_read_attr_f64(f, object, name, &number, NULL) == TSR_OK)
+    if (!tsr_h5_has_attr(f, object, name)) return TSR_OK;
+    if (tsr_h5_read_attr_f64(f, object, name, &number, NULL) == TSR_OK) {
         (void)printf("%s: %.10g\n", shown, number);
+        return TSR_OK;
+    }
+    TSR_TRY(tsr_h5_read_attr_str(f, object, name, text, sizeof text, err));
+    (void)printf("%s: %s\n", shown, cli_shown(text));
+    return TSR_OK;
 }
 
-static void print_attributes(struct tsr_h5 *f, const char *object, const char *const *names) {
-    for (; *names; names++)
-        print_attribute(f, object, *names, *names);
+/* Of files of others what cannot be shown is theirs. */
+static enum tsr_status print_attributes(struct tsr_h5 *f, const char *object,
+                                        const char *const *names, struct tsr_error *err) {
+    bool ours = tsr_h5_has_attr(f, "/", "format");
+    for (; *names; names++) {
+        enum tsr_status status = print_attribute(f, object, *names, *names, ours ? err : NULL);
+        if (ours && status != TSR_OK) return status;
+    }
+    return TSR_OK;
 }
 
 /* ---- label maps ------------------------------------------------------------------------------ */
@@ -109,11 +120,12 @@ static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err
     if (status == TSR_OK)
         (void)printf("labels: %zu\nlabel rule: %s\nlabel shares: of the pixels of the first %zu "
                      "images\n",
-                     count, tsr_dataset_label_rule(d), n);
+                     count, cli_shown(tsr_dataset_label_rule(d)), n);
     for (size_t i = 0; i < count && status == TSR_OK; i++) {
         const char *name = tsr_dataset_label_name(d, i);
         if (*name == '#' && counts[i] == 0) continue; /* neither named nor seen */
-        (void)printf("label %zu: %s, %.2f %%\n", i, name, 100 * (double)counts[i] / pixels);
+        (void)printf("label %zu: %s, %.2f %%\n", i, cli_shown(name),
+                     100 * (double)counts[i] / pixels);
     }
     free(counts);
     return status;
@@ -246,7 +258,10 @@ static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
                      d.images[TSR_SPLIT_VAL], d.images[TSR_SPLIT_TEST]);
     else
         (void)printf("split: none (all images belong to every split)\n");
-    print_attributes(f, "/", names);
+    if (d.in_chunk > 1)
+        (void)printf("images in a chunk: %zu (reading one reads all; one in each is faster)\n",
+                     d.in_chunk);
+    TSR_TRY(print_attributes(f, "/", names, err));
     return labels_info(tsr_h5_path(f), err);
 }
 
@@ -293,14 +308,14 @@ static void rates_info(const struct tsr_rates *r) {
 static enum tsr_status print_run_setting(void *user, const struct tsr_setting *s,
                                          struct tsr_error *err) {
     struct tsr_h5 *f = user;
-    (void)err;
-    print_attribute(f, "/outer", s->name, s->name);
+    TSR_TRY(print_attribute(f, "/outer", s->name, s->name, err));
     if (s->type != TSR_SETTING_CHOICE) return TSR_OK;
     for (size_t i = 0; i < s->registry->n; i++) { /* only the chosen object's are in the file */
         const struct tsr_params *params = &s->registry->object[i]->params;
         for (size_t k = 0; k < params->n; k++)
             if (tsr_h5_has_attr(f, "/outer", params->row[k].name))
-                print_attribute(f, "/outer", params->row[k].name, params->row[k].name);
+                TSR_TRY(
+                    print_attribute(f, "/outer", params->row[k].name, params->row[k].name, err));
     }
     return TSR_OK;
 }
@@ -336,9 +351,8 @@ static enum tsr_status model_info(struct tsr_h5 *f, struct tsr_error *err) {
     rates_info(&m->rates);
     tsr_model_free(m);
     TSR_TRY(training_info(f, err));
-    print_attribute(f, "/", "tessera_version", "version");
-    print_attribute(f, "/", "command", "command");
-    return TSR_OK;
+    TSR_TRY(print_attribute(f, "/", "tessera_version", "version", err));
+    return print_attribute(f, "/", "command", "command", err);
 }
 
 /* ---- INRs ------------------------------------------------------------------------------------ */
@@ -371,9 +385,8 @@ static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
     sizes_info(inr->partition->n_regions, inr->net.n_params, inr->partition->height,
                inr->partition->width, inr->net.out_dim);
     regions_info(inr->partition);
-    print_attribute(f, "/", "tessera_version", "version");
     tsr_inr_free(inr);
-    return TSR_OK;
+    return print_attribute(f, "/", "tessera_version", "version", err);
 }
 
 static enum tsr_status run(struct cli_call *call) {
@@ -385,7 +398,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(find_kind(f, &kind, &call->err));
     if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
     if (cli_stdout_taken(call)) goto done;
-    (void)printf("file: %s\n", call->operands[0]);
+    (void)printf("file: %s\n", cli_shown(call->operands[0]));
     if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
     if (kind == INR) TSR_CHECK(inr_info(f, &call->err));

@@ -5,6 +5,7 @@
 #include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "data/listing.h"
 #include "data/pack.h"
@@ -130,13 +131,13 @@ static int on_progress(void *user, size_t done, size_t total) {
 }
 
 static void on_skipped(void *user, const char *path, const char *why) {
-    cli_progress_say(user, "tessera pack: skipped %s: %s", path, why);
+    cli_progress_say(user, "tessera pack: skipped %s: %s", cli_shown(path), cli_shown(why));
 }
 
 static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
-                 a->output, r->images, a->size[0], a->size[1], a->config.channels, r->per_split[0],
-                 r->per_split[1], r->per_split[2], r->sources - r->skipped);
+                 cli_shown(a->output), r->images, a->size[0], a->size[1], a->config.channels,
+                 r->per_split[0], r->per_split[1], r->per_split[2], r->sources - r->skipped);
     if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);

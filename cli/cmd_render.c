@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
+#include "cli/shown.h"
 #include "image/inr.h"
 
 struct render_args {
@@ -74,7 +75,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(status);
     TSR_CHECK(tsr_image_write_png(a->output, &picture, &call->err));
     if (!a->common.quiet && !cli_stdout_taken(call))
-        (void)printf("%s: %zux%zu\n", a->output, height, width);
+        (void)printf("%s: %zux%zu\n", cli_shown(a->output), height, width);
 done:
     tsr_image_clear(&picture);
     tsr_inr_free(inr);

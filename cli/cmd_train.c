@@ -9,6 +9,7 @@
 #include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "inner/kernels/kernel.h"
@@ -203,11 +204,12 @@ static void summary(const struct cli_call *call, const struct train_args *a,
         (void)fprintf(stderr,
                       "%s holds %llu of the %llu outer steps done; go on with\n"
                       "  tessera train %s --resume %s\n",
-                      a->output, (unsigned long long)p->saved_outer_step,
-                      (unsigned long long)p->outer_step, call->operands[0], a->output);
+                      cli_shown(a->output), (unsigned long long)p->saved_outer_step,
+                      (unsigned long long)p->outer_step, cli_shown(call->operands[0]),
+                      cli_shown(a->output));
     } else if (status == TSR_OK) {
-        (void)printf("%s: %llu outer steps in %s", a->output, (unsigned long long)p->outer_step,
-                     cli_time(p->seconds, time));
+        (void)printf("%s: %llu outer steps in %s", cli_shown(a->output),
+                     (unsigned long long)p->outer_step, cli_time(p->seconds, time));
         if (isfinite(p->val_psnr_db)) (void)printf(", validation PSNR %.2f dB", p->val_psnr_db);
         if (p->rollbacks)
             (void)printf(", rollbacks: %llu, outer steps lost by them: %llu",

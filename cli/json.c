@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/paths.h"
+#include "cli/shown.h"
 #include "data/file.h"
 
 static void put(struct cli_json *j, const char *text, size_t n) {
@@ -34,36 +35,21 @@ static void new_line(struct cli_json *j) {
         put(j, "  ", 2);
 }
 
-/* Length of the UTF-8 sequence at s, or 0 if it is none: then the byte cannot stand in JSON. */
-static size_t utf8_length(const unsigned char *s) {
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-               : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
-               : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                             : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
-        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return n;
-}
-
 static void put_quoted(struct cli_json *j, const char *text) {
     char code[8];
     put(j, "\"", 1);
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = utf8_length(s);
+    for (const char *s = text; *s;) {
+        size_t n = cli_utf8_length(s);
         if (*s == '"' || *s == '\\') {
-            code[0] = '\\', code[1] = (char)*s;
+            code[0] = '\\', code[1] = *s;
             put(j, code, 2);
-        } else if (*s < 0x20 || *s == 0x7F) {
-            (void)snprintf(code, sizeof code, "\\u%04x", *s);
-            put(j, code, 6);
         } else if (n == 0) {
             put(j, "\\ufffd", 6);
+        } else if (cli_is_control(s, n)) {
+            (void)snprintf(code, sizeof code, "\\u%04x", cli_code_point(s, n) & 0xFFFF);
+            put(j, code, 6);
         } else {
-            put(j, (const char *)s, n);
+            put(j, s, n);
         }
         s += n ? n : 1;
     }

@@ -15,7 +15,9 @@
 #include "cli/option_text.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
+#include "data/h5.h"
 
 /* The command line as one string a shell would take; NULL: no memory. */
 static char *join_words(int argc, char **argv) {
@@ -43,7 +45,7 @@ static char *join_words(int argc, char **argv) {
 
 static enum cli_exit finish(const struct cli_call *call, enum tsr_status status) {
     enum cli_exit code = cli_exit_code(status, call->phase);
-    if (status != TSR_OK) cli_complain(call, "%s", call->err.message);
+    if (status != TSR_OK) cli_complain(call, "%s", cli_shown(call->err.message));
     return code;
 }
 
@@ -90,7 +92,7 @@ static enum cli_exit no_command(const char *name) {
         names[n] = cli_commands[n]->name;
     names[n] = NULL;
     const char *nearest = cli_nearest(name, names);
-    (void)fprintf(stderr, "tessera: unknown command \"%s\"; ", name);
+    (void)fprintf(stderr, "tessera: unknown command \"%s\"; ", cli_shown(name));
     if (nearest)
         (void)fprintf(stderr, "did you mean %s?\n", nearest);
     else
@@ -128,6 +130,7 @@ int main(int argc, char **argv) {
     cli_signals_start();
     cli_correct_blas_core(argc, argv);
     tsr_blas_single_thread();
+    tsr_h5_end_quietly();
     enum cli_exit code = dispatch(argc, argv);
     errno = 0;
     if (ferror(stdout) || fclose(stdout) != 0) {

@@ -59,14 +59,3 @@ char *cli_replace_suffix(const char *path, const char *suffix) {
     strcpy(out + keep, suffix);
     return out;
 }
-
-void cli_print_field(FILE *to, const char *path) {
-    static const char from[] = "\\\t\n\r", names[] = "\\tnr";
-    for (; *path; path++) {
-        const char *at = strchr(from, *path);
-        if (at)
-            (void)fprintf(to, "\\%c", names[at - from]);
-        else
-            (void)fputc(*path, to);
-    }
-}

@@ -17,9 +17,6 @@ bool cli_is_folder(const char *path);
 /* Makes one folder; fine if it is there. */
 enum tsr_status cli_make_folder(const char *path, struct tsr_error *err);
 
-/* A path as a field of a table: \\, \t, \n and \r stand for a backslash and what would break it. */
-void cli_print_field(FILE *to, const char *path);
-
 /* The name of a file without folders and extension. */
 char *cli_stem(const char *path);
 /* folder/name + suffix; folder may be "". */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cli/progress.h"
 #include "cli/settings.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "inner/kernels/kernel.h"
 
@@ -16,6 +17,7 @@ struct cli_data cli_data_of(const struct tsr_dataset *dataset) {
     struct cli_data data = {.path = tsr_dataset_path(dataset),
                             .height = tsr_dataset_height(dataset),
                             .width = tsr_dataset_width(dataset),
+                            .in_chunk = tsr_dataset_images_in_chunk(dataset),
                             .channels = tsr_dataset_channels(dataset)};
     for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
         (void)tsr_dataset_split(dataset, (enum tsr_split)s, &data.images[s]);
@@ -75,9 +77,12 @@ static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trai
 void cli_training_table(const struct tsr_training *training, const struct cli_data *d, FILE *to) {
     const struct tsr_trainer_config *c = tsr_training_settings(training);
     const struct tsr_kernel *kernel = NULL;
-    row(to, "dataset", "%s: %zux%zux%zu; %zu train, %zu val, %zu test", d->path, d->height,
-        d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
+    row(to, "dataset", "%s: %zux%zux%zu; %zu train, %zu val, %zu test", cli_shown(d->path),
+        d->height, d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
         d->images[TSR_SPLIT_TEST]);
+    if (d->in_chunk > 1)
+        row(to, "", "%zu images in a chunk: reading one of them reads all; one in each is faster",
+            d->in_chunk);
     model_rows(tsr_training_model(training), d, to);
     outer_rows(c, tsr_training_state(training), to);
     if (tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, NULL) == TSR_OK)

@@ -14,6 +14,7 @@ struct cli_data {
     const char *path;
     size_t height, width, channels;
     size_t images[4]; /* by enum tsr_split */
+    size_t in_chunk;  /* tsr_dataset_images_in_chunk() */
 };
 struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a view */
 /* Opens, looks, closes. */

@@ -29,7 +29,8 @@ struct tsr_dataset {
     uint32_t *order;         /* [2n]: all indices, then train, val and test one after the other */
     const uint32_t *part[4]; /* views of order */
     size_t part_n[4];
-    char **names;   /* one block; NULL: not asked for yet, or none */
+    size_t images_in_chunk;
+    char **names;   /* [n], each by itself: those asked for; NULL: none has been */
     char *numbered; /* [n][NAME_SIZE], where the file has no names */
 
     size_t label_count; /* 0: no label maps */
@@ -162,9 +163,11 @@ static enum tsr_status load_labels(struct tsr_dataset *dataset, struct tsr_error
     struct tsr_h5 *f = dataset->file;
     size_t rank, dims[TSR_H5_MAX_RANK];
     enum tsr_h5_type type;
-    if (!tsr_h5_exists(f, "/labels")) return TSR_OK;
     /* What is no array of numbers, a group say, is no label map either. */
-    if (tsr_h5_shape(f, "/labels", &rank, dims, &type, NULL) != TSR_OK || rank < 3) return TSR_OK;
+    enum tsr_h5_kind kind = tsr_h5_glance(f, "/labels", &rank);
+    if (kind == TSR_H5_ABSENT || kind == TSR_H5_OTHER || (kind == TSR_H5_NUMBERS && rank < 3))
+        return TSR_OK;
+    TSR_TRY(tsr_h5_shape(f, "/labels", &rank, dims, &type, err));
     TSR_TRY(check_label_shape(dataset, rank, dims, type, err));
     (void)snprintf(dataset->label_rule, RULE_SIZE, "labels");
     if (tsr_h5_has_attr(f, "/labels", "rule"))
@@ -229,7 +232,9 @@ static enum tsr_status check_images(struct tsr_dataset *dataset, struct tsr_erro
         return bad_shape(dataset, "expected 1 to 2^32-1 images", err);
     if (dims[1] < 1 || dims[2] < 1 || dims[1] > TSR_IMAGE_MAX_SIDE || dims[2] > TSR_IMAGE_MAX_SIDE)
         return bad_shape(dataset, "expected [N,H,W] or [N,H,W,C] with sides of 1..65535", err);
-    return TSR_OK;
+    if (dims[1] * dims[2] > TSR_IMAGE_MAX_PIXELS)
+        return bad_shape(dataset, "expected images of at most 2^28 pixels", err);
+    return tsr_h5_chunk_items(dataset->file, "/images", &dataset->images_in_chunk, err);
 }
 
 enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
@@ -256,6 +261,8 @@ void tsr_dataset_close(struct tsr_dataset *dataset) {
     if (!dataset) return;
     tsr_h5_close(dataset->file);
     free(dataset->order);
+    for (size_t i = 0; dataset->names && i < dataset->n; i++)
+        free(dataset->names[i]);
     free(dataset->names);
     free(dataset->numbered);
     free(dataset->label_names);
@@ -383,26 +390,36 @@ enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void
                             index, out, err);
 }
 
-/* Names of some other kind or number are as good as none: nothing but messages needs them. */
-static void load_names(struct tsr_dataset *dataset) {
-    size_t n;
-    if (dataset->file && tsr_h5_exists(dataset->file, "/names") &&
-        tsr_h5_read_strings(dataset->file, "/names", &n, &dataset->names, NULL) == TSR_OK) {
-        if (n == dataset->n) return;
-        free(dataset->names);
-        dataset->names = NULL;
-    }
-    dataset->numbered = malloc(dataset->n * NAME_SIZE);
-    for (size_t i = 0; dataset->numbered && i < dataset->n; i++)
-        (void)snprintf(dataset->numbered + i * NAME_SIZE, NAME_SIZE, "#%u", (unsigned)i);
+/* Reads one name from the file. Names of some other kind or number are as good as none: nothing but
+ * messages needs them. */
+static const char *load_name(struct tsr_dataset *dataset, size_t index) {
+    if (!dataset->names) dataset->names = calloc(dataset->n, sizeof *dataset->names);
+    if (!dataset->names) return NULL;
+    char **name = &dataset->names[index];
+    if (!*name &&
+        tsr_h5_read_string(dataset->file, "/names", dataset->n, index, name, NULL) != TSR_OK)
+        return NULL;
+    return *name;
+}
+
+static const char *numbered_name(struct tsr_dataset *dataset, size_t index) {
+    if (!dataset->numbered) dataset->numbered = calloc(dataset->n, NAME_SIZE);
+    if (!dataset->numbered) return "#?";
+    char *name = dataset->numbered + index * NAME_SIZE;
+    if (!*name) (void)snprintf(name, NAME_SIZE, "#%u", (unsigned)index);
+    return name;
 }
 
 const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index) {
     if (index >= dataset->n) return "#?";
     if (dataset->given_names) return dataset->given_names[index];
-    if (!dataset->names && !dataset->numbered) load_names(dataset);
-    if (dataset->names) return dataset->names[index];
-    return dataset->numbered ? dataset->numbered + index * NAME_SIZE : "#?";
+    const char *name = NULL;
+    if (dataset->file && tsr_h5_exists(dataset->file, "/names")) name = load_name(dataset, index);
+    return name ? name : numbered_name(dataset, index);
+}
+
+size_t tsr_dataset_images_in_chunk(const struct tsr_dataset *dataset) {
+    return dataset->file ? dataset->images_in_chunk : 1;
 }
 
 bool tsr_dataset_has_labels(const struct tsr_dataset *dataset) {

@@ -44,6 +44,10 @@ TSR_API size_t tsr_dataset_height(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_width(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_channels(const struct tsr_dataset *dataset);
 
+/* Images that lie in one chunk of the file, all of which reading one of them reads and inflates; 1
+ * where there are no chunks. */
+TSR_API size_t tsr_dataset_images_in_chunk(const struct tsr_dataset *dataset);
+
 /* TSR_ERR_IO if the file was replaced or written to since it was opened; the message says which.
  * Costs a system call. */
 TSR_API enum tsr_status tsr_dataset_unchanged(const struct tsr_dataset *dataset,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -19,16 +20,16 @@
 /* HDF5 admits one thread at a time: one lock around every public function of this module. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-struct tsr_h5_mute tsr_h5_mute(void) {
+struct tsr_h5_call tsr_h5_enter(void) {
     (void)pthread_mutex_lock(&lock);
-    struct tsr_h5_mute mute = {NULL, NULL};
-    (void)H5Eget_auto2(H5E_DEFAULT, &mute.function, &mute.data);
+    struct tsr_h5_call call = {NULL, NULL};
+    (void)H5Eget_auto2(H5E_DEFAULT, &call.function, &call.data);
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    return mute;
+    return call;
 }
 
-void tsr_h5_unmute(struct tsr_h5_mute mute) {
-    (void)H5Eset_auto2(H5E_DEFAULT, mute.function, mute.data);
+void tsr_h5_leave(struct tsr_h5_call call) {
+    (void)H5Eset_auto2(H5E_DEFAULT, call.function, call.data);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -60,32 +61,38 @@ enum tsr_status tsr_h5_error(bool quote, struct tsr_error *err, enum tsr_status 
                          innermost.text, quote ? ")" : "");
 }
 
-enum tsr_status tsr_h5_verdict(const struct tsr_h5 *file, enum tsr_status status,
+enum tsr_status tsr_h5_written(const struct tsr_h5 *file, enum tsr_status status,
                                struct tsr_error *err) {
     if (file->write_error == 0) return status;
     return TSR_H5_BAD(err, TSR_ERR_IO, file, NULL, "cannot be written: %s",
                       strerror(file->write_error));
 }
 
-enum tsr_status tsr_h5_blame(const struct tsr_h5 *file) {
+enum tsr_status tsr_h5_fault(const struct tsr_h5 *file) {
     return file->writing ? TSR_ERR_IO : TSR_ERR_FORMAT;
 }
 
-enum tsr_status tsr_h5_shut(const struct tsr_h5 *file, const char *object, hid_t id,
-                            enum tsr_status status, struct tsr_error *err) {
+enum tsr_status tsr_h5_close_id(const struct tsr_h5 *file, const char *object, hid_t id,
+                                enum tsr_status status, struct tsr_error *err) {
     if (id < 0) return status;
     if (H5Idec_ref(id) >= 0 || status != TSR_OK) return status;
-    return TSR_H5_FAIL(err, tsr_h5_blame(file), file, object, "cannot be closed");
+    return TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "cannot be closed");
 }
 
 /* ---- opening, closing ------------------------------------------------------------------------ */
+
+void tsr_h5_end_quietly(void) {
+    (void)H5dont_atexit();
+}
 
 static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
     void *memory;
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
     *out = memory;
-    **out = (struct tsr_h5){
-        .id = H5I_INVALID_HID, .recent.id = H5I_INVALID_HID, .earlier.id = H5I_INVALID_HID};
+    **out = (struct tsr_h5){.id = H5I_INVALID_HID,
+                            .access = H5I_INVALID_HID,
+                            .recent.id = H5I_INVALID_HID,
+                            .earlier.id = H5I_INVALID_HID};
     (*out)->path = strdup(path);
     if ((*out)->path) return TSR_OK;
     free(*out);
@@ -93,30 +100,34 @@ static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct 
     return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: cannot allocate its name", path);
 }
 
-enum tsr_status tsr_h5_forget(const struct tsr_h5 *file, struct tsr_h5_dataset *dataset,
-                              struct tsr_error *err) {
+enum tsr_status tsr_h5_close_dataset(const struct tsr_h5 *file, struct tsr_h5_dataset *dataset,
+                                     struct tsr_error *err) {
     hid_t id = dataset->id;
     char *name = dataset->name;
     *dataset = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
-    enum tsr_status status = tsr_h5_shut(file, name, id, TSR_OK, err);
+    enum tsr_status status = tsr_h5_close_id(file, name, id, TSR_OK, err);
     free(name);
     return status;
 }
 
 static enum tsr_status close_file(struct tsr_h5 *file, struct tsr_error *err) {
-    enum tsr_status status = tsr_h5_forget(file, &file->recent, err);
-    enum tsr_status earlier = tsr_h5_forget(file, &file->earlier, status == TSR_OK ? err : NULL);
+    enum tsr_status status = tsr_h5_close_dataset(file, &file->recent, err);
+    enum tsr_status earlier =
+        tsr_h5_close_dataset(file, &file->earlier, status == TSR_OK ? err : NULL);
     if (status == TSR_OK) status = earlier;
+    tsr_h5_close_strings(file->strings);
+    file->strings = NULL;
     hid_t id = file->id;
     file->id = H5I_INVALID_HID;
     if (id >= 0 && H5Fclose(id) < 0 && status == TSR_OK)
-        status = TSR_H5_FAIL(err, tsr_h5_blame(file), file, NULL, "cannot be closed");
+        status = TSR_H5_FAIL(err, tsr_h5_fault(file), file, NULL, "cannot be closed");
     return status;
 }
 
 static enum tsr_status close_handle(struct tsr_h5 *file) {
     enum tsr_status status = close_file(file, NULL);
     tsr_temp_discard(file->temp);
+    if (file->access >= 0) (void)H5Pclose(file->access);
     if (file->writing) free(file->memory.bytes);
     free(file->path);
     free(file);
@@ -125,9 +136,9 @@ static enum tsr_status close_handle(struct tsr_h5 *file) {
 
 void tsr_h5_close(struct tsr_h5 *file) {
     if (!file) return;
-    struct tsr_h5_mute mute = tsr_h5_mute();
+    struct tsr_h5_call call = tsr_h5_enter();
     (void)close_handle(file); /* what mattered was committed, or is given up */
-    tsr_h5_unmute(mute);
+    tsr_h5_leave(call);
 }
 
 /* HDF5 keeps up to 32 MiB of what it read of a file's structure, which takes three times as much in
@@ -148,6 +159,12 @@ static enum tsr_status access_properties(const struct tsr_h5 *file, hid_t *out,
     *out = H5Pcreate(H5P_FILE_ACCESS);
     if (*out < 0 || H5Pset_fclose_degree(*out, H5F_CLOSE_STRONG) < 0 || !bound_metadata(*out))
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+        /* The formats of HDF5 1.8 have checksums over the structure of a file, and are read by all.
+         */
+#if H5_VERSION_GE(1, 10, 2)
+    if (file->writing && H5Pset_libver_bounds(*out, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+#endif
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
     if (H5Pset_file_locking(*out, true, true) < 0)
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
@@ -160,19 +177,23 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
                               struct tsr_error *err) {
     enum tsr_status status;
     struct tsr_h5 *file = NULL;
-    hid_t access = H5I_INVALID_HID;
+    hid_t access = H5I_INVALID_HID, creation = H5I_INVALID_HID;
     *out = NULL;
     TSR_CHECK(new_handle(path, &file, err));
     file->writing = true;
     file->in_memory = in_memory;
     if (!in_memory) TSR_CHECK(tsr_temp_create(path, &file->temp, err));
+    TSR_CHECK(tsr_h5_guarded_access(file, &file->access, err));
     TSR_CHECK(access_properties(file, &access, err));
     if (tsr_h5_driver_set(access, &file->write_error, in_memory ? &file->memory : NULL) < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
         goto done;
     }
-    file->id =
-        H5Fcreate(in_memory ? path : tsr_temp_path(file->temp), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    creation = H5Pcreate(H5P_FILE_CREATE);
+    /* Without times the same data give the same file. */
+    if (creation >= 0 && H5Pset_obj_track_times(creation, false) >= 0)
+        file->id = H5Fcreate(in_memory ? path : tsr_temp_path(file->temp), H5F_ACC_TRUNC, creation,
+                             access);
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be created");
         goto done;
@@ -180,6 +201,7 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
     *out = file;
     file = NULL;
 done:
+    if (creation >= 0) (void)H5Pclose(creation);
     if (access >= 0) (void)H5Pclose(access);
     if (file) (void)close_handle(file);
     return status;
@@ -193,32 +215,37 @@ enum tsr_status tsr_h5_create_memory(const char *name, struct tsr_h5 **out, stru
     TSR_H5_QUIETLY(create(name, true, out, err));
 }
 
-/* A missing file is told from a damaged one before HDF5 sees it. */
-static enum tsr_status check_readable(const char *path, struct tsr_error *err) {
+/* A missing file is told from a damaged one before HDF5 sees it, and what is no file of a size, a
+ * pipe say, is not waited for. */
+static enum tsr_status check_readable(const char *path, size_t *size, struct tsr_error *err) {
+    struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    char byte;
-    ssize_t got = read(fd, &byte, 1);
-    int failed = errno;
-    (void)close(fd);
-    if (got < 0)
-        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: %s", path, strerror(failed));
-    if (got == 0) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is empty", path);
+    int failed = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;
+    if (fd >= 0) (void)close(fd);
+    if (failed)
+        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", path, strerror(failed));
+    if (S_ISDIR(info.st_mode))
+        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: it is a folder", path);
+    if (!S_ISREG(info.st_mode))
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not a regular file", path);
+    if (info.st_size == 0) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is empty", path);
     if (H5Fis_hdf5(path) <= 0)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not an HDF5 file", path);
+    *size = (size_t)info.st_size;
     return TSR_OK;
 }
 
-/* From memory where there are `bytes`, else the file at `path`. */
+/* From memory where there are `bytes` [size], else the file at `path`. */
 static enum tsr_status open_file(const char *path, const void *bytes, size_t size,
                                  struct tsr_h5 **out, struct tsr_error *err) {
     enum tsr_status status;
     struct tsr_h5 *file = NULL;
     hid_t access = H5I_INVALID_HID;
     *out = NULL;
-    if (!bytes) TSR_CHECK(check_readable(path, err));
+    if (!bytes) TSR_CHECK(check_readable(path, &size, err));
     TSR_CHECK(new_handle(path, &file, err));
+    file->size = size;
+    TSR_CHECK(tsr_h5_guarded_access(file, &file->access, err));
     TSR_CHECK(access_properties(file, &access, err));
     if (bytes) {
         file->in_memory = true; /* of one that is only read the driver changes nothing */
@@ -256,7 +283,7 @@ static enum tsr_status complete(struct tsr_h5 *file, struct tsr_error *err) {
     if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be written");
     TSR_TRY(close_file(file, err));
-    return tsr_h5_verdict(file, TSR_OK, err);
+    return tsr_h5_written(file, TSR_OK, err);
 }
 
 static enum tsr_status commit(struct tsr_h5 *file, struct tsr_error *err) {
@@ -296,68 +323,44 @@ enum tsr_status tsr_h5_check_writable(const struct tsr_h5 *file, const char *obj
                       file->writing ? "closed" : "open for reading");
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
-
-/* HDF5 asks that the groups on the way exist before it tells whether the last link does. */
-bool tsr_h5_find(struct tsr_h5 *file, const char *object) {
-    if (file->id < 0 || *object != '/') return false;
-    if (object[1] == 0) return true;
-    char *prefix = strdup(object);
-    bool found = prefix != NULL;
-    for (char *end = prefix; found && end;) {
-        end = strchr(end + 1, '/');
-        if (end) *end = 0;
-        found = H5Lexists(file->id, prefix, H5P_DEFAULT) > 0 &&
-                H5Oexists_by_name(file->id, prefix, H5P_DEFAULT) > 0;
-        if (end) *end = '/';
-    }
-    free(prefix);
-    return found;
-}
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 bool tsr_h5_exists(struct tsr_h5 *file, const char *object) {
-    struct tsr_h5_mute mute = tsr_h5_mute();
+    struct tsr_h5_call call = tsr_h5_enter();
     bool found = tsr_h5_find(file, object);
-    tsr_h5_unmute(mute);
+    tsr_h5_leave(call);
     return found;
 }
 
-enum tsr_status tsr_h5_link_properties(const struct tsr_h5 *file, hid_t *out,
-                                       struct tsr_error *err) {
-    *out = H5Pcreate(H5P_LINK_CREATE);
-    if (*out < 0 || H5Pset_create_intermediate_group(*out, 1) < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, NULL, "cannot be prepared");
-    return TSR_OK;
+/* HDF5 would make the groups on the way by itself, but with the time in them. */
+enum tsr_status tsr_h5_make_group(const struct tsr_h5 *file, const char *object,
+                                  struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    char *path = strdup(object);
+    hid_t properties = H5Pcreate(H5P_GROUP_CREATE);
+    if (!path || properties < 0 || H5Pset_obj_track_times(properties, false) < 0)
+        status = TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "cannot be created");
+    for (char *end = path; end && status == TSR_OK;) {
+        end = strchr(end + 1, '/');
+        if (end) *end = 0;
+        if (path[1] && !tsr_h5_find(file, path)) {
+            hid_t group = H5Gcreate2(file->id, path, H5P_DEFAULT, properties, H5P_DEFAULT);
+            if (group < 0) status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
+            status = tsr_h5_close_id(file, object, group, status, err);
+        }
+        if (end) *end = '/';
+    }
+    free(path);
+    return tsr_h5_close_id(file, object, properties, status, err);
 }
 
-/* ---- string types ---------------------------------------------------------------------------- */
-
-#define LONGEST_FIXED_STRING ((size_t)512 << 10)
-
-enum tsr_status tsr_h5_string_type(const struct tsr_h5 *file, const char *object, hid_t stored,
-                                   hid_t *out, struct tsr_error *err) {
-    *out = H5I_INVALID_HID;
-    htri_t variable = H5Tis_variable_str(stored);
-    size_t size = H5Tget_size(stored);
-    H5T_cset_t characters = H5Tget_cset(stored);
-    if (variable < 0 || size == 0 || characters < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "has a damaged type");
-    if (!variable && size > LONGEST_FIXED_STRING)
-        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
-                          "has strings of %zu bytes; at most %zu are read", size,
-                          LONGEST_FIXED_STRING);
-    *out = H5Tcopy(H5T_C_S1);
-    /* HDF5 does not convert between character sets, not even from ASCII. */
-    if (*out < 0 || H5Tset_size(*out, variable ? H5T_VARIABLE : size + 1) < 0 ||
-        H5Tset_cset(*out, characters) < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be prepared");
-    return TSR_OK;
-}
-
-enum tsr_status tsr_h5_utf8_type(const struct tsr_h5 *file, const char *object, hid_t *out,
-                                 struct tsr_error *err) {
-    *out = H5Tcopy(H5T_C_S1);
-    if (*out < 0 || H5Tset_size(*out, H5T_VARIABLE) < 0 || H5Tset_cset(*out, H5T_CSET_UTF8) < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be prepared");
-    return TSR_OK;
+enum tsr_status tsr_h5_make_parents(const struct tsr_h5 *file, const char *object,
+                                    struct tsr_error *err) {
+    const char *slash = strrchr(object, '/');
+    if (!slash || slash == object) return TSR_OK;
+    char *parent = strndup(object, (size_t)(slash - object));
+    if (!parent) return TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "cannot be created");
+    enum tsr_status status = tsr_h5_make_group(file, parent, err);
+    free(parent);
+    return status;
 }

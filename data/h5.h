@@ -6,7 +6,10 @@
  * Writing: tsr_h5_create() opens a temporary file beside the target; tsr_h5_commit() flushes it to
  * the disk and renames it; tsr_h5_close() without a commit removes it. Reading: every read states
  * the shape and type it expects; a mismatch is TSR_ERR_FORMAT with path, object, found and
- * expected.
+ * expected. A file is read as if it came from a stranger: what lies outside it (external storage,
+ * virtual datasets, links to other files), values that were never written, filters other than
+ * deflate, shuffle and fletcher32, and sizes that the file cannot hold are TSR_ERR_FORMAT before
+ * anything is allocated.
  *
  * Any thread: HDF5 admits one at a time, and a lock in this module sees to that. One handle is used
  * by one thread at a time.
@@ -32,6 +35,11 @@ enum tsr_h5_type {
     TSR_H5_F64
 };
 
+/* HDF5 cleans up when the process ends, which goes wrong after some damaged files ("infinite loop
+ * closing library") and for want of memory. A program that closes its files itself says so before
+ * it opens any; a library must not, since others may rely on it. */
+TSR_API void tsr_h5_end_quietly(void);
+
 TSR_API enum tsr_status tsr_h5_create(const char *path, struct tsr_h5 **out,
                                       struct tsr_error *err) TSR_MUST_USE;
 /* Read-only. Errors: TSR_ERR_IO (missing, unreadable), TSR_ERR_FORMAT (not HDF5, truncated). */
@@ -55,8 +63,19 @@ TSR_API const char *tsr_h5_path(const struct tsr_h5 *file);
 
 /* Objects are named by absolute path ("/init/layer0/weight"); attributes by the path of their
  * object and their name. Missing intermediate groups are created by the writing calls. */
+/* Whether there is a link, or an attribute, of that name. One that is damaged or refused is there:
+ * reading it tells. */
 TSR_API bool tsr_h5_exists(struct tsr_h5 *file, const char *object);
 TSR_API bool tsr_h5_has_attr(struct tsr_h5 *file, const char *object, const char *name);
+
+/* What an object is, without the checks that reading it makes. */
+enum tsr_h5_kind {
+    TSR_H5_ABSENT,
+    TSR_H5_NUMBERS,   /* an array of integers or floats, of rank *rank */
+    TSR_H5_OTHER,     /* a group, or an array of anything else */
+    TSR_H5_UNREADABLE /* damaged, or behind a link that is not followed */
+};
+TSR_API enum tsr_h5_kind tsr_h5_glance(struct tsr_h5 *file, const char *object, size_t *rank);
 
 /* Rank and extents of a dataset. dims [TSR_H5_MAX_RANK], overwritten. `type` (may be NULL) gets the
  * class it is stored in; TSR_ERR_FORMAT for a type that is none of enum tsr_h5_type's kinds. */
@@ -76,15 +95,20 @@ TSR_API enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object
                                          size_t index, void *out,
                                          struct tsr_error *err) TSR_MUST_USE;
 
-/* Creates and writes a dataset. Rank 0 is a scalar. `deflate` 0..9 (0: contiguous; else one chunk
- * an item of the first dimension, with the shuffle filter; of rank 1, a chunk for some thousand
- * numbers). */
+/* How many items along the first dimension lie in a chunk; 1 where there are no chunks. Reading one
+ * item reads, and inflates, as many. */
+TSR_API enum tsr_status tsr_h5_chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
+                                           struct tsr_error *err) TSR_MUST_USE;
+
+/* Creates and writes a dataset. Rank 0 is a scalar. `deflate` 0..9, 0 for none. What is small lies
+ * in the structure of the file, whose checksums cover it; what is not, in chunks of some hundred
+ * kilobytes, each with a checksum. */
 TSR_API enum tsr_status tsr_h5_write(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                      size_t rank, const size_t *dims, const void *data, int deflate,
                                      struct tsr_error *err) TSR_MUST_USE;
 /* Creates an empty dataset that grows along its first dimension, chunks of one item of extents
- * dims[1..rank-1] (dims[0] is ignored; of rank 1, a chunk for some thousand numbers);
- * tsr_h5_append() adds items. */
+ * dims[1..rank-1] (dims[0] is ignored; of rank 1, a chunk for some thousand numbers), each with a
+ * checksum; tsr_h5_append() adds items. */
 TSR_API enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
                                               enum tsr_h5_type type, size_t rank,
                                               const size_t *dims, int deflate,
@@ -93,13 +117,20 @@ TSR_API enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object,
                                       enum tsr_h5_type type, size_t n_items, const void *data,
                                       struct tsr_error *err) TSR_MUST_USE;
 
-/* Arrays of strings (UTF-8, variable length in the file). Reading gives one block: `out[i]` point
- * into it; free(out) frees all. */
+/* Arrays of strings (UTF-8; written with the length of the longest, which is at most 512 KiB;
+ * strings of variable length are read, too). Reading all gives one block: `out[i]` point into it;
+ * free(out) frees all. */
 TSR_API enum tsr_status tsr_h5_write_strings(struct tsr_h5 *file, const char *object, size_t n,
                                              const char *const *strings,
                                              struct tsr_error *err) TSR_MUST_USE;
 TSR_API enum tsr_status tsr_h5_read_strings(struct tsr_h5 *file, const char *object, size_t *n,
                                             char ***out, struct tsr_error *err) TSR_MUST_USE;
+
+/* String `index` of exactly n; free(*out). Those around it are kept, as long as no other array of
+ * strings is asked for. */
+TSR_API enum tsr_status tsr_h5_read_string(struct tsr_h5 *file, const char *object, size_t n,
+                                           size_t index, char **out,
+                                           struct tsr_error *err) TSR_MUST_USE;
 
 /* The same as an attribute, of 1 to TSR_H5_MAX_ATTR_STRINGS strings: HDF5 keeps attributes within
  * 64 KiB. Any file of others is read with up to 65536; a single string is an array of one. */

@@ -167,13 +167,10 @@ static enum tsr_status get_shape(const struct tsr_h5 *file, const char *object, 
 
 static enum tsr_status open_dataset(struct tsr_h5 *file, const char *object,
                                     struct tsr_h5_dataset *out, struct tsr_error *err) {
-    enum tsr_status status = TSR_OK;
+    enum tsr_status status;
     hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    if (!tsr_h5_find(file, object))
-        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "is missing");
-    *out = (struct tsr_h5_dataset){.id = H5Dopen2(file->id, object, H5P_DEFAULT)};
-    if (out->id < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened as a dataset");
+    *out = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
+    TSR_CHECK(tsr_h5_open_guarded(file, object, &out->id, &out->storage, err));
     type = H5Dget_type(out->id);
     space = H5Dget_space(out->id);
     if (type < 0 || space < 0) {
@@ -185,14 +182,47 @@ static enum tsr_status open_dataset(struct tsr_h5 *file, const char *object,
     out->name = strdup(object);
     if (!out->name) status = TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "cannot be opened");
 done:
-    status = tsr_h5_shut(file, object, type, status, err);
-    status = tsr_h5_shut(file, object, space, status, err);
+    status = tsr_h5_close_id(file, object, type, status, err);
+    status = tsr_h5_close_id(file, object, space, status, err);
     if (status != TSR_OK) {
-        (void)tsr_h5_shut(file, object, out->id, status, NULL);
+        (void)tsr_h5_close_id(file, object, out->id, status, NULL);
         free(out->name);
         *out = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
     }
     return status;
+}
+
+static enum tsr_h5_kind glance(const struct tsr_h5 *file, const char *object, size_t *rank) {
+    enum tsr_h5_kind kind = TSR_H5_OTHER;
+    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
+    *rank = 0;
+    if (!tsr_h5_find(file, object)) return TSR_H5_ABSENT;
+    hid_t id = H5Oopen(file->id, object, file->access);
+    if (id < 0) return TSR_H5_UNREADABLE;
+    if (H5Iget_type(id) == H5I_DATASET && tsr_h5_is_virtual(id)) {
+        kind = TSR_H5_UNREADABLE;
+    } else if (H5Iget_type(id) == H5I_DATASET) {
+        type = H5Dget_type(id);
+        space = H5Dget_space(id);
+        H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
+        int n = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+        if (class == H5T_NO_CLASS || n < 0)
+            kind = TSR_H5_UNREADABLE;
+        else if (class == H5T_INTEGER || class == H5T_FLOAT)
+            kind = TSR_H5_NUMBERS;
+        *rank = n < 0 ? 0 : (size_t)n;
+    }
+    (void)tsr_h5_close_id(file, object, type, TSR_OK, NULL);
+    (void)tsr_h5_close_id(file, object, space, TSR_OK, NULL);
+    (void)tsr_h5_close_id(file, object, id, TSR_OK, NULL);
+    return kind;
+}
+
+enum tsr_h5_kind tsr_h5_glance(struct tsr_h5 *file, const char *object, size_t *rank) {
+    struct tsr_h5_call call = tsr_h5_enter();
+    enum tsr_h5_kind kind = glance(file, object, rank);
+    tsr_h5_leave(call);
+    return kind;
 }
 
 /* Makes `object` the recent dataset. */
@@ -200,7 +230,7 @@ static enum tsr_status use(struct tsr_h5 *file, const char *object, struct tsr_e
     if (file->recent.name && strcmp(file->recent.name, object) == 0) return TSR_OK;
     struct tsr_h5_dataset dataset = file->earlier;
     if (!dataset.name || strcmp(dataset.name, object) != 0) {
-        TSR_TRY(tsr_h5_forget(file, &file->earlier, err));
+        TSR_TRY(tsr_h5_close_dataset(file, &file->earlier, err));
         TSR_TRY(open_dataset(file, object, &dataset, err));
     }
     file->earlier = file->recent;
@@ -220,6 +250,19 @@ static enum tsr_status shape(struct tsr_h5 *file, const char *object, size_t *ra
 enum tsr_status tsr_h5_shape(struct tsr_h5 *file, const char *object, size_t *rank, size_t *dims,
                              enum tsr_h5_type *type, struct tsr_error *err) {
     TSR_H5_QUIETLY(shape(file, object, rank, dims, type, err));
+}
+
+static enum tsr_status chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
+                                   struct tsr_error *err) {
+    TSR_TRY(use(file, object, err));
+    const struct tsr_h5_dataset *dataset = &file->recent;
+    *out = dataset->storage.chunked && dataset->rank > 0 ? dataset->storage.chunk[0] : 1;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_h5_chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
+                                   struct tsr_error *err) {
+    TSR_H5_QUIETLY(chunk_items(file, object, out, err));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -271,11 +314,17 @@ static enum tsr_status read_selected(const struct tsr_h5 *file, const char *obje
         }
     }
     if (H5Dread(file->recent.id, memory_type(type), memory, selection, transfer, out) < 0)
-        status = TSR_H5_FAIL(err, tsr_h5_blame(file), file, object, "cannot be read as %s",
+        status = TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "cannot be read as %s",
                              type_infos[type].name);
 done:
-    if (transfer != H5P_DEFAULT) status = tsr_h5_shut(file, object, transfer, status, err);
+    if (transfer != H5P_DEFAULT) status = tsr_h5_close_id(file, object, transfer, status, err);
     return status;
+}
+
+static enum tsr_status check_chunks(const struct tsr_h5 *file, const char *object, size_t first,
+                                    size_t n, struct tsr_error *err) {
+    const struct tsr_h5_dataset *d = &file->recent;
+    return tsr_h5_check_chunks(file, object, d->id, &d->storage, d->rank, d->dims, first, n, err);
 }
 
 static enum tsr_status read_whole(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
@@ -287,6 +336,7 @@ static enum tsr_status read_whole(struct tsr_h5 *file, const char *object, enum 
     TSR_TRY(check_expected(file, object, type, rank, dims, err));
     (void)count_elements(0, rank, dims, &elements); /* checked when it was opened */
     if (elements == 0) return TSR_OK;
+    TSR_TRY(check_chunks(file, object, 0, rank ? dims[0] : 1, err));
     return read_selected(file, object, type, H5S_ALL, H5S_ALL, out, err);
 }
 
@@ -307,7 +357,7 @@ static enum tsr_status select_items(const struct tsr_h5 *file, const char *objec
     *selection = H5Dget_space(dataset->id);
     if (*memory < 0 || *selection < 0 ||
         H5Sselect_hyperslab(*selection, H5S_SELECT_SET, start, NULL, count, NULL) < 0)
-        return TSR_H5_FAIL(err, tsr_h5_blame(file), file, object, "cannot select item %zu", first);
+        return TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "cannot select item %zu", first);
     return TSR_OK;
 }
 
@@ -327,12 +377,13 @@ static enum tsr_status read_item(struct tsr_h5 *file, const char *object, enum t
     }
     (void)count_elements(1, rank, dims, &elements);
     if (elements == 0) goto done;
+    TSR_CHECK(check_chunks(file, object, index, 1, err));
     TSR_CHECK(select_items(file, object, index, 1, &selection, &memory, err));
     status = read_selected(file, object, type, memory, selection, out, err);
     if (status != TSR_OK) tsr_error_prefix(err, "item %zu", index);
 done:
-    status = tsr_h5_shut(file, object, selection, status, err);
-    return tsr_h5_shut(file, object, memory, status, err);
+    status = tsr_h5_close_id(file, object, selection, status, err);
+    return tsr_h5_close_id(file, object, memory, status, err);
 }
 
 enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
@@ -343,58 +394,73 @@ enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object, enum t
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-#define LARGEST_CHUNK UINT32_MAX        /* bytes; a limit of HDF5 */
-#define SCALARS_IN_CHUNK ((size_t)8192) /* a chunk for each number would be absurd */
+#define LARGEST_ITEM UINT32_MAX /* bytes; a limit of HDF5 on chunks */
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define SCALARS_IN_CHUNK ((size_t)8192) /* of an array that grows by single numbers */
+/* What lies in the header of its object: HDF5 allows nearly 64 KiB. */
+#define COMPACT_BYTES ((size_t)32 << 10)
+#define WORTH_DEFLATING ((size_t)1 << 10)
 
-static size_t chunk_items(size_t rank, size_t n) {
-    if (rank > 1) return 1;
-    return n < SCALARS_IN_CHUNK ? n : SCALARS_IN_CHUNK;
-}
-
-static enum tsr_status chunk(const struct tsr_h5 *file, const char *object, hid_t properties,
-                             enum tsr_h5_type type, size_t rank, const size_t *dims, size_t items,
-                             int deflate, struct tsr_error *err) {
-    hsize_t extents[TSR_H5_MAX_RANK];
-    size_t elements;
-    to_hsize(rank, dims, extents);
-    extents[0] = items;
-    if (!count_elements(1, rank, dims, &elements) || elements == 0 ||
-        elements > LARGEST_CHUNK / type_infos[type].size)
-        return TSR_H5_BAD(err, TSR_ERR_UNSUPPORTED, file, object,
-                          "has items of %zu numbers; HDF5 stores items of 1 to 2^32-1 bytes",
-                          elements);
-    if (H5Pset_chunk(properties, (int)rank, extents) < 0)
-        return TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
-    if (deflate == 0) return TSR_OK;
-    if (H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
+enum tsr_status tsr_h5_set_filters(const struct tsr_h5 *file, const char *object, hid_t properties,
+                                   int deflate, struct tsr_error *err) {
+    if (deflate > 0 && H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
         return TSR_H5_BAD(err, TSR_ERR_UNSUPPORTED, file, object,
                           "cannot be compressed: this HDF5 library has no deflate");
-    if (H5Pset_shuffle(properties) < 0 || H5Pset_deflate(properties, (unsigned)deflate) < 0)
+    if ((deflate > 0 &&
+         (H5Pset_shuffle(properties) < 0 || H5Pset_deflate(properties, (unsigned)deflate) < 0)) ||
+        H5Pset_fletcher32(properties) < 0)
         return TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
     return TSR_OK;
 }
 
-/* Creates a dataset in `space`, in chunks of `items` items; contiguous for 0. */
+/* Chunks of an array that grows: an item each. */
+static enum tsr_status item_chunk(const struct tsr_h5 *file, const char *object,
+                                  enum tsr_h5_type type, size_t rank, const size_t *dims,
+                                  hsize_t *extents, struct tsr_error *err) {
+    size_t elements;
+    to_hsize(rank, dims, extents);
+    extents[0] = rank > 1 ? 1 : SCALARS_IN_CHUNK;
+    if (count_elements(1, rank, dims, &elements) && elements > 0 &&
+        elements <= LARGEST_ITEM / type_infos[type].size)
+        return TSR_OK;
+    return TSR_H5_BAD(err, TSR_ERR_UNSUPPORTED, file, object,
+                      "has items of %zu numbers; HDF5 stores items of 1 to 2^32-1 bytes", elements);
+}
+
+/* Chunks of an array that is written whole: as many of the last dimensions as fit. */
+static void whole_chunk(enum tsr_h5_type type, size_t rank, const size_t *dims, hsize_t *extents) {
+    size_t room = CHUNK_BYTES / type_infos[type].size;
+    for (size_t i = rank; i-- > 0;) {
+        size_t n = dims[i] < room ? dims[i] : room;
+        extents[i] = n;
+        room /= n;
+        if (room == 0) room = 1;
+    }
+}
+
+/* Creates a dataset in `space`, in chunks of these extents; NULL: in the header of the object. */
 static enum tsr_status create_dataset(struct tsr_h5 *file, const char *object,
-                                      enum tsr_h5_type type, size_t rank, const size_t *dims,
-                                      hid_t space, size_t items, int deflate, hid_t *out,
+                                      enum tsr_h5_type type, size_t rank, hid_t space,
+                                      const hsize_t *chunk, int deflate, hid_t *out,
                                       struct tsr_error *err) {
     enum tsr_status status;
-    hid_t links = H5I_INVALID_HID, properties = H5I_INVALID_HID;
+    hid_t properties = H5I_INVALID_HID;
     *out = H5I_INVALID_HID;
-    TSR_CHECK(tsr_h5_link_properties(file, &links, err));
+    TSR_CHECK(tsr_h5_make_parents(file, object, err));
     properties = H5Pcreate(H5P_DATASET_CREATE);
     /* Without times the same data give the same file. */
-    if (properties < 0 || H5Pset_obj_track_times(properties, false) < 0) {
-        status = TSR_H5_FAIL(err, TSR_ERR_NO_MEMORY, file, object, "cannot be created");
+    if (properties < 0 || H5Pset_obj_track_times(properties, false) < 0 ||
+        (chunk ? H5Pset_chunk(properties, (int)rank, chunk)
+               : H5Pset_layout(properties, H5D_COMPACT)) < 0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
         goto done;
     }
-    if (items) TSR_CHECK(chunk(file, object, properties, type, rank, dims, items, deflate, err));
-    *out = H5Dcreate2(file->id, object, file_type(type), space, links, properties, H5P_DEFAULT);
+    if (chunk) TSR_CHECK(tsr_h5_set_filters(file, object, properties, deflate, err));
+    *out =
+        H5Dcreate2(file->id, object, file_type(type), space, H5P_DEFAULT, properties, H5P_DEFAULT);
     if (*out < 0) status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
 done:
-    status = tsr_h5_shut(file, object, links, status, err);
-    return tsr_h5_shut(file, object, properties, status, err);
+    return tsr_h5_close_id(file, object, properties, status, err);
 }
 
 static enum tsr_status check_writing(const struct tsr_h5 *file, const char *object, size_t rank,
@@ -411,7 +477,7 @@ static enum tsr_status write_whole(struct tsr_h5 *file, const char *object, enum
                                    struct tsr_error *err) {
     enum tsr_status status;
     hid_t space = H5I_INVALID_HID, dataset = H5I_INVALID_HID;
-    hsize_t extents[TSR_H5_MAX_RANK];
+    hsize_t extents[TSR_H5_MAX_RANK], chunk[TSR_H5_MAX_RANK];
     size_t elements;
     TSR_CHECK(check_writing(file, object, rank, 0, deflate, err));
     if (!count_elements(0, rank, dims, &elements)) {
@@ -424,15 +490,17 @@ static enum tsr_status write_whole(struct tsr_h5 *file, const char *object, enum
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
         goto done;
     }
-    size_t items = 0;
-    if (deflate > 0 && rank > 0 && elements > 0) items = chunk_items(rank, dims[0]);
-    TSR_CHECK(create_dataset(file, object, type, rank, dims, space, items, deflate, &dataset, err));
+    size_t bytes = elements * type_infos[type].size;
+    bool compact = bytes <= (deflate > 0 ? WORTH_DEFLATING : COMPACT_BYTES);
+    if (!compact) whole_chunk(type, rank, dims, chunk);
+    TSR_CHECK(create_dataset(file, object, type, rank, space, compact ? NULL : chunk, deflate,
+                             &dataset, err));
     if (elements > 0 &&
         H5Dwrite(dataset, memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
 done:
-    status = tsr_h5_shut(file, object, space, status, err);
-    return tsr_h5_shut(file, object, dataset, status, err);
+    status = tsr_h5_close_id(file, object, space, status, err);
+    return tsr_h5_close_id(file, object, dataset, status, err);
 }
 
 enum tsr_status tsr_h5_write(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
@@ -446,8 +514,9 @@ static enum tsr_status create_growing(struct tsr_h5 *file, const char *object,
                                       int deflate, struct tsr_error *err) {
     enum tsr_status status;
     hid_t space = H5I_INVALID_HID, dataset = H5I_INVALID_HID;
-    hsize_t extents[TSR_H5_MAX_RANK], most[TSR_H5_MAX_RANK];
+    hsize_t extents[TSR_H5_MAX_RANK], most[TSR_H5_MAX_RANK], chunk[TSR_H5_MAX_RANK];
     TSR_CHECK(check_writing(file, object, rank, 1, deflate, err));
+    TSR_CHECK(item_chunk(file, object, type, rank, dims, chunk, err));
     to_hsize(rank, dims, extents);
     to_hsize(rank, dims, most);
     extents[0] = 0;
@@ -457,11 +526,10 @@ static enum tsr_status create_growing(struct tsr_h5 *file, const char *object,
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be created");
         goto done;
     }
-    status = create_dataset(file, object, type, rank, dims, space, chunk_items(rank, SIZE_MAX),
-                            deflate, &dataset, err);
+    status = create_dataset(file, object, type, rank, space, chunk, deflate, &dataset, err);
 done:
-    status = tsr_h5_shut(file, object, space, status, err);
-    return tsr_h5_shut(file, object, dataset, status, err);
+    status = tsr_h5_close_id(file, object, space, status, err);
+    return tsr_h5_close_id(file, object, dataset, status, err);
 }
 
 enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
@@ -492,8 +560,8 @@ static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_
     if (H5Dwrite(dataset->id, memory_type(type), memory, selection, H5P_DEFAULT, data) < 0)
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
 done:
-    status = tsr_h5_shut(file, object, selection, status, err);
-    return tsr_h5_shut(file, object, memory, status, err);
+    status = tsr_h5_close_id(file, object, selection, status, err);
+    return tsr_h5_close_id(file, object, memory, status, err);
 }
 
 enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,

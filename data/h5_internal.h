@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What h5.c, h5_array.c and h5_attr.c share. The only header that includes hdf5.h.
+ * What the files h5*.c share. Besides h5_driver.h the only header that includes hdf5.h.
  */
 #ifndef TSR_DATA_H5_INTERNAL_H
 #define TSR_DATA_H5_INTERNAL_H
@@ -10,6 +10,15 @@
 #include "data/h5.h"
 #include "data/h5_driver.h"
 
+/* How the values of a dataset lie in the file. */
+struct tsr_h5_storage {
+    bool chunked, deflated;
+    size_t chunk[TSR_H5_MAX_RANK]; /* extents of a chunk */
+    size_t chunk_bytes;            /* of its values */
+};
+
+struct tsr_h5_strings; /* h5_strings.c: an array of strings that is kept open */
+
 /* The two datasets used last stay open: a training run reads one image after the other, and one
  * label map after the other. */
 struct tsr_h5_dataset {
@@ -18,6 +27,7 @@ struct tsr_h5_dataset {
     size_t rank;
     size_t dims[TSR_H5_MAX_RANK];
     enum tsr_h5_type type; /* what the file stores: TSR_H5_I64 stands for any signed integer */
+    struct tsr_h5_storage storage;
 };
 
 struct tsr_h5 {
@@ -25,33 +35,36 @@ struct tsr_h5 {
     char *path;
     struct tsr_temp *temp; /* where one being written is; NULL: it is being read or in memory */
     bool in_memory, writing;
+    size_t size;  /* of the file that is read, in bytes; 0: not known */
+    hid_t access; /* how links are followed and datasets are opened; for any call that asks */
     struct tsr_h5_memory memory; /* of one being written owned, of one being read borrowed */
     int write_error;             /* errno of the first failure to write it (h5_driver.h) */
     struct tsr_h5_dataset recent, earlier; /* the one used last, the one used before it */
+    struct tsr_h5_strings *strings;        /* NULL: none is open */
 };
 
 /* HDF5 prints its errors unless told otherwise. Each public function is one call of another between
  * these two, which also hold the lock of the module: public functions do not call each other. An
  * error is looked at before the second. */
-struct tsr_h5_mute {
+struct tsr_h5_call {
     H5E_auto2_t function;
     void *data;
 };
-struct tsr_h5_mute tsr_h5_mute(void);
-void tsr_h5_unmute(struct tsr_h5_mute mute);
+struct tsr_h5_call tsr_h5_enter(void);
+void tsr_h5_leave(struct tsr_h5_call call);
 
 #define TSR_H5_QUIETLY(expression)                                                                 \
     do {                                                                                           \
-        struct tsr_h5_mute tsr_h5_muted = tsr_h5_mute();                                           \
+        struct tsr_h5_call tsr_h5_call = tsr_h5_enter();                                           \
         enum tsr_status tsr_h5_status = (expression);                                              \
-        tsr_h5_unmute(tsr_h5_muted);                                                               \
+        tsr_h5_leave(tsr_h5_call);                                                                 \
         return tsr_h5_status;                                                                      \
     } while (0)
 
 /* The same for a call that writes: HDF5 does not see that writing fails, so it is looked up. */
 #define TSR_H5_WRITING(h5, err, expression)                                                        \
-    TSR_H5_QUIETLY(tsr_h5_verdict((h5), (expression), (err)))
-enum tsr_status tsr_h5_verdict(const struct tsr_h5 *file, enum tsr_status status,
+    TSR_H5_QUIETLY(tsr_h5_written((h5), (expression), (err)))
+enum tsr_status tsr_h5_written(const struct tsr_h5 *file, enum tsr_status status,
                                struct tsr_error *err);
 
 /* Fills the error with "path: object text" (`object` may be NULL). FAIL follows a call of HDF5 that
@@ -65,31 +78,95 @@ enum tsr_status tsr_h5_error(bool quote, struct tsr_error *err, enum tsr_status 
                              int line, const char *format, ...) TSR_PRINTF(8, 9);
 
 /* What a failed call means: a file being read is damaged, one being written cannot be. */
-enum tsr_status tsr_h5_blame(const struct tsr_h5 *file);
+enum tsr_status tsr_h5_fault(const struct tsr_h5 *file);
 
 /* Closes an identifier of any kind; a negative one is fine. Returns `status`, or if that is TSR_OK
  * and closing failed, an error. */
-enum tsr_status tsr_h5_shut(const struct tsr_h5 *file, const char *object, hid_t id,
-                            enum tsr_status status, struct tsr_error *err);
+enum tsr_status tsr_h5_close_id(const struct tsr_h5 *file, const char *object, hid_t id,
+                                enum tsr_status status, struct tsr_error *err);
 
 /* Closes one of the datasets that are kept open. */
-enum tsr_status tsr_h5_forget(const struct tsr_h5 *file, struct tsr_h5_dataset *dataset,
-                              struct tsr_error *err);
-bool tsr_h5_find(struct tsr_h5 *file, const char *object);
+enum tsr_status tsr_h5_close_dataset(const struct tsr_h5 *file, struct tsr_h5_dataset *dataset,
+                                     struct tsr_error *err);
+/* Closes the array of strings that is kept open; NULL is fine. */
+void tsr_h5_close_strings(struct tsr_h5_strings *strings);
 
-/* Properties for creating links: missing groups on the way are made. */
-enum tsr_status tsr_h5_link_properties(const struct tsr_h5 *file, hid_t *out,
-                                       struct tsr_error *err);
+/* ---- what of a file is read (h5_guard.c) ----------------------------------------------------- */
+
+/* Whether there is a link of that name. What it leads to may be damaged, or refused: opening it
+ * tells. */
+bool tsr_h5_find(const struct tsr_h5 *file, const char *object);
+/* The property list file->access: nothing outside the file is opened on the way to an object. */
+enum tsr_status tsr_h5_guarded_access(const struct tsr_h5 *file, hid_t *out, struct tsr_error *err);
+/* TSR_ERR_FORMAT: the object is missing, or behind a link that is not followed. */
+enum tsr_status tsr_h5_check_path(const struct tsr_h5 *file, const char *object,
+                                  struct tsr_error *err);
+/* Of such a dataset not even the shape is asked for. */
+bool tsr_h5_is_virtual(hid_t dataset);
+/* Opens a dataset of whatever type, if its values lie in the file itself, pass filters that are
+ * known, and could be as many as it claims. */
+enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *object, hid_t *out,
+                                    struct tsr_h5_storage *storage, struct tsr_error *err);
+/* Before items [first, first + n) are read: each of their chunks is there, and inflates to no more
+ * than its size. */
+enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *object, hid_t dataset,
+                                    const struct tsr_h5_storage *storage, size_t rank,
+                                    const size_t *dims, size_t first, size_t n,
+                                    struct tsr_error *err);
+/* Before `count` items of `size` bytes that are stored as they are get memory. */
+enum tsr_status tsr_h5_check_size(const struct tsr_h5 *file, const char *object, size_t count,
+                                  size_t size, struct tsr_error *err);
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Makes the groups on the way to an object. */
+enum tsr_status tsr_h5_make_parents(const struct tsr_h5 *file, const char *object,
+                                    struct tsr_error *err);
+/* Makes a group, and those on the way to it. */
+enum tsr_status tsr_h5_make_group(const struct tsr_h5 *file, const char *object,
+                                  struct tsr_error *err);
+/* Adds the filters of chunked arrays to their properties: shuffle and deflate unless it is 0, then
+ * a checksum over what is stored. */
+enum tsr_status tsr_h5_set_filters(const struct tsr_h5 *file, const char *object, hid_t properties,
+                                   int deflate, struct tsr_error *err);
 
 enum tsr_status tsr_h5_check_writable(const struct tsr_h5 *file, const char *object,
                                       struct tsr_error *err);
+
+/* ---- strings (h5_strings.c) ------------------------------------------------------------------ */
 
 /* A string type for reading what is stored as `stored` (a string type): of variable length, or one
  * byte longer than the file's, so that a terminator fits. */
 enum tsr_status tsr_h5_string_type(const struct tsr_h5 *file, const char *object, hid_t stored,
                                    hid_t *out, struct tsr_error *err);
-/* The type that strings are written as: variable length, UTF-8. */
-enum tsr_status tsr_h5_utf8_type(const struct tsr_h5 *file, const char *object, hid_t *out,
-                                 struct tsr_error *err);
+/* The type that strings of at most `length` bytes are written as: UTF-8, filled up with zeros. */
+enum tsr_status tsr_h5_utf8_type(const struct tsr_h5 *file, const char *object, size_t length,
+                                 hid_t *out, struct tsr_error *err);
+
+/* ---- attributes (h5_attr.c) ------------------------------------------------------------------ */
+
+/* "/network@width": how messages name an attribute. Cut if it is longer than any sensible name. */
+struct tsr_h5_label {
+    char text[256];
+};
+struct tsr_h5_label tsr_h5_label(const char *object, const char *name);
+
+struct tsr_h5_attribute {
+    hid_t id, type;
+    H5T_class_t type_class;
+    struct tsr_h5_label label;
+};
+/* Opens an attribute of any shape, whose `*n` values could lie in the file. All to be closed
+ * whether this succeeds or not. */
+enum tsr_status tsr_h5_open_attribute(struct tsr_h5 *file, const char *object, const char *name,
+                                      struct tsr_h5_attribute *out, hid_t *space, size_t *n,
+                                      struct tsr_error *err);
+enum tsr_status tsr_h5_close_attribute(const struct tsr_h5 *file,
+                                       const struct tsr_h5_attribute *attribute,
+                                       enum tsr_status status, struct tsr_error *err);
+/* Writes one in the place of an old one. */
+enum tsr_status tsr_h5_replace_attribute(struct tsr_h5 *file, const char *object, const char *name,
+                                         hid_t stored, hid_t given, hid_t space, const void *value,
+                                         struct tsr_error *err);
 
 #endif

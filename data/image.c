@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/names.h"
 #include "data/file.h"
-#include "data/intact.h"
+#include "data/image_bytes.h"
 #include "data/stb.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -45,15 +45,21 @@ static enum tsr_status read_header(const char *path, enum tsr_image_kind kind,
             .height = header.height, .width = header.width, .channels = header.channels};
     } else {
         int width, height, channels;
+        if (kind == TSR_KIND_PNG) /* stb does not say which side is too large */
+            TSR_TRY(tsr_image_check_sides(path, tsr_big_endian(bytes + 20),
+                                          tsr_big_endian(bytes + 16), err));
         /* Its reason is worthless here: that of the last format that it has tried. */
         if (!tsr_stb_info(bytes, (int)size, &width, &height, &channels))
             return TSR_ERROR(err, TSR_ERR_FORMAT,
                              "%s: damaged header, or an image that is too large or of an "
                              "unsupported kind",
                              path);
-        /* An even number includes alpha. */
-        *out = (struct tsr_image){
-            .height = (size_t)height, .width = (size_t)width, .channels = channels <= 2 ? 1 : 3};
+        /* An even number includes alpha. A BMP whose rows begin at the top has a negative height.
+         */
+        *out =
+            (struct tsr_image){.height = height < 0 ? (size_t) - (int64_t)height : (size_t)height,
+                               .width = (size_t)width,
+                               .channels = channels <= 2 ? 1 : 3};
     }
     return tsr_image_check_sides(path, out->height, out->width, err);
 }
@@ -94,6 +100,8 @@ static enum tsr_status decode(const char *path, enum tsr_image_kind kind,
         decode_pnm(bytes, &header, out);
         return TSR_OK;
     }
+    const char *misfit = tsr_image_misfit(kind, bytes, size, out->height, out->width);
+    if (misfit) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, misfit);
     out->pixels = tsr_stb_decode(bytes, (int)size, (int)out->channels);
     return out->pixels ? TSR_OK : stb_failure(path, err);
 }
@@ -252,9 +260,12 @@ enum tsr_status tsr_fit_apply(const struct tsr_image *image, enum tsr_fit fit, s
                    width * pixel);
         return TSR_OK;
     }
-    if (height > TSR_IMAGE_MAX_SIDE || width > TSR_IMAGE_MAX_SIDE)
-        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "cannot scale to %zux%zu; a side is 1..%d", height,
-                         width, TSR_IMAGE_MAX_SIDE);
+    /* Beyond, stb counts bytes in int. */
+    if (height > TSR_IMAGE_MAX_SIDE || width > TSR_IMAGE_MAX_SIDE ||
+        height * width > TSR_IMAGE_MAX_PIXELS)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT,
+                         "cannot scale to %zux%zu; a side is 1..%d, and all are at most %zu pixels",
+                         height, width, TSR_IMAGE_MAX_SIDE, TSR_IMAGE_MAX_PIXELS);
     if (!tsr_stb_resize(image->pixels, (int)image->height, (int)image->width, (int)pixel, part.box,
                         out, (int)height, (int)width))
         return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "not enough memory to scale an image to %zux%zu",

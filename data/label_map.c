@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "data/file.h"
 #include "data/image.h"
-#include "data/intact.h"
+#include "data/image_bytes.h"
 #include "data/stb.h"
 
 /* ---- PNG ------------------------------------------------------------------------------------- */
@@ -16,27 +16,21 @@
 #define PNG_COLOUR 25
 enum png_colour { PNG_GREY = 0, PNG_PALETTE = 3, PNG_GREY_ALPHA = 4 };
 
-static size_t big(const unsigned char *p) {
-    return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-}
-
 /* Without its palette, whose chunk is passed over, a PNG of indices is a grey one. Transparency
  * would not fit the new kind. The checksums no longer hold: they were looked at before, and
  * stb_image does not. The file is whole. */
 static void forget_colours(unsigned char *bytes) {
     bytes[PNG_COLOUR] = PNG_GREY;
-    for (size_t at = 8; memcmp(bytes + at + 4, "IEND", 4) != 0; at += big(bytes + at) + 12)
+    for (size_t at = 8; memcmp(bytes + at + 4, "IEND", 4) != 0;
+         at += (size_t)tsr_big_endian(bytes + at) + 12)
         if (memcmp(bytes + at + 4, "tRNS", 4) == 0) memcpy(bytes + at + 4, "none", 4);
 }
 
 static enum tsr_status check_png(const char *path, const unsigned char *bytes, size_t size,
                                  struct tsr_label_map *out, struct tsr_error *err) {
-    if (size < 33 || memcmp(bytes + 12, "IHDR", 4) != 0)
-        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged PNG (it does not begin with a header)",
-                         path);
     int depth = bytes[PNG_DEPTH], colour = bytes[PNG_COLOUR];
-    out->width = big(bytes + 16);
-    out->height = big(bytes + 20);
+    out->width = tsr_big_endian(bytes + 16);
+    out->height = tsr_big_endian(bytes + 20);
     if (colour != PNG_GREY && colour != PNG_GREY_ALPHA && colour != PNG_PALETTE)
         return TSR_ERROR(err, TSR_ERR_FORMAT,
                          "%s: is in colour; a label map is grey, its values the labels, or has a "
@@ -45,7 +39,10 @@ static enum tsr_status check_png(const char *path, const unsigned char *bytes, s
     if (colour == PNG_PALETTE && depth > 8)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged PNG (a palette with %d bits)", path,
                          depth);
-    return tsr_image_check_sides(path, out->height, out->width, err);
+    TSR_TRY(tsr_image_check_sides(path, out->height, out->width, err));
+    const char *misfit = tsr_image_misfit(TSR_KIND_PNG, bytes, size, out->height, out->width);
+    if (misfit) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, misfit);
+    return TSR_OK;
 }
 
 static enum tsr_status read_png(const char *path, unsigned char *bytes, size_t size,

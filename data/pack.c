@@ -52,6 +52,9 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
         config->width > TSR_IMAGE_MAX_SIDE)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "the size is %zux%zu; a side is 1..%d",
                          config->height, config->width, TSR_IMAGE_MAX_SIDE);
+    if (config->height * config->width > TSR_IMAGE_MAX_PIXELS)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "the size is %zux%zu; at most %zu pixels are stored",
+                         config->height, config->width, TSR_IMAGE_MAX_PIXELS);
     if ((size_t)config->fit > TSR_FIT_TILE)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "fit %d is none of crop, cover, squash and tile",
                          (int)config->fit);

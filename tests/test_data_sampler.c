@@ -28,7 +28,8 @@ static struct tsr_dataset *make_labelled(int deflate, int64_t bound) {
             labels[i][k] = (uint16_t)(20 * i + k);
     }
     assert_ok(tsr_h5_create(path, &file, &err), &err);
-    assert_ok(tsr_h5_write(file, "/images", TSR_H5_U8, 4, dims, pixels, deflate, &err), &err);
+    assert_ok(tsr_h5_create_growing(file, "/images", TSR_H5_U8, 4, dims, deflate, &err), &err);
+    assert_ok(tsr_h5_append(file, "/images", TSR_H5_U8, N, pixels, &err), &err);
     assert_ok(tsr_h5_write(file, "/split", TSR_H5_U8, 1, &n, split, 0, &err), &err);
     if (bound) {
         assert_ok(tsr_h5_write(file, "/labels", TSR_H5_U16, 3, dims, labels, deflate, &err), &err);

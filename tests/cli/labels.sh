@@ -101,10 +101,10 @@ for fit, maps in want.items():
     with h5py.File(fit + '.h5') as f:
         labels, images = f['labels'], f['images']
         assert labels.dtype == np.uint8 and labels.shape == images.shape[:3] and labels.chunks == (1, 10, 8), fit
-        assert labels.compression == 'gzip' and labels.attrs['rule'] == 'labels' and labels.attrs['count'] == 5
+        assert labels.compression == 'gzip' and labels.attrs['rule'] == b'labels' and labels.attrs['count'] == 5
         assert (labels[:] == np.stack(maps * 6)).all(), fit
 with h5py.File('named.h5') as f:
-    assert list(f['labels'].attrs['label_names']) == ['sky', 'sea', 'land', 'ships, small', 'clouds', 'moon']
+    assert [name.decode() for name in f['labels'].attrs['label_names']] == ['sky', 'sea', 'land', 'ships, small', 'clouds', 'moon']
 for name, kind, attrs in (('plain', np.int64, {}), ('counted', np.uint16, dict(count=np.uint8(9))),
                           ('fixed', np.uint8, dict(label_names=np.array([b'a', b'bc', b'd', b'e', b'f']))),
                           ('variable', np.int16, dict(label_names=['a', 'bc', 'd', 'e', 'f'], rule='by hand'))):

@@ -181,6 +181,6 @@ import h5py
 with h5py.File("per-region.h5") as f:
     assert f["partition/anchors"].shape == (4, 6) and f["partition/anchor_weights"].shape == (6,)
 with h5py.File("shared.h5") as f:
-    assert "anchors" not in f["partition"] and f["partition"].attrs["rule"] == "segment"
+    assert "anchors" not in f["partition"] and f["partition"].attrs["rule"] == b"segment"
 PY
 finish

@@ -34,7 +34,7 @@ for compiler in g++ clang++; do
     check "and the program runs" run_shared ./shared
     # Only tessera itself is linked statically.
     check "$compiler builds with the static library" build $compiler static "\"$there/usr/lib/libtessera.a\"" \
-        "$(pkg-config --libs openblas hdf5 2>/dev/null || pkg-config --libs hdf5) $(sed -n 's/^Libs.private: //p' "$there/usr/lib/pkgconfig/tessera.pc")"
+        "$(pkg-config --libs openblas hdf5 zlib 2>/dev/null || pkg-config --libs hdf5 zlib) $(sed -n 's/^Libs.private: //p' "$there/usr/lib/pkgconfig/tessera.pc")"
     check "and that program runs" ./static
 done
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "data/intact.h"
+#include "data/image_bytes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum tsr_image_kind tsr_image_kind(const unsigned char *bytes, size_t size) {
     if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) return TSR_KIND_JPEG;
@@ -58,42 +60,103 @@ static const char *jpeg_damage(const unsigned char *bytes, size_t size) {
     return "truncated JPEG (it has no end-of-image marker)";
 }
 
+/* The first scan of a JPEG has at least one bit for each block of 8x8 pixels. */
+#define JPEG_PIXELS_PER_BYTE 512
+
 /* ---- PNG ------------------------------------------------------------------------------------- */
 
-static void crc_table(uint32_t table[256]) {
-    for (uint32_t i = 0; i < 256; i++) {
-        table[i] = i;
-        for (int bit = 0; bit < 8; bit++)
-            table[i] = table[i] & 1 ? 0xedb88320u ^ table[i] >> 1 : table[i] >> 1;
-    }
-}
-
-static uint32_t crc(const uint32_t table[256], const unsigned char *bytes, size_t size) {
-    uint32_t value = UINT32_MAX;
-    for (size_t i = 0; i < size; i++)
-        value = table[(value ^ bytes[i]) & 255] ^ value >> 8;
-    return ~value;
-}
-
-static uint32_t big(const unsigned char *p) {
+uint32_t tsr_big_endian(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 /* Every chunk is there and, unless it is of a kind that does not touch the pixels (a small first
  * letter), has the checksum that it states: stb_image does not look at them. */
 static const char *png_damage(const unsigned char *bytes, size_t size) {
-    uint32_t table[256];
-    crc_table(table);
+    if (size < 33 || tsr_big_endian(bytes + 8) != 13 || memcmp(bytes + 12, "IHDR", 4) != 0)
+        return "damaged PNG (it does not begin with a header)";
     for (size_t at = 8; size - at >= 12;) {
         const unsigned char *chunk = bytes + at;
-        size_t length = big(chunk);
+        size_t length = tsr_big_endian(chunk);
         if (length > size - at - 12) break;
-        if (!(chunk[4] & 0x20) && crc(table, chunk + 4, length + 4) != big(chunk + 8 + length))
+        if (!(chunk[4] & 0x20) &&
+            crc32(0, chunk + 4, (uInt)length + 4) != tsr_big_endian(chunk + 8 + length))
             return "damaged PNG (wrong checksum)";
         if (memcmp(chunk + 4, "IEND", 4) == 0) return NULL;
         at += length + 12;
     }
     return "truncated PNG";
+}
+
+/* Bytes of the rows of a picture, each behind one that names its filter; none for one without
+ * pixels. */
+static uint64_t png_rows(uint64_t width, uint64_t height, unsigned bits) {
+    return width && height ? ((width * bits + 7) / 8 + 1) * height : 0;
+}
+
+#define DEFLATE_AT_MOST 1032 /* what a byte of deflate can stand for; a property of the format */
+
+/* What the pixels inflate to; 0 for a header that makes no sense. */
+static uint64_t png_bytes(const unsigned char *header) {
+    static const unsigned samples[] = {1, 0, 3, 1, 2, 0, 4}; /* of a kind of colour */
+    static const struct {
+        unsigned row, col, down, across;
+    } passes[] = {{0, 0, 8, 8}, {0, 4, 8, 8}, {4, 0, 8, 4}, {0, 2, 4, 4},
+                  {2, 0, 4, 2}, {0, 1, 2, 2}, {1, 0, 2, 1}};
+    uint64_t width = tsr_big_endian(header), height = tsr_big_endian(header + 4), sum = 0;
+    unsigned depth = header[8], colour = header[9], interlaced = header[12];
+    if (colour > 6 || samples[colour] == 0 || depth < 1 || depth > 16 || interlaced > 1) return 0;
+    unsigned bits = samples[colour] * depth;
+    if (!interlaced) return png_rows(width, height, bits);
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
+        sum += png_rows((width + passes[i].across - 1 - passes[i].col) / passes[i].across,
+                        (height + passes[i].down - 1 - passes[i].row) / passes[i].down, bits);
+    return sum;
+}
+
+/* Inflates without keeping, up to one byte more than `most`. Returns Z_STREAM_END at the end of the
+ * stream, Z_OK if there is more of it, or what is wrong. */
+static int inflate_chunks(const unsigned char *bytes, size_t size, uint64_t most, uint64_t *given) {
+    enum { WINDOW = 64 << 10 };
+    z_stream stream = {0};
+    unsigned char *window = malloc(WINDOW);
+    int result = window ? inflateInit(&stream) : Z_MEM_ERROR;
+    if (result != Z_OK) {
+        free(window);
+        return result;
+    }
+    *given = 0;
+    for (size_t at = 8; result == Z_OK && size - at >= 12;) {
+        size_t length = tsr_big_endian(bytes + at);
+        if (memcmp(bytes + at + 4, "IEND", 4) == 0) break;
+        if (memcmp(bytes + at + 4, "IDAT", 4) == 0) {
+            stream.next_in = (unsigned char *)bytes + at + 8;
+            stream.avail_in = (uInt)length;
+            do {
+                stream.next_out = window;
+                stream.avail_out = WINDOW;
+                result = inflate(&stream, Z_NO_FLUSH);
+                *given = stream.total_out;
+            } while (result == Z_OK && *given <= most && stream.avail_out == 0);
+            if (result == Z_BUF_ERROR) result = Z_OK; /* all of this chunk is used */
+        }
+        if (*given > most) break;
+        at += length + 12;
+    }
+    (void)inflateEnd(&stream);
+    free(window);
+    return result;
+}
+
+static const char *png_misfit(const unsigned char *bytes, size_t size) {
+    uint64_t expected = png_bytes(bytes + 16), given = 0;
+    if (expected == 0) return "damaged PNG (a header of no known kind)";
+    if (expected / DEFLATE_AT_MOST > size) return "damaged PNG (fewer pixels than its header says)";
+    int result = inflate_chunks(bytes, size, expected, &given);
+    if (result == Z_MEM_ERROR) return "not enough memory to look at its pixels";
+    if (given > expected) return "damaged PNG (more pixels than its header says)";
+    if (result == Z_OK || result == Z_STREAM_END)
+        return given == expected ? NULL : "damaged PNG (fewer pixels than its header says)";
+    return "damaged PNG (its pixels cannot be inflated)";
 }
 
 /* ---- BMP ------------------------------------------------------------------------------------- */
@@ -135,7 +198,7 @@ static bool pnm_number(const unsigned char *bytes, size_t size, size_t *at, size
     for (; *at < size && bytes[*at] >= '0' && bytes[*at] <= '9' && digits < 9; ++*at, digits++)
         value = value * 10 + (size_t)(bytes[*at] - '0');
     *out = value;
-    return digits > 0;
+    return digits > 0 && (*at >= size || bytes[*at] < '0' || bytes[*at] > '9');
 }
 
 const char *tsr_pnm_header(const unsigned char *bytes, size_t size, struct tsr_pnm *out) {
@@ -177,4 +240,12 @@ const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *byte
         return png_damage(bytes, size);
     }
     return NULL;
+}
+
+const char *tsr_image_misfit(enum tsr_image_kind kind, const unsigned char *bytes, size_t size,
+                             size_t height, size_t width) {
+    if (kind == TSR_KIND_PNG) return png_misfit(bytes, size);
+    if (kind == TSR_KIND_JPEG && height * width / JPEG_PIXELS_PER_BYTE > size)
+        return "damaged JPEG (fewer pixels than its header says)";
+    return NULL; /* of the others the size was looked at */
 }
