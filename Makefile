@@ -10,6 +10,7 @@ OPT ?= -O3
 OPENMP ?= 1
 BLAS ?= 1
 SAN ?=
+COVERAGE ?= 0
 WERROR ?= 0
 DEBUG ?= 0
 V ?= 0
@@ -30,9 +31,9 @@ comma := ,
 
 # ---- dependencies: their flags are asked for below, so what is missing is missing now ------------
 GOALS := $(or $(MAKECMDGOALS),all)
-BUILDS := $(filter-out help clean print-config uninstall format deps dist,$(GOALS))
+BUILDS := $(filter-out help clean print-config uninstall format format-check lint deps dist check-san check-tsan check-valgrind coverage,$(GOALS))
 ifneq ($(BUILDS),)
-TESTS_TOO := $(filter check check-san check-unit test-programs fuzz fuzz-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
+TESTS_TOO := $(filter check check-san check-unit check-threads check-memory check-short coverage-report fuzz fuzz-programs test-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
 LEVEL := $(if $(TESTS_TOO),check,build)
 MISSING := $(shell scripts/install-deps --missing $(LEVEL) | sed 's/$$/,/')
 ifneq ($(MISSING),)
@@ -70,6 +71,9 @@ BASE_FLAGS += -Wno-unknown-pragmas
 endif
 ifneq ($(SAN),)
 BASE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ifeq ($(COVERAGE),1)
+BASE_FLAGS += --coverage -fprofile-update=prefer-atomic
 endif
 PACKAGES := hdf5 zlib
 ifeq ($(BLAS),0)
@@ -202,13 +206,19 @@ $(INJECT): tests/fault/inject.c
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 # ---- checks -------------------------------------------------------------------------------------
-.PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config format
+.PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config \
+        format format-check lint check-docs check-short check-tsan check-threads check-valgrind check-memory coverage \
+        coverage-report threaded-programs remembered-programs
 test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(FUZZ_REPLAY) $(EXAMPLES) $(INJECT) $B/tessera
 check: all test-programs
 	+$(Q)tests/run $B $(if $(SAN),unit cli)
 # The unit tests alone.
 check-unit: test-programs
 	$(Q)tests/run $B unit
+# The whole chain of commands, the examples and what is installed.
+check-short: all examples
+	+$(Q)TESTS="cli/chain.sh cli/examples.sh structure/exports.sh structure/house.sh structure/install.sh" \
+	    tests/run $B cli structure
 # Every fault at every place (an hour), of which check has a sample; 200 kills. docs/reliability.md.
 check-faults: all $(INJECT)
 	$(Q)python3 tests/fault/kill.py $B/tessera 200
@@ -217,6 +227,40 @@ check-faults: all $(INJECT)
 # The whole suite once more under AddressSanitizer and UBSan.
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
+
+# What shares work between threads, under ThreadSanitizer, which Archer tells of OpenMP's barriers and
+# locks. HDF5 and OpenBLAS are not made for it: what they do is not looked at.
+THREADED := base_threads data_sampler inner_forwards inner_loop inner_pass inner_team image_fit image_reconstruct \
+            image_regions image_training study_growth api
+threaded-programs: $(THREADED:%=$B/float/tests/test_%) $B/tessera
+check-threads: threaded-programs
+	+$(Q)TESTS="$(THREADED:%=test_%) threads/control.sh threads/runs.sh" tests/run $B unit threads
+ARCHER = $(firstword $(wildcard $(addsuffix /libarcher.so,/usr/lib/llvm-$(shell $(CC) -dumpversion | cut -d. -f1)/lib \
+             $(dir $(shell $(CC) -print-file-name=libomp.so)))))
+check-tsan:
+	+$(Q)$(MAKE) --no-print-directory check-threads CC=clang SAN=thread OPT=-O1
+check-threads: export OMP_TOOL_LIBRARIES = $(ARCHER)
+check-threads: export TSR_OMP_TOOL = $(ARCHER)
+check-threads: export TSAN_OPTIONS = ignore_noninstrumented_modules=1 halt_on_error=1 exitcode=66
+
+# A short suite under valgrind: every command, and the tests of what handles memory and files.
+REMEMBERED := base_memory base_status cli_json cli_options data_file data_h5 data_image data_labels data_memory \
+              image_files partition_regions
+remembered-programs: $(REMEMBERED:%=$B/float/tests/test_%) $B/tessera
+check-memory: remembered-programs
+	+$(Q)WRAP=$(if $(shell command -v valgrind),tests/memory/memcheck) OMP_NUM_THREADS=2 \
+	    TESTS="$(REMEMBERED:%=test_%) memory/control.sh" tests/run $B unit memory
+check-valgrind:
+	+$(Q)$(MAKE) --no-print-directory check-memory OPT=-O1
+
+# The lines of the library that the tests run, by gcov; fewer than LINES per cent are a failure.
+LINES ?= 90
+coverage:
+	+$(Q)$(MAKE) --no-print-directory coverage-report COVERAGE=1 OPT=-O1
+coverage-report: all test-programs
+	$(Q)find $B -name '*.gcda' -delete
+	+$(Q)tests/run $B unit cli
+	$(Q)scripts/coverage $B $(LINES)
 
 demo: all
 	./tessera demo
@@ -228,8 +272,17 @@ deps:
 clean:
 	rm -rf $(if $(filter build,$(O)),build,$B) tessera libtessera.a libtessera.so
 
+LAID_OUT = $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h tests/*/*.c docs/examples/*.c)
 format:
-	clang-format -i $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h docs/examples/*.c)
+	clang-format -i $(LAID_OUT)
+format-check:
+	clang-format --dry-run -Werror $(LAID_OUT)
+# Every command block of the documentation, run by the installed program.
+check-docs: all
+	+$(Q)tests/run $B docs
+# The layout, and what shellcheck, cppcheck and clang-tidy find.
+lint:
+	+$(Q)TSR_CFLAGS=$(call quoted,$(ALL_CFLAGS)) tests/run . lint
 
 # The same bytes from the same commit.
 DIST := tessera-$(VERSION)
@@ -281,6 +334,11 @@ help:
 	@echo "  make check-unit    the unit tests alone"
 	@echo "  make check-faults  every system call and allocation of every command fails once; 200 kills"
 	@echo "  make check-san     unit tests and command lines under AddressSanitizer and UBSan"
+	@echo "  make check-tsan    what shares work between threads, under ThreadSanitizer"
+	@echo "  make check-valgrind  every command, and tests of memory and files, under valgrind"
+	@echo "  make check-docs    every command block of README.md and docs/, briefly, by the installed program"
+	@echo "  make lint          layout, shellcheck, cppcheck, clang-tidy"
+	@echo "  make coverage      lines of the library that the tests run"
 	@echo "  make fuzz          the targets of libFuzzer (clang); scripts/fuzz SECONDS runs them"
 	@echo "  make examples      small programs against libtessera (docs/examples)"
 	@echo "  make test-programs the programs of the test suite, not run"
@@ -288,11 +346,12 @@ help:
 	@echo "                     do so by themselves, all others stop"
 	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir datadir mandir)"
 	@echo "  make dist          the last commit as $(O)/$(DIST).tar.gz"
-	@echo "  make uninstall, clean, format, print-config"
+	@echo "  make uninstall, clean, format, format-check, print-config"
 	@echo "switches"
 	@echo "  OPENMP=0           build without threads"
 	@echo "  BLAS=0             build without OpenBLAS and the kernel \"blas\""
 	@echo "  SAN=address,undefined   sanitizers"
+	@echo "  COVERAGE=1         counts for gcov"
 	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"
 	@echo "  WERROR=1           warnings are errors"
 	@echo "  V=1                show the commands"

@@ -17,7 +17,8 @@
 #include "base/api.h"
 #include "include/tessera.h" /* enum tsr_status, struct tsr_error, tsr_status_name() */
 
-/* Fills `err` (if not NULL) and returns `status`. Use through TSR_ERROR. */
+/* Fills `err` (if not NULL) and returns `status`. Use through TSR_ERROR, whose value a compiler and
+ * an analyser see to be `status` itself, not what some function returns. */
 TSR_API enum tsr_status tsr_error_set(struct tsr_error *err, enum tsr_status status,
                                       const char *file, int line, const char *format, ...)
     TSR_PRINTF(5, 6);
@@ -31,7 +32,8 @@ TSR_API void tsr_error_prefix(struct tsr_error *err, const char *format, ...) TS
 TSR_API void tsr_error_copy(struct tsr_error *to, const struct tsr_error *from);
 
 /* An expression of type enum tsr_status: fills the error and has the value of `status`. */
-#define TSR_ERROR(err, status, ...) tsr_error_set((err), (status), __FILE__, __LINE__, __VA_ARGS__)
+#define TSR_ERROR(err, status, ...)                                                                \
+    ((void)tsr_error_set((err), (status), __FILE__, __LINE__, __VA_ARGS__), (status))
 
 /* Returns from the calling function unless `expression` is TSR_OK. */
 #define TSR_TRY(expression)                                                                        \

@@ -221,6 +221,8 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
     result.phi = inr->phi;
+    result.numbers = inr->numbers;
+    tsr_inr_share(inr, job->model);
     cli_watch_start(&job->watch, job->args->common.quiet, path);
     status = tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err);
     cli_watch_end(&job->watch);
@@ -266,7 +268,8 @@ static enum tsr_status prepare(struct job *job) {
     job->config.kernel = job->args->kernel;
     cli_watch_start(&job->watch, job->args->common.quiet, "");
     job->config.watch = job->watch.watch;
-    cli_optimizer_apply(call, &job->args->optimizer, job->model, &job->config.optimizer);
+    cli_optimizer_apply(call, &job->args->optimizer, job->model, job->config.inner_steps,
+                        &job->config.optimizer);
     TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
     job->psnr_db = p;
     return prepare_outputs(job);

@@ -338,10 +338,10 @@ static double time_outer_step(struct outer_bench *b) {
     size_t n = b->model->net.n_params, rates = tsr_rates_count(&b->model->rates);
     struct tsr_adam adam = {1e-12, 0.9, 0.99, 1};
     double start = tsr_seconds();
-    const struct tsr_meta_point at = {b->model->theta, &b->model->rates, 0};
+    const struct tsr_meta_point at = {b->model->theta, NULL, &b->model->rates, 0};
     /* cannot fail: there are as many tasks as there is room for */
-    (void)!tsr_meta_gradient(b->meta, &at, b->tasks, b->n_tasks, b->d_theta, b->d_rates, b->error,
-                             NULL);
+    (void)!tsr_meta_gradient(b->meta, &at, b->tasks, b->n_tasks, b->d_theta, NULL, b->d_rates,
+                             b->error, NULL);
     tsr_adam_update(&adam, 1, n, b->d_theta, b->model->theta, b->moments, b->moments + n);
     tsr_adam_update(&adam, 1, rates, b->d_rates, b->model->rates.value, b->moments + 2 * n,
                     b->moments + 2 * n + rates);

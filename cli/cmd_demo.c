@@ -245,12 +245,15 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));
     TSR_TRY(tsr_inr_create(&d->model->config, height, width, &s->inr, err));
+    tsr_inr_share(s->inr, d->model);
     TSR_TRY(tsr_alloc(&p, states, sizeof(double), "PSNR", err));
     s->psnr_db = p;
     TSR_TRY(tsr_alloc(&p, states, height * width * s->photo.channels, "pictures", err));
     s->pictures = p;
-    struct tsr_reconstruction result = {
-        .psnr_db = s->psnr_db, .phi = s->inr->phi, .pictures = s->pictures};
+    struct tsr_reconstruction result = {.psnr_db = s->psnr_db,
+                                        .phi = s->inr->phi,
+                                        .numbers = s->inr->numbers,
+                                        .pictures = s->pictures};
     TSR_TRY(tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result, err));
     s->seconds = result.seconds;
     struct tsr_image last = picture_of(s, config.inner_steps);

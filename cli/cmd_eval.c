@@ -209,7 +209,7 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     const struct eval_args *a = call->args;
     tsr_reconstruct_config_default(model, config);
     if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
-    cli_optimizer_apply(call, &a->optimizer, model, &config->optimizer);
+    cli_optimizer_apply(call, &a->optimizer, model, config->inner_steps, &config->optimizer);
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;

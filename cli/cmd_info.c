@@ -48,10 +48,10 @@ static enum tsr_status find_kind(struct tsr_h5 *f, enum kind *kind, struct tsr_e
     char format[64] = "";
     if (tsr_h5_has_attr(f, "/", "format"))
         TSR_TRY(tsr_h5_read_attr_str(f, "/", "format", format, sizeof format, err));
-    if (strcmp(format, "tessera-model") == 0 || tsr_h5_exists(f, "/init"))
-        *kind = MODEL;
-    else if (strcmp(format, "tessera-inr") == 0)
+    if (strcmp(format, "tessera-inr") == 0)
         *kind = INR;
+    else if (strcmp(format, "tessera-model") == 0 || tsr_h5_exists(f, "/init"))
+        *kind = MODEL;
     else if (tsr_h5_exists(f, "/images"))
         *kind = DATASET;
     else
@@ -335,14 +335,22 @@ static enum tsr_status training_info(struct tsr_h5 *f, struct tsr_error *err) {
     return TSR_OK;
 }
 
+/* What is stored of a region, and what all images share, where not all parameters adapt. */
+static void adaptation_info(const struct tsr_space *space, size_t slots,
+                            const struct tsr_net *net) {
+    if (tsr_space_is_whole(space)) return;
+    (void)printf("numbers per region: %zu\nshared numbers: %zu\n", space->n,
+                 slots * (1 + space->n_directions) * net->n_params);
+}
+
 static enum tsr_status model_info(struct tsr_h5 *f, struct tsr_error *err) {
     struct tsr_model *m;
     TSR_TRY(tsr_model_load(tsr_h5_path(f), &m, err));
     const struct tsr_model_config *c = &m->config;
     (void)printf("kind: model\n");
     cli_model_rows(c, print_row, NULL);
-    (void)printf("parameters per region: %zu\nslots: %zu\n", tsr_model_region_numbers(m),
-                 m->n_slots);
+    (void)printf("parameters per region: %zu\nslots: %zu\n", m->net.n_params, m->n_slots);
+    adaptation_info(&m->space, m->n_slots, &m->net);
     if (m->anchors.n)
         (void)printf("anchors: %zu, which the segments of an image are matched to\n", m->anchors.n);
     if (c->height && c->width)
@@ -382,7 +390,8 @@ static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
         .network = inr->network, .partition = inr->rule, .coords = inr->coords};
     cli_shape_rows(&shape, print_row, NULL);
     (void)printf("parameters per region: %zu\n", inr->net.n_params);
-    sizes_info(inr->partition->n_regions, inr->net.n_params, inr->partition->height,
+    adaptation_info(&inr->space, inr->n_slots, &inr->net);
+    sizes_info(inr->partition->n_regions, inr->space.n, inr->partition->height,
                inr->partition->width, inr->net.out_dim);
     regions_info(inr->partition);
     tsr_inr_free(inr);

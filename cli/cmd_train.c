@@ -71,11 +71,12 @@ static const struct cli_option options[] = {
      .metavar = "KIND",
      .type = CLI_OBJECT,
      .registry = &tsr_adaptations,
-     .at = AT(model.adaptation)},
+     .at = AT(model.adaptation),
+     .help = "what adapts to a region, and is stored of it"},
     COUNT("inner-steps", "K", model.inner_steps, .max = 1000, .help = "gradient steps to an image"),
     CHOICE("rates", "KIND", model.rates, rates, .help = "inner learning rates"),
-    NUMBER("inner-lr", "A", model.inner_lr, .positive = true, .shown = "0.03, relu-pe: 0.2",
-           .help = "what the rates start from"),
+    NUMBER("inner-lr", "A", model.inner_lr, .positive = true,
+           .shown = "0.03, relu-pe: 0.2, latent: 0.1", .help = "what the rates start from"),
     CHOICE("inner-loss", "KIND", model.inner_loss, inner_loss,
            .help = "whose pixels the squared error of a region is divided by"),
 
@@ -188,7 +189,7 @@ static enum tsr_status create(struct cli_call *call, const struct train_args *a,
         return tsr_training_resume(a->resume, &a->trainer, dataset, training, &call->err);
     if (a->init) TSR_TRY(tsr_model_load(a->init, &init, &call->err));
     if (init) cli_network_keep(call, &init->config, &model);
-    if (!cli_given(call, "inner-lr")) model.inner_lr = tsr_kind_of(&model.network.kind)->inner_lr;
+    if (!cli_given(call, "inner-lr")) model.inner_lr = tsr_model_start_rate(&model);
     enum tsr_status status =
         tsr_training_create(&model, &a->trainer, dataset, init, training, &call->err);
     tsr_model_free(init);

@@ -13,11 +13,13 @@
     {                                                                                              \
         .name = "inner-optimizer", .metavar = "KIND", .type = CLI_OBJECT,                          \
         .registry = &tsr_optimizers, .at = offsetof(args, optimizer), .shown_param = "sgd_steps",  \
-        .shown = "the model's inner steps"                                                         \
+        .shown = "the model's inner steps",                                                        \
+        .help = "how steps are taken; without it sgd, and past the model's inner steps accept"     \
     }
 
-/* The optimiser as the model best uses it, with whatever of its parameters is given. */
+/* The optimiser as the model best uses it for so many inner steps, with whatever of its parameters
+ * is given. */
 void cli_optimizer_apply(const struct cli_call *call, const struct tsr_choice *asked,
-                         const struct tsr_model *model, struct tsr_choice *out);
+                         const struct tsr_model *model, size_t inner_steps, struct tsr_choice *out);
 
 #endif

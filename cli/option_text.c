@@ -43,10 +43,19 @@ static void add_choices(struct text *t, const struct cli_option *o) {
 }
 
 /* "sine layers (siren), ReLU on ... (relu-pe) or ...". */
+/* Parameters without a name of their own stand behind that of the object: "latent:D". */
 static void add_objects(struct text *t, const struct tsr_registry *registry) {
-    for (size_t i = 0; i < registry->n; i++)
-        add(t, "%s%s (%s)", before(i, registry->n, ""), registry->object[i]->name,
-            registry->object[i]->about);
+    for (size_t i = 0; i < registry->n; i++) {
+        const struct tsr_object *o = registry->object[i];
+        add(t, "%s%s", before(i, registry->n, ""), o->name);
+        const char *joint = ":";
+        for (size_t j = 0; j < o->params.n; j++) {
+            if (!o->params.row[j].positional) continue;
+            add(t, "%s%s", joint, o->params.row[j].metavar);
+            joint = "x";
+        }
+        add(t, " (%s)", o->about);
+    }
 }
 
 /* Is object i the first of the registry whose parameter has this help? */

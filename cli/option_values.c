@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parse.h"
+
 /* ---- from text ------------------------------------------------------------------------------- */
 
 static enum tsr_status check_bounds(const struct cli_option *o, double value, const char *text,
@@ -150,12 +152,17 @@ static enum tsr_status set_enum(const struct cli_option *o, const char *text, vo
 
 static enum tsr_status set_object(const struct cli_option *o, const char *text,
                                   struct tsr_choice *at, struct tsr_error *err) {
-    const struct tsr_object *object;
-    if (tsr_registry_find(o->registry, text, &object, err) != TSR_OK) {
+    char words[96];
+    struct tsr_choice found;
+    size_t name = strcspn(text, ":");
+    (void)snprintf(words, sizeof words, "%.*s %s", (int)(name < 64 ? name : 64), text,
+                   text[name] ? text + name + 1 : "");
+    if (tsr_parse_choice(o->registry, words, &found, err) != TSR_OK) {
         tsr_error_prefix(err, "--%s", o->name);
         return TSR_ERR_CONFIG;
     }
-    if (at->object != object) *at = tsr_choice_of(object); /* else the command's own defaults */
+    /* else the command's own defaults */
+    if (at->object != found.object || text[name]) *at = found;
     return TSR_OK;
 }
 

@@ -13,7 +13,8 @@
  * direction of writing and for line separators, and \\. A copy lasts for the next 15 calls of the
  * thread, and is cut after some thousand characters. */
 const char *cli_shown(const char *text);
-/* The same for a field of a table, where a backslash is always doubled: what was meant can be told. */
+/* The same for a field of a table, where a backslash is always doubled: what was meant can be told.
+ */
 const char *cli_field(const char *text);
 
 /* Length of the UTF-8 sequence at s; 0: it is none. */

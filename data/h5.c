@@ -90,6 +90,7 @@ static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct 
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
     *out = memory;
     **out = (struct tsr_h5){.id = H5I_INVALID_HID,
+                            .driver = H5I_INVALID_HID,
                             .access = H5I_INVALID_HID,
                             .recent.id = H5I_INVALID_HID,
                             .earlier.id = H5I_INVALID_HID};
@@ -121,6 +122,8 @@ static enum tsr_status close_file(struct tsr_h5 *file, struct tsr_error *err) {
     file->id = H5I_INVALID_HID;
     if (id >= 0 && H5Fclose(id) < 0 && status == TSR_OK)
         status = TSR_H5_FAIL(err, tsr_h5_fault(file), file, NULL, "cannot be closed");
+    if (file->driver >= 0) (void)H5FDunregister(file->driver);
+    file->driver = H5I_INVALID_HID;
     return status;
 }
 
@@ -185,7 +188,8 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
     if (!in_memory) TSR_CHECK(tsr_temp_create(path, &file->temp, err));
     TSR_CHECK(tsr_h5_guarded_access(file, &file->access, err));
     TSR_CHECK(access_properties(file, &access, err));
-    if (tsr_h5_driver_set(access, &file->write_error, in_memory ? &file->memory : NULL) < 0) {
+    if (tsr_h5_driver_set(access, &file->driver, &file->write_error,
+                          in_memory ? &file->memory : NULL) < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
         goto done;
     }
@@ -250,7 +254,7 @@ static enum tsr_status open_file(const char *path, const void *bytes, size_t siz
     if (bytes) {
         file->in_memory = true; /* of one that is only read the driver changes nothing */
         file->memory = (struct tsr_h5_memory){.bytes = (unsigned char *)bytes, .size = size};
-        if (tsr_h5_driver_set(access, &file->write_error, &file->memory) < 0) {
+        if (tsr_h5_driver_set(access, &file->driver, &file->write_error, &file->memory) < 0) {
             status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
             goto done;
         }

@@ -193,11 +193,8 @@ static const H5FD_class_t driver = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-herr_t tsr_h5_driver_set(hid_t access, int *error, struct tsr_h5_memory *memory) {
+herr_t tsr_h5_driver_set(hid_t access, hid_t *id, int *error, struct tsr_h5_memory *memory) {
     struct settings settings = {error, memory};
-    hid_t id = H5FDregister(&driver);
-    if (id < 0) return -1;
-    /* The properties, and the files opened with them, keep the driver as long as they need it. */
-    herr_t result = H5Pset_driver(access, id, &settings);
-    return H5FDunregister(id) < 0 ? -1 : result;
+    *id = H5FDregister(&driver);
+    return *id < 0 ? -1 : H5Pset_driver(access, *id, &settings);
 }

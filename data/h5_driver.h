@@ -18,7 +18,9 @@ struct tsr_h5_memory {
 
 /* Sets the driver in a list of file access properties, for a file on disk, or, unless `memory` is
  * NULL, for one in memory, whose name then means nothing. `*error`, to be 0, receives the errno of
- * the first failure. Both must outlive the files opened. Negative: HDF5 failed. */
-herr_t tsr_h5_driver_set(hid_t access, int *error, struct tsr_h5_memory *memory);
+ * the first failure. Both must outlive the files opened; so must the driver, `*id`, which the
+ * caller then gives to H5FDunregister: HDF5 drops a file's hold on its driver, and after that asks
+ * the driver to close it. Negative: HDF5 failed; `*id` may be negative. */
+herr_t tsr_h5_driver_set(hid_t access, hid_t *id, int *error, struct tsr_h5_memory *memory);
 
 #endif

@@ -188,8 +188,8 @@ static enum tsr_status check_chunked(const struct tsr_h5 *file, const char *obje
     return TSR_OK;
 }
 
-/* Before HDF5 is asked for the shape: of a virtual dataset it opens other files for that, and of one
- * that maps to itself without end it crashes. */
+/* Before HDF5 is asked for the shape: of a virtual dataset it opens other files for that, and of
+ * one that maps to itself without end it crashes. */
 static enum tsr_status check_place(const struct tsr_h5 *file, const char *object, hid_t properties,
                                    struct tsr_error *err) {
     H5D_layout_t layout = properties < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(properties);

@@ -31,7 +31,7 @@ struct tsr_h5_dataset {
 };
 
 struct tsr_h5 {
-    hid_t id;
+    hid_t id, driver; /* driver: of ours (h5_driver.h), if it has one */
     char *path;
     struct tsr_temp *temp; /* where one being written is; NULL: it is being read or in memory */
     bool in_memory, writing;

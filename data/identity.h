@@ -20,7 +20,8 @@ struct tsr_identity {
 };
 
 /* Reads all names and up to TSR_IDENTITY_SAMPLE images with their label maps, fewer of large ones:
- * tens of milliseconds, and about one for a thousand names. Afterwards tsr_dataset_name() only looks up. Errors: what reading gives. */
+ * tens of milliseconds, and about one for a thousand names. Afterwards tsr_dataset_name() only
+ * looks up. Errors: what reading gives. */
 #define TSR_IDENTITY_SAMPLE 32
 TSR_API enum tsr_status tsr_identity_of(struct tsr_dataset *dataset, struct tsr_identity *out,
                                         struct tsr_error *err) TSR_MUST_USE;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What kind of image a file is, and whether its bytes are what its header says: stb_image fills what
- * is missing of a truncated JPEG or BMP with grey or black, does not look at the checksums of PNG,
- * inflates whatever a PNG holds, and reports success. Internal to data/. Any thread.
+ * What kind of image a file is, and whether its bytes are what its header says: stb_image fills
+ * what is missing of a truncated JPEG or BMP with grey or black, does not look at the checksums of
+ * PNG, inflates whatever a PNG holds, and reports success. Internal to data/. Any thread.
  */
 #ifndef TSR_DATA_IMAGE_BYTES_H
 #define TSR_DATA_IMAGE_BYTES_H
@@ -20,7 +20,8 @@ enum tsr_image_kind {
 
 enum tsr_image_kind tsr_image_kind(const unsigned char *bytes, size_t size);
 
-/* NULL if nothing is missing, else what is wrong (static storage). A PNG is not inflated for this. */
+/* NULL if nothing is missing, else what is wrong (static storage). A PNG is not inflated for this.
+ */
 const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *bytes, size_t size);
 
 /* Of an undamaged file with sides within bounds: whether it can hold as many pixels as its header

@@ -22,7 +22,7 @@ struct job {
     uint32_t *labels; /* [H, W], where the rule follows the image */
     double *psnr_db;  /* [K+1] */
     struct tsr_inr *inr;
-    double regions_seconds, seconds;
+    double regions_seconds, seconds, flops;
 };
 
 /* The checks of a dataset are those of an image. */
@@ -45,6 +45,8 @@ static enum tsr_status configure(struct job *job, const struct tsr_adapt_setting
     tsr_reconstruct_config_default(job->model, &job->config);
     if (settings->inner_steps) job->config.inner_steps = settings->inner_steps;
     if (settings->no_steps) job->config.inner_steps = 0;
+    job->config.optimizer = tsr_reconstruct_optimizer(
+        job->model, tsr_reconstruct_optimizer_for(job->model, job->config.inner_steps));
     job->config.threads = settings->threads;
     if (settings->kernel) job->config.kernel = settings->kernel;
     job->config.watch.cancelled = settings->cancelled;
@@ -79,15 +81,17 @@ static enum tsr_status run(struct job *job, const struct tsr_adapt_settings *set
     TSR_TRY(find_regions(job, err));
     result.psnr_db = job->psnr_db;
     result.phi = job->inr->phi;
+    result.numbers = job->inr->numbers;
+    tsr_inr_share(job->inr, job->model);
     TSR_TRY(tsr_reconstruct(job->reconstructor, job->pixels, &result, err));
     job->seconds = result.seconds;
+    job->flops = result.flops;
     return TSR_OK;
 }
 
 static void fill_report(const struct job *job, struct tsr_adapt_report *report) {
     const struct tsr_partition *p = job->inr->partition;
     size_t k = job->config.inner_steps;
-    double forwards = 3 * (double)k + 1;
     for (size_t i = 0; report->psnr_db && i <= k && i < report->psnr_room; i++)
         report->psnr_db[i] = job->psnr_db[i];
     report->inner_steps = k;
@@ -95,14 +99,10 @@ static void fill_report(const struct job *job, struct tsr_adapt_report *report) 
     report->seconds = job->seconds;
     report->regions_seconds = job->regions_seconds;
     report->regions = 0;
-    report->flops = 0;
-    for (size_t r = 0; r < p->n_regions; r++) {
-        if (p->regions[r].n_pixels == 0) continue;
-        report->regions++;
-        report->flops +=
-            tsr_network_flops(&job->inr->net, forwards) * (double)p->regions[r].n_context;
-    }
-    report->numbers = report->regions * job->inr->net.n_params;
+    report->flops = job->flops;
+    for (size_t r = 0; r < p->n_regions; r++)
+        report->regions += p->regions[r].n_pixels > 0;
+    report->numbers = report->regions * job->inr->space.n;
 }
 
 enum tsr_status tsr_model_adapt(const struct tsr_model *model, const struct tsr_images *image,

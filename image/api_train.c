@@ -41,7 +41,7 @@ static enum tsr_status run(struct tsr_dataset *dataset, const struct tsr_setting
     struct tsr_training *training;
     struct tsr_model_config model = settings->model;
     struct tsr_trainer_config config = settings->outer.config;
-    if (!settings->rate_given) model.inner_lr = tsr_kind_of(&model.network.kind)->inner_lr;
+    if (!settings->rate_given) model.inner_lr = tsr_model_start_rate(&model);
     if (config.seconds > 0 && !settings->steps_given) config.outer_steps = 0;
     config.threads = settings->threads;
     config.kernel = settings->kernel;

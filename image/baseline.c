@@ -33,6 +33,7 @@ static enum tsr_status evaluate(struct work *w, double rate, enum tsr_split spli
     struct tsr_model_config config = w->model->config;
     struct tsr_model *random;
     config.rates = TSR_RATES_FIXED;
+    config.adaptation = tsr_choice_of(&tsr_adaptation_all.object);
     config.inner_lr = rate;
     TSR_TRY(tsr_model_create(&config, w->seed, &random, err));
     random->anchors = w->model->anchors; /* borrowed */

@@ -11,13 +11,14 @@
 /* The arrays of a state, below a group: of initialisations, of rates, and the moments of both. */
 struct arrays {
     const char *group;
-    tsr_real *theta, *rates; /* NULL: they stand elsewhere */
-    tsr_real *m_theta, *v_theta, *m_rates, *v_rates;
+    tsr_real *theta, *basis, *rates; /* NULL: they stand elsewhere, or there are none */
+    tsr_real *m_theta, *v_theta, *m_basis, *v_basis, *m_rates, *v_rates;
 };
 
 static enum tsr_status transfer(bool write, struct tsr_h5 *file, const struct tsr_model *m,
                                 const struct arrays *a, struct tsr_error *err) {
     const size_t theta[2] = {m->n_slots, m->net.n_params};
+    const size_t basis[3] = {m->n_slots, m->space.n_directions, m->net.n_params};
     const size_t rates[3] = {m->rates.n_steps, m->rates.n_slots, m->rates.n_units};
     const struct {
         const char *name;
@@ -25,8 +26,10 @@ static enum tsr_status transfer(bool write, struct tsr_h5 *file, const struct ts
         const size_t *dims;
         tsr_real *data;
     } table[] = {{"theta", 2, theta, a->theta},     {"rates", 3, rates, a->rates},
-                 {"theta_m", 2, theta, a->m_theta}, {"theta_v", 2, theta, a->v_theta},
-                 {"rates_m", 3, rates, a->m_rates}, {"rates_v", 3, rates, a->v_rates}};
+                 {"basis", 3, basis, a->basis},     {"basis_m", 3, basis, a->m_basis},
+                 {"basis_v", 3, basis, a->v_basis}, {"theta_m", 2, theta, a->m_theta},
+                 {"theta_v", 2, theta, a->v_theta}, {"rates_m", 3, rates, a->m_rates},
+                 {"rates_v", 3, rates, a->v_rates}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         char path[64];
         if (!table[i].data) continue;
@@ -44,6 +47,8 @@ static enum tsr_status transfer_moments(bool write, struct tsr_h5 *file, const s
     const struct arrays arrays = {.group = "/outer",
                                   .m_theta = s->m_theta,
                                   .v_theta = s->v_theta,
+                                  .m_basis = m->basis ? s->m_basis : NULL,
+                                  .v_basis = m->basis ? s->v_basis : NULL,
                                   .m_rates = s->m_rates,
                                   .v_rates = s->v_rates};
     return transfer(write, file, m, &arrays, err);
@@ -52,8 +57,16 @@ static enum tsr_status transfer_moments(bool write, struct tsr_h5 *file, const s
 /* The last good state, where it is not the one at hand. */
 static enum tsr_status transfer_good(bool write, struct tsr_h5 *file, const struct tsr_model *m,
                                      struct tsr_good_state *g, struct tsr_error *err) {
-    const struct arrays arrays = {"/outer/good", g->theta,   g->rates,  g->m_theta,
-                                  g->v_theta,    g->m_rates, g->v_rates};
+    const struct arrays arrays = {.group = "/outer/good",
+                                  .theta = g->theta,
+                                  .basis = m->basis ? g->basis : NULL,
+                                  .rates = g->rates,
+                                  .m_theta = g->m_theta,
+                                  .v_theta = g->v_theta,
+                                  .m_basis = m->basis ? g->m_basis : NULL,
+                                  .v_basis = m->basis ? g->v_basis : NULL,
+                                  .m_rates = g->m_rates,
+                                  .v_rates = g->v_rates};
     return transfer(write, file, m, &arrays, err);
 }
 
@@ -65,7 +78,7 @@ static enum tsr_status read_good(struct tsr_h5 *file, const struct tsr_model *m,
         g->kept = true;
         return transfer_good(false, file, m, g, err);
     }
-    tsr_outer_state_keep(s, m->theta, m->rates.value);
+    tsr_outer_state_keep(s, m->theta, m->basis, m->rates.value);
     if (tsr_h5_has_attr(file, "/outer", "good_outer_step")) g->outer_step = outer_step;
     return TSR_OK;
 }
@@ -179,7 +192,8 @@ enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
         goto done;
     }
     size_t n_theta = (*model)->n_slots * (*model)->net.n_params;
-    TSR_CHECK(tsr_outer_state_create(n_theta, tsr_rates_count(&(*model)->rates), state, err));
+    TSR_CHECK(tsr_outer_state_create(n_theta, tsr_model_basis_count(*model),
+                                     tsr_rates_count(&(*model)->rates), state, err));
     TSR_CHECK(tsr_outer_state_visit(state, tsr_attribute_read, file, err));
     TSR_CHECK(transfer_moments(false, file, *model, state, err));
     TSR_CHECK(transfer_rollbacks(false, file, state, err));

@@ -80,8 +80,6 @@ static void add_regions(struct work *w) {
         e->region_images[r]++;
         e->region_pixels[r] += (double)g->n_pixels;
         e->params_per_image += (double)tsr_model_region_numbers(w->model);
-        e->flops_per_image += tsr_network_flops(&w->model->net, 3 * (double)e->inner_steps + 1) *
-                              (double)g->n_context;
         for (size_t k = 0; k < w->states; k++)
             e->region_psnr_db[r * w->states + k] +=
                 tsr_psnr_db(w->one.region_error[k * e->n_regions + r], g->n_pixels * channels);
@@ -100,6 +98,7 @@ static void add_image(struct work *w) {
     }
     add_regions(w);
     e->seconds_per_image += w->one.seconds;
+    e->flops_per_image += w->one.flops;
     e->not_finite += !isfinite(w->one.psnr_db[w->states - 1]);
     e->images++;
 }

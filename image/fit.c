@@ -138,11 +138,13 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
                               struct tsr_error *err) {
     const struct tsr_kernel *kernel;
     size_t height = f->image->height, width = f->image->width;
+    struct tsr_model_config shape = model->config;
+    shape.adaptation = tsr_choice_of(&tsr_adaptation_all.object); /* Adam moves all parameters */
     TSR_TRY(tsr_fit_config_check(&f->config, err));
     TSR_TRY(tsr_model_check_image(model, height, width, f->image->channels, err));
     TSR_TRY(tsr_kernel_find(f->config.kernel, &kernel, err));
     TSR_TRY(tsr_geometry_create(model, height, width, &f->geometry, err));
-    TSR_TRY(tsr_inr_create(&model->config, height, width, &f->inr, err));
+    TSR_TRY(tsr_inr_create(&shape, height, width, &f->inr, err));
     TSR_TRY(follow(f, model, err));
     TSR_TRY(tsr_engine_create(&model->net, kernel, f->config.threads, &f->engine, err));
     f->full = f->config.batch_fraction >= 1;

@@ -11,23 +11,66 @@
 #include "inner/pass.h"
 #include "inner/team.h"
 
+static enum tsr_status allocate(struct tsr_inr *inr, struct tsr_error *err) {
+    const char *what = "parameters of the INR";
+    size_t regions = inr->partition->n_regions, n = inr->net.n_params, size = sizeof *inr->phi;
+    TSR_TRY(tsr_alloc_to(&inr->phi, regions, n * size, what, err));
+    if (tsr_space_is_whole(&inr->space)) return TSR_OK;
+    TSR_TRY(tsr_alloc_to(&inr->numbers, regions, inr->space.n * size, what, err));
+    TSR_TRY(tsr_alloc_to(&inr->theta, inr->n_slots, n * size, what, err));
+    if (inr->space.n_directions)
+        TSR_TRY(
+            tsr_alloc_to(&inr->basis, inr->n_slots * inr->space.n_directions, n * size, what, err));
+    return TSR_OK;
+}
+
 enum tsr_status tsr_inr_create(const struct tsr_model_config *config, size_t height, size_t width,
                                struct tsr_inr **out, struct tsr_error *err) {
     *out = NULL;
     struct tsr_inr *inr;
     TSR_TRY(TSR_ALLOC(&inr, 1, "INR", err));
-    *inr = (struct tsr_inr){
-        .network = config->network, .rule = config->partition, .coords = config->coords};
+    *inr = (struct tsr_inr){.network = config->network,
+                            .rule = config->partition,
+                            .coords = config->coords,
+                            .adaptation = config->adaptation,
+                            .slots = config->slots,
+                            .n_slots = tsr_model_config_slots(config)};
     tsr_network_layout(&inr->network, &inr->net);
+    tsr_space_layout(&inr->adaptation, &inr->net, &inr->space);
     enum tsr_status status;
     TSR_CHECK(tsr_partition_create(&inr->rule, height, width, &inr->partition, err));
-    TSR_CHECK(tsr_alloc_to(&inr->phi, inr->partition->n_regions,
-                           inr->net.n_params * sizeof *inr->phi, "parameters of the INR", err));
+    TSR_CHECK(allocate(inr, err));
     *out = inr;
     return TSR_OK;
 done:
     tsr_inr_free(inr);
     return status;
+}
+
+void tsr_inr_share(struct tsr_inr *inr, const struct tsr_model *model) {
+    size_t n = inr->n_slots * inr->net.n_params;
+    if (inr->theta) memcpy(inr->theta, model->theta, n * sizeof *inr->theta);
+    if (inr->basis)
+        memcpy(inr->basis, model->basis, inr->space.n_directions * n * sizeof *inr->basis);
+}
+
+enum tsr_status tsr_inr_expand(struct tsr_inr *inr, struct tsr_error *err) {
+    const struct tsr_kernel *kernel;
+    size_t n = inr->net.n_params;
+    if (tsr_space_is_whole(&inr->space)) return TSR_OK;
+    TSR_TRY(tsr_kernel_find("auto", &kernel, err));
+    for (size_t r = 0; r < inr->partition->n_regions; r++) {
+        size_t slot = tsr_slot_of_region(inr->slots, r);
+        const struct tsr_chart chart = {
+            .space = &inr->space,
+            .net = &inr->net,
+            .kernel = kernel,
+            .theta = inr->theta + slot * n,
+            .basis = inr->basis ? inr->basis + slot * inr->space.n_directions * n : NULL};
+        tsr_adaptation_of(&inr->adaptation)
+            ->expand(&chart, inr->numbers + r * inr->space.n, 0, n, inr->phi + r * n);
+    }
+    return TSR_OK;
 }
 
 enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels, struct tsr_error *err) {
@@ -38,6 +81,9 @@ void tsr_inr_free(struct tsr_inr *inr) {
     if (!inr) return;
     tsr_partition_free(inr->partition);
     free(inr->phi);
+    free(inr->numbers);
+    free(inr->theta);
+    free(inr->basis);
     free(inr);
 }
 

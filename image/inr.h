@@ -17,6 +17,14 @@ struct tsr_inr {
     struct tsr_partition *partition; /* of the height x width image; owned */
     struct tsr_coords coords;
     tsr_real *phi; /* [n_regions, n_params], owned */
+    /* Where not all parameters adapted: the numbers that did, and what phi follows from with them;
+     * owned. NULL otherwise. */
+    struct tsr_choice adaptation;
+    struct tsr_space space;
+    enum tsr_slots slots;
+    size_t n_slots;
+    tsr_real *numbers;       /* [n_regions, n] */
+    tsr_real *theta, *basis; /* [n_slots, n_params], [n_slots, n_directions, n_params] or NULL */
 };
 
 /* An INR for images of this size: network, coordinates and rule of a checked configuration; phi is
@@ -26,6 +34,11 @@ struct tsr_inr {
 TSR_API enum tsr_status tsr_inr_create(const struct tsr_model_config *config, size_t height,
                                        size_t width, struct tsr_inr **out,
                                        struct tsr_error *err) TSR_MUST_USE;
+/* Copies what all images share, theta and basis of the model that the INR was made for; nothing to
+ * do where all parameters adapt. */
+TSR_API void tsr_inr_share(struct tsr_inr *inr, const struct tsr_model *model);
+/* Sets phi from the numbers, theta and basis; nothing to do where all parameters adapt. */
+TSR_API enum tsr_status tsr_inr_expand(struct tsr_inr *inr, struct tsr_error *err) TSR_MUST_USE;
 /* The label map [H, W] of the image, for a rule that follows it. */
 TSR_API enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labels,
                                        struct tsr_error *err) TSR_MUST_USE;

@@ -20,6 +20,34 @@ static enum tsr_status visit(struct tsr_model_config *c, tsr_setting_fn fn, void
     return TSR_SETTINGS_VISIT(size, fn, user, err);
 }
 
+/* What not all parameters adapted to: of an INR of which all did, neither is there. */
+static enum tsr_status visit_adaptation(struct tsr_model_config *c, tsr_setting_fn fn, void *user,
+                                        struct tsr_error *err) {
+    const struct tsr_setting table[] = {
+        TSR_SETTING("inner", "adapt", CHOICE, &c->adaptation, .registry = &tsr_adaptations,
+                    .optional = true),
+        TSR_SETTING("partition", "slots", NAME, &c->slots, .names = &tsr_slots_names,
+                    .optional = true),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+/* /regions/numbers [n_regions, n], and theta and basis, which all images share. With inr NULL it
+ * only checks the shapes. */
+static enum tsr_status transfer_numbers(bool write, struct tsr_h5 *file, size_t regions,
+                                        const struct tsr_space *space, const struct tsr_net *net,
+                                        size_t slots, struct tsr_inr *inr, struct tsr_error *err) {
+    const size_t dims[2] = {regions, space->n};
+    const char *path = "/regions/numbers";
+    TSR_TRY(
+        tsr_layer_arrays(write, file, "/init", "", net, &slots, 1, inr ? inr->theta : NULL, err));
+    TSR_TRY(tsr_basis_transfer(write, file, slots, space, net, inr ? inr->basis : NULL, err));
+    if (!inr) return tsr_array_check(file, path, 2, dims, err);
+    if (write) return tsr_h5_write(file, path, TSR_H5_REAL, 2, dims, inr->numbers, 0, err);
+    TSR_TRY(tsr_h5_read(file, path, TSR_H5_REAL, 2, dims, inr->numbers, err));
+    return tsr_inr_expand(inr, err);
+}
+
 /* /partition/labels uint16 [H, W], for a rule that follows the image. */
 static enum tsr_status write_label_map(struct tsr_h5 *file, const struct tsr_partition *p,
                                        struct tsr_error *err) {
@@ -76,11 +104,19 @@ enum tsr_status tsr_inr_write(struct tsr_h5 *file, const struct tsr_inr *inr,
     struct tsr_model_config config = {.network = inr->network,
                                       .partition = inr->rule,
                                       .coords = inr->coords,
+                                      .adaptation = inr->adaptation,
+                                      .slots = inr->slots,
                                       .height = inr->partition->height,
                                       .width = inr->partition->width};
     TSR_TRY(tsr_format_write(file, "tessera-inr", NULL, err));
     TSR_TRY(visit(&config, tsr_attribute_write, file, err));
     TSR_TRY(write_label_map(file, inr->partition, err));
+    if (!tsr_space_is_whole(&inr->space)) {
+        struct tsr_inr copy = *inr; /* what transfers may read into */
+        TSR_TRY(visit_adaptation(&config, tsr_attribute_write, file, err));
+        return transfer_numbers(true, file, inr->partition->n_regions, &inr->space, &inr->net,
+                                inr->n_slots, &copy, err);
+    }
     return tsr_layer_arrays(true, file, "/regions", "", &inr->net, &inr->partition->n_regions, 1,
                             inr->phi, err);
 }
@@ -96,26 +132,42 @@ done:
     return status;
 }
 
+/* Are all arrays there in their shapes? */
+static enum tsr_status check_arrays(struct tsr_h5 *file, const struct tsr_model_config *c,
+                                    struct tsr_error *err) {
+    size_t regions = tsr_partition_rule_regions(&c->partition, c->height, c->width);
+    struct tsr_net net;
+    struct tsr_space space;
+    tsr_network_layout(&c->network, &net);
+    tsr_space_layout(&c->adaptation, &net, &space);
+    TSR_TRY(check_label_map(file, c, err));
+    if (!tsr_space_is_whole(&space))
+        return transfer_numbers(false, file, regions, &space, &net, tsr_model_config_slots(c), NULL,
+                                err);
+    TSR_TRY(tsr_array_check_extent(file, "/regions/layer0/weight", regions, "regions", err));
+    return tsr_layer_arrays(false, file, "/regions", "", &net, &regions, 1, NULL, err);
+}
+
 static enum tsr_status read_inr(struct tsr_h5 *file, struct tsr_inr **out, struct tsr_error *err) {
     struct tsr_model_config config, *c = &config;
-    struct tsr_net net;
     tsr_model_config_default(c);
     c->partition = (struct tsr_partition_rule){0};
     TSR_TRY(tsr_format_check(file, "tessera-inr", err));
     TSR_TRY(visit(c, tsr_attribute_read, file, err));
+    TSR_TRY(visit_adaptation(c, tsr_attribute_read, file, err));
     if (tsr_model_config_check(c, err) != TSR_OK) {
         tsr_error_prefix(err, "%s", tsr_h5_path(file));
         return TSR_ERR_FORMAT;
     }
-    size_t regions = tsr_partition_rule_regions(&c->partition, c->height, c->width);
-    TSR_TRY(tsr_array_check_extent(file, "/regions/layer0/weight", regions, "regions", err));
-    tsr_network_layout(&c->network, &net);
-    TSR_TRY(tsr_layer_arrays(false, file, "/regions", "", &net, &regions, 1, NULL, err));
-    TSR_TRY(check_label_map(file, c, err));
+    TSR_TRY(check_arrays(file, c, err));
     TSR_TRY(tsr_inr_create(c, c->height, c->width, out, err));
-    TSR_TRY(read_label_map(file, *out, err));
-    return tsr_layer_arrays(false, file, "/regions", "", &(*out)->net,
-                            &(*out)->partition->n_regions, 1, (*out)->phi, err);
+    struct tsr_inr *inr = *out;
+    TSR_TRY(read_label_map(file, inr, err));
+    if (!tsr_space_is_whole(&inr->space))
+        return transfer_numbers(false, file, inr->partition->n_regions, &inr->space, &inr->net,
+                                inr->n_slots, inr, err);
+    return tsr_layer_arrays(false, file, "/regions", "", &inr->net, &inr->partition->n_regions, 1,
+                            inr->phi, err);
 }
 
 enum tsr_status tsr_inr_read(struct tsr_h5 *file, struct tsr_inr **out, struct tsr_error *err) {

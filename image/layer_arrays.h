@@ -7,7 +7,7 @@
 #define TSR_IMAGE_LAYER_ARRAYS_H
 
 #include "data/h5.h"
-#include "inner/kernels/net.h"
+#include "inner/adaptations.h"
 
 #ifdef TSR_REAL_DOUBLE
 #define TSR_H5_REAL TSR_H5_F64
@@ -29,5 +29,11 @@ enum tsr_status tsr_layer_arrays(bool write, struct tsr_h5 *file, const char *pr
                                  const char *suffix, const struct tsr_net *net,
                                  const size_t *leading, size_t n_leading, tsr_real *vectors,
                                  struct tsr_error *err) TSR_MUST_USE;
+
+/* Writes or reads /init/basis [slots, n_directions, n_params], or nothing where the space has no
+ * directions; with basis NULL it only checks the shape. */
+enum tsr_status tsr_basis_transfer(bool write, struct tsr_h5 *file, size_t slots,
+                                   const struct tsr_space *space, const struct tsr_net *net,
+                                   tsr_real *basis, struct tsr_error *err) TSR_MUST_USE;
 
 #endif

@@ -11,6 +11,11 @@
 static const char *const loss_names[] = {"region", "image"};
 TSR_DEFINE_NAMES(tsr_inner_loss, tsr_inner_loss, loss_names, "inner loss")
 
+double tsr_model_start_rate(const struct tsr_model_config *config) {
+    double rate = tsr_adaptation_of(&config->adaptation)->inner_lr;
+    return rate > 0 ? rate : tsr_kind_of(&config->network.kind)->inner_lr;
+}
+
 void tsr_model_config_default(struct tsr_model_config *config) {
     *config = (struct tsr_model_config){
         .partition = {.rule = TSR_RULE(grid, 8, 8)},
@@ -22,15 +27,19 @@ void tsr_model_config_default(struct tsr_model_config *config) {
         .inner_loss = TSR_INNER_LOSS_REGION,
     };
     tsr_network_config_default(&config->network);
-    config->inner_lr = tsr_kind_of(&config->network.kind)->inner_lr;
+    config->inner_lr = tsr_model_start_rate(config);
 }
 
 size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width) {
     return tsr_partition_rule_regions(&model->config.partition, height, width);
 }
 
+size_t tsr_model_basis_count(const struct tsr_model *model) {
+    return model->n_slots * model->space.n_directions * model->net.n_params;
+}
+
 size_t tsr_model_region_numbers(const struct tsr_model *model) {
-    return tsr_adaptation_count(&model->config.adaptation, &model->net);
+    return model->space.n;
 }
 
 size_t tsr_model_config_slots(const struct tsr_model_config *config) {
@@ -123,9 +132,17 @@ enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
 static enum tsr_status allocate(struct tsr_model *m, struct tsr_error *err) {
     TSR_TRY(tsr_alloc_to(&m->theta, m->n_slots, m->net.n_params * sizeof *m->theta,
                          "initialisations", err));
-    tsr_rates_layout(&m->rates, m->config.rates, m->config.inner_steps, m->n_slots, &m->net);
+    if (m->space.n_directions)
+        TSR_TRY(tsr_alloc_to(&m->basis, m->n_slots * m->space.n_directions,
+                             m->net.n_params * sizeof *m->basis, "basis of the adaptation", err));
+    tsr_rates_layout(&m->rates, m->config.rates, m->config.inner_steps, m->n_slots, &m->space);
     TSR_TRY(TSR_ALLOC(&m->rates.value, tsr_rates_count(&m->rates), "rates", err));
     return TSR_OK;
+}
+
+/* Basis of a slot, [n_directions, n_params]. */
+static tsr_real *basis_of(const struct tsr_model *m, size_t slot) {
+    return m->basis + slot * m->space.n_directions * m->net.n_params;
 }
 
 enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t seed,
@@ -136,14 +153,17 @@ enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t
     TSR_TRY(TSR_ALLOC(&m, 1, "model", err));
     m->config = *config;
     tsr_network_layout(&config->network, &m->net);
+    tsr_space_layout(&config->adaptation, &m->net, &m->space);
     m->n_slots = tsr_model_config_slots(config);
     enum tsr_status status = allocate(m, err);
     if (status != TSR_OK) {
         tsr_model_free(m);
         return status;
     }
-    for (size_t s = 0; s < m->n_slots; s++)
+    for (size_t s = 0; s < m->n_slots; s++) {
         tsr_network_randomize(&m->net, seed, s, m->theta + s * m->net.n_params);
+        if (m->basis) tsr_space_randomize(&m->space, &m->net, seed, s, basis_of(m, s));
+    }
     for (size_t i = 0; i < tsr_rates_count(&m->rates); i++)
         m->rates.value[i] = (tsr_real)config->inner_lr;
     *out = m;
@@ -153,6 +173,7 @@ enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t
 void tsr_model_free(struct tsr_model *model) {
     if (!model) return;
     free(model->theta);
+    free(model->basis);
     free(model->rates.value);
     tsr_anchors_clear(&model->anchors);
     free(model);
@@ -201,9 +222,9 @@ static enum tsr_status same_setting(void *user, const struct tsr_setting *s,
 static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_anchors *to,
                                     struct tsr_error *err) {
     void *mean;
-    size_t size = from->n * TSR_REGION_FEATURES * sizeof *from->mean;
-    TSR_TRY(tsr_alloc(&mean, from->n, size / from->n, "anchors", err));
-    memcpy(mean, from->mean, size);
+    size_t size = TSR_REGION_FEATURES * sizeof *from->mean;
+    TSR_TRY(tsr_alloc(&mean, from->n, size, "anchors", err));
+    memcpy(mean, from->mean, from->n * size);
     tsr_anchors_clear(to);
     *to = *from;
     to->mean = mean;
@@ -218,12 +239,16 @@ enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_mo
         return TSR_ERROR(err, TSR_ERR_SHAPE,
                          "initial model: it has %zu slots; %zu or 1 (shared) are needed",
                          from->n_slots, model->n_slots);
-    bool rates =
-        from->rates.kind == model->rates.kind && from->rates.n_steps == model->rates.n_steps;
+    bool same = tsr_choice_equal(&from->config.adaptation, &model->config.adaptation);
+    bool rates = same && from->rates.kind == model->rates.kind &&
+                 from->rates.n_steps == model->rates.n_steps;
     for (size_t s = 0; s < model->n_slots; s++) {
         size_t source = from->n_slots == 1 ? 0 : s;
         memcpy(model->theta + s * model->net.n_params, from->theta + source * model->net.n_params,
                model->net.n_params * sizeof *model->theta);
+        if (same && model->basis)
+            memcpy(basis_of(model, s), basis_of(from, source),
+                   model->space.n_directions * model->net.n_params * sizeof *model->basis);
         for (size_t k = 0; rates && k < model->rates.n_steps; k++)
             memcpy(model->rates.value + tsr_rates_at(&model->rates, k, s),
                    from->rates.value + tsr_rates_at(&from->rates, k, source),

@@ -38,6 +38,8 @@ struct tsr_model_config {
 /* Defaults: width 32, 2 hidden layers, grid 8x8, shared slot, frame `region`, -1..1, center, K = 3,
  * per-param-per-step rates from 3e-2, inner loss `region`. */
 TSR_API void tsr_model_config_default(struct tsr_model_config *config);
+/* What the rates start from if nobody says otherwise: a property of adaptation and network kind. */
+TSR_API double tsr_model_start_rate(const struct tsr_model_config *config);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
 
@@ -62,7 +64,9 @@ struct tsr_model {
     struct tsr_model_config config;
     struct tsr_net net;
     size_t n_slots;
+    struct tsr_space space; /* what adapts */
     tsr_real *theta;        /* [n_slots, n_params], owned */
+    tsr_real *basis;        /* [n_slots, n_directions, n_params], owned; NULL if there is none */
     struct tsr_rates rates; /* value is owned */
     /* With tsr_model_has_anchors(): what the regions of every image are matched to, so that slot s
      * means the same kind of region everywhere. Learned from the train split; n is 0 before. */
@@ -78,7 +82,8 @@ TSR_API enum tsr_status tsr_model_create(const struct tsr_model_config *config, 
 /* Copies initialisation, rates and anchors of `from` into `model`. Learned weights mean something
  * only to the networks and coordinates that they were learned for: all settings of the group
  * `network` must agree, else TSR_ERR_SHAPE names the first that does not and both values. A shared
- * slot expands into per-region or per-class slots; rates are taken over if kind and K agree. */
+ * slot expands into per-region or per-class slots. A basis is taken over if the adaptation agrees,
+ * and rates if their kind and K do, too. */
 TSR_API enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                             struct tsr_error *err) TSR_MUST_USE;
 
@@ -99,6 +104,9 @@ TSR_API enum tsr_status tsr_model_check_image(const struct tsr_model *model, siz
 
 /* Regions that an image of this size has under the model's rule. */
 TSR_API size_t tsr_model_regions(const struct tsr_model *model, size_t height, size_t width);
+
+/* Numbers of the bases of all slots; 0 if there are none. */
+TSR_API size_t tsr_model_basis_count(const struct tsr_model *model);
 
 /* Numbers that adaptation to a region gives. */
 TSR_API size_t tsr_model_region_numbers(const struct tsr_model *model);

@@ -10,12 +10,12 @@
 #include "image/layer_arrays.h"
 
 /* One rate per parameter: laid out like the parameters, /inner/layerL/weight_rate [K, slots, out,
- * in]; others are one dataset /inner/rate: [], [K, slots] or [K, slots, n_layers]. */
+ * in]; others are one dataset /inner/rate: [], [K, slots] or [K, slots, n_units]. */
 static enum tsr_status transfer_rates(bool write, struct tsr_h5 *file, const struct tsr_net *net,
-                                      const struct tsr_rates *rates, tsr_real *values,
-                                      struct tsr_error *err) {
+                                      const struct tsr_space *space, const struct tsr_rates *rates,
+                                      tsr_real *values, struct tsr_error *err) {
     size_t dims[3] = {rates->n_steps, rates->n_slots, rates->n_units};
-    if (rates->n_units == net->n_params)
+    if (tsr_space_is_whole(space) && rates->n_units == net->n_params)
         return tsr_layer_arrays(write, file, "/inner", "_rate", net, dims, 2, values, err);
     size_t rank = rates->kind == TSR_RATES_FIXED ? 0 : rates->kind == TSR_RATES_PER_STEP ? 2 : 3;
     if (write) return tsr_h5_write(file, "/inner/rate", TSR_H5_REAL, rank, dims, values, 0, err);
@@ -64,7 +64,8 @@ enum tsr_status tsr_model_write(struct tsr_h5 *file, const struct tsr_model *m, 
     TSR_TRY(tsr_model_config_visit(&config, tsr_attribute_write, file, err));
     TSR_TRY(write_anchors(file, &m->anchors, err));
     TSR_TRY(tsr_layer_arrays(true, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
-    return transfer_rates(true, file, &m->net, &m->rates, m->rates.value, err);
+    TSR_TRY(tsr_basis_transfer(true, file, m->n_slots, &m->space, &m->net, m->basis, err));
+    return transfer_rates(true, file, &m->net, &m->space, &m->rates, m->rates.value, err);
 }
 
 enum tsr_status tsr_model_read(struct tsr_h5 *file, struct tsr_model **out, struct tsr_error *err) {
@@ -80,17 +81,21 @@ enum tsr_status tsr_model_read(struct tsr_h5 *file, struct tsr_model **out, stru
     }
     size_t slots = tsr_model_config_slots(&config);
     struct tsr_net net;
+    struct tsr_space space;
     struct tsr_rates rates;
     tsr_network_layout(&config.network, &net);
-    tsr_rates_layout(&rates, config.rates, config.inner_steps, slots, &net);
+    tsr_space_layout(&config.adaptation, &net, &space);
+    tsr_rates_layout(&rates, config.rates, config.inner_steps, slots, &space);
     TSR_TRY(tsr_array_check_extent(file, "/init/layer0/weight", slots, "slots", err));
     TSR_TRY(tsr_layer_arrays(false, file, "/init", "", &net, &slots, 1, NULL, err));
-    TSR_TRY(transfer_rates(false, file, &net, &rates, NULL, err));
+    TSR_TRY(tsr_basis_transfer(false, file, slots, &space, &net, NULL, err));
+    TSR_TRY(transfer_rates(false, file, &net, &space, &rates, NULL, err));
     TSR_TRY(tsr_model_create(&config, 0, out, err));
     struct tsr_model *m = *out;
     TSR_CHECK(read_anchors(file, m, err));
     TSR_CHECK(tsr_layer_arrays(false, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
-    TSR_CHECK(transfer_rates(false, file, &m->net, &m->rates, m->rates.value, err));
+    TSR_CHECK(tsr_basis_transfer(false, file, slots, &space, &net, m->basis, err));
+    TSR_CHECK(transfer_rates(false, file, &net, &space, &rates, m->rates.value, err));
 done:
     if (status == TSR_OK) return TSR_OK;
     tsr_model_free(*out);

@@ -17,6 +17,11 @@ struct tsr_choice tsr_reconstruct_optimizer(const struct tsr_model *model,
     return choice;
 }
 
+const struct tsr_optimizer *tsr_reconstruct_optimizer_for(const struct tsr_model *model,
+                                                          size_t inner_steps) {
+    return inner_steps > model->config.inner_steps ? &tsr_optimizer_accept : &tsr_optimizer_sgd;
+}
+
 void tsr_reconstruct_config_default(const struct tsr_model *model,
                                     struct tsr_reconstruct_config *config) {
     *config = (struct tsr_reconstruct_config){
@@ -57,11 +62,11 @@ size_t tsr_reconstructor_outputs(const struct tsr_reconstructor *r) {
 }
 
 size_t tsr_reconstructor_state_size(const struct tsr_reconstructor *r) {
-    return tsr_optimizer_state(&r->config.optimizer, r->engine.net.n_params);
+    return tsr_optimizer_state(&r->config.optimizer, r->engine.space.n);
 }
 
 size_t tsr_reconstructor_kept_size(const struct tsr_reconstructor *r) {
-    return r->engine.net.n_params * sizeof(tsr_real) + tsr_reconstructor_state_size(r);
+    return r->engine.space.n * sizeof(tsr_real) + tsr_reconstructor_state_size(r);
 }
 
 /* The regions that have pixels, how they are shared among the threads, the largest. */
@@ -146,6 +151,7 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     TSR_TRY(tsr_kernel_find(r->config.kernel, &kernel, err));
     TSR_TRY(tsr_geometry_create(r->model, height, width, &r->geometry, err));
     TSR_TRY(tsr_engine_create(&r->model->net, kernel, r->config.threads, &r->engine, err));
+    tsr_engine_adapt(&r->engine, &r->model->config.adaptation);
     TSR_TRY(TSR_ALLOC(&r->at_hand, r->geometry.partition->n_regions, what, err));
     TSR_TRY(TSR_ALLOC(&r->t, r->engine.threads, what, err));
     TSR_TRY(TSR_ALLOC(&r->workers, r->engine.threads, what, err));
@@ -153,7 +159,9 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     r->loop = (struct tsr_inner_loop){.engine = &r->engine,
                                       .optimizer = &r->config.optimizer,
                                       .rates = &r->model->rates,
-                                      .inner_steps = r->config.inner_steps};
+                                      .inner_steps = r->config.inner_steps,
+                                      .theta = r->model->theta,
+                                      .basis = r->model->basis};
     if (blends(r)) TSR_TRY(tsr_blend_create(&r->geometry, &r->blend, err));
     return settle(r, err);
 }

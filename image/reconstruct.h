@@ -27,6 +27,10 @@ TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,
  * as the model was trained for. */
 TSR_API struct tsr_choice tsr_reconstruct_optimizer(const struct tsr_model *model,
                                                     const struct tsr_optimizer *optimizer);
+/* What takes so many inner steps if nobody says: gradient steps as in training, and where there are
+ * more than the model was trained for, steps that are kept only if the loss falls. */
+TSR_API const struct tsr_optimizer *tsr_reconstruct_optimizer_for(const struct tsr_model *model,
+                                                                  size_t inner_steps);
 /* TSR_ERR_CONFIG names what is out of range. */
 TSR_API enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config *config,
                                                      struct tsr_error *err) TSR_MUST_USE;
@@ -68,8 +72,10 @@ struct tsr_reconstruction {
                              channels, after blending */
     tsr_real *phi;        /* [n_regions, n_params] adapted parameters; a region without pixels keeps
                              its initialisation */
+    tsr_real *numbers;    /* [n_regions, n] the numbers that were adapted (inner/adaptations.h) */
     uint8_t *pictures;    /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
     double seconds;       /* of computing, without SSIM and seam metric */
+    double flops;         /* essential ones of all passes, and of a basis */
 };
 
 /* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. Errors:

@@ -13,8 +13,8 @@
 struct round {
     struct tsr_reconstructor *r;
     struct tsr_pixels pixels;
-    uint8_t *pictures; /* [K+1, H, W, C] of the caller, or NULL */
-    tsr_real *phi;     /* of the caller, or NULL */
+    uint8_t *pictures;       /* [K+1, H, W, C] of the caller, or NULL */
+    tsr_real *phi, *numbers; /* of the caller, or NULL */
     size_t first, end;
     atomic_bool cancelled;
     atomic_size_t done; /* measurements of regions */
@@ -90,7 +90,7 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     const struct tsr_reconstructor *r = round->r;
     struct tsr_reconstruct_worker *w = &r->workers[worker];
     struct tsr_trajectory *t = &r->t[worker];
-    size_t vector = r->engine.net.n_params * sizeof(tsr_real);
+    size_t vector = r->engine.space.n * sizeof(tsr_real);
     tsr_geometry_targets(&r->geometry, round->pixels, region, w->y);
     w->task = tsr_geometry_task(&r->geometry, region, w->y);
     w->region = region;
@@ -98,29 +98,46 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     t->out = w->out;
     t->forward = NULL;
     t->stopped = false;
+    t->passes = 0;
     if (round->first > 0) {
         const unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
-        memcpy(t->phi, kept, vector);
+        memcpy(t->z ? t->z : t->phi, kept, vector);
+        tsr_trajectory_expand(&r->loop, t, t->z, t->phi);
         if (t->state) memcpy(t->state, kept + vector, tsr_reconstructor_state_size(r));
         return;
     }
     const tsr_real *theta = r->model->theta + w->task.slot * r->engine.net.n_params;
-    memcpy(t->phi, theta, vector);
+    tsr_trajectory_start(&r->loop, t, r->model->theta);
     if (t->state) memset(t->state, 0, tsr_reconstructor_state_size(r));
     t->forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
+}
+
+/* Passes over the points, and the directions of a basis: as many times as a gradient leads to
+ * numbers or numbers to a network. */
+static double flops_of(const struct round *round, const struct tsr_trajectory *t) {
+    const struct tsr_engine *e = &round->r->engine;
+    size_t k_max = round->r->config.inner_steps;
+    size_t steps = (round->end < k_max ? round->end : k_max) - round->first;
+    double measured = 3 * (double)steps + (round->end > k_max), tries = t->passes - measured;
+    double products = 2 * (double)steps + (tries > 0 ? tries : 0);
+    return tsr_network_flops(&e->net, t->passes) * (double)t->task->ctx.n +
+           2 * (double)(e->space.n_directions * e->net.n_params) * products;
 }
 
 static void end_region(const struct round *round, size_t worker) {
     const struct tsr_reconstructor *r = round->r;
     const struct tsr_trajectory *t = &r->t[worker];
-    size_t region = r->workers[worker].region, vector = r->engine.net.n_params * sizeof(tsr_real);
+    size_t region = r->workers[worker].region, n = r->engine.space.n,
+           n_params = r->engine.net.n_params;
+    const tsr_real *z = t->z ? t->z : t->phi;
     if (round->end < tsr_reconstructor_states(r)) {
         unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
-        memcpy(kept, t->phi, vector);
-        if (t->state) memcpy(kept + vector, t->state, tsr_reconstructor_state_size(r));
-    } else if (round->phi) {
-        memcpy(round->phi + region * r->engine.net.n_params, t->phi, vector);
+        memcpy(kept, z, n * sizeof *z);
+        if (t->state) memcpy(kept + n * sizeof *z, t->state, tsr_reconstructor_state_size(r));
+        return;
     }
+    if (round->phi) memcpy(round->phi + region * n_params, t->phi, n_params * sizeof *z);
+    if (round->numbers) memcpy(round->numbers + region * n, z, n * sizeof *z);
 }
 
 /* ---- all regions ----------------------------------------------------------------------------- */
@@ -136,8 +153,10 @@ static void adapt_regions(struct round *round, size_t thread, size_t worker, siz
     for (size_t i = 0; i < n; i++)
         begin_region(round, thread, worker + i, r->at_hand[first + i]);
     tsr_inner_run(&loop, thread, r->t + worker, n, round->first, round->end, r->passes + worker);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        r->workers[worker + i].flops += flops_of(round, &r->t[worker + i]);
         end_region(round, worker + i);
+    }
 }
 
 static void adapt_all(struct round *round) {
@@ -154,17 +173,26 @@ static void adapt_all(struct round *round) {
         adapt_regions(round, tsr_thread_number(), tsr_thread_number(), i, 1);
 }
 
+/* What a region without pixels keeps. */
+static void end_empty(const struct round *round, size_t region) {
+    const struct tsr_reconstructor *r = round->r;
+    const struct tsr_task task = {.slot = tsr_slot_of_region(r->geometry.slots, region)};
+    struct tsr_trajectory *t = &r->t[0];
+    r->workers[0].region = region;
+    t->task = &task;
+    tsr_trajectory_start(&r->loop, t, r->model->theta);
+    end_region(round, 0);
+}
+
 /* Classes that the image lacks: nothing to adapt to. */
 static void skip_empty(const struct round *round) {
     const struct tsr_reconstructor *r = round->r;
-    size_t n = r->engine.net.n_params, n_regions = r->geometry.partition->n_regions;
+    size_t n_regions = r->geometry.partition->n_regions;
     for (size_t i = 0; i < n_regions; i++) {
         if (r->geometry.partition->regions[i].n_pixels) continue;
-        size_t slot = tsr_slot_of_region(r->geometry.slots, i);
         for (size_t k = round->first; k < round->end; k++)
             errors_at(round, k)[i] = 0;
-        if (round->phi)
-            memcpy(round->phi + i * n, r->model->theta + slot * n, n * sizeof(tsr_real));
+        if (round->end == tsr_reconstructor_states(r)) end_empty(round, i);
     }
 }
 
@@ -231,10 +259,16 @@ static void report(const struct round *round, struct tsr_reconstruction *out) {
 
 enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                                 struct tsr_reconstruction *out, struct tsr_error *err) {
-    struct round round = {.r = r, .pixels = pixels, .pictures = out->pictures, .phi = out->phi};
-    for (size_t i = 0; i < r->n_workers; i++)
+    struct round round = {.r = r,
+                          .pixels = pixels,
+                          .pictures = out->pictures,
+                          .phi = out->phi,
+                          .numbers = out->numbers};
+    for (size_t i = 0; i < r->n_workers; i++) {
         tsr_forwards_forget(&r->workers[i].forwards);
-    out->seconds = 0;
+        r->workers[i].flops = 0;
+    }
+    out->seconds = out->flops = 0;
     for (; round.first < tsr_reconstructor_states(r); round.first = round.end) {
         size_t end = round.first + r->round;
         round.end = end < tsr_reconstructor_states(r) ? end : tsr_reconstructor_states(r);
@@ -243,5 +277,7 @@ enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels p
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
         report(&round, out);
     }
+    for (size_t i = 0; i < r->n_workers; i++)
+        out->flops += r->workers[i].flops;
     return TSR_OK;
 }

@@ -15,6 +15,7 @@ struct tsr_reconstruct_worker {
     struct tsr_forwards forwards; /* of a thread that works alone */
     struct tsr_task task;
     size_t region;
+    double flops;      /* of what it has done so far; whole numbers, so that sums are exact */
     tsr_real *y, *out; /* [largest region, C] */
 };
 

@@ -160,8 +160,8 @@ static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model
 static enum tsr_status make_state(struct tsr_training *t, struct tsr_error *err) {
     struct tsr_outer_state state;
     const struct tsr_model *m = t->model;
-    TSR_TRY(tsr_outer_state_create(m->n_slots * m->net.n_params, tsr_rates_count(&m->rates), &state,
-                                   err));
+    TSR_TRY(tsr_outer_state_create(m->n_slots * m->net.n_params, tsr_model_basis_count(m),
+                                   tsr_rates_count(&m->rates), &state, err));
     state.config = t->state.config;
     state.progress.val_psnr_db = state.progress.train_psnr_db = (double)NAN;
     if (state.config.outer_lr <= 0) state.config.outer_lr = m->net.kind->outer_lr(m->net.width);

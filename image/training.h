@@ -23,7 +23,9 @@ struct tsr_training;
 /* What of a model the outer loop learns: a view. */
 static inline struct tsr_learner tsr_model_learner(struct tsr_model *model) {
     return (struct tsr_learner){.net = &model->net,
+                                .adaptation = model->config.adaptation,
                                 .theta = model->theta,
+                                .basis = model->basis,
                                 .rates = &model->rates,
                                 .inner_steps = model->config.inner_steps,
                                 .inner_lr = model->config.inner_lr};

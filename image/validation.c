@@ -80,8 +80,8 @@ static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *sto
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
-        TSR_TRY(tsr_reconstruct(v->reconstructor,
-                                tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
+        TSR_TRY(tsr_reconstruct(
+            v->reconstructor, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
         if (isfinite(v->psnr_db[v->inner_steps]))
             sum += v->psnr_db[v->inner_steps];
         else

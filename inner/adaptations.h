@@ -1,20 +1,62 @@
 /* SPDX-License-Identifier: MIT
  *
- * Adaptations as objects: which numbers of a network the inner loop adapts to a region. One file of
- * inner/adaptations/ defines each. The others keep the values that were learned, the same for all
- * images: only the adapted ones have to be stored or sent for an image.
+ * Adaptations as objects: which numbers z of a network the inner loop adapts to a region, and how
+ * its parameters follow from them. One file of inner/adaptations/ defines each. Only these numbers
+ * have to be stored or sent for an image; all else is learned, the same for all images.
+ *
+ *     all        z = phi                            (MAML, arXiv 1703.03400)
+ *     last       z = the last layer                 (ANIL, arXiv 1909.09157)
+ *     biases     z = all biases                     (shift modulations of functa, arXiv 2201.12204)
+ *     latent D   phi = theta + M z, z_0 = 0, with a learned basis M of D directions (CAVIA, arXiv
+ *                1810.03642, and functa's latent modulations, generalised to all parameters)
+ *
+ * phi is affine in z, phi = phi_0 + B z, so that grad_z L = B^T grad_phi L and products with a
+ * matrix A of the loss in phi become B^T A B. Of `all`, B is the identity.
  */
 #ifndef TSR_INNER_ADAPTATIONS_H
 #define TSR_INNER_ADAPTATIONS_H
 
 #include "base/object.h"
 #include "inner/adaptations/adaptations_list.h"
-#include "inner/network.h"
+#include "inner/kernels/kernel.h"
+
+/* What adapts of a network. Plain data, copied freely. */
+struct tsr_space {
+    struct tsr_choice choice; /* of tsr_adaptations */
+    size_t n;                 /* numbers, 1 .. */
+    /* Groups of them that share a rate per layer: group i ends before end[i]. */
+    size_t n_groups, end[TSR_MAX_LAYERS];
+    size_t n_directions; /* rows [n_params] of the basis that a slot learns beside theta; 0: none */
+};
+
+/* One slot's learned values and what computes with them. */
+struct tsr_chart {
+    const struct tsr_space *space;
+    const struct tsr_net *net;
+    const struct tsr_kernel *kernel;
+    const tsr_real *theta; /* [n_params] */
+    const tsr_real *basis; /* [n_directions, n_params]; NULL if there are none */
+};
 
 struct tsr_adaptation {
     struct tsr_object object;
-    /* Numbers that are adapted, 1 to net->n_params. */
-    size_t (*count)(const struct tsr_net *net);
+    double inner_lr; /* what the rates start from; 0: what the network kind says */
+    bool whole;      /* z is phi itself: nothing below is called but layout */
+
+    /* Sets all of *out but `choice`, which is set. */
+    void (*layout)(const struct tsr_net *net, struct tsr_space *out);
+
+    /* z [n] of phi = theta. */
+    void (*start)(const struct tsr_chart *chart, tsr_real *z);
+    /* phi [from, to) of z. */
+    void (*expand)(const struct tsr_chart *chart, const tsr_real *z, size_t from, size_t to,
+                   tsr_real *phi);
+    /* v [from, to) = (B w)[from, to) of a direction w [n] in z. */
+    void (*push)(const struct tsr_chart *chart, const tsr_real *w, size_t from, size_t to,
+                 tsr_real *v);
+    /* gz [from, to) = (B^T g)[from, to) of g [n_params]. */
+    void (*pull)(const struct tsr_chart *chart, const tsr_real *g, size_t from, size_t to,
+                 tsr_real *gz);
 };
 
 #define TSR_ADAPTATION_DECLARE(name)                                                               \
@@ -24,6 +66,24 @@ TSR_ADAPTATIONS(TSR_ADAPTATION_DECLARE)
 
 /* All adaptations; the first is the default. */
 TSR_API extern const struct tsr_registry tsr_adaptations;
+
+/* The adaptation that a choice of the registry names. */
+static inline const struct tsr_adaptation *tsr_adaptation_of(const struct tsr_choice *choice) {
+    return (const struct tsr_adaptation *)(const void *)choice->object;
+}
+
+TSR_API void tsr_space_layout(const struct tsr_choice *choice, const struct tsr_net *net,
+                              struct tsr_space *out);
+
+/* Is z phi itself? */
+static inline bool tsr_space_is_whole(const struct tsr_space *space) {
+    return tsr_adaptation_of(&space->choice)->whole;
+}
+
+/* A random basis [n_directions, n_params] of standard deviation 1 / sqrt(n_params). A pure function
+ * of (seed, stream). */
+TSR_API void tsr_space_randomize(const struct tsr_space *space, const struct tsr_net *net,
+                                 uint64_t seed, uint64_t stream, tsr_real *basis);
 
 /* Numbers of one region that the choice adapts. */
 TSR_API size_t tsr_adaptation_count(const struct tsr_choice *choice, const struct tsr_net *net);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "inner/inner_loop.h"
 
-/* Parameters that one thread of a team takes at a time. */
+#include <string.h>
+
+/* Numbers that one thread of a team takes at a time. */
 enum { PART = 4096 };
 
 struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
@@ -17,11 +19,18 @@ struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
 void tsr_trajectory_layout(struct tsr_trajectory *t, const struct tsr_inner_loop *loop,
                            size_t max_points, bool team, struct tsr_arena *arena) {
     const struct tsr_net *net = &loop->engine->net;
+    const struct tsr_space *space = &loop->engine->space;
+    bool asks = !tsr_optimizer_of(loop->optimizer)->elementwise;
     size_t partial = tsr_pass_partial(loop->engine, max_points, team);
-    size_t state = tsr_optimizer_state(loop->optimizer, net->n_params);
+    size_t state = tsr_optimizer_state(loop->optimizer, space->n);
     *t = (struct tsr_trajectory){0};
     t->phi = tsr_arena_take(arena, net->n_params, sizeof *t->phi);
     t->g = tsr_arena_take(arena, net->n_params, sizeof *t->g);
+    if (!tsr_space_is_whole(space)) {
+        t->z = tsr_arena_take(arena, space->n, sizeof *t->z);
+        t->gz = tsr_arena_take(arena, space->n, sizeof *t->gz);
+        t->trial = asks ? tsr_arena_take(arena, 3 * net->n_params, sizeof *t->trial) : NULL;
+    }
     t->out = tsr_arena_take(arena, max_points, net->out_dim * sizeof *t->out);
     t->partial = partial ? tsr_arena_take(arena, partial, sizeof *t->partial) : NULL;
     t->state = state ? tsr_arena_take(arena, state, 1) : NULL;
@@ -38,6 +47,81 @@ struct work {
 
 static tsr_real *phi_at(const struct tsr_trajectory *t, size_t k) {
     return t->phi + k * t->phi_stride;
+}
+
+static tsr_real *z_at(const struct tsr_trajectory *t, size_t k) {
+    return t->z ? t->z + k * t->z_stride : phi_at(t, k);
+}
+
+static tsr_real *gz_at(const struct tsr_trajectory *t, size_t k) {
+    return t->gz ? t->gz + k * t->gz_stride : t->g + k * t->g_stride;
+}
+
+/* ---- numbers and parameters --------------------------------------------------------------------
+ */
+
+struct tsr_chart tsr_inner_chart(const struct tsr_inner_loop *loop, size_t slot) {
+    const struct tsr_engine *e = loop->engine;
+    size_t n = e->net.n_params;
+    return (struct tsr_chart){.space = &e->space,
+                              .net = &e->net,
+                              .kernel = e->kernel,
+                              .theta = loop->theta + slot * n,
+                              .basis = loop->basis ? loop->basis + slot * e->space.n_directions * n
+                                                   : NULL};
+}
+
+static const struct tsr_adaptation *adaptation_of(const struct tsr_inner_loop *loop) {
+    return tsr_adaptation_of(&loop->engine->space.choice);
+}
+
+void tsr_trajectory_start(const struct tsr_inner_loop *loop, struct tsr_trajectory *t,
+                          const tsr_real *theta) {
+    size_t n = loop->engine->net.n_params, slot = t->task->slot;
+    memcpy(t->phi, theta + slot * n, n * sizeof *t->phi);
+    if (!t->z) return;
+    const struct tsr_chart chart = tsr_inner_chart(loop, slot);
+    adaptation_of(loop)->start(&chart, t->z);
+}
+
+void tsr_trajectory_expand(const struct tsr_inner_loop *loop, const struct tsr_trajectory *t,
+                           const tsr_real *z, tsr_real *phi) {
+    if (!t->z) return;
+    const struct tsr_chart chart = tsr_inner_chart(loop, t->task->slot);
+    adaptation_of(loop)->expand(&chart, z, 0, loop->engine->net.n_params, phi);
+}
+
+/* What is done to numbers or parameters [from, to) of a trajectory. */
+typedef void (*part_fn)(const struct work *w, const struct tsr_trajectory *t, size_t from,
+                        size_t to);
+
+static bool takes_step(const struct work *w, const struct tsr_trajectory *t) {
+    return !t->stopped && w->k < w->loop->inner_steps;
+}
+
+/* All `size` of them, of all trajectories that take the step: in parts, if a team shares them. */
+static void for_parts(const struct work *w, size_t size, part_fn fn) {
+    if (w->thread != TSR_TEAM) {
+        for (size_t i = 0; i < w->n; i++)
+            if (takes_step(w, &w->t[i])) fn(w, &w->t[i], 0, size);
+        return;
+    }
+    size_t parts = (size + PART - 1) / PART;
+#pragma omp parallel for schedule(static) num_threads((int)w->loop->engine->threads)
+    for (size_t i = 0; i < w->n * parts; i++) {
+        size_t from = i % parts * PART, to = from + PART < size ? from + PART : size;
+        if (takes_step(w, &w->t[i / parts])) fn(w, &w->t[i / parts], from, to);
+    }
+}
+
+static void pull(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to) {
+    const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
+    adaptation_of(w->loop)->pull(&chart, t->g + w->k * t->g_stride, from, to, gz_at(t, w->k));
+}
+
+static void expand(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to) {
+    const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
+    adaptation_of(w->loop)->expand(&chart, z_at(t, w->k + 1), from, to, phi_at(t, w->k + 1));
 }
 
 /* ---- the measure at phi_k -------------------------------------------------------------------- */
@@ -83,12 +167,12 @@ static void measure(const struct work *w) {
 
 /* ---- asking and telling ---------------------------------------------------------------------- */
 
-/* The optimiser's turn, for the parameters [from, to). */
+/* The optimiser's turn, for the numbers [from, to). */
 static void ask(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to,
                 struct tsr_request *request) {
     const struct tsr_inner_hooks *hooks = w->loop->hooks;
     const struct tsr_inner_state s = {
-        .net = &w->loop->engine->net,
+        .n = w->loop->engine->space.n,
         .choice = w->loop->optimizer,
         .rates = w->loop->rates,
         .slot = t->task->slot,
@@ -97,15 +181,20 @@ static void ask(const struct work *w, const struct tsr_trajectory *t, size_t fro
         .to = to,
         .factor = hooks && hooks->factor ? hooks->factor(hooks->user, w->k) : 1,
         .loss = t->task->ctx_scale * t->error,
-        .phi = phi_at(t, w->k),
-        .g = t->g + w->k * t->g_stride,
-        .next = phi_at(t, w->k + 1),
+        .phi = z_at(t, w->k),
+        .g = gz_at(t, w->k),
+        .next = z_at(t, w->k + 1),
         .state = t->state};
     tsr_optimizer_of(w->loop->optimizer)->next(&s, request);
 }
 
+static void ask_part(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to) {
+    struct tsr_request accepts = {.want = TSR_WANT_NOTHING};
+    ask(w, t, from, to, &accepts);
+}
+
 static void ask_all(const struct work *w, struct tsr_trajectory *t) {
-    ask(w, t, 0, w->loop->engine->net.n_params, &t->request);
+    ask(w, t, 0, w->loop->engine->space.n, &t->request);
 }
 
 /* Shows a trajectory its measure. */
@@ -117,23 +206,8 @@ static void look(const struct work *w, struct tsr_trajectory *t) {
     t->known = false;
 }
 
-static bool takes_step(const struct work *w, const struct tsr_trajectory *t) {
-    return !t->stopped && w->k < w->loop->inner_steps;
-}
-
 static void begin(const struct work *w, struct tsr_trajectory *t) {
     if (takes_step(w, t)) ask_all(w, t);
-}
-
-/* Lets the team take the steps of an elementwise optimiser, part by part. */
-static void begin_parts(const struct work *w) {
-    size_t n_params = w->loop->engine->net.n_params, parts = (n_params + PART - 1) / PART;
-#pragma omp parallel for schedule(static) num_threads((int)w->loop->engine->threads)
-    for (size_t i = 0; i < w->n * parts; i++) {
-        struct tsr_request none = {.want = TSR_WANT_NOTHING};
-        size_t from = i % parts * PART, to = from + PART < n_params ? from + PART : n_params;
-        if (takes_step(w, &w->t[i / parts])) ask(w, &w->t[i / parts], from, to, &none);
-    }
 }
 
 static const struct {
@@ -146,20 +220,49 @@ static const struct {
     [TSR_WANT_GAUSS_NEWTON] = {TSR_PASS_GAUSS_NEWTON, 4},
 };
 
+static bool is_product(enum tsr_want want) {
+    return want == TSR_WANT_HESSIAN || want == TSR_WANT_GAUSS_NEWTON;
+}
+
+/* The request in parameters, in the room of `trial`, where the optimiser asks in numbers. */
+static struct tsr_request in_parameters(const struct work *w, const struct tsr_trajectory *t) {
+    struct tsr_request r = t->request;
+    size_t n = w->loop->engine->net.n_params;
+    if (!t->z) return r;
+    const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
+    if (r.at == z_at(t, w->k)) {
+        r.at = phi_at(t, w->k);
+    } else {
+        adaptation_of(w->loop)->expand(&chart, r.at, 0, n, t->trial);
+        r.at = t->trial;
+    }
+    if (is_product(r.want)) adaptation_of(w->loop)->push(&chart, r.v, 0, n, t->trial + n);
+    r.v = is_product(r.want) ? t->trial + n : NULL;
+    r.result = t->trial + 2 * n;
+    return r;
+}
+
 static struct tsr_pass answer_to(const struct work *w, const struct tsr_trajectory *t) {
-    const struct tsr_request *r = &t->request;
+    const struct tsr_request r = in_parameters(w, t);
     const struct tsr_tape no_tape = {NULL, NULL};
-    bool product = r->want == TSR_WANT_HESSIAN || r->want == TSR_WANT_GAUSS_NEWTON;
-    bool taped = product && r->at == phi_at(t, w->k) && t->tape;
-    return (struct tsr_pass){.kind = answers[r->want].kind,
+    bool taped = is_product(r.want) && r.at == phi_at(t, w->k) && t->tape;
+    return (struct tsr_pass){.kind = answers[r.want].kind,
                              .points = &t->task->ctx,
                              .scale = t->task->ctx_scale,
-                             .phi = r->at,
-                             .v = r->v,
-                             .result = r->result,
-                             .out = r->want == TSR_WANT_LOSS ? t->out : NULL,
+                             .phi = r.at,
+                             .v = r.v,
+                             .result = r.want == TSR_WANT_LOSS ? NULL : r.result,
+                             .out = r.want == TSR_WANT_LOSS ? t->out : NULL,
                              .tape = taped ? tsr_trajectory_tape(t, w->k) : no_tape,
                              .partial = t->partial};
+}
+
+/* Hands a gradient or product in parameters on in numbers. */
+static void hand_on(const struct work *w, const struct tsr_trajectory *t) {
+    if (!t->z || t->request.want == TSR_WANT_LOSS) return;
+    const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
+    size_t n = w->loop->engine->net.n_params;
+    adaptation_of(w->loop)->pull(&chart, t->trial + 2 * n, 0, chart.space->n, t->request.result);
 }
 
 /* Runs what is asked for; false: nothing is. */
@@ -175,6 +278,7 @@ static bool answer(const struct work *w) {
         if (t->request.want == TSR_WANT_NOTHING) continue;
         t->request.loss = t->task->ctx_scale * w->passes[n++].error;
         t->passes += answers[t->request.want].passes;
+        hand_on(w, t);
     }
     return true;
 }
@@ -199,6 +303,16 @@ static void for_each(const struct work *w,
         f(w, &w->t[i]);
 }
 
+static void step(const struct work *w) {
+    if (tsr_optimizer_of(w->loop->optimizer)->elementwise) {
+        for_parts(w, w->loop->engine->space.n, ask_part);
+        return;
+    }
+    for_each(w, begin);
+    while (answer(w))
+        for_each(w, ask_again);
+}
+
 static bool all_stopped(const struct work *w) {
     for (size_t i = 0; i < w->n; i++)
         if (!w->t[i].stopped) return false;
@@ -209,14 +323,12 @@ void tsr_inner_run(const struct tsr_inner_loop *loop, size_t thread,
                    struct tsr_trajectory *trajectories, size_t n, size_t first, size_t end,
                    struct tsr_pass *passes) {
     struct work w = {loop, thread, trajectories, n, first, passes};
+    bool whole = tsr_space_is_whole(&loop->engine->space);
     for (; w.k < end && !all_stopped(&w); w.k++) {
         measure(&w);
         for_each(&w, look);
-        if (thread == TSR_TEAM && tsr_optimizer_of(loop->optimizer)->elementwise)
-            begin_parts(&w);
-        else
-            for_each(&w, begin);
-        while (answer(&w))
-            for_each(&w, ask_again);
+        if (!whole) for_parts(&w, loop->engine->space.n, pull);
+        step(&w);
+        if (!whole) for_parts(&w, loop->engine->net.n_params, expand);
     }
 }

@@ -34,6 +34,13 @@ struct tsr_trajectory {
     size_t phi_stride;
     tsr_real *g; /* [K] x [n_params]: grad L_ctx(phi_k) */
     size_t g_stride;
+    /* Where not all parameters adapt (inner/adaptations.h): the numbers whose phi_k this is, [K+1]
+     * x [n], z_0 set by the caller, and the gradient with respect to them, [K] x [n]. NULL
+     * otherwise: they are phi and g. */
+    tsr_real *z, *gz;
+    size_t z_stride, gz_stride;
+    /* [3, n_params], for an optimiser that asks, where z is not NULL: phi, direction, result. */
+    tsr_real *trial;
     unsigned char *tape; /* [K] tapes of the context points, sizes in bytes; or NULL */
     size_t tape_stride;
     size_t tape_backward; /* where in each the backward part begins */
@@ -70,11 +77,24 @@ struct tsr_inner_loop {
     const struct tsr_rates *rates;      /* NULL where the optimiser takes no step with them */
     size_t inner_steps;                 /* K */
     const struct tsr_inner_hooks *hooks;
+    const tsr_real *theta, *basis; /* [slots, n_params], [slots, n_directions, n_params]; read only
+                                      where not all parameters adapt */
 };
 
 /* The tape of inner step k; {NULL, NULL} if none is kept. For step 0 of a trajectory without tapes,
  * the forward part that it was given. */
 TSR_API struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k);
+
+/* The slot that the numbers of a trajectory belong to. */
+TSR_API struct tsr_chart tsr_inner_chart(const struct tsr_inner_loop *loop, size_t slot);
+
+/* Puts a trajectory at phi_0 = theta of its task's slot. */
+TSR_API void tsr_trajectory_start(const struct tsr_inner_loop *loop, struct tsr_trajectory *t,
+                                  const tsr_real *theta);
+/* Sets phi [n_params] from z [n]; nothing to do where they are one. */
+TSR_API void tsr_trajectory_expand(const struct tsr_inner_loop *loop,
+                                   const struct tsr_trajectory *t, const tsr_real *z,
+                                   tsr_real *phi);
 
 /* Takes trajectories [n] through inner steps first .. end-1: each begins with the loss and gradient
  * at phi_k and leads to phi_{k+1}. end may be K+1: then phi_K is measured at the end. A run may be

@@ -35,36 +35,37 @@ enum tsr_want {
 
 struct tsr_request {
     enum tsr_want want;
-    const tsr_real *at, *v; /* [n_params]; v of the products */
-    tsr_real *result;       /* [n_params], overwritten; in the state */
+    const tsr_real *at, *v; /* [n]; v of the products */
+    tsr_real *result;       /* [n], overwritten; in the state */
     double loss;            /* the answer to LOSS and GRADIENT */
 };
 
 /* Where a region stands in inner step k. */
 struct tsr_inner_state {
-    const struct tsr_net *net;
     const struct tsr_choice *choice; /* this optimiser and its parameters */
     const struct tsr_rates *rates;   /* the model's; NULL: it has none */
+    size_t
+        n; /* numbers that adapt: the parameters phi, or z of inner/adaptations.h in their place */
     size_t slot, k;
-    size_t from, to;     /* the parameters at hand: all of them, or a part (elementwise) */
+    size_t from, to;     /* the numbers at hand: all of them, or a part (elementwise) */
     double factor;       /* of all rates, by a schedule; 1: none */
     double loss;         /* at phi_k */
-    const tsr_real *phi; /* [n_params] phi_k */
-    const tsr_real *g;   /* [n_params] the gradient there */
-    tsr_real *next;      /* [n_params] phi_{k+1}; may be the array `phi` */
+    const tsr_real *phi; /* [n] phi_k */
+    const tsr_real *g;   /* [n] the gradient there */
+    tsr_real *next;      /* [n] phi_{k+1}; may be the array `phi` */
     void *state;         /* [state_size] bytes, zeros before the first inner step */
 };
 
 struct tsr_optimizer {
     struct tsr_object object;
     bool asks_loss;
-    /* Accepts at once and treats every parameter by itself: next() may be called for parts [from,
-     * to) of the parameters, by several threads at the same time. */
+    /* Accepts at once and treats every number by itself: next() may be called for parts [from, to)
+     * of the numbers, by several threads at the same time. */
     bool elementwise;
 
     /* Bytes that it keeps of one region from one inner step to the next; NULL: none. They may be
      * moved between inner steps: no pointers into themselves. */
-    size_t (*state_size)(size_t n_params);
+    size_t (*state_size)(size_t n);
 
     /* request->want is NOTHING at the first call of an inner step, later the request that has been
      * answered; it is set to the next one. Must not ask for ever. Pure but for `state` and
@@ -85,9 +86,9 @@ static inline const struct tsr_optimizer *tsr_optimizer_of(const struct tsr_choi
 }
 
 /* Bytes of state_size(), 0 if it keeps nothing. */
-static inline size_t tsr_optimizer_state(const struct tsr_choice *choice, size_t n_params) {
+static inline size_t tsr_optimizer_state(const struct tsr_choice *choice, size_t n) {
     const struct tsr_optimizer *o = tsr_optimizer_of(choice);
-    return o->state_size ? o->state_size(n_params) : 0;
+    return o->state_size ? o->state_size(n) : 0;
 }
 
 #endif

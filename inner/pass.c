@@ -18,7 +18,13 @@ enum tsr_status tsr_engine_create(const struct tsr_net *net, const struct tsr_ke
                                .kernel = kernel,
                                .threads = tsr_thread_count(threads),
                                .workspace_size = size};
+    const struct tsr_choice all = tsr_choice_of(&tsr_adaptation_all.object);
+    tsr_engine_adapt(out, &all);
     return tsr_arena_create(&out->arena, size * out->threads, "workspaces of the kernels", err);
+}
+
+void tsr_engine_adapt(struct tsr_engine *engine, const struct tsr_choice *adaptation) {
+    tsr_space_layout(adaptation, &engine->net, &engine->space);
 }
 
 void tsr_engine_clear(struct tsr_engine *engine) {

@@ -14,11 +14,13 @@
 #define TSR_INNER_PASS_H
 
 #include "base/memory.h"
-#include "inner/kernels/kernel.h"
+#include "inner/adaptations.h"
 
-/* What runs passes: a kernel, the network's layout, and scratch for each thread. */
+/* What runs passes: a kernel, the network's layout and what of it adapts, and scratch for each
+ * thread. */
 struct tsr_engine {
     struct tsr_net net;
+    struct tsr_space space;          /* all, unless tsr_engine_adapt() says otherwise */
     const struct tsr_kernel *kernel; /* static storage */
     size_t threads;
     size_t workspace_size; /* bytes of each thread's workspace */
@@ -30,6 +32,8 @@ TSR_API enum tsr_status tsr_engine_create(const struct tsr_net *net,
                                           const struct tsr_kernel *kernel, size_t threads,
                                           struct tsr_engine *out,
                                           struct tsr_error *err) TSR_MUST_USE;
+/* Sets what the inner loop adapts, a checked choice of tsr_adaptations. */
+TSR_API void tsr_engine_adapt(struct tsr_engine *engine, const struct tsr_choice *adaptation);
 TSR_API void tsr_engine_clear(struct tsr_engine *engine);
 
 /* A region is cut into at most this many pieces. */

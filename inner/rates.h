@@ -2,15 +2,18 @@
  *
  * Inner learning rates alpha: phi_{k+1} = phi_k - alpha_k * grad L(phi_k), * elementwise.
  *
+ * Where not all parameters adapt, the same with the numbers z of inner/adaptations.h for phi.
+ *
  * Five kinds, one layout: value [n_steps, n_slots, n_units] with n_steps 1 or K, n_slots 1 or the
- * number of slots, n_units 1, n_layers or n_params. All but the first are learned by the outer loop
- * (per-param: Meta-SGD, arXiv 1707.09835; per-layer-per-step: arXiv 1810.09502).
+ * number of slots, n_units 1, as many as there are groups of numbers (layers), or numbers. All but
+ * the first are learned by the outer loop (per-param: Meta-SGD, arXiv 1707.09835;
+ * per-layer-per-step: arXiv 1810.09502).
  *
  *     fixed                [1, 1, 1]
  *     per-step             [K, slots, 1]
- *     per-layer-per-step   [K, slots, n_layers]
- *     per-param            [1, slots, n_params]
- *     per-param-per-step   [K, slots, n_params]
+ *     per-layer-per-step   [K, slots, n_groups]
+ *     per-param            [1, slots, n]
+ *     per-param-per-step   [K, slots, n]
  *
  * Inner steps past the last trained one repeat its rates.
  */
@@ -21,7 +24,7 @@
 
 #include "base/names.h"
 #include "base/status.h"
-#include "inner/kernels/net.h"
+#include "inner/adaptations.h"
 
 enum tsr_rates_kind {
     TSR_RATES_FIXED,
@@ -40,33 +43,36 @@ struct tsr_rates {
     enum tsr_rates_kind kind;
     size_t n_steps, n_slots, n_units;
     tsr_real *value; /* [n_steps, n_slots, n_units]; belongs to whoever set it */
+    size_t n;        /* numbers that have rates, in groups that end before end[i] */
+    size_t n_groups, end[TSR_MAX_LAYERS];
 };
 
 /* Sets the extents for K inner steps and `slots` slots; value is NULL. K = 0 counts as 1. */
 TSR_API void tsr_rates_layout(struct tsr_rates *rates, enum tsr_rates_kind kind, size_t inner_steps,
-                              size_t slots, const struct tsr_net *net);
+                              size_t slots, const struct tsr_space *space);
+/* The same where all parameters of the network adapt. */
+TSR_API void tsr_rates_layout_all(struct tsr_rates *rates, enum tsr_rates_kind kind,
+                                  size_t inner_steps, size_t slots, const struct tsr_net *net);
 /* Numbers in value. */
 TSR_API size_t tsr_rates_count(const struct tsr_rates *rates);
 /* Offset in value of the units of inner step k (from 0) and a slot. */
 TSR_API size_t tsr_rates_at(const struct tsr_rates *rates, size_t k, size_t slot);
 
-/* out [n_params] = alpha_k * g; out may be g. */
-TSR_API void tsr_rates_apply(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
-                             size_t slot, const tsr_real *g, tsr_real *out);
-/* The same for the parameters [from, to) alone. */
-TSR_API void tsr_rates_apply_range(const struct tsr_rates *rates, const struct tsr_net *net,
-                                   size_t k, size_t slot, size_t from, size_t to, const tsr_real *g,
-                                   tsr_real *out);
+/* out [n] = alpha_k * g; out may be g. */
+TSR_API void tsr_rates_apply(const struct tsr_rates *rates, size_t k, size_t slot,
+                             const tsr_real *g, tsr_real *out);
+/* The same for the numbers [from, to) alone. */
+TSR_API void tsr_rates_apply_range(const struct tsr_rates *rates, size_t k, size_t slot,
+                                   size_t from, size_t to, const tsr_real *g, tsr_real *out);
 
-/* next = phi - factor * alpha_k * g, an inner step, for the parameters [from, to) of these vectors
- * [n_params]; next may be phi. */
-TSR_API void tsr_rates_descend(const struct tsr_rates *rates, const struct tsr_net *net, size_t k,
-                               size_t slot, size_t from, size_t to, double factor,
-                               const tsr_real *phi, const tsr_real *g, tsr_real *next);
+/* next = phi - factor * alpha_k * g, an inner step, for the numbers [from, to) of these vectors
+ * [n]; next may be phi. */
+TSR_API void tsr_rates_descend(const struct tsr_rates *rates, size_t k, size_t slot, size_t from,
+                               size_t to, double factor, const tsr_real *phi, const tsr_real *g,
+                               tsr_real *next);
 
-/* Sums the rate gradients of single parameters, full [n_params], over the parameters that share a
- * rate, and adds them to those of one step, units [n_units]. */
-TSR_API void tsr_rates_reduce(const struct tsr_rates *rates, const struct tsr_net *net,
-                              const tsr_real *full, tsr_real *units);
+/* Sums the rate gradients of single numbers, full [n], over the numbers that share a rate, and adds
+ * them to those of one step, units [n_units]. */
+TSR_API void tsr_rates_reduce(const struct tsr_rates *rates, const tsr_real *full, tsr_real *units);
 
 #endif

@@ -31,6 +31,20 @@ static size_t tape_room(struct tsr_trajectory *way, const struct tsr_engine *eng
     return room ? room : TAPE_LIMIT;
 }
 
+/* What a task needs where its numbers are not all parameters. */
+static void layout_numbers(struct tsr_carried_task *t, struct tsr_trajectory *way,
+                           const struct tsr_engine *engine, size_t inner_steps,
+                           struct tsr_arena *a) {
+    size_t n = engine->space.n;
+    if (tsr_space_is_whole(&engine->space)) return;
+    way->z_stride = way->gz_stride = n;
+    way->z = tsr_arena_take(a, (inner_steps + 1) * n, sizeof *way->z);
+    way->gz = tsr_arena_take(a, inner_steps * n, sizeof *way->gz);
+    t->u = tsr_arena_take(a, n, sizeof *t->u);
+    t->of_u = tsr_arena_take(a, 2 * inner_steps * n, sizeof *t->of_u);
+    t->of_gz = a->base ? t->of_u + inner_steps * n : NULL;
+}
+
 void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
                         const struct tsr_engine *engine, const struct tsr_method *method,
                         size_t inner_steps, size_t max_points, struct tsr_arena *a) {
@@ -40,8 +54,12 @@ void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
     *t = (struct tsr_carried_task){0};
     *way = (struct tsr_trajectory){.phi_stride = n, .g_stride = n};
     way->phi = tsr_arena_take(a, (inner_steps + 1) * n, sizeof *way->phi);
-    way->g = tsr_arena_take(a, inner_steps * n, sizeof *way->g);
+    /* Behind g stands what tsr_carried_basis() takes with it. */
+    bool basis = engine->space.n_directions > 0;
+    way->g = tsr_arena_take(a, (basis ? 2 : 1) * inner_steps * n, sizeof *way->g);
+    t->of_v = basis && a->base ? way->g + inner_steps * n : NULL;
     way->partial = partial ? tsr_arena_take(a, partial, sizeof *way->partial) : NULL;
+    layout_numbers(t, way, engine, inner_steps, a);
     t->v = tsr_arena_take(a, n, sizeof *t->v);
     t->product = tsr_arena_take(a, n, sizeof *t->product);
     t->scaled = tsr_arena_take(a, n, sizeof *t->scaled);
@@ -53,23 +71,47 @@ void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
 /* ---- work between passes ----------------------------------------------------------------------
  */
 
-/* What happens to the parameters [from, to) of task i at inner step k. */
+/* What happens to the parameters, or numbers, [from, to) of task i at inner step k. */
 typedef void (*slice_fn)(const struct tsr_carried *c, size_t i, size_t k, double weight,
                          size_t from, size_t to);
 
-/* All parameters of all tasks: by the one thread, or in slices by the team. */
-static void by_slices(const struct tsr_carried *c, slice_fn fn, size_t k, double weight) {
-    size_t n_params = c->engine->net.n_params, slices = (n_params + SLICE - 1) / SLICE;
+/* All `size` of them, of all tasks: by the one thread, or in slices by the team. */
+static void by_slices(const struct tsr_carried *c, size_t size, slice_fn fn, size_t k,
+                      double weight) {
+    size_t slices = (size + SLICE - 1) / SLICE;
     if (c->thread != TSR_TEAM) {
         for (size_t i = 0; i < c->n; i++)
-            fn(c, i, k, weight, 0, n_params);
+            fn(c, i, k, weight, 0, size);
         return;
     }
 #pragma omp parallel for schedule(static) num_threads((int)c->engine->threads)
     for (size_t i = 0; i < c->n * slices; i++) {
         size_t from = i % slices * SLICE, to = from + SLICE;
-        fn(c, i / slices, k, weight, from, to < n_params ? to : n_params);
+        fn(c, i / slices, k, weight, from, to < size ? to : size);
     }
+}
+
+static bool is_whole(const struct tsr_carried *c) {
+    return tsr_space_is_whole(&c->engine->space);
+}
+
+static const struct tsr_adaptation *adaptation_of(const struct tsr_carried *c) {
+    return tsr_adaptation_of(&c->engine->space.choice);
+}
+
+static struct tsr_inner_loop loop_of(const struct tsr_carried *c) {
+    static const struct tsr_choice sgd = {.object = &tsr_optimizer_sgd.object};
+    return (struct tsr_inner_loop){.engine = c->engine,
+                                   .optimizer = &sgd,
+                                   .rates = c->rates,
+                                   .inner_steps = c->inner_steps,
+                                   .theta = c->theta,
+                                   .basis = c->basis};
+}
+
+static struct tsr_chart chart_of(const struct tsr_carried *c, size_t i) {
+    const struct tsr_inner_loop loop = loop_of(c);
+    return tsr_inner_chart(&loop, c->ways[i].task->slot);
 }
 
 static tsr_real *phi_at(const struct tsr_trajectory *way, size_t k) {
@@ -84,8 +126,7 @@ static void scale_by_rates(const struct tsr_carried *c, size_t i, size_t k, doub
                            size_t from, size_t to) {
     const struct tsr_carried_task *t = &c->tasks[i];
     (void)weight;
-    tsr_rates_apply_range(c->rates, &c->engine->net, k, c->ways[i].task->slot, from, to, t->v,
-                          t->scaled);
+    tsr_rates_apply_range(c->rates, k, c->ways[i].task->slot, from, to, t->v, t->scaled);
 }
 
 static void rates_of_step(const struct tsr_carried *c, size_t i, size_t k, double weight,
@@ -95,6 +136,51 @@ static void rates_of_step(const struct tsr_carried *c, size_t i, size_t k, doubl
     (void)weight;
     for (size_t j = from; j < to; j++)
         g[j] *= -v[j];
+}
+
+/* u = B^T v, alpha u, alpha gz, and the rates' part -u gz in place of gz. */
+static void pull_numbers(const struct tsr_carried *c, size_t i, size_t k, double weight,
+                         size_t from, size_t to) {
+    const struct tsr_carried_task *t = &c->tasks[i];
+    const struct tsr_chart chart = chart_of(c, i);
+    size_t n = c->engine->space.n, slot = c->ways[i].task->slot;
+    tsr_real *gz = c->ways[i].gz + k * n;
+    (void)weight;
+    adaptation_of(c)->pull(&chart, t->v, from, to, t->u);
+    tsr_rates_apply_range(c->rates, k, slot, from, to, t->u, t->of_u + k * n);
+    tsr_rates_apply_range(c->rates, k, slot, from, to, gz, t->of_gz + k * n);
+    for (size_t j = from; j < to; j++)
+        gz[j] *= -t->u[j];
+}
+
+/* scaled = B (alpha u) */
+static void push_numbers(const struct tsr_carried *c, size_t i, size_t k, double weight,
+                         size_t from, size_t to) {
+    const struct tsr_carried_task *t = &c->tasks[i];
+    const struct tsr_chart chart = chart_of(c, i);
+    (void)weight;
+    adaptation_of(c)->push(&chart, t->of_u + k * c->engine->space.n, from, to, t->scaled);
+}
+
+static void keep_v(const struct tsr_carried *c, size_t i, size_t k, double weight, size_t from,
+                   size_t to) {
+    const struct tsr_carried_task *t = &c->tasks[i];
+    (void)weight;
+    memcpy(t->of_v + k * c->engine->net.n_params + from, t->v + from, (to - from) * sizeof *t->v);
+}
+
+/* What the numbers of inner step k give: rates, and what the basis will need. */
+static void turn_to_numbers(const struct tsr_carried *c, size_t k) {
+    by_slices(c, c->engine->space.n, pull_numbers, k, 0);
+    if (c->engine->space.n_directions) by_slices(c, c->engine->net.n_params, keep_v, k, 0);
+}
+
+void tsr_carried_basis(const struct tsr_carried_task *t, const struct tsr_trajectory *way,
+                       const struct tsr_engine *engine, size_t inner_steps, tsr_real *d_basis) {
+    size_t n = engine->space.n;
+    for (size_t i = 0; i < 2 * inner_steps * n; i++)
+        t->of_u[i] = -t->of_u[i];
+    engine->kernel->outer(2 * inner_steps, t->of_u, n, way->g, engine->net.n_params, d_basis);
 }
 
 /* Are the query points the context points? Then their gradients differ by a factor. */
@@ -113,7 +199,7 @@ static void step_back(const struct tsr_carried *c, size_t i, size_t k, double we
         t->product[j] = t->v[j] - t->product[j];
     for (size_t j = from; weight != 0 && j < to; j++)
         t->product[j] += f * query[j];
-    rates_of_step(c, i, k, weight, from, to);
+    if (is_whole(c)) rates_of_step(c, i, k, weight, from, to);
     memcpy(t->v + from, t->product + from, (to - from) * sizeof *t->v);
 }
 
@@ -127,15 +213,12 @@ static void displacement(const struct tsr_carried *c, size_t i, size_t k, double
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-static const struct tsr_choice sgd = {.object = &tsr_optimizer_sgd.object};
-
-static void begin(const struct tsr_carried *c, size_t i, const tsr_real *theta,
+static void begin(const struct tsr_carried *c, const struct tsr_inner_loop *loop, size_t i,
                   struct tsr_forwards *forwards) {
     struct tsr_trajectory *way = &c->ways[i];
     const struct tsr_carried_task *t = &c->tasks[i];
-    size_t n_params = c->engine->net.n_params;
-    const tsr_real *from = theta + way->task->slot * n_params;
-    memcpy(way->phi, from, n_params * sizeof *way->phi);
+    const tsr_real *from = c->theta + way->task->slot * c->engine->net.n_params;
+    tsr_trajectory_start(loop, way, c->theta);
     size_t size = t->tapes ? place_tapes(way, c->engine, c->inner_steps, way->task->ctx.n) : 0;
     way->tape = size > 0 && size <= t->tape_room ? t->tapes : NULL;
     way->forward = forwards && c->inner_steps > 0
@@ -143,12 +226,10 @@ static void begin(const struct tsr_carried *c, size_t i, const tsr_real *theta,
                        : NULL;
 }
 
-void tsr_carried_start(struct tsr_carried *c, const tsr_real *theta,
-                       struct tsr_forwards *forwards) {
-    const struct tsr_inner_loop loop = {
-        .engine = c->engine, .optimizer = &sgd, .rates = c->rates, .inner_steps = c->inner_steps};
+void tsr_carried_start(struct tsr_carried *c, struct tsr_forwards *forwards) {
+    const struct tsr_inner_loop loop = loop_of(c);
     for (size_t i = 0; i < c->n; i++)
-        begin(c, i, theta, forwards);
+        begin(c, &loop, i, forwards);
     tsr_inner_run(&loop, c->thread, c->ways, c->n, 0, c->inner_steps, c->passes);
 }
 
@@ -188,12 +269,17 @@ void tsr_carried_query_error(struct tsr_carried *c) {
 }
 
 void tsr_carried_rates(struct tsr_carried *c, size_t k) {
-    by_slices(c, rates_of_step, k, 0);
+    if (is_whole(c))
+        by_slices(c, c->engine->net.n_params, rates_of_step, k, 0);
+    else
+        turn_to_numbers(c, k);
 }
 
 void tsr_carried_back(struct tsr_carried *c, size_t k, double weight) {
     bool same = true;
-    by_slices(c, scale_by_rates, k, 0);
+    size_t n_params = c->engine->net.n_params;
+    if (!is_whole(c)) turn_to_numbers(c, k);
+    by_slices(c, n_params, is_whole(c) ? scale_by_rates : push_numbers, k, 0);
     for (size_t i = 0; i < c->n; i++) {
         const struct tsr_carried_task *t = &c->tasks[i];
         const struct tsr_trajectory *way = &c->ways[i];
@@ -210,9 +296,9 @@ void tsr_carried_back(struct tsr_carried *c, size_t k, double weight) {
     }
     tsr_pass_run(c->engine, c->thread, c->passes, c->n);
     if (weight != 0 && !same) query_passes(c, k, weight, false);
-    by_slices(c, step_back, k, weight);
+    by_slices(c, n_params, step_back, k, weight);
 }
 
 void tsr_carried_displacement(struct tsr_carried *c) {
-    by_slices(c, displacement, c->inner_steps, 0);
+    by_slices(c, c->engine->net.n_params, displacement, c->inner_steps, 0);
 }

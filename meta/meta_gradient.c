@@ -34,11 +34,12 @@ struct tsr_meta_workspace {
     const struct tsr_engine *engine;
     struct tsr_choice method;
     size_t inner_steps, slots, max_tasks, max_points;
-    struct tsr_rates rates;      /* extents */
-    size_t n_sum;                /* numbers summed over tasks: d_theta of a slot, and its d_rates */
-    size_t n_levels;             /* of the tree of the largest block */
-    struct worker *workers;      /* [threads] */
-    struct tsr_trajectory *ways; /* [threads] the task that each carries, */
+    struct tsr_rates rates; /* extents */
+    size_t n_basis;         /* numbers of a slot's basis that are learned */
+    size_t n_sum;           /* numbers summed over tasks: d_theta of a slot, its basis and rates */
+    size_t n_levels;        /* of the tree of the largest block */
+    struct worker *workers; /* [threads] */
+    struct tsr_trajectory *ways;      /* [threads] the task that each carries, */
     struct tsr_carried_task *carried; /* [threads] what it needs beside, */
     struct tsr_pass *passes;          /* [threads] and its passes */
     size_t max_blocks, n_blocks;
@@ -146,7 +147,9 @@ enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
                                      .max_points = max_points,
                                      .rates = *rates};
     m->rates.value = NULL;
-    m->n_sum = engine->net.n_params + (learns_rates(m) ? rates->n_steps * rates->n_units : 0);
+    m->n_basis = learns_rates(m) ? engine->space.n_directions * engine->net.n_params : 0;
+    m->n_sum =
+        engine->net.n_params + m->n_basis + (learns_rates(m) ? rates->n_steps * rates->n_units : 0);
     enum tsr_status status = allocate(m, err);
     if (status != TSR_OK) {
         tsr_meta_workspace_free(m);
@@ -191,6 +194,8 @@ static struct tsr_carried carry(struct tsr_meta_workspace *m, const struct call 
     size_t first = thread == TSR_TEAM ? 0 : thread;
     return (struct tsr_carried){.engine = m->engine,
                                 .rates = call->at->rates,
+                                .theta = call->at->theta,
+                                .basis = call->at->basis,
                                 .thread = thread,
                                 .inner_steps = m->inner_steps,
                                 .n = n,
@@ -225,12 +230,14 @@ static void make_leaf(const struct tsr_meta_workspace *m, const struct call *cal
     bool finite = isfinite(t->query_error) && all_finite(t->v, n);
     for (size_t i = 0; i < n; i++)
         leaf[i] = weight * t->v[i];
-    memset(leaf + n, 0, (m->n_sum - n) * sizeof *leaf);
+    tsr_real *rates = leaf + n + m->n_basis;
+    if (m->n_basis) tsr_carried_basis(t, way, m->engine, m->inner_steps, leaf + n);
+    memset(rates, 0, (m->n_sum - n - m->n_basis) * sizeof *rates);
     for (size_t k = 0; method->learns_rates && k < m->inner_steps; k++) {
         size_t step = k < m->rates.n_steps ? k : m->rates.n_steps - 1;
-        const tsr_real *g = way->g + k * way->g_stride;
-        finite = finite && all_finite(g, n);
-        tsr_rates_reduce(&m->rates, &m->engine->net, g, leaf + n + step * m->rates.n_units);
+        const tsr_real *g = way->gz ? way->gz + k * way->gz_stride : way->g + k * way->g_stride;
+        finite = finite && all_finite(g, m->rates.n);
+        tsr_rates_reduce(&m->rates, g, rates + step * m->rates.n_units);
     }
     call->error[way->task - call->tasks] = finite ? t->query_error : (double)NAN;
 }
@@ -261,22 +268,30 @@ static void make_blocks(struct tsr_meta_workspace *m, const struct tsr_task *tas
     m->slot_block[m->slots] = m->n_blocks;
 }
 
-/* d_theta and d_rates of a slot, elements [from, to) of its sum. */
+/* Where the sums of the slots go. */
+struct gradients {
+    tsr_real *theta, *basis, *rates;
+};
+
+/* The gradients of a slot, elements [from, to) of its sum. */
 static void sum_slot(const struct tsr_meta_workspace *m, size_t slot, size_t from, size_t to,
-                     tsr_real *d_theta, tsr_real *d_rates) {
-    size_t n = m->engine->net.n_params, units = m->rates.n_units;
+                     const struct gradients *out) {
+    size_t n_params = m->engine->net.n_params, n = n_params + m->n_basis, units = m->rates.n_units;
     size_t first = m->slot_block[slot], blocks = m->slot_block[slot + 1] - first;
     const tsr_real *sum = blocks ? m->sums[first] : NULL;
     tsr_sum_tree_blocks(m->sums + first, blocks, from, to);
-    for (size_t i = from; i < to && i < n; i++)
-        d_theta[slot * n + i] = sum ? sum[i] : 0;
-    for (size_t i = from > n ? from : n; i < to;) {
+    size_t i = from;
+    for (; i < to && i < n_params; i++)
+        out->theta[slot * n_params + i] = sum ? sum[i] : 0;
+    for (; i < to && i < n; i++)
+        out->basis[slot * m->n_basis + i - n_params] = sum ? sum[i] : 0;
+    while (i < to) {
         size_t step = (i - n) / units, end = n + (step + 1) * units;
-        tsr_real *out = m->rates.n_slots < m->slots
-                            ? m->slot_rate + slot
-                            : d_rates + tsr_rates_at(&m->rates, step, slot) + (i - n) % units;
+        tsr_real *rate = m->rates.n_slots < m->slots
+                             ? m->slot_rate + slot
+                             : out->rates + tsr_rates_at(&m->rates, step, slot) + (i - n) % units;
         for (; i < to && i < end; i++)
-            *out++ = sum ? sum[i] : 0;
+            *rate++ = sum ? sum[i] : 0;
     }
 }
 
@@ -298,7 +313,7 @@ static void run_block(struct tsr_meta_workspace *m, const struct call *call, siz
     struct tsr_carried carried = carry(m, call, thread, 1);
     for (size_t i = 0; i < block->n; i++) {
         m->ways[thread].task = &call->tasks[m->order[block->first + i]];
-        tsr_carried_start(&carried, call->at->theta, &w->forwards);
+        tsr_carried_start(&carried, &w->forwards);
         tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
         make_leaf(m, call, thread);
         tsr_sum_tree_add(&w->tree, i, w->leaf, 0, m->n_sum);
@@ -344,7 +359,7 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
             carried.ways[i].task = &call->tasks[m->order[first + i]];
         while (m->blocks[block].first + m->blocks[block].n <= first)
             block++;
-        tsr_carried_start(&carried, call->at->theta, NULL);
+        tsr_carried_start(&carried, NULL);
         tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
 #pragma omp parallel num_threads((int)m->engine->threads)
         {
@@ -368,7 +383,8 @@ static struct tsr_plan plan(const struct tsr_meta_workspace *m, const struct tsr
 
 enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *m, const struct tsr_meta_point *at,
                                   const struct tsr_task *tasks, size_t n_tasks, tsr_real *d_theta,
-                                  tsr_real *d_rates, double *error, struct tsr_error *err) {
+                                  tsr_real *d_basis, tsr_real *d_rates, double *error,
+                                  struct tsr_error *err) {
     if (n_tasks > m->max_tasks)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%zu tasks; the %s is made for at most %zu",
                          n_tasks, what, m->max_tasks);
@@ -381,11 +397,14 @@ enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *m, const struct tsr
         run_team(m, &call, n_tasks, how.at_once);
     else
         run_alone(m, &call);
+    const struct gradients out = {d_theta, d_basis, d_rates};
+    size_t unlearned = m->engine->space.n_directions * m->engine->net.n_params - m->n_basis;
+    if (unlearned) memset(d_basis, 0, m->slots * unlearned * sizeof *d_basis);
     memset(d_rates, 0, tsr_rates_count(&m->rates) * sizeof *d_rates);
 #pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
     for (size_t i = 0; i < m->slots * n_slices(m); i++) {
         size_t from = i % n_slices(m) * SLICE;
-        sum_slot(m, i / n_slices(m), from, slice_end(m, from), d_theta, d_rates);
+        sum_slot(m, i / n_slices(m), from, slice_end(m, from), &out);
     }
     if (learns_rates(m) && m->rates.n_slots < m->slots) sum_common_rate(m, d_rates);
     return TSR_OK;

@@ -7,7 +7,12 @@
  *
  *     v = d/dphi_K;   for k = K-1 .. 0:   d/dalpha_k = -v * g_k,   v <- v - H(phi_k) (alpha_k * v)
  *
- * and v ends as d/dtheta. The other methods are variations of this (meta/methods/).
+ * and v ends as d/dtheta. Where numbers z adapt, phi = phi_0 + B z (inner/adaptations.h), u = B^T v
+ * takes the place of v in the step, B (alpha_k * u) that of alpha_k * v, and a basis M gets
+ *
+ *     d/dM = - sum over k of v_{k+1} (alpha_k * gz_k)^T + g_k (alpha_k * u_{k+1})^T
+ *
+ * The other methods are variations of this (meta/methods/).
  *
  * Kept are the K parameter vectors and gradients of one task per thread; activations are
  * recomputed, or remembered on tapes where they are small. The tasks of each slot, in the order in
@@ -41,19 +46,21 @@ TSR_API void tsr_meta_workspace_free(struct tsr_meta_workspace *workspace); /* a
 /* Where the meta-gradient is taken. */
 struct tsr_meta_point {
     const tsr_real *theta; /* [slots, n_params] */
+    const tsr_real *basis; /* [slots, n_directions, n_params] of the engine's space; NULL: none */
     const struct tsr_rates *rates;
     double progress; /* of the run, 0 to 1, for methods that change during it */
 };
 
-/* tasks [n_tasks]. d_theta [slots, n_params] and d_rates [as rates->value] are overwritten; a slot
- * without tasks gets zeros, and so do rates that the method does not learn. error [n_tasks]:
+/* tasks [n_tasks]. d_theta [slots, n_params], d_basis [as at->basis; NULL if there is none] and
+ * d_rates [as rates->value] are overwritten; a slot without tasks gets zeros, and so do a basis and
+ * rates that the method does not learn. error [n_tasks]:
  * squared error over the query points after adaptation; it is NaN for a task whose loss, gradient
  * or meta-gradient is not finite, and then d_theta and d_rates are useless: call again without that
  * task. No allocation. TSR_ERR_ARGUMENT: more tasks than the workspace has room for. */
 TSR_API enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *workspace,
                                           const struct tsr_meta_point *at,
                                           const struct tsr_task *tasks, size_t n_tasks,
-                                          tsr_real *d_theta, tsr_real *d_rates, double *error,
-                                          struct tsr_error *err) TSR_MUST_USE;
+                                          tsr_real *d_theta, tsr_real *d_basis, tsr_real *d_rates,
+                                          double *error, struct tsr_error *err) TSR_MUST_USE;
 
 #endif

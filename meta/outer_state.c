@@ -106,19 +106,20 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
     return TSR_SETTINGS_VISIT(table, fn, user, err);
 }
 
-enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates, struct tsr_outer_state *out,
-                                       struct tsr_error *err) {
+enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_basis, size_t n_rates,
+                                       struct tsr_outer_state *out, struct tsr_error *err) {
     struct tsr_trainer_config defaults;
     tsr_trainer_config_default(&defaults);
-    *out = (struct tsr_outer_state){.n_theta = n_theta, .n_rates = n_rates};
+    *out = (struct tsr_outer_state){.n_theta = n_theta, .n_basis = n_basis, .n_rates = n_rates};
     struct tsr_good_state *g = &out->good;
     const struct {
         tsr_real **at;
         size_t n;
-    } arrays[] = {{&out->m_theta, n_theta}, {&out->v_theta, n_theta}, {&out->m_rates, n_rates},
-                  {&out->v_rates, n_rates}, {&g->theta, n_theta},     {&g->m_theta, n_theta},
-                  {&g->v_theta, n_theta},   {&g->rates, n_rates},     {&g->m_rates, n_rates},
-                  {&g->v_rates, n_rates}};
+    } arrays[] = {{&out->m_theta, n_theta}, {&out->v_theta, n_theta}, {&out->m_basis, n_basis},
+                  {&out->v_basis, n_basis}, {&out->m_rates, n_rates}, {&out->v_rates, n_rates},
+                  {&g->theta, n_theta},     {&g->m_theta, n_theta},   {&g->v_theta, n_theta},
+                  {&g->basis, n_basis},     {&g->m_basis, n_basis},   {&g->v_basis, n_basis},
+                  {&g->rates, n_rates},     {&g->m_rates, n_rates},   {&g->v_rates, n_rates}};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         enum tsr_status status = TSR_ALLOC(arrays[i].at, arrays[i].n, "optimiser moments", err);
         if (status != TSR_OK) {
@@ -134,9 +135,10 @@ enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates, struct ts
 
 void tsr_outer_state_clear(struct tsr_outer_state *state) {
     struct tsr_good_state *g = &state->good;
-    tsr_real *arrays[] = {state->m_theta, state->v_theta, state->m_rates, state->v_rates,
-                          g->theta,       g->m_theta,     g->v_theta,     g->rates,
-                          g->m_rates,     g->v_rates};
+    tsr_real *arrays[] = {state->m_theta, state->v_theta, state->m_basis, state->v_basis,
+                          state->m_rates, state->v_rates, g->theta,       g->m_theta,
+                          g->v_theta,     g->basis,       g->m_basis,     g->v_basis,
+                          g->rates,       g->m_rates,     g->v_rates};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free(state->history);
@@ -147,15 +149,19 @@ void tsr_outer_state_clear(struct tsr_outer_state *state) {
  */
 
 static void copy_numbers(tsr_real *to, const tsr_real *from, size_t n) {
-    memcpy(to, from, n * sizeof *to);
+    if (n) memcpy(to, from, n * sizeof *to);
 }
 
-void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, const tsr_real *rates) {
+void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, const tsr_real *basis,
+                          const tsr_real *rates) {
     struct tsr_good_state *g = &s->good;
     const struct tsr_trainer_progress *p = &s->progress;
     copy_numbers(g->theta, theta, s->n_theta);
     copy_numbers(g->m_theta, s->m_theta, s->n_theta);
     copy_numbers(g->v_theta, s->v_theta, s->n_theta);
+    copy_numbers(g->basis, basis, s->n_basis);
+    copy_numbers(g->m_basis, s->m_basis, s->n_basis);
+    copy_numbers(g->v_basis, s->v_basis, s->n_basis);
     copy_numbers(g->rates, rates, s->n_rates);
     copy_numbers(g->m_rates, s->m_rates, s->n_rates);
     copy_numbers(g->v_rates, s->v_rates, s->n_rates);
@@ -166,12 +172,16 @@ void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, cons
     g->val_psnr_db = p->val_psnr_db;
 }
 
-void tsr_outer_state_restore(struct tsr_outer_state *s, tsr_real *theta, tsr_real *rates) {
+void tsr_outer_state_restore(struct tsr_outer_state *s, tsr_real *theta, tsr_real *basis,
+                             tsr_real *rates) {
     struct tsr_good_state *g = &s->good;
     struct tsr_trainer_progress *p = &s->progress;
     copy_numbers(theta, g->theta, s->n_theta);
     copy_numbers(s->m_theta, g->m_theta, s->n_theta);
     copy_numbers(s->v_theta, g->v_theta, s->n_theta);
+    copy_numbers(basis, g->basis, s->n_basis);
+    copy_numbers(s->m_basis, g->m_basis, s->n_basis);
+    copy_numbers(s->v_basis, g->v_basis, s->n_basis);
     copy_numbers(rates, g->rates, s->n_rates);
     copy_numbers(s->m_rates, g->m_rates, s->n_rates);
     copy_numbers(s->v_rates, g->v_rates, s->n_rates);

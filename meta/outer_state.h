@@ -83,6 +83,7 @@ struct tsr_good_state {
     uint64_t updates;    /* outer steps that its moments have seen */
     double train_psnr_db, val_psnr_db;
     tsr_real *theta, *m_theta, *v_theta; /* [n_theta]; owned */
+    tsr_real *basis, *m_basis, *v_basis; /* [n_basis]; owned */
     tsr_real *rates, *m_rates, *v_rates; /* [n_rates]; owned */
 };
 
@@ -90,8 +91,9 @@ struct tsr_good_state {
 struct tsr_outer_state {
     struct tsr_trainer_config config; /* strings are not stored here */
     struct tsr_trainer_progress progress;
-    size_t n_theta, n_rates;
+    size_t n_theta, n_basis, n_rates;
     tsr_real *m_theta, *v_theta;      /* [n_slots, n_params] Adam's moments; owned */
+    tsr_real *m_basis, *v_basis;      /* [n_slots, n_directions, n_params]; owned */
     tsr_real *m_rates, *v_rates;      /* as rates.value; owned */
     struct tsr_history_line *history; /* owned */
     size_t n_history, max_history;
@@ -107,17 +109,17 @@ TSR_API enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *conf
 TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
                                               void *user, struct tsr_error *err);
 
-/* Makes the state at hand the good one: initialisations theta [n_theta] and rates [n_rates], which
- * are copied, with moments and figures. */
+/* Makes the state at hand the good one: initialisations theta [n_theta], basis [n_basis] and rates
+ * [n_rates], which are copied, with moments and figures. */
 TSR_API void tsr_outer_state_keep(struct tsr_outer_state *state, const tsr_real *theta,
-                                  const tsr_real *rates);
-/* Overwrites theta, rates and moments with those of the good state; outer step, time and history go
- * on. The outer steps between are counted as lost. */
+                                  const tsr_real *basis, const tsr_real *rates);
+/* Overwrites theta, basis, rates and moments with those of the good state; outer step, time and
+ * history go on. The outer steps between are counted as lost. */
 TSR_API void tsr_outer_state_restore(struct tsr_outer_state *state, tsr_real *theta,
-                                     tsr_real *rates);
+                                     tsr_real *basis, tsr_real *rates);
 
-/* Zeroed moments of n_theta initial parameters and n_rates rates. */
-TSR_API enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_rates,
+/* Zeroed moments of n_theta initial parameters, n_basis numbers of bases and n_rates rates. */
+TSR_API enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_basis, size_t n_rates,
                                                struct tsr_outer_state *out,
                                                struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_outer_state_clear(struct tsr_outer_state *state);

@@ -17,6 +17,11 @@ enum { SLICE = 4096 };
 /* ---- construction -----------------------------------------------------------------------------
  */
 
+/* Numbers of a slot's basis. */
+static size_t basis_size(const struct tsr_outer_step *o) {
+    return o->engine.space.n_directions * o->learner.net->n_params;
+}
+
 static void layout(struct tsr_outer_step *o, struct tsr_arena *a) {
     const struct tsr_task_source *s = o->source;
     o->bad = tsr_arena_take(a, s->max_items, sizeof *o->bad);
@@ -25,6 +30,8 @@ static void layout(struct tsr_outer_step *o, struct tsr_arena *a) {
     o->error = tsr_arena_take(a, s->max_tasks, sizeof *o->error);
     o->present = tsr_arena_take(a, s->n_slots, sizeof *o->present);
     o->d_theta = tsr_arena_take(a, s->n_slots * o->learner.net->n_params, sizeof *o->d_theta);
+    size_t basis = basis_size(o);
+    o->d_basis = basis ? tsr_arena_take(a, s->n_slots * basis, sizeof *o->d_basis) : NULL;
     o->d_rates = tsr_arena_take(a, tsr_rates_count(o->learner.rates), sizeof *o->d_rates);
 }
 
@@ -35,6 +42,7 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
     struct tsr_arena measure = {0};
     TSR_TRY(tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, err));
     TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));
+    tsr_engine_adapt(&o->engine, &o->learner.adaptation);
     TSR_TRY(tsr_meta_workspace_create(&o->engine, &c->method, o->learner.inner_steps,
                                       o->learner.rates, s->n_slots, s->max_tasks, s->max_points,
                                       &o->workspace, err));
@@ -121,7 +129,8 @@ static double mean_psnr(const struct tsr_outer_step *o) {
 static enum tsr_status gradient(struct tsr_outer_step *o, double progress, size_t *bad,
                                 bool *finite, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &o->state->progress;
-    const struct tsr_meta_point at = {o->learner.theta, o->learner.rates, progress};
+    const struct tsr_meta_point at = {o->learner.theta, o->learner.basis, o->learner.rates,
+                                      progress};
     size_t new;
     *bad = 0;
     *finite = false;
@@ -129,8 +138,8 @@ static enum tsr_status gradient(struct tsr_outer_step *o, double progress, size_
     do {
         choose_tasks(o);
         if (o->n_tasks == 0) return TSR_OK;
-        TSR_TRY(tsr_meta_gradient(o->workspace, &at, o->tasks, o->n_tasks, o->d_theta, o->d_rates,
-                                  o->error, err));
+        TSR_TRY(tsr_meta_gradient(o->workspace, &at, o->tasks, o->n_tasks, o->d_theta, o->d_basis,
+                                  o->d_rates, o->error, err));
         *bad += new = mark_bad(o);
     } while (new > 0);
     p->gradient_norm = tsr_norm(o->d_theta, o->source->n_slots * o->learner.net->n_params);
@@ -158,7 +167,11 @@ static void update_slot(struct tsr_outer_step *o, size_t slot, const struct tsr_
     size_t n = o->learner.net->n_params;
     adam(o, theta, tsr_clip_factor(s->progress.gradient_norm, s->config.clip), slot * n, n,
          o->d_theta, o->learner.theta, s->m_theta, s->v_theta);
-    if (r->kind == TSR_RATES_FIXED || !tsr_method_of(&s->config.method)->learns_rates) return;
+    if (!tsr_method_of(&s->config.method)->learns_rates) return;
+    if (basis_size(o))
+        adam(o, rates, 1, slot * basis_size(o), basis_size(o), o->d_basis, o->learner.basis,
+             s->m_basis, s->v_basis);
+    if (r->kind == TSR_RATES_FIXED) return;
     for (size_t k = 0; k < r->n_steps; k++)
         adam(o, rates, 1, tsr_rates_at(r, k, slot), r->n_units, o->d_rates, r->value, s->m_rates,
              s->v_rates);

@@ -22,7 +22,7 @@ struct tsr_outer_step {
     size_t *item;           /* [max_tasks] whose each is */
     double *error;          /* [max_tasks] */
     bool *present;          /* [n_slots] slots that have a task */
-    tsr_real *d_theta, *d_rates;
+    tsr_real *d_theta, *d_basis, *d_rates;
     /* Told the name of each item that is left out; may be NULL. */
     void (*left_out)(void *user, const char *name);
     void *user;

@@ -118,7 +118,7 @@ static enum tsr_status validate(struct tsr_trainer *t, bool *fell, struct tsr_er
 
 static void keep(struct tsr_trainer *t) {
     const struct tsr_learner *learner = &t->step.learner;
-    tsr_outer_state_keep(t->state, learner->theta, learner->rates->value);
+    tsr_outer_state_keep(t->state, learner->theta, learner->basis, learner->rates->value);
 }
 
 static void tell_of_rollback(const struct tsr_trainer *t, const char *why) {
@@ -139,7 +139,8 @@ static enum tsr_status go_back(struct tsr_trainer *t, double val_psnr_db,
                                const struct tsr_error *why, struct tsr_error *err) {
     struct tsr_outer_state *s = t->state;
     struct tsr_trainer_progress *p = &s->progress;
-    tsr_outer_state_restore(s, t->step.learner.theta, t->step.learner.rates->value);
+    tsr_outer_state_restore(s, t->step.learner.theta, t->step.learner.basis,
+                            t->step.learner.rates->value);
     if (p->rollbacks >= s->config.max_rollbacks || progress_of(t) >= 1)
         return TSR_ERROR(err, TSR_ERR_NUMERIC,
                          "%s; the run ends in the state of outer step %llu (rollbacks: %llu); a "

@@ -31,10 +31,12 @@
 /* What is learned: a view of initialisations and rates that someone else owns. */
 struct tsr_learner {
     const struct tsr_net *net;
-    tsr_real *theta;         /* [n_slots of the source, n_params] */
-    struct tsr_rates *rates; /* with values */
-    size_t inner_steps;      /* K */
-    double inner_lr;         /* what the rates began from */
+    struct tsr_choice adaptation; /* what the inner loop adapts, of tsr_adaptations */
+    tsr_real *theta;              /* [n_slots of the source, n_params] */
+    tsr_real *basis;              /* [n_slots, n_directions, n_params]; NULL if there is none */
+    struct tsr_rates *rates;      /* with values */
+    size_t inner_steps;           /* K */
+    double inner_lr;              /* what the rates began from */
 };
 
 /* Keeps what has been learned: the learner and the state. */

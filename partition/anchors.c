@@ -22,7 +22,7 @@ void tsr_region_features(const uint8_t *pixels, size_t height, size_t width, siz
     memset(out, 0, n_regions * F * sizeof *out);
     for (size_t i = 0, r = 0; r < height; r++)
         for (size_t c = 0; c < width; c++, i++) {
-            double *f = out + labels[i] * F;
+            double *f = out + (size_t)labels[i] * F;
             float lab[3];
             tsr_lab_of(&tables, pixels + i * channels, channels, lab);
             f[0] += (double)r, f[1] += (double)c;

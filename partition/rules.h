@@ -38,8 +38,8 @@ struct tsr_rule {
                              uint32_t *labels, struct tsr_error *err);
 };
 
-TSR_API extern const struct tsr_rule tsr_rule_whole, tsr_rule_grid, tsr_rule_cell, tsr_rule_quadtree,
-    tsr_rule_segment, tsr_rule_labels;
+TSR_API extern const struct tsr_rule tsr_rule_whole, tsr_rule_grid, tsr_rule_cell,
+    tsr_rule_quadtree, tsr_rule_segment, tsr_rule_labels;
 TSR_API extern const struct tsr_registry tsr_rules;
 
 /* A choice of a rule by the values of its parameters, in the order of its table, for initialisers:

@@ -201,8 +201,8 @@ static void has(const char *text, const char *part) {
 static void help_of_objects(void **state) {
     (void)state;
     char *text = printed(&by_name, false);
-    has(text, "  --water KIND            what to swim in: sea (salt water), lake (sweet water) or "
-              "pond (small)\n                          [lake]\n");
+    has(text, "  --water KIND            what to swim in: sea:RxC (salt water), lake (sweet water) "
+              "or pond\n                          (small) [lake]\n");
     has(text, "  --wave-length L         sea, lake: length of a wave [sea 5, lake 1]\n");
     has(text, "  --mood KIND             sea: how it is: calm or wild [calm]\n");
     has(text, "  --deep N                lake: metres [4]\n");

@@ -402,7 +402,7 @@ static void failed_save(void **state) {
 /* A checkpoint of a run whose settings and moments are good. */
 static struct tsr_outer_state good_state(const struct tsr_model *model) {
     struct tsr_outer_state state;
-    MUST(tsr_outer_state_create(model->n_slots * model->net.n_params,
+    MUST(tsr_outer_state_create(model->n_slots * model->net.n_params, 0,
                                 tsr_rates_count(&model->rates), &state, err));
     tsr_trainer_config_default(&state.config);
     state.config.outer_steps = 5;

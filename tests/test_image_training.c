@@ -82,8 +82,8 @@ static void whole_gradient(const struct tsr_model *model, const char *path, tsr_
     MUST(tsr_engine_create(&model->net, kernel, 1, &engine, err));
     MUST(tsr_meta_workspace_create(&engine, &choice, model->config.inner_steps, &model->rates,
                                    model->n_slots, TASKS, VALUES, &meta, err));
-    const struct tsr_meta_point at = {model->theta, &model->rates, 0};
-    MUST(tsr_meta_gradient(meta, &at, tasks, TASKS, d_theta, d_rates, error, err));
+    const struct tsr_meta_point at = {model->theta, NULL, &model->rates, 0};
+    MUST(tsr_meta_gradient(meta, &at, tasks, TASKS, d_theta, NULL, d_rates, error, err));
     *train_psnr = 0;
     for (size_t i = 0; i < TASKS; i += REGIONS) {
         double sum = 0;

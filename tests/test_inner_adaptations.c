@@ -5,6 +5,7 @@
 #include "tests/check.h"
 
 #include "inner/adaptations.h"
+#include "inner/network.h"
 
 static void counts(void **state) {
     (void)state;
@@ -16,15 +17,25 @@ static void counts(void **state) {
         config.width = draw_size(1, 40);
         config.hidden_layers = draw_size(0, 4);
         tsr_network_layout(&config, &net);
-        for (size_t i = 0; i < tsr_adaptations.n; i++) {
-            struct tsr_choice choice = tsr_choice_of(tsr_adaptations.object[i]);
-            size_t n = tsr_adaptation_count(&choice, &net);
-            assert_true(n >= 1 && n <= net.n_params);
+        size_t w = config.width, l = config.hidden_layers, c = config.out_dim, d = draw_size(1, 99);
+        /* Of SIREN: 2 -> w, hidden_layers times w -> w, w -> out. */
+        const size_t expected[] = {2 * w + w + l * (w * w + w) + (w + 1) * c, (w + 1) * c,
+                                   w + l * w + c, d};
+        const struct tsr_object *objects[] = {
+            &tsr_adaptation_all.object, &tsr_adaptation_last.object, &tsr_adaptation_biases.object,
+            &tsr_adaptation_latent.object};
+        for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+            struct tsr_choice choice = tsr_choice_of(objects[i]);
+            struct tsr_space space;
+            (void)tsr_choice_set(&choice, "numbers", (double)d);
+            MUST(tsr_choice_check(&tsr_adaptations, &choice, err));
+            tsr_space_layout(&choice, &net, &space);
+            assert_int_equal(space.n, expected[i]);
+            assert_int_equal(tsr_adaptation_count(&choice, &net), expected[i]);
+            assert_int_equal(space.end[space.n_groups - 1], space.n);
+            assert_int_equal(space.n_directions, i == 3 ? d : 0);
+            assert_true(tsr_space_is_whole(&space) == (i == 0));
         }
-        struct tsr_choice all = tsr_choice_of(&tsr_adaptation_all.object);
-        size_t w = config.width; /* of SIREN: 2 -> w, hidden_layers times w -> w, w -> out */
-        assert_int_equal(tsr_adaptation_count(&all, &net),
-                         2 * w + w + config.hidden_layers * (w * w + w) + (w + 1) * config.out_dim);
     }
 }
 

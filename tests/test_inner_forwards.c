@@ -104,9 +104,9 @@ static void three_steps(struct fixture *f, size_t array, size_t n, void *forward
     const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
     struct tsr_task task = {.ctx = {f->x[array], f->y, n}, .ctx_scale = 1.0 / (double)(3 * n)};
     struct tsr_trajectory t = {.task = &task, .phi = phi, .g = g, .forward = forward};
-    const struct tsr_inner_loop loop = {&f->engine, &sgd, &rates, 3, NULL};
+    const struct tsr_inner_loop loop = {&f->engine, &sgd, &rates, 3, NULL, NULL, NULL};
     struct tsr_pass pass;
-    tsr_rates_layout(&rates, TSR_RATES_FIXED, 3, 1, &f->net);
+    tsr_rates_layout_all(&rates, TSR_RATES_FIXED, 3, 1, &f->net);
     rates.value = &rate;
     memcpy(phi, f->phi, n_params * sizeof *phi);
     for (size_t k = 0; k < 3; k++) {

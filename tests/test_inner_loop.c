@@ -38,7 +38,7 @@ static void set_up_width(struct fixture *f, enum tsr_rates_kind kind, size_t wid
     tsr_network_layout(&config, &f->net);
     MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_engine_create(&f->net, kernel, 2, &f->engine, err));
-    tsr_rates_layout(&f->rates, kind, STEPS, SLOTS, &f->net);
+    tsr_rates_layout_all(&f->rates, kind, STEPS, SLOTS, &f->net);
     f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
     draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.01, 0.1);
     draw_all(f->x, POINTS * 2, -1, 1);
@@ -113,7 +113,7 @@ static void run_sgd(struct fixture *f, bool history, size_t thread, size_t steps
                     double *errors) {
     size_t n = f->net.n_params, states = history ? steps + 1 : 1;
     const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
-    const struct tsr_inner_loop loop = {&f->engine, &sgd, &f->rates, steps, NULL};
+    const struct tsr_inner_loop loop = {&f->engine, &sgd, &f->rates, steps, NULL, NULL, NULL};
     struct tsr_trajectory t[SLOTS];
     struct tsr_pass passes[SLOTS];
     tsr_real *phi = make(SLOTS * states * n, sizeof *phi), *g = make(SLOTS * states * n, sizeof *g);
@@ -169,7 +169,7 @@ static void outputs(void **state) {
     set_up(&f, TSR_RATES_FIXED);
     size_t n = f.net.n_params;
     const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
-    const struct tsr_inner_loop loop = {&f.engine, &sgd, &f.rates, 2, NULL};
+    const struct tsr_inner_loop loop = {&f.engine, &sgd, &f.rates, 2, NULL, NULL, NULL};
     tsr_real *phi = make(3 * n, sizeof *phi), *g = make(n, sizeof *g);
     double error[2], sum = 0;
     struct tsr_pass pass;
@@ -213,7 +213,7 @@ static void check_adam(size_t sgd_steps, size_t warmup, size_t steps) {
     assert_true(tsr_choice_set(&adam, "adam_lr", 3e-3));
     assert_true(tsr_choice_set(&adam, "adam_warmup", (double)warmup));
     MUST(tsr_choice_check(&tsr_optimizers, &adam, err));
-    const struct tsr_inner_loop loop = {&f.engine, &adam, &f.rates, steps, NULL};
+    const struct tsr_inner_loop loop = {&f.engine, &adam, &f.rates, steps, NULL, NULL, NULL};
     assert_int_equal(tsr_optimizer_state(&adam, n), 2 * n * sizeof(tsr_real));
     tsr_real *phi = make((steps + 1) * n, sizeof *phi), *g = make(steps * n, sizeof *g);
     tsr_real *moments = make(2 * n, sizeof *moments), *naive_g = make(n, sizeof *naive_g);
@@ -264,7 +264,7 @@ static void adam_after_sgd(void **state) {
 /* One network of many parameters, in place, by the team: its steps are taken part by part. */
 static void run_wide(const struct fixture *f, const struct tsr_choice *optimizer, size_t thread,
                      tsr_real *phi, tsr_real *g, tsr_real *moments) {
-    const struct tsr_inner_loop loop = {&f->engine, optimizer, &f->rates, STEPS, NULL};
+    const struct tsr_inner_loop loop = {&f->engine, optimizer, &f->rates, STEPS, NULL, NULL, NULL};
     size_t n = f->net.n_params;
     struct tsr_pass pass;
     struct tsr_trajectory t = {.task = &f->task[1], .phi = phi, .g = g, .state = moments};
@@ -305,8 +305,8 @@ static void names(void **state) {
     assert_ptr_equal(found, &tsr_optimizer_adam.object);
     MUST(tsr_registry_find(&tsr_optimizers, "sgd", &found, err));
     assert_ptr_equal(found, tsr_optimizers.object[0]);
-    MUST_FAIL(tsr_registry_find(&tsr_optimizers, "lbfgs", &found, err), TSR_ERR_NOT_FOUND,
-              "sgd, adam");
+    MUST_FAIL(tsr_registry_find(&tsr_optimizers, "newton", &found, err), TSR_ERR_NOT_FOUND,
+              "sgd, adam, accept, lbfgs");
 }
 
 int main(void) {

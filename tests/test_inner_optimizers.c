@@ -33,7 +33,7 @@ static size_t acceptance_size(size_t n_params) {
 static void acceptance_next(const struct tsr_inner_state *s, struct tsr_request *r) {
     struct acceptance *a = s->state;
     tsr_real *trial = trial_of(s);
-    size_t n = s->net->n_params;
+    size_t n = s->n;
     if (r->want == TSR_WANT_NOTHING) {
         a->rate = a->rate > 0 ? 2 * a->rate : 1e6; /* much too large: it must come down */
     } else if (r->loss < s->loss || a->rate < 1e-12) {
@@ -72,7 +72,7 @@ struct newton {
 
 /* d, residual, direction, product, trial [n_params] each. */
 static tsr_real *vector_of(const struct tsr_inner_state *s, size_t i) {
-    return (tsr_real *)(void *)((char *)s->state + TSR_ALIGNMENT) + i * s->net->n_params;
+    return (tsr_real *)(void *)((char *)s->state + TSR_ALIGNMENT) + i * s->n;
 }
 
 static size_t newton_size(size_t n_params) {
@@ -88,7 +88,7 @@ static double dot(const tsr_real *a, const tsr_real *b, size_t n) {
 
 /* One step of conjugate gradients from the product H p. */
 static void cg_step(const struct tsr_inner_state *s, struct newton *w) {
-    size_t n = s->net->n_params;
+    size_t n = s->n;
     tsr_real *d = vector_of(s, 0), *r = vector_of(s, 1), *p = vector_of(s, 2),
              *hp = vector_of(s, 3);
     for (size_t i = 0; i < n; i++)
@@ -107,8 +107,8 @@ static void cg_step(const struct tsr_inner_state *s, struct newton *w) {
 /* Conjugate gradients begin at d = 0. */
 static void cg_begin(const struct tsr_inner_state *s, struct newton *w) {
     w->i = 0;
-    w->rr = dot(s->g, s->g, s->net->n_params);
-    for (size_t i = 0; i < s->net->n_params; i++) {
+    w->rr = dot(s->g, s->g, s->n);
+    for (size_t i = 0; i < s->n; i++) {
         vector_of(s, 0)[i] = 0;
         vector_of(s, 1)[i] = vector_of(s, 2)[i] = -s->g[i];
     }
@@ -124,7 +124,7 @@ static enum tsr_want product_of(const struct tsr_inner_state *s) {
 /* The damping grows until the loss falls, and is tried smaller the next time. */
 static void newton_next(const struct tsr_inner_state *s, struct tsr_request *r) {
     struct newton *w = s->state;
-    size_t n = s->net->n_params;
+    size_t n = s->n;
     tsr_real *trial = vector_of(s, 4);
     if (r->want == TSR_WANT_NOTHING) {
         w->damping = w->damping > 0 ? w->damping / 4 : DAMPING;
@@ -172,7 +172,13 @@ struct fixture {
     struct tsr_trajectory t[TASKS];
     struct tsr_pass passes[TASKS];
     struct tsr_inner_loop loop;
+    struct tsr_rates rates;
+    tsr_real rate, theta[TASKS * 200];
 };
+
+/* What of the networks adapts, and by which rate; for all fixtures from now on. */
+static const struct tsr_object *adapting = &tsr_adaptation_all.object;
+static double start_rate = 1;
 
 static void layout(struct fixture *f, struct tsr_arena *a) {
     for (size_t i = 0; i < TASKS; i++)
@@ -198,8 +204,16 @@ static void set_up(struct fixture *f, const struct tsr_choice *choice, size_t in
     tsr_network_layout(&config, &f->net);
     MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_engine_create(&f->net, kernel, 3, &f->engine, err));
-    f->loop = (struct tsr_inner_loop){
-        .engine = &f->engine, .optimizer = choice, .inner_steps = inner_steps};
+    const struct tsr_choice adaptation = tsr_choice_of(adapting);
+    tsr_engine_adapt(&f->engine, &adaptation);
+    tsr_rates_layout(&f->rates, TSR_RATES_FIXED, 1, 1, &f->engine.space);
+    f->rate = (tsr_real)start_rate;
+    f->rates.value = &f->rate;
+    f->loop = (struct tsr_inner_loop){.engine = &f->engine,
+                                      .optimizer = choice,
+                                      .rates = &f->rates,
+                                      .inner_steps = inner_steps,
+                                      .theta = f->theta};
     layout(f, &measure);
     MUST(tsr_arena_create(&f->arena, measure.used, "trajectories", err));
     layout(f, &f->arena);
@@ -208,8 +222,11 @@ static void set_up(struct fixture *f, const struct tsr_choice *choice, size_t in
         draw_same(f->y[i], POINTS * 3, i, 0, 1);
         f->task[i].ctx = (struct tsr_points){f->x, f->y[i], POINTS - i};
         f->task[i].ctx_scale = 1.0 / (double)(3 * (POINTS - i));
+        f->task[i].slot = i;
         f->t[i].task = &f->task[i];
-        tsr_network_randomize(&f->net, 5, i, f->t[i].phi);
+        assert_true(f->net.n_params <= 200);
+        tsr_network_randomize(&f->net, 5, i, f->theta + i * f->net.n_params);
+        tsr_trajectory_start(&f->loop, &f->t[i], f->theta);
     }
 }
 
@@ -257,6 +274,57 @@ static void accepted_steps_never_rise(void **state) {
     for (size_t i = 0; i < TASKS; i++)
         for (size_t k = 0; k < K; k++)
             assert_true(loss[i * (K + 1) + k + 1] < loss[i * (K + 1) + k]);
+}
+
+/* The losses of a shipped optimiser, which never rise, whatever the rate. */
+static void never_rise(const struct tsr_optimizer *optimizer, size_t inner_steps, double *loss) {
+    const struct tsr_choice choice = tsr_choice_of(&optimizer->object);
+    same_for_any_way(&choice, inner_steps, loss);
+    for (size_t i = 0; i < TASKS; i++)
+        for (size_t k = 0; k < inner_steps; k++)
+            assert_true(loss[i * (inner_steps + 1) + k + 1] <= loss[i * (inner_steps + 1) + k]);
+}
+
+static void shipped_steps_never_rise(void **state) {
+    (void)state;
+    enum { K = 30 };
+    static const double rates[] = {1e3, 1, 1e-3};
+    double accept[TASKS * (K + 1)], lbfgs[TASKS * (K + 1)];
+    for (size_t i = 0; i < 3; i++) {
+        start_rate = rates[i];
+        never_rise(&tsr_optimizer_accept, K, accept);
+        never_rise(&tsr_optimizer_lbfgs, K, lbfgs);
+        for (size_t t = 0; t < TASKS; t++) {
+            const size_t last = t * (K + 1) + K;
+            assert_true(accept[last] < accept[last - K] && lbfgs[last] < 0.8 * lbfgs[last - K]);
+            assert_true(lbfgs[last] < accept[last]); /* curvature is worth something */
+        }
+    }
+    start_rate = 1;
+}
+
+/* The loss is quadratic in the last layer: L-BFGS finds its minimum, where the gradient vanishes.
+ */
+static void quadratics_are_solved(void **state) {
+    (void)state;
+    enum { K = 60 };
+    const struct tsr_choice choice = tsr_choice_of(&tsr_optimizer_lbfgs.object);
+    struct fixture f;
+    adapting = &tsr_adaptation_last.object;
+    set_up(&f, &choice, K);
+    size_t n = f.engine.space.n;
+    for (size_t i = 0; i < TASKS; i++) {
+        double first = 0, last = 0;
+        tsr_inner_run(&f.loop, 0, f.t + i, 1, 0, 1, f.passes);
+        for (size_t j = 0; j < n; j++)
+            first += (double)f.t[i].gz[j] * (double)f.t[i].gz[j];
+        tsr_inner_run(&f.loop, 0, f.t + i, 1, 1, K, f.passes);
+        for (size_t j = 0; j < n; j++)
+            last += (double)f.t[i].gz[j] * (double)f.t[i].gz[j];
+        assert_true(sqrt(last) < (sizeof(tsr_real) == 4 ? 1e-3 : 1e-5) * sqrt(first));
+    }
+    adapting = &tsr_adaptation_all.object;
+    tear_down(&f);
 }
 
 /* Books: each inner step is worth a gradient and a forward pass per try. */
@@ -337,7 +405,7 @@ static void hooks_stop_and_slow(void **state) {
         tsr_real rate = (tsr_real)0.25;
         set_up(&f, &sgd, 9);
         size_t n = f.net.n_params;
-        tsr_rates_layout(&rates, TSR_RATES_FIXED, 1, 1, &f.net);
+        tsr_rates_layout_all(&rates, TSR_RATES_FIXED, 1, 1, &f.net);
         rates.value = &rate;
         f.loop.rates = &rates;
         f.loop.hooks = &hooks;
@@ -390,7 +458,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepted_steps_never_rise), cmocka_unit_test(passes_are_counted),
         cmocka_unit_test(newton_steps_converge),     cmocka_unit_test(hooks_stop_and_slow),
-        cmocka_unit_test(known_gradients_are_used),
+        cmocka_unit_test(known_gradients_are_used),  cmocka_unit_test(shipped_steps_never_rise),
+        cmocka_unit_test(quadratics_are_solved),
     };
     return cmocka_run_group_tests_name("inner optimizers", tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void extents(void **state) {
         {1, 1, 1}, {STEPS, SLOTS, 1}, {STEPS, SLOTS, l}, {1, SLOTS, p}, {STEPS, SLOTS, p}};
     for (int kind = 0; kind < 5; kind++) {
         struct tsr_rates rates;
-        tsr_rates_layout(&rates, (enum tsr_rates_kind)kind, STEPS, SLOTS, &net);
+        tsr_rates_layout_all(&rates, (enum tsr_rates_kind)kind, STEPS, SLOTS, &net);
         assert_int_equal(rates.kind, kind);
         assert_null(rates.value);
         const size_t found[3] = {rates.n_steps, rates.n_slots, rates.n_units};
@@ -66,8 +66,8 @@ static void no_inner_step_counts_as_one(void **state) {
     struct tsr_net net = small_net();
     for (int kind = 0; kind < 5; kind++) {
         struct tsr_rates none, one;
-        tsr_rates_layout(&none, (enum tsr_rates_kind)kind, 0, SLOTS, &net);
-        tsr_rates_layout(&one, (enum tsr_rates_kind)kind, 1, SLOTS, &net);
+        tsr_rates_layout_all(&none, (enum tsr_rates_kind)kind, 0, SLOTS, &net);
+        tsr_rates_layout_all(&one, (enum tsr_rates_kind)kind, 1, SLOTS, &net);
         assert_int_equal(tsr_rates_count(&none), tsr_rates_count(&one));
         assert_int_equal(none.n_steps, 1);
     }
@@ -79,7 +79,7 @@ static void check_kind(void **state) {
     enum tsr_rates_kind kind = *(enum tsr_rates_kind *)*state;
     struct tsr_net net = small_net();
     struct tsr_rates rates;
-    tsr_rates_layout(&rates, kind, STEPS, SLOTS, &net);
+    tsr_rates_layout_all(&rates, kind, STEPS, SLOTS, &net);
     size_t n = net.n_params, count = tsr_rates_count(&rates);
     rates.value = make(count, sizeof *rates.value);
     tsr_real *g = make(n, sizeof *g), *out = make(n, sizeof *out), *units = make(n, sizeof *units);
@@ -94,16 +94,16 @@ static void check_kind(void **state) {
                 want[i] = (double)(rates.value[at] * g[i]);
                 sums[at] += (double)g[i];
             }
-            tsr_rates_apply(&rates, &net, k, slot, g, out);
+            tsr_rates_apply(&rates, k, slot, g, out);
             ASSERT_CLOSE("apply", out, want, n, 1e-7);
             memcpy(out, g, n * sizeof *g);
-            tsr_rates_apply(&rates, &net, k, slot, out, out);
+            tsr_rates_apply(&rates, k, slot, out, out);
             ASSERT_CLOSE("apply in place", out, want, n, 1e-7);
             size_t first = rate_index(kind, &net, STEPS, k, slot, 0);
             assert_int_equal(tsr_rates_at(&rates, k, slot), first);
             for (size_t u = 0; u < rates.n_units; u++)
                 units[u] = 2, sums[first + u] += 2;
-            tsr_rates_reduce(&rates, &net, g, units);
+            tsr_rates_reduce(&rates, g, units);
             ASSERT_CLOSE("reduce adds", units, sums + first, rates.n_units, 1e-6);
         }
     free(rates.value);
@@ -120,7 +120,7 @@ static void one_slot_serves_all(void **state) {
     struct tsr_net net = small_net();
     for (int kind = 0; kind < 5; kind++) {
         struct tsr_rates rates;
-        tsr_rates_layout(&rates, (enum tsr_rates_kind)kind, STEPS, 1, &net);
+        tsr_rates_layout_all(&rates, (enum tsr_rates_kind)kind, STEPS, 1, &net);
         for (size_t k = 0; k < STEPS; k++)
             assert_int_equal(tsr_rates_at(&rates, k, 3), tsr_rates_at(&rates, k, 0));
     }

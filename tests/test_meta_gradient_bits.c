@@ -36,7 +36,7 @@ static void set_up_kind(struct fixture *f, struct tsr_choice kind, size_t n_task
                                         .output_offset = 0.5};
     memset(f, 0, sizeof *f);
     tsr_network_layout(&config, &f->net);
-    tsr_rates_layout(&f->rates, TSR_RATES_PER_LAYER_PER_STEP, STEPS, SLOTS, &f->net);
+    tsr_rates_layout_all(&f->rates, TSR_RATES_PER_LAYER_PER_STEP, STEPS, SLOTS, &f->net);
     f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
     draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.01, 0.03);
     f->theta = make(SLOTS * f->net.n_params, sizeof(tsr_real));
@@ -83,8 +83,9 @@ static void clear_result(struct result *r) {
 /* Early in a run, where no step of the method multi-step is without weight. */
 static enum tsr_status gradient(struct tsr_meta_workspace *meta, const struct fixture *f,
                                 size_t n_tasks, struct result *r, struct tsr_error *err) {
-    const struct tsr_meta_point at = {f->theta, &f->rates, 0.05};
-    return tsr_meta_gradient(meta, &at, f->task, n_tasks, r->d_theta, r->d_rates, r->error, err);
+    const struct tsr_meta_point at = {f->theta, NULL, &f->rates, 0.05};
+    return tsr_meta_gradient(meta, &at, f->task, n_tasks, r->d_theta, NULL, r->d_rates, r->error,
+                             err);
 }
 
 /* `calls` times with the same workspace; the last result. */

@@ -67,7 +67,7 @@ static void set_up(struct fixture *f, enum tsr_rates_kind kind, size_t steps) {
     MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_engine_create(&f->net, kernel, 1, &f->engine, err));
     MUST(tsr_arena_create(&f->scratch, kernel->workspace_size(&f->net), "scratch", err));
-    tsr_rates_layout(&f->rates, kind, steps, SLOTS, &f->net);
+    tsr_rates_layout_all(&f->rates, kind, steps, SLOTS, &f->net);
     f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
     draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.05, 0.15);
     f->theta = make(SLOTS * f->net.n_params, sizeof(tsr_real));
@@ -171,8 +171,8 @@ static void meta_gradient(struct fixture *f, const struct tsr_object *method, ts
     /* overwritten, not added to */
     draw_all(d_theta, SLOTS * f->net.n_params, -1, 1);
     draw_all(d_rates, tsr_rates_count(&f->rates), -1, 1);
-    const struct tsr_meta_point at = {f->theta, &f->rates, f->progress};
-    MUST(tsr_meta_gradient(meta, &at, f->task, TASKS, d_theta, d_rates, error, err));
+    const struct tsr_meta_point at = {f->theta, NULL, &f->rates, f->progress};
+    MUST(tsr_meta_gradient(meta, &at, f->task, TASKS, d_theta, NULL, d_rates, error, err));
     for (size_t i = 0; i < TASKS; i++) {
         double want = query_error(f, &f->task[i]);
         if (method != &tsr_method_reptile.object) assert_true(fabs(error[i] - want) <= 1e-5 * want);
@@ -395,8 +395,8 @@ static void multi_step_of_the_last_step(void **state) {
     meta_gradient(&f, &tsr_method_maml.object, want, want_rates);
     MUST(tsr_meta_workspace_create(&f.engine, &choice, f.steps, &f.rates, SLOTS, TASKS, CTX, &meta,
                                    err));
-    const struct tsr_meta_point at = {f.theta, &f.rates, 0.5};
-    MUST(tsr_meta_gradient(meta, &at, f.task, TASKS, d_theta, d_rates, error, err));
+    const struct tsr_meta_point at = {f.theta, NULL, &f.rates, 0.5};
+    MUST(tsr_meta_gradient(meta, &at, f.task, TASKS, d_theta, NULL, d_rates, error, err));
     ASSERT_SAME_BITS("theta", d_theta, want, n);
     ASSERT_SAME_BITS("rates", d_rates, want_rates, n_rates);
     tsr_meta_workspace_free(meta);

@@ -136,8 +136,8 @@ static void open_case(struct golden *g, const char *name) {
     assert_int_equal(g->net.fan_in[0], attr(g, "in_dim"));
     MUST(tsr_h5_read_attr_str(g->file, name, "lr_mode", text, sizeof text, err));
     g->fixed_rate = strcmp(text, "fixed") == 0;
-    tsr_rates_layout(&g->rates, g->fixed_rate ? TSR_RATES_FIXED : TSR_RATES_PER_PARAM_PER_STEP,
-                     g->steps, g->slots, &g->net);
+    tsr_rates_layout_all(&g->rates, g->fixed_rate ? TSR_RATES_FIXED : TSR_RATES_PER_PARAM_PER_STEP,
+                         g->steps, g->slots, &g->net);
     size_t n;
     g->theta = read_real(g, "in/init", 1, &n);
     g->rate_values = read_real(g, "in/lr", 1.0 / (double)g->images, &n);
@@ -225,7 +225,7 @@ static void check_inner_loop(struct golden *g, const struct tsr_engine *engine) 
     tsr_real *all = make((k_max + 1) * n_tasks * p, sizeof *all), *grad = make(p, sizeof *grad);
     double *loss = make(k_max + 1, sizeof *loss);
     const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
-    const struct tsr_inner_loop loop = {engine, &sgd, &g->rates, SIZE_MAX, NULL};
+    const struct tsr_inner_loop loop = {engine, &sgd, &g->rates, SIZE_MAX, NULL, NULL, NULL};
     for (size_t i = 0; i < n_tasks; i++) {
         tsr_real *phi = all + i * p;
         memcpy(phi, g->theta + g->tasks[i].slot * p, p * sizeof *all);
@@ -255,10 +255,10 @@ static void check_method(struct golden *g, const struct tsr_engine *engine,
     double *error = make(n_tasks, sizeof *error);
     struct tsr_meta_workspace *meta;
     const struct tsr_choice choice = tsr_choice_of(method);
-    const struct tsr_meta_point at = {g->theta, &g->rates, 0};
+    const struct tsr_meta_point at = {g->theta, NULL, &g->rates, 0};
     MUST(tsr_meta_workspace_create(engine, &choice, g->steps, &g->rates, g->slots, n_tasks,
                                    g->n_pixels, &meta, err));
-    MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, d_rates, error, err));
+    MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, NULL, d_rates, error, err));
     double loss = 0, batch = (double)g->images;
     for (size_t i = 0; i < n_tasks; i++)
         loss += error[i] * g->tasks[i].qry_scale;
@@ -289,7 +289,7 @@ static void check_multi_step(struct golden *g, const struct tsr_engine *engine) 
     tsr_real *d_rates = make(tsr_rates_count(&g->rates), sizeof *d_rates);
     double *error = make(n_tasks, sizeof *error);
     struct tsr_meta_workspace *meta;
-    struct tsr_meta_point at = {g->theta, &g->rates, 0};
+    struct tsr_meta_point at = {g->theta, NULL, &g->rates, 0};
     struct tsr_choice choice = tsr_choice_of(&tsr_method_multi_step.object);
     struct golden other = {.name = g->name};
     char path[1024];
@@ -300,7 +300,7 @@ static void check_multi_step(struct golden *g, const struct tsr_engine *engine) 
     MUST(tsr_h5_read_attr_f64(other.file, "/", "rest", &choice.value[1], err));
     MUST(tsr_meta_workspace_create(engine, &choice, g->steps, &g->rates, g->slots, n_tasks,
                                    g->n_pixels, &meta, err));
-    MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, d_rates, error, err));
+    MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, NULL, d_rates, error, err));
     compare(&other, engine->kernel->name, "init", d_theta, 1, TOLERANCE);
     compare(&other, engine->kernel->name, "lr", d_rates, (double)g->images, TOLERANCE);
     tsr_meta_workspace_free(meta);

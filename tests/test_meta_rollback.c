@@ -98,7 +98,7 @@ static void begin(struct play *p, const double *script, size_t max_rollbacks, co
     config.rates = TSR_RATES_PER_STEP;
     *p = (struct play){.script = script, .bad_step = NOTHING, .path = path};
     MUST(tsr_model_create(&config, 3, &p->model, err));
-    MUST(tsr_outer_state_create(p->model->n_slots * p->model->net.n_params,
+    MUST(tsr_outer_state_create(p->model->n_slots * p->model->net.n_params, 0,
                                 tsr_rates_count(&p->model->rates), &p->state, err));
     p->after_8 = make(p->state.n_theta, sizeof *p->after_8);
     tsr_trainer_config_default(&p->state.config);

@@ -78,8 +78,8 @@ static enum tsr_status outer_step(struct tsr_meta_workspace *meta, const struct 
         draw_wave(TRAIN_STREAM, step * BATCH + i, &waves[i]);
         tasks[i] = task_of(&waves[i]);
     }
-    const struct tsr_meta_point at = {theta, rates, 0};
-    TSR_TRY(tsr_meta_gradient(meta, &at, tasks, BATCH, d_theta, &d_rate, error, err));
+    const struct tsr_meta_point at = {theta, NULL, rates, 0};
+    TSR_TRY(tsr_meta_gradient(meta, &at, tasks, BATCH, d_theta, NULL, &d_rate, error, err));
     struct tsr_adam adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .t = step + 1};
     tsr_adam_update(&adam, 1, n_params, d_theta, theta, m, v);
     return TSR_OK;
@@ -97,7 +97,7 @@ static double query_error(const struct tsr_engine *engine, const struct tsr_task
 static void test(const struct tsr_engine *engine, const struct tsr_rates *rates,
                  const tsr_real *theta, double *mse) {
     const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
-    const struct tsr_inner_loop loop = {engine, &sgd, rates, TEST_STEPS, NULL};
+    const struct tsr_inner_loop loop = {engine, &sgd, rates, TEST_STEPS, NULL, NULL, NULL};
     tsr_real phi[MAX_PARAMS], gradient[MAX_PARAMS];
     memset(mse, 0, (TEST_STEPS + 1) * sizeof *mse);
     for (uint64_t i = 0; i < TEST_TASKS; i++) {
@@ -138,7 +138,7 @@ static enum tsr_status run(uint64_t outer_steps, struct tsr_error *err) {
     tsr_network_randomize(&net, 0, 0, theta);
     for (size_t i = 0; i < net.n_params; i++) /* outputs begin near 0: x is not of unit variance */
         theta[i] *= (tsr_real)0.3;
-    tsr_rates_layout(&rates, TSR_RATES_FIXED, 1, 1, &net);
+    tsr_rates_layout_all(&rates, TSR_RATES_FIXED, 1, 1, &net);
     rates.value = &rate;
     TSR_CHECK(tsr_kernel_find("auto", &kernel, err));
     TSR_CHECK(tsr_engine_create(&net, kernel, 1, &engine, err));

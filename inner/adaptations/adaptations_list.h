@@ -6,6 +6,6 @@
 #ifndef TSR_INNER_ADAPTATIONS_ADAPTATIONS_LIST_H
 #define TSR_INNER_ADAPTATIONS_ADAPTATIONS_LIST_H
 
-#define TSR_ADAPTATIONS(X) X(all)
+#define TSR_ADAPTATIONS(X) X(all) X(last) X(biases) X(latent)
 
 #endif

@@ -4,11 +4,15 @@
  */
 #include "inner/adaptations.h"
 
-static size_t count(const struct tsr_net *net) {
-    return net->n_params;
+static void layout(const struct tsr_net *net, struct tsr_space *out) {
+    out->n = net->n_params;
+    out->n_groups = net->n_layers;
+    for (size_t l = 0; l < net->n_layers; l++)
+        out->end[l] = net->bias_at[l] + net->fan_out[l];
 }
 
 const struct tsr_adaptation tsr_adaptation_all = {
     .object = {.name = "all", .about = "all weights and biases"},
-    .count = count,
+    .whole = true,
+    .layout = layout,
 };

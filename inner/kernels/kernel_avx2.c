@@ -55,6 +55,9 @@ const struct tsr_kernel tsr_kernel_avx2 = {
     .backward = vector_from_record,
     .hvp = vector_hvp,
     .gauss_newton = vector_gauss_newton,
+    .combine = vector_combine,
+    .project = vector_project,
+    .outer = vector_outer,
     .peak = peak,
 };
 #endif

@@ -133,5 +133,8 @@ const struct tsr_kernel tsr_kernel_avx512 = {
     .peak = peak,
     .hvp = hvp,
     .gauss_newton = gauss_newton,
+    .combine = combine_16,
+    .project = project_16,
+    .outer = outer_16,
 };
 #endif

@@ -264,4 +264,7 @@ const struct tsr_kernel tsr_kernel_blas = {
     .gradient = gradient,
     .hvp = hvp,
     .gauss_newton = gauss_newton,
+    .combine = tsr_ref_combine,
+    .project = tsr_ref_project,
+    .outer = tsr_ref_outer,
 };

@@ -50,4 +50,6 @@
 
 #include "inner/kernels/vector_passes.h"
 
+#include "inner/kernels/vector_basis.h"
+
 #include "inner/kernels/vector_end.h"

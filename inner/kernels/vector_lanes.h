@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Vectors of LANES floats, and units of all kinds on them. Part of kernel_vector.h, a template, and,
- * with vector_end.h behind it, includable alone, for PAIR; LANES_DEFINED tells a later kernel_vector.h
- * of the same NAME.
+ * Vectors of LANES floats, and units of all kinds on them. Part of kernel_vector.h, a template,
+ * and, with vector_end.h behind it, includable alone, for PAIR; LANES_DEFINED tells a later
+ * kernel_vector.h of the same NAME.
  */
 
 #include "inner/kernels/vector_job.h"
@@ -51,8 +51,8 @@ static ALWAYS_INLINE void NAME(store_unit)(enum unit which, bool slopes, const s
     case UNIT_##name: {                                                                            \
         struct NAME(unit) unit = NAME(name##_unit)(sum, j->omega);                                 \
         AT(j->to, at) = unit.value;                                                                \
-        if (slopes && name##_bend != BEND_NONE) AT(j->to2, at) = unit.slope;            \
-        if (slopes && name##_bend == BEND_STORED) AT(j->to3, at) = unit.bend;           \
+        if (slopes && name##_bend != BEND_NONE) AT(j->to2, at) = unit.slope;                       \
+        if (slopes && name##_bend == BEND_STORED) AT(j->to3, at) = unit.bend;                      \
         break;                                                                                     \
     }
         TSR_KINDS(STORE_UNIT)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Packing: weights in the order in which the products read them. Part of kernel_vector.h, a template.
+ * Packing: weights in the order in which the products read them. Part of
+ * kernel_vector.h, a template.
  */
 
 /* The first `count` floats at p, or as many as a vector holds; the rest 0. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The passes over a tile, and the calls of the seam made of them. Part of kernel_vector.h, a template.
+ * The passes over a tile, and the calls of the seam made of them. Part of
+ * kernel_vector.h, a template.
  */
 
 static void NAME(pack_forward)(const struct plan *p, const float *parameters, float offset,

@@ -41,13 +41,12 @@ static void next(const struct tsr_inner_state *s, struct tsr_request *request) {
     size_t before = (size_t)value[SGD_STEPS], from = s->from, n = s->to - from;
     request->want = TSR_WANT_NOTHING;
     if (s->k < before) {
-        tsr_rates_descend(s->rates, s->net, s->k, s->slot, from, s->to, s->factor, s->phi, s->g,
-                          s->next);
+        tsr_rates_descend(s->rates, s->k, s->slot, from, s->to, s->factor, s->phi, s->g, s->next);
         return;
     }
     double t = (double)(s->k - before + 1), ramp = t < value[WARMUP] ? t / value[WARMUP] : 1;
     const struct tsr_adam adam = {value[LR] * (ramp * s->factor), 0.9, 0.999, s->k - before + 1};
-    tsr_real *m = (tsr_real *)s->state + from, *v = m + s->net->n_params, *x = s->next + from;
+    tsr_real *m = (tsr_real *)s->state + from, *v = m + s->n, *x = s->next + from;
     if (s->next != s->phi) memcpy(x, s->phi + from, n * sizeof *x);
     tsr_adam_update(&adam, 1, n, s->g + from, x, m, v);
 }

@@ -8,6 +8,8 @@
 
 #define TSR_OPTIMIZERS(X)                                                                          \
     X(sgd)                                                                                         \
-    X(adam)
+    X(adam)                                                                                        \
+    X(accept)                                                                                      \
+    X(lbfgs)
 
 #endif

@@ -6,8 +6,7 @@
 
 static void next(const struct tsr_inner_state *s, struct tsr_request *request) {
     request->want = TSR_WANT_NOTHING;
-    tsr_rates_descend(s->rates, s->net, s->k, s->slot, s->from, s->to, s->factor, s->phi, s->g,
-                      s->next);
+    tsr_rates_descend(s->rates, s->k, s->slot, s->from, s->to, s->factor, s->phi, s->g, s->next);
 }
 
 const struct tsr_optimizer tsr_optimizer_sgd = {

@@ -26,8 +26,7 @@ static const struct tsr_param params[] = {
      .lo = 0,
      .hi = 1,
      .optional = true,
-     .help =
-         "weight of the earlier inner steps after that, as a fraction of the first"},
+     .help = "weight of the earlier inner steps after that, as a fraction of the first"},
 };
 
 /* Query gradients at phi_1 .. phi_{K-1} cost nothing where the query set is the context set. */

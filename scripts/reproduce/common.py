@@ -250,7 +250,7 @@ class Study:
         shown = {c[0]: c[3] for c in self.commands}
         lines = [re.sub(r'\S*/(?=[^/\s]+)', '', shown[k]) for k in keys if k in shown]
         if lines:
-            self.text('Command lines:\n\n```\n' + '\n'.join(lines) + '\n```')
+            self.text('Command lines:\n\n```sh\n' + '\n'.join(lines) + '\n```')
 
     def folder_shown(self):
         return os.path.join(os.path.basename(os.path.abspath(self.args.out)), self.relative(self.folder), '')

@@ -12,21 +12,21 @@ refused 2 "known are bash, zsh" "another shell" help --completion fish
 touch photo.png
 
 # What the last word is completed to, one line each.
-complete() { # WORD...
+completed() { # WORD...
     bash -c '. ./tessera.bash
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         complete -p tessera >/dev/null || exit 1
         _tessera
         printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | sort | tr '\n' ' '
 }
-check "commands" test "$(complete tessera ev)" = "eval "
-check "options" test "$(complete tessera train --omega)" = "--omega --omega-first "
-check "names of objects" test "$(complete tessera train --net si)" = "siren "
-check "parameters of objects" test "$(complete tessera eval --mer)" = "--merge "
-check "choices" test "$(complete tessera train --merge '')" = "area color "
-check "files where a file may stand" test "$(complete tessera adapt m.h5 pho)" = "photo.png "
-check "files after an option" test "$(complete tessera adapt -o pho)" = "photo.png "
-check "no files after a number" test "$(complete tessera adapt --inner-steps pho)" = " "
+check "commands" test "$(completed tessera ev)" = "eval "
+check "options" test "$(completed tessera train --omega)" = "--omega --omega-first "
+check "names of objects" test "$(completed tessera train --net si)" = "siren "
+check "parameters of objects" test "$(completed tessera eval --mer)" = "--merge "
+check "choices" test "$(completed tessera train --merge '')" = "area color "
+check "files where a file may stand" test "$(completed tessera adapt m.h5 pho)" = "photo.png "
+check "files after an option" test "$(completed tessera adapt -o pho)" = "photo.png "
+check "no files after a number" test "$(completed tessera adapt --inner-steps pho)" = " "
 check "every option of --help" sh -c '"$1" train --help | grep -Eo "^  (-., )?--[a-z0-9-]+" | sed "s/.*--/--/" | sort >all
     bash -c ". ./tessera.bash; COMP_WORDS=(tessera train --) COMP_CWORD=2; _tessera; printf \"%s\\n\" \"\${COMPREPLY[@]}\"" | sort | diff all -' sh "$TESSERA"
 finish

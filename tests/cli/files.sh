@@ -19,8 +19,8 @@ mkdir folder
 refused 3 "nothing" "missing source" pack nothing -o x.h5 --size 8x8
 refused 3 "no image found" "folder without images" pack folder -o x.h5 --size 8x8
 refused 3 "nothing" "missing split file" pack photos -o x.h5 --size 8x8 --split-file nothing
-echo "p0.ppm 7" >split
-refused 3 "split" "bad split file" pack photos -o x.h5 --size 8x8 --split-file split
+echo "p0.ppm 7" >split.txt
+refused 3 "split" "bad split file" pack photos -o x.h5 --size 8x8 --split-file split.txt
 refused 3 "text.jpg" "no image" pack text.jpg -o x.h5 --size 8x8 --strict
 refused 3 "cut.jpg" "truncated JPEG" pack cut.jpg -o x.h5 --size 8x8 --strict
 tessera 0 "truncated JPEG among images" pack cut.jpg photos/p0.ppm -o skip.h5 --size 8x8

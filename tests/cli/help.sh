@@ -22,6 +22,7 @@ options_of() { # names, from --help or a page
     sed -e 's/\\f[BIR]//g' -e 's/\\-/-/g' "$1" | grep -Eo '^(  )?(-[a-z], )?--[a-z0-9-]+' | sed 's/.*--/--/' | sort
 }
 
+# shellcheck disable=SC2013 # each line is one word
 for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
     tessera 0 "$command --help" "$command" --help
     check "$command --help is on stdout" grep -q "^usage: tessera $command" out

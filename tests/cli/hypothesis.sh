@@ -63,7 +63,7 @@ tessera 0 "2-D" hypothesis --dim 2 --boundaries 4:12 --points 16 --width 8 --hid
 check "2-D: numbers that checkerboards have" test "$(sed 1d f.csv | cut -d, -f2 | tr '\n' ' ')" = "4 7 10 12 "
 check "2-D: 4 pieces" test "$(sed 1d f.csv | cut -d, -f1,5 | sort -u)" = "2,4"
 
-for list in '' 0 5,3 3,3 1:2:0 5:1 a 1,,2 1, 1:2:3:4 1000001 -1 99999999999999999999; do
+for list in '' 0 5,3 3,3 1:2:0 5:1 a 1,,2 '1,' 1:2:3:4 1000001 -1 99999999999999999999; do
     refused 2 "--boundaries" "boundaries \"$list\"" hypothesis "--boundaries=$list"
 done
 refused 2 "29 is a prime" "no such checkerboard" hypothesis --dim 2 --boundaries 14

@@ -31,7 +31,7 @@ done
 for value in 5y -3 m 0 ''; do
     refused 2 "--time" "time \"$value\"" train d.h5 -o m.h5 "--time=$value"
 done
-for value in 1,2 1,2,3,4 0.5,0.5,0.5 a,b,c -0.5,1,0.5 ,,; do
+for value in 1,2 1,2,3,4 0.5,0.5,0.5 a,b,c -0.5,1,0.5 ',,'; do
     refused 2 "split" "split \"$value\"" pack photos -o d.h5 --size 8x8 "--split=$value"
 done
 refused 2 "maml" "unknown method" train d.h5 -o m.h5 --outer-steps 1 --method sgd

@@ -12,10 +12,11 @@ declared() {
         sed -n 's/.*TSR_PUBLIC \(.*\)/\1/p' |
         sed -e 's/__attribute__ *((.*)) *;/;/' -e 's/^\([^(]*\)(.*/\1/' -e 's/\[.*//' -e 's/[ ;]*$//' -e 's/.*[ *]//' | sort -u
 }
-# Undefined and local names are
-# left out; nor those that the compiler makes for "omp critical", which begin with a point.
+# Undefined and local names are left out, and those that the compiler makes for "omp critical", which
+# begin with a point.
 exported() { nm "$@" --defined-only -g | awk 'NF == 3 && $3 !~ /^\./ { print $3 }' | sort -u; }
 
+# shellcheck disable=SC2094 # "declared" is a function, and its output
 declared "$header" >declared
 check "tessera.h declares functions" test "$(wc -l <declared)" -gt 5
 exported -D "$TSR_BUILD"/libtessera.so.[0-9]* >shared

@@ -18,8 +18,10 @@ PKG_CONFIG_PATH="$there/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}";
 check "pkg-config knows the version" test "$(pkg-config --modversion tessera)" = "$("$TESSERA" version | sed -n 's/^tessera //p')"
 check "the installed program runs" "$there/usr/bin/tessera" version
 
+# shellcheck disable=SC2034 # build evaluates it
 program=$TSR_TESTS/structure/embed.cc
 # eval: pkg-config quotes blanks for a shell.
+# shellcheck disable=SC2034
 build() { # COMPILER OUTPUT FLAGS...
     build_with=$1 output=$2; shift 2
     eval "$build_with -std=c++11 -Wall -Wextra -Werror -Wpedantic $(pkg-config --cflags tessera) \"\$program\" -o \"\$output\" $*"

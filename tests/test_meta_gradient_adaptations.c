@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Adaptations against plain loops over an explicit matrix: phi = phi_0 + B z. The inner loop in z,
+ * and the exact meta-gradient of initialisations, basis and rates against central differences in
+ * every coordinate. In float the differences are coarse; they still tell orders and signs apart.
+ */
+#include "tests/check.h"
+#include "tests/test_kinds.h"
+
+#include "base/memory.h"
+#include "inner/network.h"
+#include "meta/meta_gradient.h"
+
+enum { SLOTS = 2, TASKS = 5, CTX = 11, QRY = 7, STEPS = 3, DIRECTIONS = 6, MOST = 64 };
+
+#ifdef TSR_REAL_DOUBLE
+#define STEP 1e-4
+#define TOLERANCE 2e-8
+#define CLOSE 1e-12
+#else
+#define STEP 7e-3
+#define TOLERANCE 6e-2
+#define CLOSE 1e-5
+#endif
+
+struct fixture {
+    struct tsr_net net;
+    struct tsr_engine engine;
+    struct tsr_choice method;
+    struct tsr_rates rates;
+    tsr_real *theta, *basis; /* [SLOTS, n_params], [SLOTS, n_directions, n_params] */
+    size_t n_basis;          /* of a slot */
+    tsr_real x[TASKS][(CTX + QRY) * 2], y[TASKS][(CTX + QRY) * 2];
+    struct tsr_task task[TASKS];
+    struct tsr_arena scratch;
+};
+
+static void make_tasks(struct fixture *f) {
+    static const size_t slot[TASKS] = {1, 0, 1, 0, 0};
+    for (size_t i = 0; i < TASKS; i++) {
+        draw_all(f->x[i], (CTX + QRY) * 2, -1, 1);
+        draw_all(f->y[i], (CTX + QRY) * 2, 0, 1);
+        struct tsr_points ctx = {f->x[i], f->y[i], CTX - i};
+        struct tsr_points qry = {f->x[i] + CTX * 2, f->y[i] + CTX * 2, QRY - i};
+        f->task[i] = (struct tsr_task){.ctx = ctx,
+                                       .qry = qry,
+                                       .ctx_scale = 1.0 / (double)(ctx.n * 2),
+                                       .qry_scale = 0.3 / (double)(qry.n * 2),
+                                       .slot = slot[i]};
+    }
+}
+
+static void set_up(struct fixture *f, const struct tsr_object *adaptation, enum tsr_rates_kind kind,
+                   const char *kernel_name, size_t threads) {
+    struct tsr_network_config config = {.kind = siren(3, 2),
+                                        .in_dim = 2,
+                                        .out_dim = 2,
+                                        .width = 4,
+                                        .hidden_layers = 1,
+                                        .output_offset = 0.5};
+    const struct tsr_kernel *kernel;
+    struct tsr_choice choice = tsr_choice_of(adaptation);
+    memset(f, 0, sizeof *f);
+    (void)tsr_choice_set(&choice, "numbers", DIRECTIONS);
+    f->method = tsr_choice_of(&tsr_method_maml.object);
+    tsr_network_layout(&config, &f->net);
+    MUST(tsr_kernel_find(kernel_name, &kernel, err));
+    MUST(tsr_engine_create(&f->net, kernel, threads, &f->engine, err));
+    tsr_engine_adapt(&f->engine, &choice);
+    MUST(tsr_arena_create(&f->scratch, kernel->workspace_size(&f->net), "scratch", err));
+    tsr_rates_layout(&f->rates, kind, STEPS, SLOTS, &f->engine.space);
+    f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
+    draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.05, 0.15);
+    f->theta = make(SLOTS * f->net.n_params, sizeof(tsr_real));
+    draw_all(f->theta, SLOTS * f->net.n_params, -0.8, 0.8);
+    f->n_basis = f->engine.space.n_directions * f->net.n_params;
+    f->basis = make(SLOTS * f->n_basis + 1, sizeof(tsr_real));
+    draw_all(f->basis, SLOTS * f->n_basis, -0.6, 0.6);
+    make_tasks(f);
+}
+
+static void tear_down(struct fixture *f) {
+    tsr_engine_clear(&f->engine);
+    tsr_arena_free(&f->scratch);
+    free(f->rates.value);
+    free(f->theta);
+    free(f->basis);
+}
+
+/* ---- the plain version ------------------------------------------------------------------------
+ */
+
+/* Parameter that number d is, of adaptations that take numbers from phi. */
+static size_t parameter_of(const struct fixture *f, size_t d) {
+    const struct tsr_object *a = f->engine.space.choice.object;
+    const struct tsr_net *net = &f->net;
+    if (a == &tsr_adaptation_all.object) return d;
+    if (a == &tsr_adaptation_last.object) return net->weight_at[net->n_layers - 1] + d;
+    size_t l = 0;
+    for (; d >= net->fan_out[l]; l++)
+        d -= net->fan_out[l];
+    return net->bias_at[l] + d;
+}
+
+/* B [i, d] of a slot. */
+static double matrix(const struct fixture *f, size_t slot, size_t i, size_t d) {
+    if (f->n_basis) return (double)f->basis[slot * f->n_basis + d * f->net.n_params + i];
+    return parameter_of(f, d) == i;
+}
+
+static void expand(const struct fixture *f, size_t slot, const double *z, tsr_real *phi) {
+    size_t n = f->engine.space.n, n_params = f->net.n_params;
+    for (size_t i = 0; i < n_params; i++) {
+        double sum = 0;
+        bool adapts = f->n_basis > 0;
+        for (size_t d = 0; d < n; d++) {
+            sum += matrix(f, slot, i, d) * z[d];
+            adapts = adapts || matrix(f, slot, i, d) != 0;
+        }
+        double base = f->n_basis || !adapts ? (double)f->theta[slot * n_params + i] : 0;
+        phi[i] = (tsr_real)(base + sum);
+    }
+}
+
+static void start(const struct fixture *f, size_t slot, double *z) {
+    for (size_t d = 0; d < f->engine.space.n; d++)
+        z[d] = f->n_basis ? 0 : (double)f->theta[slot * f->net.n_params + parameter_of(f, d)];
+}
+
+static double gradient(struct fixture *f, const tsr_real *phi, const struct tsr_points *points,
+                       double scale, tsr_real *g) {
+    memset(g, 0, f->net.n_params * sizeof *g);
+    return f->engine.kernel->gradient(&f->net, phi, points, scale, g, NULL, NULL, f->scratch.base);
+}
+
+static size_t unit_of(const struct fixture *f, size_t d) {
+    const struct tsr_space *s = &f->engine.space;
+    size_t group = 0;
+    if (f->rates.n_units == s->n) return d;
+    while (d >= s->end[group])
+        group++;
+    return f->rates.n_units > 1 ? group : 0;
+}
+
+/* z [n] and phi of a task after `steps` inner steps; returns the squared error over its query
+ * points. */
+static double adapt(struct fixture *f, const struct tsr_task *task, size_t steps, double *z,
+                    tsr_real *phi) {
+    const struct tsr_rates *r = &f->rates;
+    tsr_real g[MOST];
+    assert_true(f->net.n_params <= MOST);
+    start(f, task->slot, z);
+    for (size_t k = 0;; k++) {
+        expand(f, task->slot, z, phi);
+        if (k == steps) return gradient(f, phi, &task->qry, 1, g);
+        size_t step = r->n_steps > 1 ? k : 0, slot = r->n_slots > 1 ? task->slot : 0;
+        (void)gradient(f, phi, &task->ctx, task->ctx_scale, g);
+        for (size_t d = 0; d < f->engine.space.n; d++) {
+            double sum = 0;
+            for (size_t i = 0; i < f->net.n_params; i++)
+                sum += matrix(f, task->slot, i, d) * (double)g[i];
+            z[d] -= (double)r->value[(step * r->n_slots + slot) * r->n_units + unit_of(f, d)] * sum;
+        }
+    }
+}
+
+static double outer_loss(struct fixture *f) {
+    double sum = 0, z[MOST];
+    tsr_real phi[MOST];
+    for (size_t i = 0; i < TASKS; i++)
+        sum += f->task[i].qry_scale * adapt(f, &f->task[i], STEPS, z, phi);
+    return sum;
+}
+
+static double central(struct fixture *f, tsr_real *x, double h) {
+    tsr_real at = *x, up = at + (tsr_real)h, down = at - (tsr_real)h;
+    *x = up;
+    double above = outer_loss(f);
+    *x = down;
+    double below = outer_loss(f);
+    *x = at;
+    return (above - below) / ((double)up - (double)down);
+}
+
+static double *differences(struct fixture *f, tsr_real *x, size_t n) {
+    double *out = make(n + 1, sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (4 * central(f, x + i, STEP) - central(f, x + i, 2 * STEP)) / 3;
+    return out;
+}
+
+/* ---- the tests --------------------------------------------------------------------------------
+ */
+
+static const struct tsr_object *const adaptations[] = {
+    &tsr_adaptation_all.object, &tsr_adaptation_last.object, &tsr_adaptation_biases.object,
+    &tsr_adaptation_latent.object};
+
+/* The driver's z and phi after each inner step, alone and by the team. */
+static void check_inner_loop(struct fixture *f, size_t thread) {
+    const struct tsr_choice sgd = tsr_choice_of(&tsr_optimizer_sgd.object);
+    const struct tsr_inner_loop loop = {.engine = &f->engine,
+                                        .optimizer = &sgd,
+                                        .rates = &f->rates,
+                                        .inner_steps = STEPS,
+                                        .theta = f->theta,
+                                        .basis = f->n_basis ? f->basis : NULL};
+    struct tsr_arena arena = {0};
+    struct tsr_trajectory t;
+    struct tsr_pass pass;
+    tsr_trajectory_layout(&t, &loop, CTX, true, &arena);
+    MUST(tsr_arena_create(&arena, arena.used, "trajectory", err));
+    tsr_trajectory_layout(&t, &loop, CTX, true, &arena);
+    for (size_t i = 0; i < TASKS; i++) {
+        double z[MOST], want[MOST];
+        tsr_real phi[MOST];
+        t.task = &f->task[i];
+        t.known = t.stopped = false;
+        tsr_trajectory_start(&loop, &t, f->theta);
+        tsr_inner_run(&loop, thread, &t, 1, 0, STEPS, &pass);
+        (void)adapt(f, t.task, STEPS, z, phi);
+        ASSERT_CLOSE("z", t.z ? t.z : t.phi, z, f->engine.space.n, CLOSE);
+        for (size_t j = 0; j < f->net.n_params; j++)
+            want[j] = (double)phi[j];
+        ASSERT_CLOSE("phi", t.phi, want, f->net.n_params, CLOSE);
+    }
+    tsr_arena_free(&arena);
+}
+
+static void inner_loop(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof adaptations / sizeof *adaptations; i++)
+        for (int kind = 0; kind < 5; kind++) {
+            struct fixture f;
+            set_up(&f, adaptations[i], (enum tsr_rates_kind)kind, "auto", 2);
+            check_inner_loop(&f, 0);
+            check_inner_loop(&f, TSR_TEAM);
+            tear_down(&f);
+        }
+}
+
+struct gradients {
+    size_t n_theta, n_basis, n_rates;
+    tsr_real *theta, *basis, *rates;
+};
+
+static struct gradients meta_gradient(struct fixture *f) {
+    struct gradients g = {
+        SLOTS * f->net.n_params, SLOTS * f->n_basis, tsr_rates_count(&f->rates), NULL, NULL, NULL};
+    struct tsr_meta_workspace *meta;
+    double error[TASKS], z[MOST];
+    tsr_real phi[MOST];
+    g.theta = make(g.n_theta, sizeof *g.theta);
+    g.basis = make(g.n_basis + 1, sizeof *g.basis);
+    g.rates = make(g.n_rates, sizeof *g.rates);
+    draw_all(g.basis, g.n_basis, -1, 1); /* overwritten, not added to */
+    MUST(tsr_meta_workspace_create(&f->engine, &f->method, STEPS, &f->rates, SLOTS, TASKS, CTX,
+                                   &meta, err));
+    const struct tsr_meta_point at = {f->theta, f->n_basis ? f->basis : NULL, &f->rates, 0.5};
+    MUST(tsr_meta_gradient(meta, &at, f->task, TASKS, g.theta, f->n_basis ? g.basis : NULL, g.rates,
+                           error, err));
+    for (size_t i = 0; i < TASKS; i++) {
+        double want = adapt(f, &f->task[i], STEPS, z, phi);
+        assert_true(fabs(error[i] - want) <= 1e-4 * want);
+    }
+    tsr_meta_workspace_free(meta);
+    return g;
+}
+
+static void free_gradients(struct gradients *g) {
+    free(g->theta);
+    free(g->basis);
+    free(g->rates);
+}
+
+static double distance(const tsr_real *a, const double *b, size_t n) {
+    double sum = 0, norm = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        norm += b[i] * b[i];
+    }
+    return sqrt(sum / norm);
+}
+
+static void exact(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof adaptations / sizeof *adaptations; i++)
+        for (int kind = 0; kind < 5; kind++) {
+            struct fixture f;
+            set_up(&f, adaptations[i], (enum tsr_rates_kind)kind, "reference", 1);
+            struct gradients g = meta_gradient(&f);
+            double *theta = differences(&f, f.theta, g.n_theta);
+            double *basis = differences(&f, f.basis, g.n_basis);
+            double *rates = differences(&f, f.rates.value, g.n_rates);
+            ASSERT_CLOSE("d theta", g.theta, theta, g.n_theta, TOLERANCE);
+            ASSERT_CLOSE("d basis", g.basis, basis, g.n_basis, TOLERANCE);
+            ASSERT_CLOSE("d rates", g.rates, rates, g.n_rates, TOLERANCE);
+            free(theta);
+            free(basis);
+            free(rates);
+            free_gradients(&g);
+            tear_down(&f);
+        }
+}
+
+/* First order is something else, and so is the exact gradient with its sign turned: the comparison
+ * can fail. Reptile leaves the basis alone. */
+static void others(void **state) {
+    (void)state;
+    struct fixture f;
+    set_up(&f, &tsr_adaptation_latent.object, TSR_RATES_PER_PARAM_PER_STEP, "reference", 1);
+    double *basis = differences(&f, f.basis, SLOTS * f.n_basis);
+    struct gradients g = meta_gradient(&f);
+    assert_true(distance(g.basis, basis, g.n_basis) < TOLERANCE);
+    for (size_t i = 0; i < g.n_basis; i++)
+        g.basis[i] = -g.basis[i];
+    assert_true(distance(g.basis, basis, g.n_basis) > 1.9);
+    free_gradients(&g);
+    f.method = tsr_choice_of(&tsr_method_fomaml.object);
+    g = meta_gradient(&f);
+    double off = distance(g.basis, basis, g.n_basis);
+    assert_true(off > 2 * TOLERANCE && off < 1);
+    free_gradients(&g);
+    f.method = tsr_choice_of(&tsr_method_reptile.object);
+    g = meta_gradient(&f);
+    for (size_t i = 0; i < g.n_basis; i++)
+        assert_true(g.basis[i] == 0);
+    free_gradients(&g);
+    free(basis);
+    tear_down(&f);
+}
+
+/* Any number of threads, the same bits. */
+static void threads(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof adaptations / sizeof *adaptations; i++) {
+        struct gradients g[3];
+        static const size_t n[3] = {1, 2, 7};
+        struct fixture f;
+        for (size_t j = 0; j < 3; j++) {
+            const struct tsr_kernel *kernel;
+            if (j == 0) {
+                set_up(&f, adaptations[i], TSR_RATES_PER_PARAM_PER_STEP, "auto", n[j]);
+            } else {
+                struct tsr_choice choice = f.engine.space.choice;
+                tsr_engine_clear(&f.engine);
+                MUST(tsr_kernel_find("auto", &kernel, err));
+                MUST(tsr_engine_create(&f.net, kernel, n[j], &f.engine, err));
+                tsr_engine_adapt(&f.engine, &choice);
+            }
+            g[j] = meta_gradient(&f);
+            ASSERT_SAME_BITS("theta", g[j].theta, g[0].theta, g[0].n_theta);
+            ASSERT_SAME_BITS("basis", g[j].basis, g[0].basis, g[0].n_basis);
+            ASSERT_SAME_BITS("rates", g[j].rates, g[0].rates, g[0].n_rates);
+        }
+        for (size_t j = 0; j < 3; j++)
+            free_gradients(&g[j]);
+        tear_down(&f);
+    }
+}
+
+/* Rows of a basis: every kernel as the reference, cut anywhere. */
+static void kernels(void **state) {
+    (void)state;
+    enum { N = 13, LENGTH = 203, TERMS = 4 };
+    tsr_real *rows = make(N * LENGTH, sizeof *rows), *a = make(TERMS * LENGTH, sizeof *a);
+    tsr_real *y = make(LENGTH, sizeof *y), *cut = make(LENGTH, sizeof *cut), b[TERMS * N], out[N];
+    tsr_real *made = make(N * LENGTH, sizeof *made);
+    draw_all(rows, N * LENGTH, -1, 1);
+    draw_all(a, TERMS * LENGTH, -1, 1);
+    draw_all(b, TERMS * N, -1, 1);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        double want_y[LENGTH], want_out[N], *want = make(N * LENGTH, sizeof *want);
+        if (!(*k)->available()) continue;
+        memcpy(y, a, LENGTH * sizeof *y);
+        memcpy(cut, a, LENGTH * sizeof *y);
+        (*k)->combine(rows, LENGTH, N, b, 0, LENGTH, y);
+        (*k)->combine(rows, LENGTH, N, b, 0, 64, cut);
+        (*k)->combine(rows, LENGTH, N, b, 64, LENGTH, cut);
+        ASSERT_SAME_BITS("combine in parts", cut, y, LENGTH);
+        (*k)->project(rows, LENGTH, 0, N, a, LENGTH, out);
+        (*k)->outer(TERMS, b, N, a, LENGTH, made);
+        for (size_t i = 0; i < LENGTH; i++) {
+            want_y[i] = (double)a[i];
+            for (size_t d = 0; d < N; d++) {
+                want_y[i] += (double)b[d] * (double)rows[d * LENGTH + i];
+                want[d * LENGTH + i] = 0;
+                for (size_t j = 0; j < TERMS; j++)
+                    want[d * LENGTH + i] += (double)b[j * N + d] * (double)a[j * LENGTH + i];
+            }
+        }
+        for (size_t d = 0; d < N; d++) {
+            want_out[d] = 0;
+            for (size_t i = 0; i < LENGTH; i++)
+                want_out[d] += (double)rows[d * LENGTH + i] * (double)a[i];
+        }
+        ASSERT_CLOSE("combine", y, want_y, LENGTH, CLOSE);
+        ASSERT_CLOSE("project", out, want_out, N, CLOSE);
+        ASSERT_CLOSE("outer", made, want, N * LENGTH, CLOSE);
+        free(want);
+    }
+    free(rows);
+    free(a);
+    free(y);
+    free(cut);
+    free(made);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels), cmocka_unit_test(inner_loop), cmocka_unit_test(exact),
+        cmocka_unit_test(others),  cmocka_unit_test(threads),
+    };
+    return cmocka_run_group_tests_name("meta-gradient of adaptations", tests, NULL, NULL);
+}
