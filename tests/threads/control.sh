@@ -41,8 +41,7 @@ if ! compile program.c -o right >out 2>&1 || [ ! -e "${TSR_OMP_TOOL:-}" ]; then
     exit 0
 fi
 check "a program with a race builds" compile -DRACE program.c -o race
-check "the program without a race runs" ./right
-check "and counts" grep -qx '2016 131040' check.out
+check "the program without a race runs, and counts" sh -c './right | grep -qx "2016 131040"'
 if ./race >out 2>&1; then fail "the race is found" "$(cat out)"; else pass "the race is found"; fi
 check "and named" grep -q 'data race.*program.c' out
 finish
