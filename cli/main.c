@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/blas.h"
 #include "base/version.h"
@@ -115,7 +117,16 @@ static enum cli_exit dispatch(int argc, char **argv) {
     return command ? run_command(command, argc, argv) : no_command(argv[1]);
 }
 
+/* Where standard input, output or error is closed, the next file that is opened would be it, and
+ * what is printed would go there. One that cannot be used as it is meant takes its place. */
+static void keep_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
+    keep_descriptors();
     cli_signals_start();
     cli_correct_blas_core(argc, argv);
     tsr_blas_single_thread();

@@ -15,7 +15,7 @@
 #include "data/file.h"
 #include "data/file_name.h"
 
-#define MOST_LOCKS 256 /* each takes a descriptor */
+#define MOST_LOCKS 64 /* each takes a descriptor */
 
 /* What is there: device and inode. What is not: those of its folder, and its name in it. */
 struct identity {

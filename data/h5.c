@@ -58,14 +58,27 @@ enum tsr_status tsr_h5_error(bool quote, struct tsr_error *err, enum tsr_status 
     va_end(args);
     return tsr_error_set(err, status, source, line, "%s: %s%s%s%s%s%s", file->path,
                          object ? object : "", object ? " " : "", text, quote ? " (HDF5: " : "",
-                         innermost.text, quote ? ")" : "");
+                         innermost.text,
+                         quote                         ? ")"
+                         : status == TSR_ERR_NO_MEMORY ? ": not enough memory"
+                                                       : "");
 }
 
 enum tsr_status tsr_h5_written(const struct tsr_h5 *file, enum tsr_status status,
                                struct tsr_error *err) {
-    if (file->write_error == 0) return status;
+    if (file->io_error == 0) return status;
+    if (file->io_error == ENOMEM)
+        return TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, NULL, "cannot be written");
     return TSR_H5_BAD(err, TSR_ERR_IO, file, NULL, "cannot be written: %s",
-                      strerror(file->write_error));
+                      strerror(file->io_error));
+}
+
+enum tsr_status tsr_h5_was_read(const struct tsr_h5 *file, enum tsr_status status,
+                                struct tsr_error *err) {
+    if (file->io_error == 0 || file->writing) return status;
+    if (file->io_error == ENOMEM)
+        return TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, NULL, "cannot be read");
+    return TSR_H5_BAD(err, TSR_ERR_IO, file, NULL, "cannot be read: %s", strerror(file->io_error));
 }
 
 enum tsr_status tsr_h5_fault(const struct tsr_h5 *file) {
@@ -85,8 +98,22 @@ void tsr_h5_end_quietly(void) {
     (void)H5dont_atexit();
 }
 
+/* HDF5 crashes where memory runs out within it. It takes less than this for a file, so that what we
+ * can still have, it can. */
+#define RESERVE ((size_t)1 << 20)
+
+static enum tsr_status check_reserve(const char *path, struct tsr_error *err) {
+    void *volatile block = malloc(RESERVE);
+    bool there = block != NULL;
+    free(block);
+    if (there) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: cannot allocate the %zu bytes to open it with",
+                     path, RESERVE);
+}
+
 static enum tsr_status new_handle(const char *path, struct tsr_h5 **out, struct tsr_error *err) {
     void *memory;
+    TSR_TRY(check_reserve(path, err));
     TSR_TRY(tsr_alloc(&memory, 1, sizeof **out, path, err));
     *out = memory;
     **out = (struct tsr_h5){.id = H5I_INVALID_HID,
@@ -188,7 +215,7 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
     if (!in_memory) TSR_CHECK(tsr_temp_create(path, &file->temp, err));
     TSR_CHECK(tsr_h5_guarded_access(file, &file->access, err));
     TSR_CHECK(access_properties(file, &access, err));
-    if (tsr_h5_driver_set(access, &file->driver, &file->write_error,
+    if (tsr_h5_driver_set(access, &file->driver, &file->io_error,
                           in_memory ? &file->memory : NULL) < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
         goto done;
@@ -219,12 +246,30 @@ enum tsr_status tsr_h5_create_memory(const char *name, struct tsr_h5 **out, stru
     TSR_H5_QUIETLY(create(name, true, out, err));
 }
 
+/* HDF5 files begin with this, at 0, 512, 1024, 2048 and so on. */
+static bool has_signature(int fd, size_t size, int *failed) {
+    static const char signature[8] = {(char)0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    char found[sizeof signature];
+    for (size_t at = 0; at + sizeof found <= size; at = at ? 2 * at : 512) {
+        ssize_t got;
+        do
+            got = pread(fd, found, sizeof found, (off_t)at);
+        while (got < 0 && errno == EINTR);
+        if (got < 0) *failed = errno;
+        if (got < 0) return false;
+        if (memcmp(found, signature, sizeof found) == 0) return true;
+    }
+    return false;
+}
+
 /* A missing file is told from a damaged one before HDF5 sees it, and what is no file of a size, a
  * pipe say, is not waited for. */
 static enum tsr_status check_readable(const char *path, size_t *size, struct tsr_error *err) {
     struct stat info = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int failed = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;
+    int failed = fd < 0 || fstat(fd, &info) != 0 ? errno : 0, unread = 0;
+    bool ours =
+        !failed && S_ISREG(info.st_mode) && has_signature(fd, (size_t)info.st_size, &unread);
     if (fd >= 0) (void)close(fd);
     if (failed)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", path, strerror(failed));
@@ -233,8 +278,8 @@ static enum tsr_status check_readable(const char *path, size_t *size, struct tsr
     if (!S_ISREG(info.st_mode))
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not a regular file", path);
     if (info.st_size == 0) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is empty", path);
-    if (H5Fis_hdf5(path) <= 0)
-        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not an HDF5 file", path);
+    if (unread) return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: %s", path, strerror(unread));
+    if (!ours) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is not an HDF5 file", path);
     *size = (size_t)info.st_size;
     return TSR_OK;
 }
@@ -254,14 +299,21 @@ static enum tsr_status open_file(const char *path, const void *bytes, size_t siz
     if (bytes) {
         file->in_memory = true; /* of one that is only read the driver changes nothing */
         file->memory = (struct tsr_h5_memory){.bytes = (unsigned char *)bytes, .size = size};
-        if (tsr_h5_driver_set(access, &file->driver, &file->write_error, &file->memory) < 0) {
-            status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
-            goto done;
-        }
+    }
+    if (tsr_h5_driver_set(access, &file->driver, &file->io_error, bytes ? &file->memory : NULL) <
+        0) {
+        status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be prepared");
+        goto done;
     }
     file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (file->id < 0 && file->io_error == EWOULDBLOCK) {
+        status = TSR_H5_BAD(err, TSR_ERR_IO, file, NULL,
+                            "is locked: another program has it open for writing");
+        goto done;
+    }
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, NULL, "cannot be opened as an HDF5 file");
+        status = tsr_h5_was_read(file, status, err);
         goto done;
     }
     *out = file;

@@ -249,7 +249,7 @@ static enum tsr_status shape(struct tsr_h5 *file, const char *object, size_t *ra
 
 enum tsr_status tsr_h5_shape(struct tsr_h5 *file, const char *object, size_t *rank, size_t *dims,
                              enum tsr_h5_type *type, struct tsr_error *err) {
-    TSR_H5_QUIETLY(shape(file, object, rank, dims, type, err));
+    TSR_H5_READING(file, err, shape(file, object, rank, dims, type, err));
 }
 
 static enum tsr_status chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
@@ -262,7 +262,7 @@ static enum tsr_status chunk_items(struct tsr_h5 *file, const char *object, size
 
 enum tsr_status tsr_h5_chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
                                    struct tsr_error *err) {
-    TSR_H5_QUIETLY(chunk_items(file, object, out, err));
+    TSR_H5_READING(file, err, chunk_items(file, object, out, err));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -342,7 +342,7 @@ static enum tsr_status read_whole(struct tsr_h5 *file, const char *object, enum 
 
 enum tsr_status tsr_h5_read(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                             size_t rank, const size_t *dims, void *out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_whole(file, object, type, rank, dims, out, err));
+    TSR_H5_READING(file, err, read_whole(file, object, type, rank, dims, out, err));
 }
 
 /* Selects `n` items from `first` on in the file, and gives the space of as many in memory. */
@@ -389,7 +389,7 @@ done:
 enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                  size_t rank, const size_t *dims, size_t index, void *out,
                                  struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_item(file, object, type, rank, dims, index, out, err));
+    TSR_H5_READING(file, err, read_item(file, object, type, rank, dims, index, out, err));
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -200,7 +200,7 @@ static enum tsr_status read_attr_i64(struct tsr_h5 *file, const char *object, co
 
 enum tsr_status tsr_h5_read_attr_i64(struct tsr_h5 *file, const char *object, const char *name,
                                      int64_t *out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_attr_i64(file, object, name, out, err));
+    TSR_H5_READING(file, err, read_attr_i64(file, object, name, out, err));
 }
 
 static enum tsr_status read_attr_f64(struct tsr_h5 *file, const char *object, const char *name,
@@ -218,7 +218,7 @@ static enum tsr_status read_attr_f64(struct tsr_h5 *file, const char *object, co
 
 enum tsr_status tsr_h5_read_attr_f64(struct tsr_h5 *file, const char *object, const char *name,
                                      double *out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_attr_f64(file, object, name, out, err));
+    TSR_H5_READING(file, err, read_attr_f64(file, object, name, out, err));
 }
 
 /* ---- attributes: reading strings ------------------------------------------------------------- */
@@ -279,5 +279,5 @@ static enum tsr_status read_attr_str(struct tsr_h5 *file, const char *object, co
 
 enum tsr_status tsr_h5_read_attr_str(struct tsr_h5 *file, const char *object, const char *name,
                                      char *out, size_t size, struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_attr_str(file, object, name, out, size, err));
+    TSR_H5_READING(file, err, read_attr_str(file, object, name, out, size, err));
 }

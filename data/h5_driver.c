@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "data/h5_driver.h"
 
 #include <errno.h>
@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if H5_VERSION_GE(1, 14, 0)
@@ -21,7 +23,8 @@ struct settings {
 
 struct file {
     H5FD_t base; /* first, as HDF5 asks */
-    int fd;      /* -1: in memory */
+    bool writing;
+    int fd; /* -1: in memory */
     int *error;
     struct tsr_h5_memory *memory;
     haddr_t end_allocated, end_written;
@@ -36,7 +39,10 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr
     const struct settings *settings = H5Pget_driver_info(access);
     if (!settings) return NULL;
     struct file *file = calloc(1, sizeof *file);
-    if (!file) return NULL;
+    if (!file) {
+        *settings->error = ENOMEM;
+        return NULL;
+    }
     file->error = settings->error;
     file->memory = settings->memory;
     file->fd = -1;
@@ -44,9 +50,16 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr
         file->end_written = file->memory->size;
         return &file->base;
     }
-    file->fd = open(name, O_RDWR | O_CLOEXEC | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0));
-    if (file->fd >= 0) return &file->base;
+    file->writing = (flags & H5F_ACC_RDWR) != 0;
+    file->fd = open(name, (file->writing ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+                              (flags & H5F_ACC_TRUNC ? O_TRUNC : 0));
+    struct stat info;
+    if (file->fd >= 0 && fstat(file->fd, &info) == 0) {
+        file->end_written = (haddr_t)info.st_size;
+        return &file->base;
+    }
     keep(file, errno);
+    if (file->fd >= 0) (void)close(file->fd);
     free(file);
     return NULL;
 }
@@ -119,6 +132,7 @@ static herr_t driver_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
         ssize_t got = pread(file->fd, to, size, (off_t)at);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) keep(file, errno);
+        if (got < 0 && !file->writing) return -1;
         if (got <= 0) break;
         to += got;
         at += (haddr_t)got;
@@ -151,6 +165,23 @@ static herr_t driver_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_
         at += (haddr_t)put;
         size -= (size_t)put;
     }
+    return 0;
+}
+
+/* Whoever writes a file with HDF5 locks it, and so does who reads it. Ours, which nobody else can
+ * know yet, are not locked. */
+static herr_t driver_lock(H5FD_t *base, hbool_t exclusive) {
+    struct file *file = (struct file *)base;
+    (void)exclusive;
+    if (file->fd < 0 || file->writing || flock(file->fd, LOCK_SH | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK) return 0; /* a file system without locks */
+    keep(file, EWOULDBLOCK);
+    return -1;
+}
+
+static herr_t driver_unlock(H5FD_t *base) {
+    struct file *file = (struct file *)base;
+    if (file->fd >= 0 && !file->writing) (void)flock(file->fd, LOCK_UN);
     return 0;
 }
 
@@ -190,6 +221,8 @@ static const H5FD_class_t driver = {
     .read = driver_read,
     .write = driver_write,
     .truncate = driver_truncate,
+    .lock = driver_lock,
+    .unlock = driver_unlock,
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * How HDF5 writes our files. When writing fails, on a full disk say, HDF5 frees objects that it
- * goes on using, and crashes when the program ends. So its file driver of ours always reports
- * success: it keeps the first error where we look after each call, and writes no more. Internal to
- * data/.
+ * How HDF5 writes our files, and reads all. When writing or closing fails, on a full disk say, HDF5
+ * frees objects that it goes on using, and crashes when the program ends. So its file driver of
+ * ours always reports success for these: it keeps the first error where we look after each call,
+ * and writes no more. Reading fails as HDF5 expects, but the reason is kept likewise, since HDF5
+ * makes of it that something is missing or damaged. Internal to data/.
  */
 #ifndef TSR_DATA_H5_DRIVER_H
 #define TSR_DATA_H5_DRIVER_H

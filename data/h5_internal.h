@@ -38,7 +38,7 @@ struct tsr_h5 {
     size_t size;  /* of the file that is read, in bytes; 0: not known */
     hid_t access; /* how links are followed and datasets are opened; for any call that asks */
     struct tsr_h5_memory memory; /* of one being written owned, of one being read borrowed */
-    int write_error;             /* errno of the first failure to write it (h5_driver.h) */
+    int io_error;                /* errno of the first failure to write or read it (h5_driver.h) */
     struct tsr_h5_dataset recent, earlier; /* the one used last, the one used before it */
     struct tsr_h5_strings *strings;        /* NULL: none is open */
 };
@@ -66,6 +66,11 @@ void tsr_h5_leave(struct tsr_h5_call call);
     TSR_H5_QUIETLY(tsr_h5_written((h5), (expression), (err)))
 enum tsr_status tsr_h5_written(const struct tsr_h5 *file, enum tsr_status status,
                                struct tsr_error *err);
+/* The same for a call that reads: that something is missing may mean that it could not be read. */
+#define TSR_H5_READING(h5, err, expression)                                                        \
+    TSR_H5_QUIETLY(tsr_h5_was_read((h5), (expression), (err)))
+enum tsr_status tsr_h5_was_read(const struct tsr_h5 *file, enum tsr_status status,
+                                struct tsr_error *err);
 
 /* Fills the error with "path: object text" (`object` may be NULL). FAIL follows a call of HDF5 that
  * has just failed, and quotes its innermost message; BAD does not. */

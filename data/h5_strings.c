@@ -268,7 +268,7 @@ static enum tsr_status read_string(struct tsr_h5 *file, const char *object, size
 
 enum tsr_status tsr_h5_read_string(struct tsr_h5 *file, const char *object, size_t n, size_t index,
                                    char **out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_string(file, object, n, index, out, err));
+    TSR_H5_READING(file, err, read_string(file, object, n, index, out, err));
 }
 
 /* ---- many strings in one block --------------------------------------------------------------- */
@@ -337,7 +337,7 @@ done:
 
 enum tsr_status tsr_h5_read_strings(struct tsr_h5 *file, const char *object, size_t *n, char ***out,
                                     struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_strings(file, object, n, out, err));
+    TSR_H5_READING(file, err, read_strings(file, object, n, out, err));
 }
 
 /* ---- attributes: arrays of strings ----------------------------------------------------------- */
@@ -432,5 +432,5 @@ done:
 
 enum tsr_status tsr_h5_read_attr_strings(struct tsr_h5 *file, const char *object, const char *name,
                                          size_t *n, char ***out, struct tsr_error *err) {
-    TSR_H5_QUIETLY(read_attr_strings(file, object, name, n, out, err));
+    TSR_H5_READING(file, err, read_attr_strings(file, object, name, n, out, err));
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "test_data_helper.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 #include "data/h5.h"
@@ -622,9 +624,41 @@ static void attributes_of_strings(void **state) {
     tsr_h5_close(file);
 }
 
+/* What another program has open for writing is not read, and more readers than one are welcome. */
+static void locked_by_another(void **state) {
+    (void)state;
+    const char *path = in_folder("a.h5");
+    struct tsr_h5 *file = reopen(create(path), path), *second;
+    assert_ok(tsr_h5_open(path, &second, &err), &err);
+    tsr_h5_close(second);
+    tsr_h5_close(file);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+    assert_fails(tsr_h5_open(path, &file, &err), TSR_ERR_IO, &err,
+                 "is locked: another program has it open for writing");
+    assert_int_equal(close(fd), 0);
+    assert_ok(tsr_h5_open(path, &file, &err), &err);
+    tsr_h5_close(file);
+}
+
+/* The content of an HDF5 file may begin behind a block of the user's. */
+static void behind_a_user_block(void **state) {
+    (void)state;
+    const char *path = in_folder("a.h5");
+    hid_t properties = H5Pcreate(H5P_FILE_CREATE);
+    assert_true(H5Pset_userblock(properties, 2048) >= 0);
+    hid_t id = H5Fcreate(path, H5F_ACC_TRUNC, properties, H5P_DEFAULT);
+    assert_true(id >= 0 && H5Fclose(id) >= 0 && H5Pclose(properties) >= 0);
+    struct tsr_h5 *file;
+    assert_ok(tsr_h5_open(path, &file, &err), &err);
+    tsr_h5_close(file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_type_round_trips),
+        TEST(locked_by_another),
+        TEST(behind_a_user_block),
         TEST(scalars_vectors_and_nothing),
         TEST(growing),
         TEST(strings),

@@ -157,6 +157,10 @@ if [ -e /dev/full ]; then
     refused 1 "/dev/full: cannot be written" "no room for a picture" render i.inr.h5 -o /dev/full
 fi
 
+# Nothing that is printed goes into a file where standard output and error are closed.
+"$TESSERA" render i.inr.h5 -o closed.png >&- 2>&-
+check "closed descriptors" cmp closed.png p.png
+
 # ---- two writers ----------------------------------------------------------------------------------------
 # waits for FILE to be there
 there() {
@@ -179,7 +183,7 @@ tessera 0 "free once it was killed" train d.h5 --resume w.h5 --time 0.1s --quiet
 # ---- what signals leave ---------------------------------------------------------------------------------
 for signal in INT TERM HUP USR1; do
     rm -f s.h5
-    # A background job of a shell without job control begins with SIGINT ignored; sh -c resets nothing, env does.
+    # A shell without job control begins a background job with SIGINT and SIGQUIT ignored.
     # shellcheck disable=SC2086
     perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$TESSERA" train d.h5 -o s.h5 $quick --time 300s --checkpoint-every 0.2s >s.out 2>&1 &
     pid=$!
@@ -209,11 +213,35 @@ rm -f s.h5
 (ulimit -f 1; exec "$TESSERA" train d.h5 -o s.h5 --outer-steps 1 $quick) >/dev/null 2>err
 check "a limit on sizes is an error" test $? -eq 1
 check "with its reason" grep -qi 'too large' err
-# A temporary file of a killed run goes with the next one.
-touch .k.png.tessera-0123456789abcdef-0.tmp
-: >k.png
-name=$(cd . && "$TESSERA" render i.inr.h5 -o k.png --force >/dev/null && ls -A | grep -c 'k.png.tessera')
-check "a foreign name is left alone" test "$name" -eq 1
-rm -f .k.png.tessera-0123456789abcdef-0.tmp
+# Temporary files: gone after a signal that ends a run at once; left by kill -9 until the next run.
+temporary() { find . -name '.k.h5.tessera-*.tmp'; }
+slow() { # SIGNAL: packs until there is a temporary file, then sends the signal
+    perl -e '$SIG{QUIT} = "DEFAULT"; exec @ARGV' "$TESSERA" pack "$TSR_TESTS/../data/sample/train" -o k.h5 --size 256x256 --fit tile --segment 60 --threads 1 >/dev/null 2>&1 &
+    pid=$!
+    tries=0
+    while [ -z "$(temporary)" ] && [ $tries -lt 300 ]; do sleep 0.02; tries=$((tries + 1)); done
+    kill -"$1" $pid
+    wait $pid 2>/dev/null
+}
+slow QUIT
+check "ended at once: no temporary file" test -z "$(temporary)"
+check "and no output" test ! -e k.h5
+slow KILL
+check "killed: there is one" test -n "$(temporary)"
+touch .k.h5.tessera-0123456789abcdef-0.tmp .other.h5.tessera-0123456789abcdef-0.tmp
+tessera 0 "the next run" pack photos -o k.h5 --size 8x8
+check "removes it, and no other's" test "$(find . -name '.*.tessera-*.tmp' | wc -l)" -eq 2
+rm .k.h5.tessera-0123456789abcdef-0.tmp .other.h5.tessera-0123456789abcdef-0.tmp
+
+# ---- the demo -------------------------------------------------------------------------------------------
+mkdir -p sample/train sample/val sample/test
+for part in train val test; do picture sample/$part/$part.ppm 176 176 3; done
+tessera 0 "a demo" demo --samples sample --time 0.2s --quiet
+tessera 0 "where one was" demo --samples sample --time 0.2s --quiet
+mkdir own; cp m.h5 own/model.h5
+spared 2 "own/model.h5 exists: replace it with --force" "a demo over another model" demo --samples sample -o own --time 0.2s --quiet
+mkdir pics; cp p.png pics/test.png
+spared 2 "pics/test.png exists: replace it with --force" "a demo over a picture" demo --samples sample -o pics --time 0.2s --quiet
+spared 3 "nowhere" "a demo of nothing leaves no folder" demo --samples nowhere -o gone --time 0.2s --quiet
 no_leftovers "nothing half-written"
 finish

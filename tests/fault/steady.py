@@ -41,7 +41,7 @@ with tempfile.TemporaryDirectory(prefix='tessera-steady-') as root:
         picture(f'photos/p{i}.ppm', i)
     subprocess.run([tessera, 'pack', 'photos', '-o', 'd.h5', '--size', '16x16', '--quiet'], env=env, check=True)
     p = subprocess.Popen([tessera, 'train', 'd.h5', '-o', 'm.h5', '--grid', '2x2', '--width', '8', '--hidden-layers', '1',
-                          '--outer-steps', str(steps), '--val-every', str(steps // 100), '--checkpoint-every', '0.02'],
+                          '--outer-steps', str(steps), '--val-every', str(steps // 100), '--checkpoint-every', '0.5'],
                          env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     seen, lines = {}, []
     for line in p.stderr:
