@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
     return answer == 77 && argv ? 1 : 0;
 }
 C
-check "the control builds" "${CC:-cc}" -g -O0 program.c -o program
+# shellcheck disable=SC2086 # it may be two words
+check "the control builds" ${CC:-cc} -g -O0 program.c -o program
 check "the control is clean" "$memcheck" ./program
 for fault in beyond unset lost; do
     if "$memcheck" ./program $fault >out 2>&1; then fail "found: $fault"; else pass "found: $fault"; fi
