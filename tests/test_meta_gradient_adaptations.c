@@ -370,8 +370,8 @@ static void kernels(void **state) {
     draw_all(a, TERMS * LENGTH, -1, 1);
     draw_all(b, TERMS * N, -1, 1);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
-        double want_y[LENGTH], want_out[N], *want = make(N * LENGTH, sizeof *want);
         if (!(*k)->available()) continue;
+        double want_y[LENGTH], want_out[N], *want = make(N * LENGTH, sizeof *want);
         memcpy(y, a, LENGTH * sizeof *y);
         memcpy(cut, a, LENGTH * sizeof *y);
         (*k)->combine(rows, LENGTH, N, b, 0, LENGTH, y);
