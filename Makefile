@@ -224,9 +224,11 @@ check-faults: all $(INJECT)
 	$(Q)python3 tests/fault/kill.py $B/tessera 200
 	$(Q)python3 tests/fault/faults.py $B/tessera $(INJECT)
 .PHONY: check-faults
-# The whole suite once more under AddressSanitizer and UBSan.
+# Unit tests and command lines once more under AddressSanitizer and UBSan.
 check-san:
-	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
+	+$(Q)$(MAKE) --no-print-directory check-behaviour SAN=address,undefined OPT=-O1
+check-behaviour: all test-programs $(INJECT)
+	+$(Q)tests/run $B unit cli
 
 # What shares work between threads, under ThreadSanitizer, which Archer tells of OpenMP's barriers and
 # locks. HDF5 and OpenBLAS are not made for it: what they do is not looked at. Training runs as a
