@@ -227,6 +227,7 @@ static enum tsr_status create(const char *path, bool in_memory, struct tsr_h5 **
                              access);
     if (file->id < 0) {
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, NULL, "cannot be created");
+        status = tsr_h5_written(file, status, err);
         goto done;
     }
     *out = file;
