@@ -222,6 +222,7 @@ check-short: all examples
 # Every fault at every place (an hour), of which check has a sample; 200 kills. docs/reliability.md.
 check-faults: all $(INJECT)
 	$(Q)python3 tests/fault/kill.py $B/tessera 200
+	$(Q)python3 tests/fault/steady.py $B/tessera 10000
 	$(Q)python3 tests/fault/faults.py $B/tessera $(INJECT)
 .PHONY: check-faults
 # Unit tests and command lines once more under AddressSanitizer and UBSan.
