@@ -261,6 +261,7 @@ check-valgrind:
 LINES ?= 90
 coverage:
 	+$(Q)$(MAKE) --no-print-directory coverage-report COVERAGE=1 OPT=-O1
+coverage-report: export TSR_COVERAGE = 1
 coverage-report: all test-programs
 	$(Q)find $B -name '*.gcda' -delete
 	+$(Q)tests/run $B unit cli
