@@ -146,7 +146,8 @@ static bool ours(const char *path) {
     return path[0] != '/';
 }
 
-#define OPEN_BODY(folder, path, flags)                                                             \
+/* `more`: flags beside those of the caller. */
+#define OPEN_BODY(folder, path, flags, more)                                                       \
     mode_t mode = 0;                                                                               \
     if ((flags) & (O_CREAT | __O_TMPFILE)) {                                                       \
         va_list list;                                                                              \
@@ -155,16 +156,16 @@ static bool ours(const char *path) {
         va_end(list);                                                                              \
     }                                                                                              \
     if (ours(path) && FAILS(OPEN)) return -1;                                                      \
-    return (int)syscall(SYS_openat, (folder), (path), (flags), mode)
+    return (int)syscall(SYS_openat, (folder), (path), (flags) | (more), mode)
 
 int open(const char *path, int flags, ...) {
-    OPEN_BODY(AT_FDCWD, path, flags);
+    OPEN_BODY(AT_FDCWD, path, flags, 0);
 }
 int open64(const char *path, int flags, ...) {
-    OPEN_BODY(AT_FDCWD, path, flags | O_LARGEFILE);
+    OPEN_BODY(AT_FDCWD, path, flags, O_LARGEFILE);
 }
 int openat(int folder, const char *path, int flags, ...) {
-    OPEN_BODY(folder, path, flags);
+    OPEN_BODY(folder, path, flags, 0);
 }
 
 ssize_t read(int fd, void *buffer, size_t size) {
