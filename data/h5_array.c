@@ -433,7 +433,7 @@ static void whole_chunk(enum tsr_h5_type type, size_t rank, const size_t *dims, 
     for (size_t i = rank; i-- > 0;) {
         size_t n = dims[i] < room ? dims[i] : room;
         extents[i] = n;
-        room = n < room ? room / n : 1;
+        room = n > 0 && n < room ? room / n : 1;
     }
 }
 
