@@ -227,9 +227,7 @@ check-faults: all $(INJECT)
 .PHONY: check-faults
 # Unit tests and command lines once more under AddressSanitizer and UBSan.
 check-san:
-	+$(Q)$(MAKE) --no-print-directory check-behaviour SAN=address,undefined OPT=-O1
-check-behaviour: all test-programs $(INJECT)
-	+$(Q)tests/run $B unit cli
+	+$(Q)$(MAKE) --no-print-directory check SAN=address,undefined OPT=-O1
 
 # What shares work between threads, under ThreadSanitizer, which Archer tells of OpenMP's barriers and
 # locks. HDF5 and OpenBLAS are not made for it: what they do is not looked at. Training runs as a
