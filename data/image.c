@@ -106,29 +106,50 @@ static enum tsr_status decode(const char *path, enum tsr_image_kind kind,
     return out->pixels ? TSR_OK : stb_failure(path, err);
 }
 
+static enum tsr_status decode_any(const char *path, const unsigned char *bytes, size_t size,
+                                  bool pixels, size_t channels, struct tsr_image *out,
+                                  struct tsr_error *err) {
+    enum tsr_image_kind kind = tsr_image_kind(bytes, size);
+    struct tsr_image image;
+    TSR_TRY(read_header(path, kind, bytes, size, &image, err));
+    if (channels) image.channels = channels;
+    if (pixels) TSR_TRY(decode(path, kind, bytes, size, &image, err));
+    *out = image;
+    return TSR_OK;
+}
+
 static enum tsr_status read_image(const char *path, bool pixels, size_t channels,
                                   struct tsr_image *out, struct tsr_error *err) {
     unsigned char *bytes;
     size_t size;
     *out = (struct tsr_image){0};
     TSR_TRY(tsr_file_read(path, INT_MAX, &bytes, &size, err));
-    enum tsr_image_kind kind = tsr_image_kind(bytes, size);
-    struct tsr_image image;
-    enum tsr_status status = read_header(path, kind, bytes, size, &image, err);
-    if (channels) image.channels = channels;
-    if (status == TSR_OK && pixels) status = decode(path, kind, bytes, size, &image, err);
-    if (status == TSR_OK) *out = image;
+    enum tsr_status status = decode_any(path, bytes, size, pixels, channels, out, err);
     free(bytes);
     return status;
+}
+
+static enum tsr_status check_channels(const char *path, size_t channels, struct tsr_error *err) {
+    if (channels == 0 || channels == 1 || channels == 3) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: %zu channels asked for; 0, 1 or 3 can be", path,
+                     channels);
 }
 
 enum tsr_status tsr_image_read(const char *path, size_t channels, struct tsr_image *out,
                                struct tsr_error *err) {
     *out = (struct tsr_image){0};
-    if (channels != 0 && channels != 1 && channels != 3)
-        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: %zu channels asked for; 0, 1 or 3 can be",
-                         path, channels);
+    TSR_TRY(check_channels(path, channels, err));
     return read_image(path, true, channels, out, err);
+}
+
+enum tsr_status tsr_image_decode(const char *name, const unsigned char *bytes, size_t size,
+                                 size_t channels, struct tsr_image *out, struct tsr_error *err) {
+    *out = (struct tsr_image){0};
+    TSR_TRY(check_channels(name, channels, err));
+    if (size > INT_MAX)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has %zu bytes; at most %d are read", name, size,
+                         INT_MAX);
+    return decode_any(name, bytes, size, true, channels, out, err);
 }
 
 enum tsr_status tsr_image_probe(const char *path, struct tsr_image *out, struct tsr_error *err) {

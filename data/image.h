@@ -25,6 +25,11 @@ struct tsr_image {
 TSR_API enum tsr_status tsr_image_read(const char *path, size_t channels, struct tsr_image *out,
                                        struct tsr_error *err) TSR_MUST_USE;
 
+/* The same of an image file in memory: bytes [size]. `name` stands for the path in messages. */
+TSR_API enum tsr_status tsr_image_decode(const char *name, const unsigned char *bytes, size_t size,
+                                         size_t channels, struct tsr_image *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
 /* Height, width and channels of a file without decoding its pixels (`pixels` is NULL). */
 TSR_API enum tsr_status tsr_image_probe(const char *path, struct tsr_image *out,
                                         struct tsr_error *err) TSR_MUST_USE;

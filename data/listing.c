@@ -89,20 +89,28 @@ static enum tsr_status no_memory(const char *path, struct tsr_error *err) {
     return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory to list it", path);
 }
 
-static enum tsr_status add_file(struct tsr_listing *listing, const char *path, const char *name,
-                                struct tsr_error *err) {
+enum tsr_status tsr_listing_add_item(struct tsr_listing *listing, const struct tsr_listed *item,
+                                     struct tsr_error *err) {
     if (listing->n == UINT32_MAX)
-        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "%s: more than 2^32-1 images", path);
+        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "%s: more than 2^32-1 images", item->path);
     if (listing->n == listing->capacity) {
         size_t capacity = 2 * listing->capacity + 256;
         struct tsr_listed *items = realloc(listing->items, capacity * sizeof *items);
-        if (!items) return no_memory(path, err);
+        if (!items) return no_memory(item->path, err);
         listing->items = items;
         listing->capacity = capacity;
     }
-    listing->items[listing->n++] =
-        (struct tsr_listed){.path = path, .name = name, .split = split_of_folders(name)};
+    struct tsr_listed *added = &listing->items[listing->n++];
+    *added = *item;
+    if (added->split == TSR_UNDECIDED) added->split = split_of_folders(added->name);
     return TSR_OK;
+}
+
+static enum tsr_status add_file(struct tsr_listing *listing, const char *path, const char *name,
+                                struct tsr_error *err) {
+    const struct tsr_listed item = {
+        .path = path, .name = name, .split = TSR_UNDECIDED, .source = TSR_NO_SOURCE};
+    return tsr_listing_add_item(listing, &item, err);
 }
 
 static char *join(struct tsr_pool *pool, const char *folder, const char *name) {
@@ -164,11 +172,24 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct tsr_listed *)a)->name, ((const struct tsr_listed *)b)->name);
 }
 
+static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_source_kind *kind,
+                                  const char *path, struct tsr_error *err) {
+    struct tsr_source *sources =
+        realloc(listing->sources, (listing->n_sources + 1) * sizeof *sources);
+    if (!sources) return no_memory(path, err);
+    listing->sources = sources;
+    struct tsr_source *source = &sources[listing->n_sources];
+    *source = (struct tsr_source){.kind = kind};
+    return kind->open(path, listing, listing->n_sources++, &source->state, err);
+}
+
 enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
                                 struct tsr_error *err) {
     struct stat info;
     if (stat(source, &info) != 0)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", source, strerror(errno));
+    const struct tsr_source_kind *kind = S_ISREG(info.st_mode) ? tsr_source_kind_of(source) : NULL;
+    if (kind) return add_source(listing, kind, source, err);
     if (!S_ISDIR(info.st_mode)) {
         const char *path = join(&listing->pool, "", source);
         if (!path) return no_memory(source, err);
@@ -183,6 +204,9 @@ enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
 }
 
 void tsr_listing_clear(struct tsr_listing *listing) {
+    for (size_t i = 0; i < listing->n_sources; i++)
+        if (listing->sources[i].state) listing->sources[i].kind->close(listing->sources[i].state);
+    free(listing->sources);
     free(listing->items);
     tsr_pool_free(&listing->pool);
     *listing = (struct tsr_listing){0};

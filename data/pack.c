@@ -159,6 +159,7 @@ static enum tsr_status list_files(const struct tsr_pack_config *config, const ch
 struct job {
     enum tsr_status status;
     struct tsr_error err;
+    struct tsr_fetched fetched;
     size_t count;           /* images made of it */
     struct tsr_image whole; /* for tiles: they are cut when they are written */
     uint8_t *pixels;        /* [height, width, channels], else */
@@ -282,7 +283,7 @@ static enum tsr_status label(const struct packer *p, const struct tsr_listed *it
 static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item, struct job *job,
                            struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
-    TSR_TRY(tsr_image_read(item->path, c->channels, &job->whole, err));
+    TSR_TRY(tsr_source_decode(&p->listing, item, &job->fetched, c->channels, &job->whole, err));
     job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
     enum tsr_status status = TSR_OK;
     bool tiles = job->count > 0 && c->fit == TSR_FIT_TILE;
@@ -298,11 +299,15 @@ static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item
     return status;
 }
 
-static void decode(const struct packer *p, size_t first, size_t i, struct job *job) {
+static void fetch(const struct packer *p, size_t i, struct job *job) {
     job->err = (struct tsr_error){0};
     job->count = 0;
     job->fatal = false;
-    job->status = fit(p, &p->listing.items[first + i], job, &job->err);
+    job->status = tsr_source_fetch(&p->listing, &p->listing.items[i], &job->fetched, &job->err);
+}
+
+static void decode(const struct packer *p, size_t i, struct job *job) {
+    if (job->status == TSR_OK) job->status = fit(p, &p->listing.items[i], job, &job->err);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -392,8 +397,8 @@ static enum tsr_status write_block(struct packer *p, struct block *block, struct
 }
 
 /* The calling thread writes one block, and calls back, while the others begin to decode the next,
- * in which it joins when it is done: HDF5 and the callbacks see one thread, and the order of the
- * images is that of the list for any number of threads. */
+ * in which it joins when it is done: the callbacks see one thread, what is fetched is fetched in
+ * the order of the list, and the images are in that order for any number of threads. */
 static enum tsr_status pack_all(struct packer *p, struct tsr_error *err) {
     enum tsr_status status = TSR_OK;
     struct block *done = &p->blocks[0], *next = &p->blocks[1];
@@ -403,9 +408,12 @@ static enum tsr_status pack_all(struct packer *p, struct tsr_error *err) {
         OMP(omp parallel num_threads((int)p->threads)) {
             OMP(omp master)
             status = write_block(p, done, err);
-            OMP(omp for schedule(dynamic, 1))
-            for (size_t i = 0; i < n; i++)
-                decode(p, first, i, &next->jobs[i]);
+            OMP(omp for schedule(dynamic, 1) ordered)
+            for (size_t i = 0; i < n; i++) {
+                OMP(omp ordered)
+                fetch(p, first + i, &next->jobs[i]);
+                decode(p, first + i, &next->jobs[i]);
+            }
         }
         first += n;
         struct block *swap = done;

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where images come from that are no files of their own: an archive, an array. A kind of source is
+ * an object: one file that defines one constant, and one line in the registry (source.c).
+ *
+ * A source is opened when the list of images is made (tsr_listing_add()), and adds an item for each
+ * of its images: a name, the split if it knows one, and a number of its own. Only the items that
+ * are left when splits and limits have been applied are fetched, once each, in the order of the
+ * list, by one thread at a time; what was fetched becomes pixels in any thread. Internal to data/.
+ */
+#ifndef TSR_DATA_SOURCE_H
+#define TSR_DATA_SOURCE_H
+
+#include <stdbool.h>
+
+#include "data/image.h"
+
+struct tsr_listing;
+struct tsr_listed;
+
+/* An item on its way from its source to pixels. What is set is owned. */
+struct tsr_fetched {
+    unsigned char
+        *bytes; /* [size] as the source stores it: an image file, or what decode() takes */
+    size_t size;
+};
+
+struct tsr_source_kind {
+    const char *name; /* "numpy array", for messages */
+    /* Whether a file is of this kind: by its path, and its first bytes [size]. */
+    bool (*takes)(const char *path, const unsigned char *bytes, size_t size);
+    /* Opens, and adds an item for each image with tsr_listing_add_item(). *state is closed by
+     * close() if it is not NULL, also after an error. */
+    enum tsr_status (*open)(const char *path, struct tsr_listing *listing, size_t source,
+                            void **state, struct tsr_error *err);
+    /* One thread at a time, in the order of the list. After an error nothing is left to free. */
+    enum tsr_status (*fetch)(void *state, const struct tsr_listed *item, struct tsr_fetched *out,
+                             struct tsr_error *err);
+    /* Any thread, several at once. NULL: the bytes are an image file. `channels` as
+     * tsr_image_read(). The bytes may be changed. */
+    enum tsr_status (*decode)(const void *state, const struct tsr_listed *item,
+                              struct tsr_fetched *fetched, size_t channels, struct tsr_image *out,
+                              struct tsr_error *err);
+    void (*close)(void *state);
+};
+
+/* An open source, owned by its listing. */
+struct tsr_source {
+    const struct tsr_source_kind *kind;
+    void *state;
+};
+
+/* The kind that takes the file at `path`; NULL: none, it is an image, or cannot be read. */
+const struct tsr_source_kind *tsr_source_kind_of(const char *path);
+
+/* The two halves of getting the pixels of an item, which may be a file of its own (there is nothing
+ * to fetch). `fetched` is zeroed by the first and freed by the second. */
+enum tsr_status tsr_source_fetch(const struct tsr_listing *listing, const struct tsr_listed *item,
+                                 struct tsr_fetched *fetched, struct tsr_error *err) TSR_MUST_USE;
+enum tsr_status tsr_source_decode(const struct tsr_listing *listing, const struct tsr_listed *item,
+                                  struct tsr_fetched *fetched, size_t channels,
+                                  struct tsr_image *out, struct tsr_error *err) TSR_MUST_USE;
+
+#endif
