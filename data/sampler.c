@@ -17,7 +17,7 @@
 #define SLOTS 4
 
 struct slot {
-    uint8_t *pixels;  /* [batch] images as tsr_dataset_read() gives them */
+    uint8_t *pixels;  /* [part.n] images as tsr_dataset_read() gives them */
     uint16_t *labels; /* NULL: not asked for */
     uint32_t *index;
 };
@@ -26,13 +26,14 @@ struct tsr_sampler {
     struct tsr_dataset *dataset;
     const uint32_t *split; /* [n], view of the dataset's */
     size_t n, batch, image_bytes, area;
+    struct tsr_span part; /* of each batch */
     bool labels;
     uint64_t seed;
     struct slot slots[SLOTS];
     double waited; /* used by the caller's thread only */
 
     /* Used by the I/O thread only. */
-    uint64_t position; /* in the stream of images */
+    uint64_t position; /* in the stream of images, of the next batch */
     uint64_t epoch;    /* whose order `order` holds */
     bool ordered;
     uint32_t *order; /* [n] */
@@ -60,14 +61,15 @@ static uint32_t image_at(struct tsr_sampler *s, uint64_t position) {
 }
 
 static enum tsr_status fill(struct tsr_sampler *s, struct slot *slot, struct tsr_error *err) {
-    for (size_t i = 0; i < s->batch; i++, s->position++) {
-        slot->index[i] = image_at(s, s->position);
+    for (size_t i = 0; i < s->part.n; i++) {
+        slot->index[i] = image_at(s, s->position + s->part.first + i);
         TSR_TRY(
             tsr_dataset_read(s->dataset, slot->index[i], slot->pixels + i * s->image_bytes, err));
         if (s->labels)
             TSR_TRY(tsr_dataset_read_labels(s->dataset, slot->index[i], slot->labels + i * s->area,
                                             err));
     }
+    s->position += s->batch;
     return TSR_OK;
 }
 
@@ -117,6 +119,10 @@ static enum tsr_status check(const struct tsr_sampler *s, enum tsr_split split,
     uint64_t position;
     const char *path = tsr_dataset_path(s->dataset);
     if (s->batch < 1) return TSR_ERROR(err, TSR_ERR_CONFIG, "the batch is 0; it is at least 1");
+    if (s->part.n < 1 || s->part.n > s->batch || s->part.first > s->batch - s->part.n)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%zu images from %zu on are no part of a batch of %zu", s->part.n,
+                         s->part.first, s->batch);
     if (s->n < 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: has no image in the split \"%s\"", path,
                          tsr_split_name(split));
@@ -133,24 +139,24 @@ static enum tsr_status allocate(struct tsr_sampler *s, struct tsr_error *err) {
     size_t size;
     TSR_TRY(tsr_alloc(&memory, s->n, sizeof *s->order, "order of the images", err));
     s->order = memory;
-    if (__builtin_mul_overflow(s->image_bytes, s->batch, &size)) size = SIZE_MAX;
+    if (__builtin_mul_overflow(s->image_bytes, s->part.n, &size)) size = SIZE_MAX;
     for (size_t i = 0; i < SLOTS; i++) {
         TSR_TRY(tsr_alloc(&memory, size, 1, "batch of images", err));
         s->slots[i].pixels = memory;
         if (s->labels) {
-            TSR_TRY(tsr_alloc(&memory, s->batch, s->area * sizeof *s->slots[i].labels,
+            TSR_TRY(tsr_alloc(&memory, s->part.n, s->area * sizeof *s->slots[i].labels,
                               "batch of label maps", err));
             s->slots[i].labels = memory;
         }
-        TSR_TRY(tsr_alloc(&memory, s->batch, sizeof *s->slots[i].index, "batch of images", err));
+        TSR_TRY(tsr_alloc(&memory, s->part.n, sizeof *s->slots[i].index, "batch of images", err));
         s->slots[i].index = memory;
     }
     return TSR_OK;
 }
 
 enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split split, size_t batch,
-                                   uint64_t seed, uint64_t first_batch, bool labels,
-                                   struct tsr_sampler **out, struct tsr_error *err) {
+                                   const struct tsr_span *part, uint64_t seed, uint64_t first_batch,
+                                   bool labels, struct tsr_sampler **out, struct tsr_error *err) {
     enum tsr_status status;
     void *memory;
     *out = NULL;
@@ -159,6 +165,7 @@ enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split s
     s->dataset = dataset;
     s->split = tsr_dataset_split(dataset, split, &s->n);
     s->batch = batch;
+    s->part = part ? *part : (struct tsr_span){0, batch};
     s->area = tsr_dataset_height(dataset) * tsr_dataset_width(dataset);
     s->image_bytes = s->area * tsr_dataset_channels(dataset) * tsr_dataset_value_size(dataset);
     s->labels = labels;
@@ -197,7 +204,7 @@ enum tsr_status tsr_sampler_next(struct tsr_sampler *s, struct tsr_image_batch *
         if (err) *err = s->error;
     } else {
         const struct slot *slot = &s->slots[s->taken % SLOTS];
-        *out = (struct tsr_image_batch){.n = s->batch,
+        *out = (struct tsr_image_batch){.n = s->part.n,
                                         .height = tsr_dataset_height(s->dataset),
                                         .width = tsr_dataset_width(s->dataset),
                                         .channels = tsr_dataset_channels(s->dataset),

@@ -10,24 +10,27 @@
 #ifndef TSR_DATA_SAMPLER_H
 #define TSR_DATA_SAMPLER_H
 
+#include "base/comm.h"
 #include "data/dataset.h"
 
 struct tsr_sampler;
 
 struct tsr_image_batch {
-    size_t n; /* images, = batch */
+    size_t n; /* images: the batch, or the part of it that was asked for */
     size_t height, width, channels;
     struct tsr_pixels pixels; /* [n, height, width, channels]; until the next tsr_sampler_next() */
     const uint16_t *labels;   /* [n, height, width], likewise; NULL: not asked for */
     const uint32_t *index;    /* [n] index of each in the dataset */
 };
 
-/* Starts reading ahead (a few batches, a bound that does not depend on the dataset). `labels`: the
- * label maps too. The dataset is kept: until tsr_sampler_free() nobody else may use it. Errors:
+/* Starts reading ahead (a few batches, a bound that does not depend on the dataset). `part`: of
+ * each batch only these images are read and given, at least one; NULL: all. `labels`: the label
+ * maps too. The dataset is kept: until tsr_sampler_free() nobody else may use it. Errors:
  * TSR_ERR_CONFIG for batch 0, an empty split, or label maps that the dataset does not have. */
 TSR_API enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split split,
-                                           size_t batch, uint64_t seed, uint64_t first_batch,
-                                           bool labels, struct tsr_sampler **out,
+                                           size_t batch, const struct tsr_span *part, uint64_t seed,
+                                           uint64_t first_batch, bool labels,
+                                           struct tsr_sampler **out,
                                            struct tsr_error *err) TSR_MUST_USE;
 
 /* The next batch; waits only if reading is behind. An error of the I/O thread is returned here. */

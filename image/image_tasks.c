@@ -29,16 +29,17 @@ struct image_tasks {
     struct tsr_dataset *dataset;
     struct tsr_image_tasks_config config;
     size_t threads;
+    struct tsr_span span; /* images of the meta-batch that this process has */
     struct tsr_sampler *sampler;
-    const uint32_t *index;         /* [batch] of the images of the last meta-batch in the dataset */
-    double looked;                 /* seconds: when the dataset was last found unchanged */
-    bool stored;                   /* the dataset's label maps are those of the rule */
-    size_t n_geometries;           /* 1, or `batch` for a rule that follows the image */
+    const uint32_t *index; /* [span.n] of the images of the last meta-batch in the dataset */
+    double looked;         /* seconds: when the dataset was last found unchanged */
+    bool stored;           /* the dataset's label maps are those of the rule */
+    size_t n_geometries;   /* 1, or span.n for a rule that follows the image */
     struct tsr_geometry *geometry; /* [n_geometries] */
     size_t chosen;                 /* most regions of an image that take part */
-    struct image_part *images;     /* [batch] */
-    size_t *first;                 /* [batch + 1] */
-    struct tsr_task *tasks;        /* [batch * chosen] */
+    struct image_part *images;     /* [span.n] */
+    size_t *first;                 /* [span.n + 1] */
+    struct tsr_task *tasks;        /* [span.n * chosen] */
     struct tsr_arena arena;
 };
 
@@ -70,7 +71,7 @@ static size_t chosen_context(const struct image_tasks *t) {
 }
 
 static void layout(struct image_tasks *t, struct tsr_arena *a) {
-    size_t batch = t->config.batch;
+    size_t batch = t->span.n;
     struct image_part measured;
     t->images = tsr_arena_take(a, batch, sizeof *t->images);
     for (size_t b = 0; b < batch; b++) {
@@ -86,7 +87,7 @@ static void layout(struct image_tasks *t, struct tsr_arena *a) {
 
 static enum tsr_status create_geometry(struct image_tasks *t, struct tsr_error *err) {
     size_t height = tsr_dataset_height(t->dataset), width = tsr_dataset_width(t->dataset);
-    size_t n = follows_image(t) ? t->config.batch : 1;
+    size_t n = follows_image(t) ? t->span.n : 1;
     TSR_TRY(TSR_ALLOC(&t->geometry, n, "regions of the meta-batch", err));
     for (; t->n_geometries < n; t->n_geometries++)
         TSR_TRY(tsr_geometry_create(t->model, height, width, &t->geometry[t->n_geometries], err));
@@ -106,8 +107,8 @@ static enum tsr_status set_up(struct image_tasks *t, struct tsr_error *err) {
     layout(t, &measure);
     TSR_TRY(tsr_arena_create(&t->arena, measure.used, "meta-batch", err));
     layout(t, &t->arena);
-    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, t->config.batch, t->config.seed,
-                              t->config.first_step, t->stored, &t->sampler, err);
+    return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, t->config.batch, &t->span,
+                              t->config.seed, t->config.first_step, t->stored, &t->sampler, err);
 }
 
 static void close(void *user) {
@@ -124,18 +125,18 @@ static void close(void *user) {
  */
 
 /* The first of a random order of the image's regions that have pixels, as many of them as the
- * region fraction says: a function of seed, outer step and place in the meta-batch. */
+ * region fraction says: a function of seed, outer step and place in the whole meta-batch. */
 static void choose_regions(struct image_tasks *t, uint64_t outer_step, size_t b) {
     struct image_part *image = &t->images[b];
     const struct tsr_partition *p = geometry_of(t, b)->partition;
     uint64_t stream = outer_step << 32 | TSR_STREAM_REGIONS;
-    size_t n = 0;
+    size_t n = 0, place = t->span.first + b;
     for (size_t i = 0; i < p->n_regions; i++)
         if (p->regions[i].n_pixels > 0) image->region[n++] = (uint32_t)i;
     image->n = share_of(t, n);
     for (size_t i = 0; image->n < n && i < image->n; i++) {
         size_t j =
-            i + (size_t)tsr_random_below(t->config.seed, stream, b * p->n_regions + i, n - i);
+            i + (size_t)tsr_random_below(t->config.seed, stream, place * p->n_regions + i, n - i);
         uint32_t swap = image->region[i];
         image->region[i] = image->region[j];
         image->region[j] = swap;
@@ -235,7 +236,8 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
     *t = (struct image_tasks){.model = model,
                               .dataset = dataset,
                               .config = *config,
-                              .threads = tsr_thread_count(config->threads)};
+                              .threads = tsr_thread_count(config->threads),
+                              .span = tsr_comm_span(config->batch, config->rank, config->size)};
     enum tsr_status status = set_up(t, err);
     if (status != TSR_OK) {
         close(t);
@@ -243,8 +245,9 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
     }
     *out = (struct tsr_task_source){.user = t,
                                     .n_slots = model->n_slots,
-                                    .max_items = config->batch,
-                                    .max_tasks = config->batch * t->chosen,
+                                    .n_items = config->batch,
+                                    .item_tasks = t->chosen,
+                                    .max_tasks = t->span.n * t->chosen,
                                     .max_points = t->geometry->max_context,
                                     .next = next,
                                     .name = name,

@@ -15,6 +15,7 @@ struct tsr_image_tasks_config {
     double region_fraction; /* of each image's regions, (0, 1]; at least one */
     uint64_t seed;          /* of the order of images and the choice of regions */
     uint64_t first_step;    /* outer step to begin with */
+    size_t rank, size;      /* whose span of each meta-batch (base/comm.h); 0 of 1: all of it */
     size_t threads;         /* as in tsr_thread_count() */
 };
 

@@ -125,11 +125,14 @@ static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *datase
                               struct tsr_error *err) {
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_learner learner = tsr_model_learner(t->model);
-    const struct tsr_store store = {t, t->output ? save : NULL};
+    const struct tsr_comm *comm = c->comm ? c->comm : &tsr_comm_alone;
+    const struct tsr_store store = {t, t->output && comm->rank == 0 ? save : NULL};
     const struct tsr_image_tasks_config tasks = {.batch = c->batch,
                                                  .region_fraction = c->region_fraction,
                                                  .seed = c->seed,
                                                  .first_step = t->state.progress.outer_step,
+                                                 .rank = comm->rank,
+                                                 .size = comm->size,
                                                  .threads = c->threads};
     TSR_TRY(tsr_validation_create(t->model, dataset, c->val_images, c->threads, c->kernel,
                                   &t->validator, err));
@@ -203,6 +206,7 @@ static void take_over(struct tsr_trainer_config *saved, const struct tsr_trainer
     saved->command = now->command;
     saved->checkpoint_seconds = now->checkpoint_seconds;
     saved->force = now->force;
+    saved->comm = now->comm;
     if (now->max_rollbacks > saved->max_rollbacks) saved->max_rollbacks = now->max_rollbacks;
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "inner/team.h"
 #include "meta/carried.h"
+#include "meta/comm_sum.h"
 #include "meta/sum_tree.h"
 
 /* Blocks of tasks that a thread has, so that unequal ones even out; fewer where their sums would
@@ -27,7 +28,18 @@ struct worker {
 
 /* Consecutive tasks of one slot that are a subtree of its sum. */
 struct block {
-    size_t slot, first, n; /* a range of `order` */
+    size_t first, n; /* a range of `order` */
+};
+
+/* What several processes need: the sums of all slots in one vector, [slots, n_sum] and the number
+ * of tasks of each slot, one for each piece of this rank's share. */
+struct shared {
+    struct tsr_meta_share of;
+    size_t n_pieces;
+    struct tsr_span piece[TSR_MAX_PIECES];
+    size_t length;
+    tsr_real *sum[TSR_MAX_PIECES], *spare;
+    struct tsr_arena arena;
 };
 
 struct tsr_meta_workspace {
@@ -37,19 +49,25 @@ struct tsr_meta_workspace {
     struct tsr_rates rates; /* extents */
     size_t n_basis;         /* numbers of a slot's basis that are learned */
     size_t n_sum;           /* numbers summed over tasks: d_theta of a slot, its basis and rates */
-    size_t n_levels;        /* of the tree of the largest block */
+    size_t n_levels;        /* of the tree of a block */
     struct worker *workers; /* [threads] */
     struct tsr_trajectory *ways;      /* [threads] the task that each carries, */
     struct tsr_carried_task *carried; /* [threads] what it needs beside, */
     struct tsr_pass *passes;          /* [threads] and its passes */
     size_t max_blocks, n_blocks;
     struct block *blocks;
-    tsr_real **sums;         /* [max_blocks] of n_sum numbers each */
-    size_t *order;           /* [max_tasks] tasks sorted by slot */
-    size_t *slot_first;      /* [slots + 1] range of each slot in order */
-    size_t *slot_block;      /* [slots + 1] its range of blocks */
-    tsr_real *slot_rate;     /* [slots] its share of a rate that all slots have in common */
-    struct tsr_arena shared; /* the sums of the blocks */
+    tsr_real **sums;            /* [max_blocks] of n_sum numbers each */
+    uint64_t *block_position;   /* [max_blocks] of its first task */
+    size_t *order;              /* [max_tasks] tasks sorted by slot */
+    uint64_t *position;         /* [max_tasks] in the tree of the slot, by `order` */
+    struct tsr_sum_turn *turns; /* [max_tasks] of each in the tree of its block, by `order` */
+    size_t *slot_first;         /* [slots + 1] range of each slot in order */
+    size_t *slot_block;  /* [pieces * slots + 1] range of blocks of each piece of each slot */
+    tsr_real *slot_rate; /* [slots] its share of a rate that all slots have in common */
+    double *slot_weight; /* [slots] of its sum in d_theta; 0: no task */
+    unsigned item_bits;  /* of the position of a task in its item */
+    struct shared shared;
+    struct tsr_arena arena; /* the sums of the blocks */
 };
 
 /* ---- storage --------------------------------------------------------------------------------- */
@@ -62,12 +80,16 @@ static size_t most_blocks(const struct tsr_meta_workspace *m) {
     return blocks;
 }
 
-/* Height of the blocks: 2^h tasks each make few enough of n tasks. */
-static size_t block_height(const struct tsr_meta_workspace *m, size_t n_tasks) {
-    size_t h = 0, most = most_blocks(m);
-    while (n_tasks >> h > most)
-        h++;
-    return h;
+/* Bits that hold any number below n. */
+static unsigned bits_below(size_t n) {
+    unsigned bits = 0;
+    while (n > (size_t)1 << bits)
+        bits++;
+    return bits;
+}
+
+static size_t n_pieces(const struct tsr_meta_workspace *m) {
+    return m->shared.n_pieces ? m->shared.n_pieces : 1;
 }
 
 static bool learns_rates(const struct tsr_meta_workspace *m) {
@@ -93,13 +115,19 @@ static void layout_sums(const struct tsr_meta_workspace *m, struct tsr_arena *a)
     }
 }
 
+static void layout_shared(struct tsr_meta_workspace *m, struct tsr_arena *a) {
+    struct shared *s = &m->shared;
+    for (size_t i = 0; i < s->n_pieces; i++)
+        s->sum[i] = tsr_arena_take(a, s->length, sizeof **s->sum);
+    s->spare = s->n_pieces ? tsr_arena_take(a, s->length, sizeof *s->spare) : NULL;
+}
+
 static const char *const what = "workspace of the meta-gradient";
 
 static enum tsr_status allocate_worker(const struct tsr_meta_workspace *m, size_t thread,
                                        struct tsr_error *err) {
     struct worker *w = &m->workers[thread];
     struct tsr_arena measure = {0};
-    w->tree.n_levels = m->n_levels;
     TSR_TRY(TSR_ALLOC(&w->tree.level, m->n_levels, what, err));
     layout_worker(m, thread, &measure);
     TSR_TRY(tsr_arena_create(&w->arena, measure.used, what, err));
@@ -108,8 +136,8 @@ static enum tsr_status allocate_worker(const struct tsr_meta_workspace *m, size_
 }
 
 static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *err) {
-    size_t threads = m->engine->threads, most = most_blocks(m) + m->slots + 1;
-    m->n_levels = block_height(m, m->max_tasks) + 1;
+    size_t threads = m->engine->threads, ranges = n_pieces(m) * m->slots;
+    size_t most = most_blocks(m) + ranges;
     m->max_blocks = m->max_tasks < most ? m->max_tasks : most;
     TSR_TRY(TSR_ALLOC(&m->workers, threads, what, err));
     TSR_TRY(TSR_ALLOC(&m->ways, threads, what, err));
@@ -117,23 +145,45 @@ static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *
     TSR_TRY(TSR_ALLOC(&m->passes, threads, what, err));
     TSR_TRY(TSR_ALLOC(&m->blocks, m->max_blocks, what, err));
     TSR_TRY(TSR_ALLOC(&m->sums, m->max_blocks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->block_position, m->max_blocks, what, err));
     TSR_TRY(TSR_ALLOC(&m->order, m->max_tasks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->position, m->max_tasks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->turns, m->max_tasks, what, err));
     TSR_TRY(TSR_ALLOC(&m->slot_first, m->slots + 1, what, err));
-    TSR_TRY(TSR_ALLOC(&m->slot_block, m->slots + 1, what, err));
+    TSR_TRY(TSR_ALLOC(&m->slot_block, ranges + 1, what, err));
     TSR_TRY(TSR_ALLOC(&m->slot_rate, m->slots, what, err));
+    TSR_TRY(TSR_ALLOC(&m->slot_weight, m->slots, what, err));
     for (size_t i = 0; i < threads; i++)
         TSR_TRY(allocate_worker(m, i, err));
     struct tsr_arena measure = {0};
     layout_sums(m, &measure);
-    TSR_TRY(tsr_arena_create(&m->shared, measure.used, what, err));
-    layout_sums(m, &m->shared);
+    TSR_TRY(tsr_arena_create(&m->arena, measure.used, what, err));
+    layout_sums(m, &m->arena);
+    measure.used = 0;
+    layout_shared(m, &measure);
+    TSR_TRY(tsr_arena_create(&m->shared.arena, measure.used, what, err));
+    layout_shared(m, &m->shared.arena);
     return TSR_OK;
+}
+
+/* The tree of a slot: bits of the item, below them those of its task. */
+static void set_up_share(struct tsr_meta_workspace *m, const struct tsr_meta_share *share) {
+    m->n_levels = bits_below(m->max_tasks) + 1;
+    if (!share) return;
+    struct shared *s = &m->shared;
+    m->item_bits = bits_below(share->item_tasks);
+    m->n_levels = m->item_bits + bits_below(share->items) + 1;
+    if (share->comm->size == 1) return;
+    s->of = *share;
+    s->n_pieces = tsr_comm_pieces(share->comm, share->items, s->piece);
+    s->length = m->slots * (m->n_sum + 1);
 }
 
 enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
                                           const struct tsr_choice *method, size_t inner_steps,
                                           const struct tsr_rates *rates, size_t slots,
                                           size_t max_tasks, size_t max_points,
+                                          const struct tsr_meta_share *share,
                                           struct tsr_meta_workspace **out, struct tsr_error *err) {
     *out = NULL;
     TSR_TRY(tsr_choice_check(&tsr_methods, method, err));
@@ -150,6 +200,7 @@ enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
     m->n_basis = learns_rates(m) ? engine->space.n_directions * engine->net.n_params : 0;
     m->n_sum =
         engine->net.n_params + m->n_basis + (learns_rates(m) ? rates->n_steps * rates->n_units : 0);
+    set_up_share(m, share);
     enum tsr_status status = allocate(m, err);
     if (status != TSR_OK) {
         tsr_meta_workspace_free(m);
@@ -165,17 +216,22 @@ void tsr_meta_workspace_free(struct tsr_meta_workspace *m) {
         tsr_arena_free(&m->workers[i].arena);
         free(m->workers[i].tree.level);
     }
-    tsr_arena_free(&m->shared);
+    tsr_arena_free(&m->arena);
+    tsr_arena_free(&m->shared.arena);
     free(m->workers);
     free(m->ways);
     free(m->carried);
     free(m->passes);
     free(m->blocks);
     free(m->sums);
+    free(m->block_position);
     free(m->order);
+    free(m->position);
+    free(m->turns);
     free(m->slot_first);
     free(m->slot_block);
     free(m->slot_rate);
+    free(m->slot_weight);
     free(m);
 }
 
@@ -186,6 +242,8 @@ void tsr_meta_workspace_free(struct tsr_meta_workspace *m) {
 struct call {
     const struct tsr_meta_point *at;
     const struct tsr_task *tasks;
+    const size_t *item; /* or NULL */
+    size_t n_tasks;
     double *error;
 };
 
@@ -223,13 +281,10 @@ static void make_leaf(const struct tsr_meta_workspace *m, const struct call *cal
     const struct tsr_carried_task *t = &m->carried[worker];
     const struct tsr_trajectory *way = &m->ways[worker];
     tsr_real *leaf = m->workers[worker].leaf;
-    size_t n = m->engine->net.n_params, slot = way->task->slot;
+    size_t n = m->engine->net.n_params;
     const struct tsr_method *method = tsr_method_of(&m->method);
-    double count = (double)(m->slot_first[slot + 1] - m->slot_first[slot]);
-    tsr_real weight = method->mean_of_tasks ? (tsr_real)(1 / count) : 1;
     bool finite = isfinite(t->query_error) && all_finite(t->v, n);
-    for (size_t i = 0; i < n; i++)
-        leaf[i] = weight * t->v[i];
+    memcpy(leaf, t->v, n * sizeof *leaf);
     tsr_real *rates = leaf + n + m->n_basis;
     if (m->n_basis) tsr_carried_basis(t, way, m->engine, m->inner_steps, leaf + n);
     memset(rates, 0, (m->n_sum - n - m->n_basis) * sizeof *rates);
@@ -244,28 +299,73 @@ static void make_leaf(const struct tsr_meta_workspace *m, const struct call *cal
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-/* Sorts the tasks by slot, stably, and cuts those of each slot into blocks. */
-static void make_blocks(struct tsr_meta_workspace *m, const struct tsr_task *tasks,
-                        size_t n_tasks) {
-    size_t *first = m->slot_first, length = (size_t)1 << block_height(m, n_tasks);
+/* Sorts the tasks by slot, stably, and finds the place of each in the tree of its slot: that of its
+ * item, and in it that of the task among those of the item. */
+static void sort_tasks(struct tsr_meta_workspace *m, const struct call *call) {
+    size_t *first = m->slot_first, of_item = 0;
     memset(first, 0, (m->slots + 1) * sizeof *first);
-    for (size_t i = 0; i < n_tasks; i++)
-        first[tasks[i].slot + 1]++;
+    for (size_t i = 0; i < call->n_tasks; i++)
+        first[call->tasks[i].slot + 1]++;
     for (size_t s = 0; s < m->slots; s++)
         first[s + 1] += first[s];
-    for (size_t i = 0; i < n_tasks; i++)
-        m->order[first[tasks[i].slot]++] = i;
+    for (size_t i = 0; i < call->n_tasks; i++) {
+        size_t at = first[call->tasks[i].slot]++;
+        m->order[at] = i;
+        if (!call->item) continue;
+        of_item = i > 0 && call->item[i] == call->item[i - 1] ? of_item + 1 : 0;
+        m->position[at] = (uint64_t)call->item[i] << m->item_bits | of_item;
+    }
     memmove(first + 1, first, m->slots * sizeof *first);
     first[0] = 0;
+    for (size_t s = 0; s < m->slots && !call->item; s++)
+        for (size_t i = first[s]; i < first[s + 1]; i++)
+            m->position[i] = i - first[s];
+}
+
+/* Past the tasks [from, to) of a slot's order that are one block: of one piece, and with positions
+ * that differ in their h lowest bits at most. */
+static size_t block_end(const struct tsr_meta_workspace *m, size_t from, size_t to, size_t piece,
+                        unsigned h) {
+    const struct shared *s = &m->shared;
+    uint64_t end = UINT64_MAX;
+    if (s->n_pieces) end = (uint64_t)(s->piece[piece].first + s->piece[piece].n) << m->item_bits;
+    size_t i = from;
+    while (i < to && m->position[i] < end && m->position[i] >> h == m->position[from] >> h)
+        i++;
+    return i;
+}
+
+/* Cuts the tasks of each slot into blocks of height h; false: they are too many. */
+static bool cut(struct tsr_meta_workspace *m, unsigned h) {
+    size_t pieces = n_pieces(m);
     m->n_blocks = 0;
     for (size_t s = 0; s < m->slots; s++) {
-        m->slot_block[s] = m->n_blocks;
-        for (size_t at = first[s]; at < first[s + 1]; at += length) {
-            size_t n = first[s + 1] - at;
-            m->blocks[m->n_blocks++] = (struct block){s, at, n < length ? n : length};
+        size_t at = m->slot_first[s], end = m->slot_first[s + 1];
+        for (size_t q = 0; q < pieces; q++) {
+            m->slot_block[s * pieces + q] = m->n_blocks;
+            for (size_t next; at < end && (next = block_end(m, at, end, q, h)) > at; at = next) {
+                if (m->n_blocks == m->max_blocks) return false;
+                m->block_position[m->n_blocks] = m->position[at];
+                m->blocks[m->n_blocks++] = (struct block){at, next - at};
+            }
         }
     }
-    m->slot_block[m->slots] = m->n_blocks;
+    m->slot_block[m->slots * pieces] = m->n_blocks;
+    return true;
+}
+
+/* Blocks as low as there is room for; at their highest there is one for each piece of a slot. */
+static void make_blocks(struct tsr_meta_workspace *m, const struct call *call) {
+    unsigned h = 0;
+    sort_tasks(m, call);
+    while (call->n_tasks >> h > most_blocks(m))
+        h++;
+    while (!cut(m, h))
+        h++;
+    for (size_t i = 0; i < m->n_blocks; i++) {
+        const struct block *b = &m->blocks[i];
+        tsr_sum_tree_turns(m->position + b->first, b->n, m->turns + b->first);
+    }
 }
 
 /* Where the sums of the slots go. */
@@ -273,16 +373,25 @@ struct gradients {
     tsr_real *theta, *basis, *rates;
 };
 
+/* The sum of a slot over the blocks of a piece, elements [from, to); NULL: it has none. */
+static tsr_real *sum_blocks(const struct tsr_meta_workspace *m, size_t slot, size_t piece,
+                            size_t from, size_t to) {
+    const size_t *range = m->slot_block + slot * n_pieces(m) + piece;
+    if (range[0] == range[1]) return NULL;
+    tsr_sum_tree_blocks(m->sums + range[0], m->block_position + range[0], range[1] - range[0], from,
+                        to);
+    return m->sums[range[0]];
+}
+
 /* The gradients of a slot, elements [from, to) of its sum. */
-static void sum_slot(const struct tsr_meta_workspace *m, size_t slot, size_t from, size_t to,
-                     const struct gradients *out) {
+static void spread(const struct tsr_meta_workspace *m, size_t slot, const tsr_real *sum,
+                   size_t from, size_t to, const struct gradients *out) {
     size_t n_params = m->engine->net.n_params, n = n_params + m->n_basis, units = m->rates.n_units;
-    size_t first = m->slot_block[slot], blocks = m->slot_block[slot + 1] - first;
-    const tsr_real *sum = blocks ? m->sums[first] : NULL;
-    tsr_sum_tree_blocks(m->sums + first, blocks, from, to);
+    tsr_real weight = (tsr_real)m->slot_weight[slot];
     size_t i = from;
+    if (weight == 0) sum = NULL;
     for (; i < to && i < n_params; i++)
-        out->theta[slot * n_params + i] = sum ? sum[i] : 0;
+        out->theta[slot * n_params + i] = sum ? weight * sum[i] : 0;
     for (; i < to && i < n; i++)
         out->basis[slot * m->n_basis + i - n_params] = sum ? sum[i] : 0;
     while (i < to) {
@@ -316,9 +425,10 @@ static void run_block(struct tsr_meta_workspace *m, const struct call *call, siz
         tsr_carried_start(&carried, &w->forwards);
         tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
         make_leaf(m, call, thread);
-        tsr_sum_tree_add(&w->tree, i, w->leaf, 0, m->n_sum);
+        tsr_sum_tree_add(&w->tree, m->turns[block->first + i], w->leaf, 0, m->n_sum);
     }
-    tsr_sum_tree_finish(&w->tree, block->n, 0, m->n_sum, m->sums[index]);
+    tsr_sum_tree_finish(&w->tree, m->turns[block->first + block->n - 1], 0, m->n_sum,
+                        m->sums[index]);
 }
 
 static size_t n_slices(const struct tsr_meta_workspace *m) {
@@ -343,17 +453,17 @@ static void add_leaves(const struct tsr_meta_workspace *m, size_t block, size_t 
     const struct tsr_sum_tree *tree = &m->workers[0].tree;
     for (size_t i = first; i < first + n; i++) {
         const struct block *b = &m->blocks[block];
-        tsr_sum_tree_add(tree, i - b->first, m->workers[i - first].leaf, from, to);
-        if (i + 1 == b->first + b->n) tsr_sum_tree_finish(tree, b->n, from, to, m->sums[block++]);
+        tsr_sum_tree_add(tree, m->turns[i], m->workers[i - first].leaf, from, to);
+        if (i + 1 == b->first + b->n)
+            tsr_sum_tree_finish(tree, m->turns[i], from, to, m->sums[block++]);
     }
 }
 
 /* All threads carry `at_once` tasks at a time. */
-static void run_team(struct tsr_meta_workspace *m, const struct call *call, size_t n_tasks,
-                     size_t at_once) {
+static void run_team(struct tsr_meta_workspace *m, const struct call *call, size_t at_once) {
     size_t block = 0;
-    for (size_t first = 0; first < n_tasks; first += at_once) {
-        size_t n = n_tasks - first < at_once ? n_tasks - first : at_once;
+    for (size_t first = 0; first < call->n_tasks; first += at_once) {
+        size_t n = call->n_tasks - first < at_once ? call->n_tasks - first : at_once;
         struct tsr_carried carried = carry(m, call, TSR_TEAM, n);
         for (size_t i = 0; i < n; i++)
             carried.ways[i].task = &call->tasks[m->order[first + i]];
@@ -381,31 +491,90 @@ static struct tsr_plan plan(const struct tsr_meta_workspace *m, const struct tsr
     return tsr_plan_of(&load, m->engine->threads);
 }
 
-enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *m, const struct tsr_meta_point *at,
-                                  const struct tsr_task *tasks, size_t n_tasks, tsr_real *d_theta,
-                                  tsr_real *d_basis, tsr_real *d_rates, double *error,
-                                  struct tsr_error *err) {
+enum tsr_status tsr_meta_sum(struct tsr_meta_workspace *m, const struct tsr_meta_point *at,
+                             const struct tsr_task *tasks, const size_t *item, size_t n_tasks,
+                             double *error, struct tsr_error *err) {
     if (n_tasks > m->max_tasks)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%zu tasks; the %s is made for at most %zu",
                          n_tasks, what, m->max_tasks);
-    struct call call = {at, tasks, error};
+    struct call call = {at, tasks, item, n_tasks, error};
     struct tsr_plan how = plan(m, tasks, n_tasks);
     for (size_t i = 0; i < m->engine->threads; i++)
         tsr_forwards_forget(&m->workers[i].forwards);
-    make_blocks(m, tasks, n_tasks);
+    make_blocks(m, &call);
     if (how.team)
-        run_team(m, &call, n_tasks, how.at_once);
+        run_team(m, &call, how.at_once);
     else
         run_alone(m, &call);
+    return TSR_OK;
+}
+
+/* ---- the sums of all processes -----------------------------------------------------------------
+ */
+
+/* The vectors of this rank's pieces. A slot without tasks sums to -0, which changes no other sum.
+ */
+static void fill_shared(struct tsr_meta_workspace *m) {
+    const struct shared *s = &m->shared;
+    size_t slices = n_slices(m), jobs = s->n_pieces * m->slots * slices;
+#pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
+    for (size_t i = 0; i < jobs; i++) {
+        size_t from = i % slices * SLICE, to = slice_end(m, from);
+        size_t slot = i / slices % m->slots, piece = i / slices / m->slots;
+        const tsr_real *sum = sum_blocks(m, slot, piece, from, to);
+        tsr_real *out = s->sum[piece] + slot * m->n_sum;
+        for (size_t k = from; k < to; k++)
+            out[k] = sum ? sum[k] : -(tsr_real)0;
+    }
+    for (size_t i = 0; i < m->slots; i++)
+        for (size_t q = 0; q < s->n_pieces; q++) {
+            const size_t *range = m->slot_block + i * s->n_pieces + q;
+            size_t count = 0;
+            for (size_t b = range[0]; b < range[1]; b++)
+                count += m->blocks[b].n;
+            s->sum[q][m->slots * m->n_sum + i] = (tsr_real)count;
+        }
+}
+
+/* The factor of each slot's sum, from the number of its tasks. */
+static void weigh(struct tsr_meta_workspace *m, bool *present) {
+    const struct shared *s = &m->shared;
+    bool mean = tsr_method_of(&m->method)->mean_of_tasks;
+    for (size_t i = 0; i < m->slots; i++) {
+        double count = s->n_pieces ? (double)s->sum[0][m->slots * m->n_sum + i]
+                                   : (double)(m->slot_first[i + 1] - m->slot_first[i]);
+        m->slot_weight[i] = count > 0 ? (mean ? 1 / count : 1) : 0;
+        if (present) present[i] = count > 0;
+    }
+}
+
+enum tsr_status tsr_meta_combine(struct tsr_meta_workspace *m, tsr_real *d_theta, tsr_real *d_basis,
+                                 tsr_real *d_rates, bool *present, struct tsr_error *err) {
     const struct gradients out = {d_theta, d_basis, d_rates};
+    const struct shared *s = &m->shared;
     size_t unlearned = m->engine->space.n_directions * m->engine->net.n_params - m->n_basis;
+    if (s->n_pieces) {
+        fill_shared(m);
+        TSR_TRY(tsr_comm_sum(s->of.comm, s->of.items, s->sum, s->length, s->spare, err));
+    }
+    weigh(m, present);
     if (unlearned) memset(d_basis, 0, m->slots * unlearned * sizeof *d_basis);
     memset(d_rates, 0, tsr_rates_count(&m->rates) * sizeof *d_rates);
 #pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
     for (size_t i = 0; i < m->slots * n_slices(m); i++) {
-        size_t from = i % n_slices(m) * SLICE;
-        sum_slot(m, i / n_slices(m), from, slice_end(m, from), &out);
+        size_t slot = i / n_slices(m), from = i % n_slices(m) * SLICE, to = slice_end(m, from);
+        const tsr_real *sum =
+            s->n_pieces ? s->sum[0] + slot * m->n_sum : sum_blocks(m, slot, 0, from, to);
+        spread(m, slot, sum, from, to, &out);
     }
     if (learns_rates(m) && m->rates.n_slots < m->slots) sum_common_rate(m, d_rates);
     return TSR_OK;
+}
+
+enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *m, const struct tsr_meta_point *at,
+                                  const struct tsr_task *tasks, size_t n_tasks, tsr_real *d_theta,
+                                  tsr_real *d_basis, tsr_real *d_rates, double *error,
+                                  struct tsr_error *err) {
+    TSR_TRY(tsr_meta_sum(m, at, tasks, NULL, n_tasks, error, err));
+    return tsr_meta_combine(m, d_theta, d_basis, d_rates, NULL, err);
 }

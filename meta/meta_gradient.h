@@ -15,14 +15,15 @@
  * The other methods are variations of this (meta/methods/).
  *
  * Kept are the K parameter vectors and gradients of one task per thread; activations are
- * recomputed, or remembered on tapes where they are small. The tasks of each slot, in the order in
- * which they come, are summed as a fixed binary tree (meta/sum_tree.h): the bits do not depend on
- * the number of threads, nor on whether each thread carries tasks of its own or all carry a few
- * together.
+ * recomputed, or remembered on tapes where they are small. The tasks of each slot are summed as a
+ * fixed binary tree (meta/sum_tree.h) over the items of the meta-batch and the tasks of each: the
+ * bits do not depend on the number of threads, nor on whether each thread carries tasks of its own
+ * or all carry a few together, nor on how many processes share the items (meta/comm_sum.h).
  */
 #ifndef TSR_META_META_GRADIENT_H
 #define TSR_META_META_GRADIENT_H
 
+#include "base/comm.h"
 #include "base/names.h"
 #include "inner/inner_loop.h"
 #include "meta/methods.h"
@@ -30,17 +31,24 @@
 /* Room for meta-gradients; one per engine, used by one caller at a time. */
 struct tsr_meta_workspace;
 
-/* For up to max_tasks tasks of up to max_points context or query points each. The engine is kept.
- * Extents of `rates` (not its values) and `method` are copied. Memory: per thread about (2 K + 8)
- * vectors of n_params and 8 MiB of tapes, which the thread touches first; partial sums of at most
- * 16 blocks of tasks per thread and one per slot. TSR_ERR_CONFIG: the method is not one of the
- * registry or has values out of range. */
-TSR_API enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
-                                                  const struct tsr_choice *method,
-                                                  size_t inner_steps, const struct tsr_rates *rates,
-                                                  size_t slots, size_t max_tasks, size_t max_points,
-                                                  struct tsr_meta_workspace **out,
-                                                  struct tsr_error *err) TSR_MUST_USE;
+/* How the tasks of a meta-batch are shared among processes. */
+struct tsr_meta_share {
+    const struct tsr_comm *comm;
+    size_t items;      /* of the meta-batch, of all ranks together; at least one a rank */
+    size_t item_tasks; /* most tasks of an item */
+};
+
+/* For up to max_tasks tasks of up to max_points context or query points each, of this process. The
+ * engine is kept. Extents of `rates` (not its values) and `method` are copied. `share` (may be
+ * NULL: one process) is copied, its communicator kept. Memory: per thread about (2 K + 8) vectors
+ * of n_params and 8 MiB of tapes, which the thread touches first; partial sums of at most 16 blocks
+ * of tasks per thread and one per slot; of several processes, two vectors of all sums.
+ * TSR_ERR_CONFIG: the method is not one of the registry or has values out of range. */
+TSR_API enum tsr_status
+tsr_meta_workspace_create(const struct tsr_engine *engine, const struct tsr_choice *method,
+                          size_t inner_steps, const struct tsr_rates *rates, size_t slots,
+                          size_t max_tasks, size_t max_points, const struct tsr_meta_share *share,
+                          struct tsr_meta_workspace **out, struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_meta_workspace_free(struct tsr_meta_workspace *workspace); /* accepts NULL */
 
 /* Where the meta-gradient is taken. */
@@ -51,12 +59,26 @@ struct tsr_meta_point {
     double progress; /* of the run, 0 to 1, for methods that change during it */
 };
 
-/* tasks [n_tasks]. d_theta [slots, n_params], d_basis [as at->basis; NULL if there is none] and
- * d_rates [as rates->value] are overwritten; a slot without tasks gets zeros, and so do a basis and
- * rates that the method does not learn. error [n_tasks]:
- * squared error over the query points after adaptation; it is NaN for a task whose loss, gradient
- * or meta-gradient is not finite, and then d_theta and d_rates are useless: call again without that
- * task. No allocation. TSR_ERR_ARGUMENT: more tasks than the workspace has room for. */
+/* The first half: carries the tasks [n_tasks] of this process and sums them. item [n_tasks]: whose
+ * each is, of the items of all processes, not decreasing; NULL: the tasks of a slot are leaves in
+ * their order. error [n_tasks]: squared error over the query points after adaptation; it is NaN for
+ * a task whose loss, gradient or meta-gradient is not finite, and then the sums are useless: call
+ * again without that task. No allocation. TSR_ERR_ARGUMENT: more tasks than the workspace has room
+ * for. */
+TSR_API enum tsr_status tsr_meta_sum(struct tsr_meta_workspace *workspace,
+                                     const struct tsr_meta_point *at, const struct tsr_task *tasks,
+                                     const size_t *item, size_t n_tasks, double *error,
+                                     struct tsr_error *err) TSR_MUST_USE;
+
+/* The second half, collective: the sums of all processes as gradients. d_theta [slots, n_params],
+ * d_basis [as at->basis; NULL if there is none] and d_rates [as rates->value] are overwritten; a
+ * slot without tasks gets zeros, and so do a basis and rates that the method does not learn.
+ * present [slots] (may be NULL): whether any process has a task of the slot. No allocation. */
+TSR_API enum tsr_status tsr_meta_combine(struct tsr_meta_workspace *workspace, tsr_real *d_theta,
+                                         tsr_real *d_basis, tsr_real *d_rates, bool *present,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Both, for the tasks of one process. */
 TSR_API enum tsr_status tsr_meta_gradient(struct tsr_meta_workspace *workspace,
                                           const struct tsr_meta_point *at,
                                           const struct tsr_task *tasks, size_t n_tasks,

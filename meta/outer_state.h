@@ -7,6 +7,7 @@
 #ifndef TSR_META_OUTER_STATE_H
 #define TSR_META_OUTER_STATE_H
 
+#include "base/comm.h"
 #include "base/setting.h"
 #include "meta/methods.h"
 
@@ -33,7 +34,9 @@ struct tsr_trainer_config {
     const char *kernel;  /* "auto", ... */
     const char *output;  /* model file; NULL: none is written */
     const char *command; /* stored in the file; may be NULL */
-    bool force;          /* go on with data that are not those that the run began with */
+    /* Processes that share each meta-batch; NULL: one. All have the same settings. */
+    const struct tsr_comm *comm;
+    bool force; /* go on with data that are not those that the run began with */
 };
 TSR_API void tsr_trainer_config_default(struct tsr_trainer_config *config);
 TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,

@@ -2,8 +2,10 @@
 #include "meta/outer_step.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "inner/adam.h"
 #include "meta/outer_optimizer.h"
 
@@ -13,6 +15,8 @@ enum { BAD_WINDOW = 14 };
 static const double BAD_SHARE = 0.5;
 /* Numbers that one thread updates at a time. */
 enum { SLICE = 4096 };
+/* Of the name of an item, between processes. */
+enum { NAME_SIZE = 256 };
 
 /* ---- construction -----------------------------------------------------------------------------
  */
@@ -24,7 +28,8 @@ static size_t basis_size(const struct tsr_outer_step *o) {
 
 static void layout(struct tsr_outer_step *o, struct tsr_arena *a) {
     const struct tsr_task_source *s = o->source;
-    o->bad = tsr_arena_take(a, s->max_items, sizeof *o->bad);
+    o->psnr_db = tsr_arena_take(a, s->n_items, sizeof *o->psnr_db);
+    o->bad = tsr_arena_take(a, s->n_items, sizeof *o->bad);
     o->tasks = tsr_arena_take(a, s->max_tasks, sizeof *o->tasks);
     o->item = tsr_arena_take(a, s->max_tasks, sizeof *o->item);
     o->error = tsr_arena_take(a, s->max_tasks, sizeof *o->error);
@@ -40,12 +45,18 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
     const struct tsr_task_source *s = o->source;
     const struct tsr_kernel *kernel;
     struct tsr_arena measure = {0};
+    if (s->n_items < o->comm->size)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%zu processes share a meta-batch of %zu images; each needs one at least",
+                         o->comm->size, s->n_items);
+    o->span = tsr_comm_span(s->n_items, o->comm->rank, o->comm->size);
     TSR_TRY(tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, err));
     TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));
     tsr_engine_adapt(&o->engine, &o->learner.adaptation);
+    const struct tsr_meta_share share = {o->comm, s->n_items, s->item_tasks};
     TSR_TRY(tsr_meta_workspace_create(&o->engine, &c->method, o->learner.inner_steps,
                                       o->learner.rates, s->n_slots, s->max_tasks, s->max_points,
-                                      &o->workspace, err));
+                                      &share, &o->workspace, err));
     layout(o, &measure);
     TSR_TRY(tsr_arena_create(&o->arena, measure.used, "outer steps", err));
     layout(o, &o->arena);
@@ -55,7 +66,11 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
 enum tsr_status tsr_outer_step_create(const struct tsr_learner *learner,
                                       struct tsr_task_source *source, struct tsr_outer_state *state,
                                       struct tsr_outer_step *out, struct tsr_error *err) {
-    *out = (struct tsr_outer_step){.learner = *learner, .source = source, .state = state};
+    *out =
+        (struct tsr_outer_step){.learner = *learner,
+                                .source = source,
+                                .state = state,
+                                .comm = state->config.comm ? state->config.comm : &tsr_comm_alone};
     enum tsr_status status = set_up(out, err);
     if (status != TSR_OK) tsr_outer_step_clear(out);
     return status;
@@ -71,77 +86,119 @@ void tsr_outer_step_clear(struct tsr_outer_step *o) {
 /* ---- tasks ------------------------------------------------------------------------------------
  */
 
-/* Tasks of the items that are not bad, with their factors in the outer loss. */
+/* This process's tasks of the items that are not bad, with their factors in the outer loss. */
 static void choose_tasks(struct tsr_outer_step *o) {
-    size_t good = 0, out_dim = o->learner.net->out_dim;
-    for (size_t b = 0; b < o->batch.n_items; b++)
-        good += !o->bad[b];
-    o->n_tasks = 0;
-    memset(o->present, 0, o->source->n_slots * sizeof *o->present);
-    for (size_t b = 0; b < o->batch.n_items; b++) {
+    size_t out_dim = o->learner.net->out_dim;
+    o->n_good = o->n_tasks = 0;
+    for (size_t b = 0; b < o->source->n_items; b++)
+        o->n_good += !o->bad[b];
+    for (size_t b = 0; b < o->span.n; b++) {
         size_t points = 0, first = o->n_tasks;
-        if (o->bad[b]) continue;
+        if (o->bad[o->span.first + b]) continue;
         for (size_t i = o->batch.first[b]; i < o->batch.first[b + 1]; i++) {
             points += o->batch.tasks[i].qry.n;
-            o->present[o->batch.tasks[i].slot] = true;
-            o->item[o->n_tasks] = b;
+            o->item[o->n_tasks] = o->span.first + b;
             o->tasks[o->n_tasks++] = o->batch.tasks[i];
         }
         for (size_t i = first; i < o->n_tasks; i++)
-            o->tasks[i].qry_scale = 1.0 / (double)(good * points * out_dim);
+            o->tasks[i].qry_scale = 1.0 / (double)(o->n_good * points * out_dim);
     }
 }
 
-/* Marks the items of tasks that went wrong; how many are new. */
-static size_t mark_bad(struct tsr_outer_step *o) {
-    size_t n = 0;
-    for (size_t i = 0; i < o->n_tasks; i++) {
-        if (isfinite(o->error[i]) || o->bad[o->item[i]]) continue;
-        o->bad[o->item[i]] = true;
-        if (o->left_out)
-            o->left_out(o->user,
-                        o->source->name ? o->source->name(o->source->user, o->item[i]) : "?");
-        n++;
-    }
-    return n;
-}
-
-/* Mean over the items in play of the PSNR (peak 1) over their query values. */
-static double mean_psnr(const struct tsr_outer_step *o) {
-    double sum = 0;
-    size_t items = 0;
-    for (size_t i = 0; i < o->n_tasks; items++) {
+/* PSNR (peak 1) over the query values of each item of this process in play; NaN where something
+ * went wrong. */
+static void measure(struct tsr_outer_step *o) {
+    for (size_t i = 0; i < o->n_tasks;) {
         size_t item = o->item[i], values = 0;
         double error = 0;
         for (; i < o->n_tasks && o->item[i] == item; i++) {
             error += o->error[i];
             values += o->tasks[i].qry.n * o->learner.net->out_dim;
         }
-        sum += -10 * log10(error / (double)values);
+        o->psnr_db[item] = -10 * log10(error / (double)values);
     }
-    return sum / (double)items;
+}
+
+/* Says which item is left out: whoever has it knows its name. */
+static enum tsr_status tell(struct tsr_outer_step *o, size_t item, struct tsr_error *err) {
+    const struct tsr_comm *c = o->comm;
+    char name[NAME_SIZE] = "?";
+    size_t owner = 0;
+    while (item >= tsr_comm_span(o->source->n_items, owner + 1, c->size).first)
+        owner++;
+    if (owner == c->rank && o->source->name)
+        (void)snprintf(name, sizeof name, "%s",
+                       o->source->name(o->source->user, item - o->span.first));
+    if (c->size > 1) TSR_TRY(c->share(c->user, owner, name, sizeof name, err));
+    if (o->left_out) o->left_out(o->user, name);
+    return TSR_OK;
+}
+
+/* Marks the items of tasks that went wrong, of all processes; how many are new. */
+static enum tsr_status mark_bad(struct tsr_outer_step *o, size_t *new, struct tsr_error *err) {
+    size_t n = o->source->n_items;
+    *new = 0;
+    TSR_TRY(tsr_comm_gather(o->comm, o->psnr_db, n, sizeof *o->psnr_db, err));
+    for (size_t b = 0; b < n; b++) {
+        if (!isnan(o->psnr_db[b]) || o->bad[b]) continue;
+        o->bad[b] = true;
+        TSR_TRY(tell(o, b, err));
+        ++*new;
+    }
+    return TSR_OK;
+}
+
+/* Mean over the items in play. */
+static double mean_psnr(const struct tsr_outer_step *o) {
+    double sum = 0;
+    for (size_t b = 0; b < o->source->n_items; b++)
+        if (!o->bad[b]) sum += o->psnr_db[b];
+    return sum / (double)o->n_good;
 }
 
 /* ---- gradient and update ----------------------------------------------------------------------
  */
 
-/* The meta-gradient of the items that give a finite one; *bad: how many do not. */
+/* Waits for the other processes, and counts it. */
+static enum tsr_status meet(struct tsr_outer_step *o, enum tsr_status status,
+                            struct tsr_error *err) {
+    double start = tsr_seconds();
+    status = tsr_comm_agree(o->comm, status, err);
+    o->waited += tsr_seconds() - start;
+    return status;
+}
+
+/* The sums of the items that give finite ones; *bad: how many do not. */
+static enum tsr_status sum_tasks(struct tsr_outer_step *o, const struct tsr_meta_point *at,
+                                 size_t *bad, struct tsr_error *err) {
+    size_t new = 0;
+    enum tsr_status status =
+        o->source->next(o->source->user, o->state->progress.outer_step, &o->batch, err);
+    *bad = 0;
+    memset(o->bad, 0, o->source->n_items * sizeof *o->bad);
+    do {
+        if (status == TSR_OK) {
+            choose_tasks(o);
+            status = tsr_meta_sum(o->workspace, at, o->tasks, o->item, o->n_tasks, o->error, err);
+        }
+        TSR_TRY(meet(o, status, err));
+        measure(o);
+        TSR_TRY(mark_bad(o, &new, err));
+        *bad += new;
+    } while (new > 0 && *bad < o->source->n_items);
+    return TSR_OK;
+}
+
+/* The meta-gradient of the items that give a finite one. */
 static enum tsr_status gradient(struct tsr_outer_step *o, double progress, size_t *bad,
                                 bool *finite, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &o->state->progress;
     const struct tsr_meta_point at = {o->learner.theta, o->learner.basis, o->learner.rates,
                                       progress};
-    size_t new;
-    *bad = 0;
     *finite = false;
-    memset(o->bad, 0, o->batch.n_items * sizeof *o->bad);
-    do {
-        choose_tasks(o);
-        if (o->n_tasks == 0) return TSR_OK;
-        TSR_TRY(tsr_meta_gradient(o->workspace, &at, o->tasks, o->n_tasks, o->d_theta, o->d_basis,
-                                  o->d_rates, o->error, err));
-        *bad += new = mark_bad(o);
-    } while (new > 0);
+    TSR_TRY(sum_tasks(o, &at, bad, err));
+    if (*bad == o->source->n_items) return TSR_OK;
+    TSR_TRY(tsr_meta_combine(o->workspace, o->d_theta, o->d_basis, o->d_rates, o->present, err));
     p->gradient_norm = tsr_norm(o->d_theta, o->source->n_slots * o->learner.net->n_params);
     *finite = isfinite(p->gradient_norm) &&
               isfinite(tsr_norm(o->d_rates, tsr_rates_count(o->learner.rates)));
@@ -193,21 +250,20 @@ static void update(struct tsr_outer_step *o, double progress) {
 enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
                                     struct tsr_error *err) {
     struct tsr_trainer_progress *p = &o->state->progress;
-    size_t bad;
+    size_t bad, n_items = o->source->n_items;
     bool finite;
-    TSR_TRY(o->source->next(o->source->user, p->outer_step, &o->batch, err));
     TSR_TRY(gradient(o, progress, &bad, &finite, err));
     if (finite) {
         p->train_psnr_db = mean_psnr(o);
         update(o, progress);
     } else if (bad == 0) {
-        bad = o->batch.n_items;
+        bad = n_items;
     }
     o->state->good.current = false;
     p->skipped += bad;
-    p->items += o->batch.n_items;
+    p->items += n_items;
     p->outer_step++;
-    double share = finite ? (double)bad / (double)o->batch.n_items : 1;
+    double share = finite ? (double)bad / (double)n_items : 1;
     p->bad_share += (share - p->bad_share) / BAD_WINDOW;
     if (p->bad_share > BAD_SHARE)
         return TSR_ERROR(

@@ -16,16 +16,21 @@ struct tsr_outer_step {
     struct tsr_engine engine;
     struct tsr_meta_workspace *workspace;
     struct tsr_task_batch batch;
-    bool *bad;              /* [max_items] to be left out */
-    size_t n_tasks;         /* in play */
+    const struct tsr_comm *comm;
+    struct tsr_span span;   /* items of this process */
+    double *psnr_db;        /* [n_items] */
+    bool *bad;              /* [n_items] to be left out */
+    size_t n_good;          /* items in play, */
+    size_t n_tasks;         /* and their tasks of this process */
     struct tsr_task *tasks; /* [max_tasks] those of the items in play */
-    size_t *item;           /* [max_tasks] whose each is */
+    size_t *item;           /* [max_tasks] whose each is, of n_items */
     double *error;          /* [max_tasks] */
     bool *present;          /* [n_slots] slots that have a task */
     tsr_real *d_theta, *d_basis, *d_rates;
     /* Told the name of each item that is left out; may be NULL. */
     void (*left_out)(void *user, const char *name);
     void *user;
+    double waited; /* seconds, for other processes */
     struct tsr_arena arena;
 };
 
@@ -36,6 +41,7 @@ enum tsr_status tsr_outer_step_create(const struct tsr_learner *learner,
 void tsr_outer_step_clear(struct tsr_outer_step *o);
 
 /* Takes the outer step state->progress.outer_step and counts it. `progress` of the run, 0 to 1.
+ * Collective: the same on every process, errors too.
  * TSR_ERR_NUMERIC: too large a share of the items was not finite lately. */
 enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
                                     struct tsr_error *err) TSR_MUST_USE;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { BITS = 64 };
+
 static void add(tsr_real *sum, const tsr_real *x, size_t from, size_t to) {
     for (size_t i = from; i < to; i++)
         sum[i] += x[i];
@@ -12,34 +14,58 @@ static void copy(tsr_real *to, const tsr_real *x, size_t from, size_t end) {
     memcpy(to + from, x + from, (end - from) * sizeof *to);
 }
 
-/* As a binary counter: leaf i completes the subtrees of 2, 4, ... leaves that its trailing ones
- * count. */
-void tsr_sum_tree_add(const struct tsr_sum_tree *tree, size_t i, const tsr_real *leaf, size_t from,
-                      size_t to) {
-    size_t l = 0;
-    for (; l + 1 < tree->n_levels && i >> l & 1; l++) {
-        add(tree->level[l], leaf, from, to);
-        leaf = tree->level[l];
+/* The levels in use, and where each parts from the next: the highest bit in which leaves of the two
+ * differ. Bits fall from level to level. */
+struct stack {
+    size_t n;
+    unsigned char parting[BITS + 1];
+    uint64_t last; /* position */
+};
+
+/* Two levels part lower than the new leaf does from them: they are a subtree without it. */
+static struct tsr_sum_turn push(struct stack *s, uint64_t position) {
+    struct tsr_sum_turn turn = {0, 0};
+    if (s->n > 0) {
+        unsigned char bit = (unsigned char)(BITS - 1 - __builtin_clzll(s->last ^ position));
+        for (; s->n > 1 && s->parting[s->n - 2] < bit; s->n--)
+            turn.sums++;
+        s->parting[s->n - 1] = bit;
     }
-    copy(tree->level[l], leaf, from, to);
+    s->last = position;
+    turn.level = (unsigned char)s->n++;
+    return turn;
 }
 
-void tsr_sum_tree_finish(const struct tsr_sum_tree *tree, size_t n, size_t from, size_t to,
-                         tsr_real *out) {
-    size_t l = 0;
-    while (!(n >> l & 1))
-        l++;
-    tsr_real *sum = tree->level[l];
-    for (l++; n >> l; l++)
-        if (n >> l & 1) {
-            add(tree->level[l], sum, from, to);
-            sum = tree->level[l];
-        }
-    copy(out, sum, from, to);
+void tsr_sum_tree_turns(const uint64_t *position, size_t n, struct tsr_sum_turn *turn) {
+    struct stack stack = {0};
+    for (size_t i = 0; i < n; i++)
+        turn[i] = push(&stack, position[i]);
 }
 
-void tsr_sum_tree_blocks(tsr_real *const *block, size_t n, size_t from, size_t to) {
-    for (size_t stride = 1; stride < n; stride *= 2)
-        for (size_t i = 0; i + stride < n; i += 2 * stride)
-            add(block[i], block[i + stride], from, to);
+void tsr_sum_tree_add(const struct tsr_sum_tree *tree, struct tsr_sum_turn turn,
+                      const tsr_real *leaf, size_t from, size_t to) {
+    for (size_t top = (size_t)turn.level + turn.sums; top > turn.level; top--)
+        add(tree->level[top - 2], tree->level[top - 1], from, to);
+    copy(tree->level[turn.level], leaf, from, to);
+}
+
+void tsr_sum_tree_finish(const struct tsr_sum_tree *tree, struct tsr_sum_turn last, size_t from,
+                         size_t to, tsr_real *out) {
+    for (size_t l = last.level; l > 0; l--)
+        add(tree->level[l - 1], tree->level[l], from, to);
+    copy(out, tree->level[0], from, to);
+}
+
+void tsr_sum_tree_blocks(tsr_real *const *block, const uint64_t *position, size_t n, size_t from,
+                         size_t to) {
+    struct stack stack = {0};
+    size_t top[BITS + 1]; /* block of each level */
+    for (size_t i = 0; i < n; i++) {
+        struct tsr_sum_turn turn = push(&stack, position[i]);
+        for (size_t k = (size_t)turn.level + turn.sums; k > turn.level; k--)
+            add(block[top[k - 2]], block[top[k - 1]], from, to);
+        top[turn.level] = i;
+    }
+    for (; stack.n > 1; stack.n--)
+        add(block[top[stack.n - 2]], block[top[stack.n - 1]], from, to);
 }

@@ -8,7 +8,8 @@
 
 #include "inner/inner_loop.h"
 
-/* One meta-batch: items (images), each of which gives some tasks (regions). */
+/* One meta-batch: items (images), each of which gives some tasks (regions). Where several processes
+ * share it (base/comm.h), the items of this process's span. */
 struct tsr_task_batch {
     size_t n_items;
     const size_t *first; /* [n_items + 1] where the tasks of each item begin; the last: n_tasks */
@@ -21,8 +22,9 @@ struct tsr_task_batch {
 struct tsr_task_source {
     void *user;
     size_t n_slots;    /* slots that tasks can have */
-    size_t max_items;  /* of a meta-batch */
-    size_t max_tasks;  /* of a meta-batch */
+    size_t n_items;    /* of every meta-batch, of all processes together */
+    size_t item_tasks; /* most tasks of an item */
+    size_t max_tasks;  /* of a meta-batch, of this process */
     size_t max_points; /* context or query points of a task */
 
     /* The meta-batch of an outer step (from 0): views until the next call. A pure function of
@@ -30,8 +32,8 @@ struct tsr_task_source {
      */
     enum tsr_status (*next)(void *user, uint64_t outer_step, struct tsr_task_batch *out,
                             struct tsr_error *err);
-    /* What people call item `item` of the last meta-batch, for messages: a view until the next
-     * call. May be NULL. */
+    /* What people call item `item` of this process in the last meta-batch, for messages: a view
+     * until the next call. May be NULL. */
     const char *(*name)(void *user, size_t item);
     void (*close)(void *user); /* may be NULL */
 };

@@ -26,6 +26,10 @@ struct tsr_trainer {
     double start, seconds_before, last_save, next_validation;
 };
 
+static const struct tsr_comm *comm_of(const struct tsr_trainer *t) {
+    return t->step.comm;
+}
+
 enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
                                    struct tsr_task_source *source,
                                    const struct tsr_validator *validator,
@@ -62,13 +66,16 @@ static double progress_of(const struct tsr_trainer *t) {
     return steps > time ? steps : time;
 }
 
-static void tick(struct tsr_trainer *t) {
+/* By the clock of rank 0. */
+static enum tsr_status tick(struct tsr_trainer *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
     double session = tsr_seconds() - t->start;
+    TSR_TRY(tsr_comm_share(comm_of(t), &session, sizeof session, err));
     p->seconds = t->seconds_before + session;
     p->images_per_second = (double)(p->items - t->items_before) / (session > 1e-9 ? session : 1e-9);
     p->outer_steps = t->state->config.outer_steps;
     p->seconds_bound = t->state->config.seconds;
+    return TSR_OK;
 }
 
 /* ---- validation --------------------------------------------------------------------------------
@@ -178,7 +185,7 @@ static enum tsr_status look(struct tsr_trainer *t, struct tsr_error *err) {
 static enum tsr_status take(struct tsr_trainer *t, struct tsr_error *err) {
     struct tsr_error why = {0};
     enum tsr_status status = tsr_outer_step_take(&t->step, progress_of(t), &why);
-    tick(t);
+    if (status == TSR_OK || status == TSR_ERR_NUMERIC) TSR_TRY(tick(t, err));
     if (status == TSR_ERR_NUMERIC) return go_back(t, (double)NAN, &why, err);
     if (status != TSR_OK) tsr_error_copy(err, &why);
     return status;
@@ -209,9 +216,12 @@ static void save_at_interval(struct tsr_trainer *t) {
 /* ---- the run ------------------------------------------------------------------------------------
  */
 
-static int told_to_stop(const struct tsr_trainer *t) {
+/* Any rank is told for all. */
+static enum tsr_status told_to_stop(const struct tsr_trainer *t, bool *stop,
+                                    struct tsr_error *err) {
     const struct tsr_trainer_callbacks *c = t->callbacks;
-    return c && c->progress && c->progress(c->user, &t->state->progress);
+    *stop = c && c->progress && c->progress(c->user, &t->state->progress);
+    return tsr_comm_any(comm_of(t), stop, err);
 }
 
 static enum tsr_status interrupted(const struct tsr_trainer *t, struct tsr_error *err) {
@@ -221,6 +231,7 @@ static enum tsr_status interrupted(const struct tsr_trainer *t, struct tsr_error
 
 static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
+    bool stop;
     if (!t->state->good.kept) keep(t);
     if (validation_missing(t)) TSR_TRY(look(t, err));
     while (progress_of(t) < 1) {
@@ -232,7 +243,8 @@ static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
             if (status == TSR_ERR_INTERRUPTED) return interrupted(t, err);
             TSR_TRY(status);
         }
-        if (told_to_stop(t) && !last) return interrupted(t, err);
+        TSR_TRY(told_to_stop(t, &stop, err));
+        if (stop && !last) return interrupted(t, err);
         if (!last) save_at_interval(t);
     }
     return TSR_OK;

@@ -98,7 +98,7 @@ static void test_floats_come_through_the_sampler(void **state) {
     images.split = split;
     struct tsr_dataset *d = open_images(&images);
     assert_int_equal(tsr_dataset_value_size(d), sizeof(float));
-    MUST(tsr_sampler_create(d, TSR_SPLIT_TRAIN, 2, 1, 0, false, &sampler, err));
+    MUST(tsr_sampler_create(d, TSR_SPLIT_TRAIN, 2, NULL, 1, 0, false, &sampler, err));
     for (size_t round = 0; round < 6; round++) {
         MUST(tsr_sampler_next(sampler, &batch, err));
         assert_null(batch.pixels.bytes);

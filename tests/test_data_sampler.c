@@ -50,7 +50,8 @@ static void take(struct tsr_dataset *dataset, enum tsr_split split, size_t batch
                  uint64_t first, size_t n, uint32_t *out) {
     struct tsr_sampler *sampler;
     struct tsr_image_batch b;
-    assert_ok(tsr_sampler_create(dataset, split, batch, seed, first, false, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, split, batch, NULL, seed, first, false, &sampler, &err),
+              &err);
     for (size_t i = 0; i < n; i++) {
         if (i % batch == 0) {
             assert_ok(tsr_sampler_next(sampler, &b, &err), &err);
@@ -116,8 +117,8 @@ static void labels_come_with_their_images(void **state) {
         struct tsr_dataset *dataset = make_labelled(k % 2 ? 3 : 0, 20 * N);
         struct tsr_sampler *sampler;
         struct tsr_image_batch b;
-        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_TRAIN, batches[k / 2], 5, k, true, &sampler,
-                                     &err),
+        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_TRAIN, batches[k / 2], NULL, 5, k, true,
+                                     &sampler, &err),
                   &err);
         for (size_t seen = 0; seen < 3 * N; seen += b.n) {
             assert_ok(tsr_sampler_next(sampler, &b, &err), &err);
@@ -137,13 +138,14 @@ static void labels_that_are_not_there(void **state) {
     struct tsr_sampler *sampler;
     struct tsr_image_batch batch;
     struct tsr_dataset *dataset = make_dataset(0);
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, 1, 0, true, &sampler, &err),
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, NULL, 1, 0, true, &sampler, &err),
                  TSR_ERR_CONFIG, &err, "d.h5: has no label maps");
     tsr_dataset_close(dataset);
     /* The last image has labels beyond the bound: it is read in the first epoch. */
     enum tsr_status status = TSR_OK;
     dataset = make_labelled(0, 20 * (N - 1));
-    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, 1, 0, true, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, NULL, 1, 0, true, &sampler, &err),
+              &err);
     for (size_t i = 0; i < N && status == TSR_OK; i++)
         status = tsr_sampler_next(sampler, &batch, &err);
     assert_fails(status, TSR_ERR_FORMAT, &err,
@@ -160,7 +162,8 @@ static void batch_stays_valid(void **state) {
     struct tsr_image_batch batch;
     uint8_t pixels[4 * SIZE];
     const struct timespec pause = {0, 3000000};
-    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 4, 1, 0, false, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 4, NULL, 1, 0, false, &sampler, &err),
+              &err);
     for (int i = 0; i < 20; i++) {
         assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
         memcpy(pixels, batch.pixels.bytes, sizeof pixels);
@@ -177,7 +180,8 @@ static void stops_at_any_time(void **state) {
     for (int i = 0; i < 50; i++) {
         struct tsr_sampler *sampler;
         struct tsr_image_batch batch;
-        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 8, 1, 0, false, &sampler, &err), &err);
+        assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 8, NULL, 1, 0, false, &sampler, &err),
+                  &err);
         for (int k = 0; k < i % 7; k++)
             assert_ok(tsr_sampler_next(sampler, &batch, &err), &err);
         tsr_sampler_free(sampler);
@@ -190,16 +194,16 @@ static void bad_settings(void **state) {
     (void)state;
     struct tsr_dataset *dataset = make_dataset(0);
     struct tsr_sampler *sampler;
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 0, 1, 0, false, &sampler, &err),
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 0, NULL, 1, 0, false, &sampler, &err),
                  TSR_ERR_CONFIG, &err, "batch is 0");
     assert_null(sampler);
-    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_TEST, 2, 1, 0, false, &sampler, &err),
+    assert_fails(tsr_sampler_create(dataset, TSR_SPLIT_TEST, 2, NULL, 1, 0, false, &sampler, &err),
                  TSR_ERR_CONFIG, &err, "d.h5: has no image in the split \"test\"");
     assert_fails(
-        tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, 1, UINT64_MAX, false, &sampler, &err),
+        tsr_sampler_create(dataset, TSR_SPLIT_ALL, 2, NULL, 1, UINT64_MAX, false, &sampler, &err),
         TSR_ERR_CONFIG, &err, "cannot start at batch 18446744073709551615");
     assert_fails(
-        tsr_sampler_create(dataset, TSR_SPLIT_ALL, SIZE_MAX / 4, 1, 0, false, &sampler, &err),
+        tsr_sampler_create(dataset, TSR_SPLIT_ALL, SIZE_MAX / 4, NULL, 1, 0, false, &sampler, &err),
         TSR_ERR_NO_MEMORY, &err, "batch of images");
     tsr_dataset_close(dataset);
 }
@@ -223,7 +227,8 @@ static void reading_error_surfaces(void **state) {
     struct tsr_image_batch batch;
     enum tsr_status status;
     assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
-    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, 2, 0, false, &sampler, &err), &err);
+    assert_ok(tsr_sampler_create(dataset, TSR_SPLIT_ALL, 1, NULL, 2, 0, false, &sampler, &err),
+              &err);
     while ((status = tsr_sampler_next(sampler, &batch, &err)) == TSR_OK && batches < 100)
         batches++;
     assert_true(batches < N);

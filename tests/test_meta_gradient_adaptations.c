@@ -255,7 +255,7 @@ static struct gradients meta_gradient(struct fixture *f) {
     g.rates = make(g.n_rates, sizeof *g.rates);
     draw_all(g.basis, g.n_basis, -1, 1); /* overwritten, not added to */
     MUST(tsr_meta_workspace_create(&f->engine, &f->method, STEPS, &f->rates, SLOTS, TASKS, CTX,
-                                   &meta, err));
+                                   NULL, &meta, err));
     const struct tsr_meta_point at = {f->theta, f->n_basis ? f->basis : NULL, &f->rates, 0.5};
     MUST(tsr_meta_gradient(meta, &at, f->task, TASKS, g.theta, f->n_basis ? g.basis : NULL, g.rates,
                            error, err));

@@ -114,7 +114,8 @@ static void begin(struct play *p, const double *script, size_t max_rollbacks, co
 static enum tsr_status go(struct play *p, uint64_t stop, struct tsr_error *err) {
     struct tsr_task_source source = {.user = p,
                                      .n_slots = 1,
-                                     .max_items = ITEMS,
+                                     .n_items = ITEMS,
+                                     .item_tasks = 1,
                                      .max_tasks = ITEMS,
                                      .max_points = POINTS,
                                      .next = next,
