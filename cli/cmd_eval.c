@@ -14,6 +14,7 @@
 #include "cli/settings.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
+#include "cli/view_options.h"
 #include "data/file.h"
 
 struct eval_args {
@@ -22,6 +23,7 @@ struct eval_args {
     size_t limit;
     size_t inner_steps;
     struct tsr_choice optimizer;
+    struct cli_view view;
     struct cli_rule rule;
     const char *baseline, *kernel, *json;
 };
@@ -53,6 +55,7 @@ static const struct cli_option options[] = {
      .type = CLI_SIZE,
      .at = AT(limit),
      .help = "at most the first N images; 0: all"},
+    CLI_VIEW_OPTIONS(struct eval_args, view, CLI_VIEW_IN_FILE),
 
     {.name = "inner loop", .type = CLI_HEADING},
     {.name = "inner-steps",
@@ -241,9 +244,10 @@ static enum tsr_status run(struct cli_call *call) {
     struct outcome o = {.args = a, .config = &config, .model_path = call->operands[0]};
     enum tsr_status status;
     bool to_file = a->json && !cli_is_stdout(a->json);
+    const struct tsr_view_options view = cli_view_take(&a->view);
     TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
-    TSR_CHECK(cli_data_look(call->operands[1], &o.data, &call->err));
-    TSR_CHECK(tsr_dataset_open(call->operands[1], &dataset, &call->err));
+    TSR_CHECK(tsr_dataset_open_as(call->operands[1], &view, &dataset, &call->err));
+    o.data = cli_data_of(dataset);
     TSR_CHECK(configure(call, dataset, model, &config));
     o.model = model;
     o.dataset = dataset;

@@ -11,7 +11,8 @@
 #include "cli/settings.h"
 #include "cli/shown.h"
 #include "cli/train_view.h"
-#include "data/h5.h"
+#include "cli/view_options.h"
+#include "data/h5_images.h"
 #include "image/inr.h"
 #include "meta/outer_state.h"
 
@@ -19,6 +20,7 @@ struct info_args {
     struct cli_common common;
     const char *label_png;
     size_t image;
+    struct cli_view view;
 };
 
 #define AT(member) offsetof(struct info_args, member)
@@ -36,6 +38,7 @@ static const struct cli_option options[] = {
      .type = CLI_SIZE,
      .at = AT(image),
      .help = "which image of a dataset, counted from 0"},
+    CLI_VIEW_OPTIONS(struct info_args, view, CLI_VIEW_IN_FILE),
     {.type = CLI_END},
 };
 
@@ -44,7 +47,8 @@ static const struct cli_option options[] = {
 enum kind { DATASET, MODEL, INR };
 
 /* By the attribute `format`, or, for files of others, by what they hold. */
-static enum tsr_status find_kind(struct tsr_h5 *f, enum kind *kind, struct tsr_error *err) {
+static enum tsr_status find_kind(struct tsr_h5 *f, bool images, enum kind *kind,
+                                 struct tsr_error *err) {
     char format[64] = "";
     if (tsr_h5_has_attr(f, "/", "format"))
         TSR_TRY(tsr_h5_read_attr_str(f, "/", "format", format, sizeof format, err));
@@ -52,12 +56,11 @@ static enum tsr_status find_kind(struct tsr_h5 *f, enum kind *kind, struct tsr_e
         *kind = INR;
     else if (strcmp(format, "tessera-model") == 0 || tsr_h5_exists(f, "/init"))
         *kind = MODEL;
-    else if (tsr_h5_exists(f, "/images"))
+    else if (images || tsr_h5_exists(f, "/images"))
         *kind = DATASET;
     else
-        return TSR_ERROR(err, TSR_ERR_FORMAT,
-                         "%s: neither a dataset (no /images) nor a model nor an INR of tessera",
-                         tsr_h5_path(f));
+        return tsr_h5_images_offer(
+            f, "neither a dataset (no /images) nor a model nor an INR of tessera", err);
     return TSR_OK;
 }
 
@@ -131,12 +134,17 @@ static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err
     return status;
 }
 
-static enum tsr_status labels_info(const char *path, struct tsr_error *err) {
-    struct tsr_dataset *d;
-    enum tsr_status status = TSR_OK;
-    TSR_TRY(tsr_dataset_open(path, &d, err));
-    if (tsr_dataset_has_labels(d)) status = print_labels(d, err);
-    tsr_dataset_close(d);
+static enum tsr_status read_picture(struct tsr_dataset *d, size_t index, struct tsr_image *picture,
+                                    struct tsr_error *err) {
+    void *values;
+    size_t n = picture->height * picture->width * picture->channels;
+    TSR_TRY(tsr_alloc(&values, n, tsr_dataset_value_size(d), "image", err));
+    enum tsr_status status = tsr_dataset_read(d, index, values, err);
+    if (status == TSR_OK) {
+        const uint8_t *bytes = tsr_pixels_bytes(tsr_dataset_pixels(d, values), n, picture->pixels);
+        if (bytes != picture->pixels) memcpy(picture->pixels, bytes, n);
+    }
+    free(values);
     return status;
 }
 
@@ -146,7 +154,7 @@ static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
     void *memory;
     TSR_TRY(tsr_image_create(picture, tsr_dataset_height(d), tsr_dataset_width(d),
                              tsr_dataset_channels(d), err));
-    TSR_TRY(tsr_dataset_read(d, index, picture->pixels, err));
+    TSR_TRY(read_picture(d, index, picture, err));
     size_t area = picture->height * picture->width;
     TSR_TRY(tsr_alloc(&memory, area, sizeof **labels, "label map", err));
     *labels = memory;
@@ -226,7 +234,14 @@ done:
     return status;
 }
 
+static enum tsr_status open_dataset(const struct info_args *a, const char *path,
+                                    struct tsr_dataset **out, struct tsr_error *err) {
+    const struct tsr_view_options view = cli_view_take(&a->view);
+    return tsr_dataset_open_as(path, &view, out, err);
+}
+
 static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_error *err) {
+    const struct info_args *a = call->args;
     const char *path = call->operands[0];
     struct tsr_dataset *d;
     if (kind == MODEL)
@@ -237,7 +252,7 @@ static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_er
     if (kind == INR && cli_given(call, "image"))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is for datasets; %s is one image", path);
     if (kind == INR) return draw_inr(call, path, err);
-    TSR_TRY(tsr_dataset_open(path, &d, err));
+    TSR_TRY(open_dataset(a, path, &d, err));
     enum tsr_status status = draw_image(call, d, err);
     tsr_dataset_close(d);
     return status;
@@ -245,12 +260,12 @@ static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_er
 
 /* ---- datasets -------------------------------------------------------------------------------- */
 
-static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
+static enum tsr_status print_dataset(struct tsr_h5 *f, struct tsr_dataset *dataset,
+                                     struct tsr_error *err) {
     static const char *const names[] = {
         "fit",     "split_fractions", "split_file",       "limit",   "seed",    "sources",
         "skipped", "label_folder",    "label_names_file", "version", "command", NULL};
-    struct cli_data d;
-    TSR_TRY(cli_data_look(tsr_h5_path(f), &d, err));
+    const struct cli_data d = cli_data_of(dataset);
     (void)printf("kind: dataset\nimages: %zu\nheight: %zu\nwidth: %zu\nchannels: %zu\n",
                  d.images[TSR_SPLIT_ALL], d.height, d.width, d.channels);
     if (tsr_h5_exists(f, "/split"))
@@ -258,11 +273,21 @@ static enum tsr_status dataset_info(struct tsr_h5 *f, struct tsr_error *err) {
                      d.images[TSR_SPLIT_VAL], d.images[TSR_SPLIT_TEST]);
     else
         (void)printf("split: none (all images belong to every split)\n");
+    if (*d.layout) (void)printf("read as: %s\n", d.layout);
     if (d.in_chunk > 1)
         (void)printf("images in a chunk: %zu (reading one reads all; one in each is faster)\n",
                      d.in_chunk);
     TSR_TRY(print_attributes(f, "/", names, err));
-    return labels_info(tsr_h5_path(f), err);
+    return tsr_dataset_has_labels(dataset) ? print_labels(dataset, err) : TSR_OK;
+}
+
+static enum tsr_status dataset_info(struct tsr_h5 *f, const struct info_args *a,
+                                    struct tsr_error *err) {
+    struct tsr_dataset *d;
+    TSR_TRY(open_dataset(a, tsr_h5_path(f), &d, err));
+    enum tsr_status status = print_dataset(f, d, err);
+    tsr_dataset_close(d);
+    return status;
 }
 
 /* ---- networks -------------------------------------------------------------------------------- */
@@ -404,11 +429,11 @@ static enum tsr_status run(struct cli_call *call) {
     enum kind kind = DATASET;
     enum tsr_status status;
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
-    TSR_CHECK(find_kind(f, &kind, &call->err));
+    TSR_CHECK(find_kind(f, a->view.images != NULL, &kind, &call->err));
     if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
     if (cli_stdout_taken(call)) goto done;
     (void)printf("file: %s\n", cli_shown(call->operands[0]));
-    if (kind == DATASET) TSR_CHECK(dataset_info(f, &call->err));
+    if (kind == DATASET) TSR_CHECK(dataset_info(f, a, &call->err));
     if (kind == MODEL) TSR_CHECK(model_info(f, &call->err));
     if (kind == INR) TSR_CHECK(inr_info(f, &call->err));
 done:

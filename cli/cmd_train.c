@@ -12,11 +12,13 @@
 #include "cli/shown.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
+#include "cli/view_options.h"
 #include "inner/kernels/kernel.h"
 
 struct train_args {
     struct cli_common common;
     const char *output, *resume, *init;
+    struct cli_view view;
     struct cli_rule rule;
     double range[2];
     struct tsr_model_config model;
@@ -57,6 +59,9 @@ static const struct cli_option options[] = {
     TEXT("init", "M0.h5", init, .file = CLI_READS_HDF5,
          .help = "start from this model, with its network and coordinates; a shared slot expands "
                  "into as many as are needed"),
+
+    HEADING("datasets that others wrote"),
+    CLI_VIEW_OPTIONS(struct train_args, view, CLI_VIEW_IN_FILE),
 
     HEADING("partition"),
     CLI_RULE_OPTIONS(struct train_args, rule, NULL),
@@ -139,8 +144,8 @@ static const struct cli_option options[] = {
 
 /* What a resumed run can still change. */
 static const char *const resumable[] = {
-    "output",  "resume", "outer-steps", "time",  "kernel", "checkpoint-every",
-    "threads", "seed",   "quiet",       "force", NULL};
+    "output", "resume", "outer-steps", "time",   "kernel",        "checkpoint-every", "threads",
+    "seed",   "quiet",  "force",       "images", "images-layout", "images-range",     NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -247,7 +252,8 @@ static enum tsr_status run(struct cli_call *call) {
     struct train_args *a = call->args;
     struct tsr_dataset *dataset;
     TSR_TRY(check(call, a));
-    TSR_TRY(tsr_dataset_open(call->operands[0], &dataset, &call->err));
+    const struct tsr_view_options view = cli_view_take(&a->view);
+    TSR_TRY(tsr_dataset_open_as(call->operands[0], &view, &dataset, &call->err));
     enum tsr_status status = train(call, a, dataset);
     tsr_dataset_close(dataset);
     return status;

@@ -19,18 +19,11 @@ struct cli_data cli_data_of(const struct tsr_dataset *dataset) {
                             .width = tsr_dataset_width(dataset),
                             .in_chunk = tsr_dataset_images_in_chunk(dataset),
                             .channels = tsr_dataset_channels(dataset)};
+    const char *layout = tsr_dataset_layout(dataset);
+    (void)snprintf(data.layout, sizeof data.layout, "%s", layout ? layout : "");
     for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
         (void)tsr_dataset_split(dataset, (enum tsr_split)s, &data.images[s]);
     return data;
-}
-
-enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err) {
-    struct tsr_dataset *dataset;
-    TSR_TRY(tsr_dataset_open(path, &dataset, err));
-    *out = cli_data_of(dataset);
-    out->path = path;
-    tsr_dataset_close(dataset);
-    return TSR_OK;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -80,6 +73,7 @@ void cli_training_table(const struct tsr_training *training, const struct cli_da
     row(to, "dataset", "%s: %zux%zux%zu; %zu train, %zu val, %zu test", cli_shown(d->path),
         d->height, d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
         d->images[TSR_SPLIT_TEST]);
+    if (*d->layout) row(to, "", "read as %s", d->layout);
     if (d->in_chunk > 1)
         row(to, "", "%zu images in a chunk: reading one of them reads all; one in each is faster",
             d->in_chunk);

@@ -8,18 +8,17 @@
 
 #include <stdio.h>
 
+#include "data/view.h"
 #include "image/training.h"
 
 struct cli_data {
     const char *path;
     size_t height, width, channels;
-    size_t images[4]; /* by enum tsr_split */
-    size_t in_chunk;  /* tsr_dataset_images_in_chunk() */
+    size_t images[4];                  /* by enum tsr_split */
+    size_t in_chunk;                   /* tsr_dataset_images_in_chunk() */
+    char layout[TSR_VIEW_LAYOUT_SIZE]; /* tsr_dataset_layout(), "" for none */
 };
 struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a view */
-/* Opens, looks, closes. */
-enum tsr_status cli_data_look(const char *path, struct cli_data *out, struct tsr_error *err);
-
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 
 /* tsr_training_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/names.h"
 #include "data/file_mark.h"
-#include "data/h5.h"
+#include "data/h5_images.h"
 #include "data/image.h"
 
 #define FORMAT_VERSION 1
@@ -20,11 +20,12 @@
 struct tsr_dataset {
     struct tsr_h5 *file;       /* NULL: in memory */
     struct tsr_file_mark mark; /* of the file when it was opened */
-    struct tsr_pixels pixels;
+    struct tsr_h5_images images;
+    bool floats;
+    struct tsr_pixels pixels; /* in memory */
     const uint16_t *labels;
     const char *const *given_names;
 
-    size_t rank, dims[TSR_H5_MAX_RANK]; /* of /images */
     size_t n, height, width, channels;
     uint32_t *order;         /* [2n]: all indices, then train, val and test one after the other */
     const uint32_t *part[4]; /* views of order */
@@ -201,44 +202,38 @@ static enum tsr_status check_format(struct tsr_h5 *file, struct tsr_error *err) 
     return TSR_OK;
 }
 
-static enum tsr_status bad_shape(const struct tsr_dataset *dataset, const char *rule,
-                                 struct tsr_error *err) {
-    char dims[TSR_H5_MAX_RANK * 21 + 1] = "";
-    for (size_t i = 0, at = 0; i < dataset->rank; i++)
-        at +=
-            (size_t)snprintf(dims + at, sizeof dims - at, "%s%zu", i ? "," : "", dataset->dims[i]);
-    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /images has rank %zu [%s]; %s",
-                     tsr_h5_path(dataset->file), dataset->rank, dims, rule);
+/* What is slow to read in random order is left to pack, which reads it in its own. */
+static enum tsr_status check_layout(const struct tsr_h5_images *images, struct tsr_error *err) {
+    const struct tsr_view *v = &images->view;
+    if (v->axis <= 0 || v->n == 1) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_FORMAT,
+                     "%s has its images along the last axes (%s), where each is spread over the "
+                     "whole file; `tessera pack %s --images %s --images-layout %s -o D.h5` makes a "
+                     "dataset of them",
+                     images->name, v->layout, tsr_h5_path(images->file), images->object + 1,
+                     v->layout);
 }
 
-static enum tsr_status check_images(struct tsr_dataset *dataset, struct tsr_error *err) {
-    enum tsr_h5_type type;
-    const size_t *dims = dataset->dims;
-    TSR_TRY(tsr_h5_shape(dataset->file, "/images", &dataset->rank, dataset->dims, &type, err));
-    if (type != TSR_H5_U8)
-        return TSR_ERROR(err, TSR_ERR_FORMAT,
-                         "%s: /images does not hold 8-bit unsigned integers (uint8), which is what "
-                         "is expected",
-                         tsr_h5_path(dataset->file));
-    if (dataset->rank != 3 && dataset->rank != 4)
-        return bad_shape(dataset, "expected [N,H,W] or [N,H,W,C]", err);
-    dataset->n = dims[0];
-    dataset->height = dims[1];
-    dataset->width = dims[2];
-    dataset->channels = dataset->rank == 4 ? dims[3] : 1;
-    if (dataset->channels != 1 && dataset->channels != 3)
-        return bad_shape(dataset, "expected [N,H,W,C] with 1 or 3 channels, which come last", err);
-    if (dataset->n < 1 || dataset->n > UINT32_MAX)
-        return bad_shape(dataset, "expected 1 to 2^32-1 images", err);
-    if (dims[1] < 1 || dims[2] < 1 || dims[1] > TSR_IMAGE_MAX_SIDE || dims[2] > TSR_IMAGE_MAX_SIDE)
-        return bad_shape(dataset, "expected [N,H,W] or [N,H,W,C] with sides of 1..65535", err);
-    if (dims[1] * dims[2] > TSR_IMAGE_MAX_PIXELS)
-        return bad_shape(dataset, "expected images of at most 2^28 pixels", err);
-    return tsr_h5_chunk_items(dataset->file, "/images", &dataset->images_in_chunk, err);
+static enum tsr_status open_images(struct tsr_dataset *dataset,
+                                   const struct tsr_view_options *options, struct tsr_error *err) {
+    char *object;
+    struct tsr_h5_images *images = &dataset->images;
+    TSR_TRY(tsr_h5_images_path(options->images, &object, err));
+    enum tsr_status status = tsr_h5_images_open(dataset->file, object, options, images, err);
+    if (status == TSR_OK) status = check_layout(images, err);
+    if (status == TSR_OK)
+        status = tsr_h5_chunk_items(dataset->file, object, &dataset->images_in_chunk, err);
+    free(object);
+    dataset->n = images->view.n;
+    dataset->height = images->view.height;
+    dataset->width = images->view.width;
+    dataset->channels = images->view.channels;
+    dataset->floats = images->view.floats;
+    return status;
 }
 
-enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
-                                 struct tsr_error *err) {
+enum tsr_status tsr_dataset_open_as(const char *path, const struct tsr_view_options *view,
+                                    struct tsr_dataset **out, struct tsr_error *err) {
     enum tsr_status status;
     void *memory;
     *out = NULL;
@@ -247,7 +242,7 @@ enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
     TSR_CHECK(tsr_file_mark_take(path, &dataset->mark, err));
     TSR_CHECK(tsr_h5_open(path, &dataset->file, err));
     TSR_CHECK(check_format(dataset->file, err));
-    TSR_CHECK(check_images(dataset, err));
+    TSR_CHECK(open_images(dataset, view, err));
     TSR_CHECK(load_splits(dataset, err));
     TSR_CHECK(load_labels(dataset, err));
     *out = dataset;
@@ -257,8 +252,15 @@ done:
     return status;
 }
 
+enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
+                                 struct tsr_error *err) {
+    const struct tsr_view_options as_it_stands = {0};
+    return tsr_dataset_open_as(path, &as_it_stands, out, err);
+}
+
 void tsr_dataset_close(struct tsr_dataset *dataset) {
     if (!dataset) return;
+    tsr_h5_images_close(&dataset->images);
     tsr_h5_close(dataset->file);
     free(dataset->order);
     for (size_t i = 0; dataset->names && i < dataset->n; i++)
@@ -320,7 +322,8 @@ enum tsr_status tsr_dataset_in_memory(const struct tsr_images *images, struct ts
                               .label_count = images->labels ? images->label_count : 0,
                               .label_rule = "labels",
                               .given_names = images->names};
-    if (images->type == TSR_PIXELS_F32)
+    d->floats = images->type == TSR_PIXELS_F32;
+    if (d->floats)
         d->pixels.floats = images->pixels;
     else
         d->pixels.bytes = images->pixels;
@@ -345,11 +348,11 @@ enum tsr_status tsr_dataset_unchanged(const struct tsr_dataset *dataset, struct 
 }
 
 size_t tsr_dataset_value_size(const struct tsr_dataset *dataset) {
-    return dataset->pixels.floats ? sizeof(float) : 1;
+    return dataset->floats ? sizeof(float) : 1;
 }
 
 struct tsr_pixels tsr_dataset_pixels(const struct tsr_dataset *dataset, const void *values) {
-    if (dataset->pixels.floats) return (struct tsr_pixels){.floats = values};
+    if (dataset->floats) return (struct tsr_pixels){.floats = values};
     return TSR_BYTES(values);
 }
 
@@ -382,12 +385,10 @@ static enum tsr_status copy_item(const struct tsr_dataset *dataset, const void *
 enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void *out,
                                  struct tsr_error *err) {
     const struct tsr_dataset *d = dataset;
-    if (!d->file)
-        return copy_item(d, d->pixels.floats ? (const void *)d->pixels.floats : d->pixels.bytes,
-                         d->height * d->width * d->channels * tsr_dataset_value_size(d), index, out,
-                         err);
-    return tsr_h5_read_item(dataset->file, "/images", TSR_H5_U8, dataset->rank, dataset->dims,
-                            index, out, err);
+    if (d->file) return tsr_h5_images_read(&dataset->images, index, out, err);
+    return copy_item(d, d->floats ? (const void *)d->pixels.floats : d->pixels.bytes,
+                     d->height * d->width * d->channels * tsr_dataset_value_size(d), index, out,
+                     err);
 }
 
 /* Reads one name from the file. Names of some other kind or number are as good as none: nothing but
@@ -416,6 +417,11 @@ const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index) {
     const char *name = NULL;
     if (dataset->file && tsr_h5_exists(dataset->file, "/names")) name = load_name(dataset, index);
     return name ? name : numbered_name(dataset, index);
+}
+
+const char *tsr_dataset_layout(const struct tsr_dataset *dataset) {
+    const struct tsr_view *v = &dataset->images.view;
+    return dataset->file && !v->as_it_lies ? v->layout : NULL;
 }
 
 size_t tsr_dataset_images_in_chunk(const struct tsr_dataset *dataset) {

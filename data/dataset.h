@@ -15,6 +15,7 @@
 #include "base/names.h"
 #include "base/status.h"
 #include "data/pixels.h"
+#include "data/view.h"
 
 enum tsr_split { TSR_SPLIT_TRAIN = 0, TSR_SPLIT_VAL = 1, TSR_SPLIT_TEST = 2, TSR_SPLIT_ALL = 3 };
 
@@ -26,10 +27,16 @@ TSR_API const char *tsr_split_name(enum tsr_split split);
 
 struct tsr_dataset; /* opaque; one thread at a time */
 
-/* Checks shapes and types, reads /split; no image is read. Label maps that state neither their
- * count nor their names are all read once, for the largest label. */
+/* Checks shapes and types, reads /split. Of images that are not bytes a few are read, to see that
+ * their values are in range. Label maps that state neither their count nor their names are all read
+ * once, for the largest label. */
 TSR_API enum tsr_status tsr_dataset_open(const char *path, struct tsr_dataset **out,
                                          struct tsr_error *err) TSR_MUST_USE;
+/* The same, the images read as the view says (data/view.h). TSR_ERR_FORMAT names what there is in
+ * the file where it cannot be, and the command that converts what is not read in place. */
+TSR_API enum tsr_status tsr_dataset_open_as(const char *path, const struct tsr_view_options *view,
+                                            struct tsr_dataset **out,
+                                            struct tsr_error *err) TSR_MUST_USE;
 /* Images of any number of channels that stay the caller's, as do all that the struct points to. The
  * struct is whole: its size has been looked at. Errors: TSR_ERR_ARGUMENT, TSR_ERR_FORMAT. */
 TSR_API enum tsr_status tsr_dataset_in_memory(const struct tsr_images *images,
@@ -43,6 +50,10 @@ TSR_API size_t tsr_dataset_images(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_height(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_width(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_channels(const struct tsr_dataset *dataset);
+
+/* How the images lie in a file, "NHWC" say, where that had to be found out or was asked for; NULL:
+ * as those that pack writes. View. */
+TSR_API const char *tsr_dataset_layout(const struct tsr_dataset *dataset);
 
 /* Images that lie in one chunk of the file, all of which reading one of them reads and inflates; 1
  * where there are no chunks. */
@@ -58,7 +69,7 @@ TSR_API enum tsr_status tsr_dataset_unchanged(const struct tsr_dataset *dataset,
 TSR_API const uint32_t *tsr_dataset_split(const struct tsr_dataset *dataset, enum tsr_split split,
                                           size_t *n);
 
-/* Bytes of a pixel value: 1 (of a file always), or 4 for floats in memory. */
+/* Bytes of a pixel value: 1, or 4 for floats. */
 TSR_API size_t tsr_dataset_value_size(const struct tsr_dataset *dataset);
 /* Values that have been read, as a view. */
 TSR_API struct tsr_pixels tsr_dataset_pixels(const struct tsr_dataset *dataset, const void *values);

@@ -72,10 +72,28 @@ TSR_API bool tsr_h5_has_attr(struct tsr_h5 *file, const char *object, const char
 enum tsr_h5_kind {
     TSR_H5_ABSENT,
     TSR_H5_NUMBERS,   /* an array of integers or floats, of rank *rank */
+    TSR_H5_BLOBS,     /* an array of strings of bytes, each of its own length */
     TSR_H5_OTHER,     /* a group, or an array of anything else */
     TSR_H5_UNREADABLE /* damaged, or behind a link that is not followed */
 };
 TSR_API enum tsr_h5_kind tsr_h5_glance(struct tsr_h5 *file, const char *object, size_t *rank);
+
+/* The same of all arrays in a group and below it, in the order of their names. Links are not
+ * followed, nor what lies deeper than 16 groups. */
+struct tsr_h5_entry {
+    const char *path; /* view, absolute */
+    enum tsr_h5_kind kind;
+    enum tsr_h5_type type; /* of numbers */
+    char type_text[32];    /* "uint8", "big-endian float32", "strings" */
+    size_t rank, dims[TSR_H5_MAX_RANK];
+    bool reversed; /* MATLAB has written it: its axes are in reverse */
+};
+/* Must not call back into this module; false ends the listing. */
+typedef bool (*tsr_h5_entry_fn)(void *user, const struct tsr_h5_entry *entry);
+TSR_API enum tsr_status tsr_h5_list(struct tsr_h5 *file, const char *group, tsr_h5_entry_fn fn,
+                                    void *user, struct tsr_error *err) TSR_MUST_USE;
+/* One of them. kind is TSR_H5_ABSENT, or TSR_H5_OTHER for a group (type_text is "group"). */
+TSR_API void tsr_h5_look(struct tsr_h5 *file, const char *object, struct tsr_h5_entry *out);
 
 /* Rank and extents of a dataset. dims [TSR_H5_MAX_RANK], overwritten. `type` (may be NULL) gets the
  * class it is stored in; TSR_ERR_FORMAT for a type that is none of enum tsr_h5_type's kinds. */
@@ -93,6 +111,16 @@ TSR_API enum tsr_status tsr_h5_read(struct tsr_h5 *file, const char *object, enu
 TSR_API enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object,
                                          enum tsr_h5_type type, size_t rank, const size_t *dims,
                                          size_t index, void *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Reads the box of extents count [rank] from start [rank] on. */
+TSR_API enum tsr_status tsr_h5_read_box(struct tsr_h5 *file, const char *object,
+                                        enum tsr_h5_type type, size_t rank, const size_t *start,
+                                        const size_t *count, void *out,
+                                        struct tsr_error *err) TSR_MUST_USE;
+/* String of bytes `index`, of an array of rank 1 of TSR_H5_BLOBS; free(*bytes). */
+TSR_API enum tsr_status tsr_h5_read_blob(struct tsr_h5 *file, const char *object, size_t index,
+                                         unsigned char **bytes, size_t *size,
                                          struct tsr_error *err) TSR_MUST_USE;
 
 /* How many items along the first dimension lie in a chunk; 1 where there are no chunks. Reading one

@@ -62,8 +62,8 @@ static hid_t file_type(enum tsr_h5_type type) {
     return H5I_INVALID_HID;
 }
 
-static const char *class_name(H5T_class_t class) {
-    switch (class) {
+const char *tsr_h5_class_name(H5T_class_t type_class) {
+    switch (type_class) {
     case H5T_STRING:
         return "strings";
     case H5T_COMPOUND:
@@ -81,6 +81,24 @@ static const char *class_name(H5T_class_t class) {
     }
 }
 
+bool tsr_h5_number_type(hid_t stored, enum tsr_h5_type *out) {
+    size_t size = H5Tget_size(stored);
+    if (H5Tget_class(stored) == H5T_FLOAT)
+        *out = size <= 4 ? TSR_H5_F32 : TSR_H5_F64;
+    else if (H5Tget_sign(stored) != H5T_SGN_NONE)
+        *out = TSR_H5_I64;
+    else
+        *out = size == 1 ? TSR_H5_U8 : size == 2 ? TSR_H5_U16 : size <= 4 ? TSR_H5_U32 : TSR_H5_U64;
+    return size > 0 && size <= 8;
+}
+
+bool tsr_h5_is_blob(hid_t stored) {
+    hid_t of = H5Tget_class(stored) == H5T_VLEN ? H5Tget_super(stored) : H5I_INVALID_HID;
+    bool is = of >= 0 && H5Tget_class(of) == H5T_INTEGER && H5Tget_size(of) == 1;
+    if (of >= 0) (void)H5Idec_ref(of);
+    return is;
+}
+
 static enum tsr_status classify(const struct tsr_h5 *file, const char *object, hid_t stored,
                                 enum tsr_h5_type *out, struct tsr_error *err) {
     H5T_class_t class = H5Tget_class(stored);
@@ -89,17 +107,10 @@ static enum tsr_status classify(const struct tsr_h5 *file, const char *object, h
         return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "has a damaged type");
     if (class != H5T_INTEGER && class != H5T_FLOAT)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
-                          "holds %s; expected integers or floats", class_name(class));
-    if (size > 8)
-        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
-                          "holds numbers of %zu bytes; at most 8 are read", size);
-    if (class == H5T_FLOAT)
-        *out = size <= 4 ? TSR_H5_F32 : TSR_H5_F64;
-    else if (H5Tget_sign(stored) != H5T_SGN_NONE)
-        *out = TSR_H5_I64;
-    else
-        *out = size == 1 ? TSR_H5_U8 : size == 2 ? TSR_H5_U16 : size <= 4 ? TSR_H5_U32 : TSR_H5_U64;
-    return TSR_OK;
+                          "holds %s; expected integers or floats", tsr_h5_class_name(class));
+    if (tsr_h5_number_type(stored, out)) return TSR_OK;
+    return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
+                      "holds numbers of %zu bytes; at most 8 are read", size);
 }
 
 /* ---- shapes ---------------------------------------------------------------------------------- */
@@ -165,11 +176,11 @@ static enum tsr_status get_shape(const struct tsr_h5 *file, const char *object, 
     return TSR_OK;
 }
 
-static enum tsr_status open_dataset(struct tsr_h5 *file, const char *object,
+static enum tsr_status open_dataset(struct tsr_h5 *file, const char *object, bool blobs,
                                     struct tsr_h5_dataset *out, struct tsr_error *err) {
     enum tsr_status status;
     hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    *out = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
+    *out = (struct tsr_h5_dataset){.id = H5I_INVALID_HID, .blobs = blobs};
     TSR_CHECK(tsr_h5_open_guarded(file, object, &out->id, &out->storage, err));
     type = H5Dget_type(out->id);
     space = H5Dget_space(out->id);
@@ -177,7 +188,7 @@ static enum tsr_status open_dataset(struct tsr_h5 *file, const char *object,
         status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "cannot be opened");
         goto done;
     }
-    TSR_CHECK(classify(file, object, type, &out->type, err));
+    if (!blobs || !tsr_h5_is_blob(type)) TSR_CHECK(classify(file, object, type, &out->type, err));
     TSR_CHECK(get_shape(file, object, space, out, err));
     out->name = strdup(object);
     if (!out->name) status = TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "cannot be opened");
@@ -192,50 +203,30 @@ done:
     return status;
 }
 
-static enum tsr_h5_kind glance(const struct tsr_h5 *file, const char *object, size_t *rank) {
-    enum tsr_h5_kind kind = TSR_H5_OTHER;
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    *rank = 0;
-    if (!tsr_h5_find(file, object)) return TSR_H5_ABSENT;
-    hid_t id = H5Oopen(file->id, object, file->access);
-    if (id < 0) return TSR_H5_UNREADABLE;
-    if (H5Iget_type(id) == H5I_DATASET && tsr_h5_is_virtual(id)) {
-        kind = TSR_H5_UNREADABLE;
-    } else if (H5Iget_type(id) == H5I_DATASET) {
-        type = H5Dget_type(id);
-        space = H5Dget_space(id);
-        H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-        int n = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
-        if (class == H5T_NO_CLASS || n < 0)
-            kind = TSR_H5_UNREADABLE;
-        else if (class == H5T_INTEGER || class == H5T_FLOAT)
-            kind = TSR_H5_NUMBERS;
-        *rank = n < 0 ? 0 : (size_t)n;
-    }
-    (void)tsr_h5_close_id(file, object, type, TSR_OK, NULL);
-    (void)tsr_h5_close_id(file, object, space, TSR_OK, NULL);
-    (void)tsr_h5_close_id(file, object, id, TSR_OK, NULL);
-    return kind;
-}
-
 enum tsr_h5_kind tsr_h5_glance(struct tsr_h5 *file, const char *object, size_t *rank) {
-    struct tsr_h5_call call = tsr_h5_enter();
-    enum tsr_h5_kind kind = glance(file, object, rank);
-    tsr_h5_leave(call);
-    return kind;
+    struct tsr_h5_entry entry;
+    tsr_h5_look(file, object, &entry);
+    *rank = entry.rank;
+    return entry.kind;
 }
 
 /* Makes `object` the recent dataset. */
-static enum tsr_status use(struct tsr_h5 *file, const char *object, struct tsr_error *err) {
-    if (file->recent.name && strcmp(file->recent.name, object) == 0) return TSR_OK;
+static enum tsr_status use_as(struct tsr_h5 *file, const char *object, bool blobs,
+                              struct tsr_error *err) {
+    const struct tsr_h5_dataset *recent = &file->recent;
+    if (recent->name && strcmp(recent->name, object) == 0 && recent->blobs == blobs) return TSR_OK;
     struct tsr_h5_dataset dataset = file->earlier;
-    if (!dataset.name || strcmp(dataset.name, object) != 0) {
+    if (!dataset.name || strcmp(dataset.name, object) != 0 || dataset.blobs != blobs) {
         TSR_TRY(tsr_h5_close_dataset(file, &file->earlier, err));
-        TSR_TRY(open_dataset(file, object, &dataset, err));
+        TSR_TRY(open_dataset(file, object, blobs, &dataset, err));
     }
     file->earlier = file->recent;
     file->recent = dataset;
     return TSR_OK;
+}
+
+static enum tsr_status use(struct tsr_h5 *file, const char *object, struct tsr_error *err) {
+    return use_as(file, object, false, err);
 }
 
 static enum tsr_status shape(struct tsr_h5 *file, const char *object, size_t *rank, size_t *dims,
@@ -267,6 +258,13 @@ enum tsr_status tsr_h5_chunk_items(struct tsr_h5 *file, const char *object, size
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+static enum tsr_status check_floats(const struct tsr_h5 *file, const char *object,
+                                    enum tsr_h5_type type, struct tsr_error *err) {
+    if (!type_infos[file->recent.type].is_float || type_infos[type].is_float) return TSR_OK;
+    return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "holds floats; expected integers (%s)",
+                      type_infos[type].name);
+}
+
 static enum tsr_status check_expected(const struct tsr_h5 *file, const char *object,
                                       enum tsr_h5_type type, size_t rank, const size_t *dims,
                                       struct tsr_error *err) {
@@ -278,10 +276,7 @@ static enum tsr_status check_expected(const struct tsr_h5 *file, const char *obj
     if (!same)
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has shape %s; expected %s",
                           shape_text(have, found->rank, found->dims), shape_text(want, rank, dims));
-    if (type_infos[found->type].is_float && !type_infos[type].is_float)
-        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "holds floats; expected integers (%s)",
-                          type_infos[type].name);
-    return TSR_OK;
+    return check_floats(file, object, type, err);
 }
 
 /* HDF5 replaces a value that the wanted type cannot hold by the nearest that it can. Infinity stays
@@ -321,10 +316,10 @@ done:
     return status;
 }
 
-static enum tsr_status check_chunks(const struct tsr_h5 *file, const char *object, size_t first,
-                                    size_t n, struct tsr_error *err) {
+static enum tsr_status check_box(const struct tsr_h5 *file, const char *object, const size_t *start,
+                                 const size_t *count, struct tsr_error *err) {
     const struct tsr_h5_dataset *d = &file->recent;
-    return tsr_h5_check_chunks(file, object, d->id, &d->storage, d->rank, d->dims, first, n, err);
+    return tsr_h5_check_chunks(file, object, d->id, &d->storage, d->rank, start, count, err);
 }
 
 static enum tsr_status read_whole(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
@@ -336,7 +331,8 @@ static enum tsr_status read_whole(struct tsr_h5 *file, const char *object, enum 
     TSR_TRY(check_expected(file, object, type, rank, dims, err));
     (void)count_elements(0, rank, dims, &elements); /* checked when it was opened */
     if (elements == 0) return TSR_OK;
-    TSR_TRY(check_chunks(file, object, 0, rank ? dims[0] : 1, err));
+    const size_t start[TSR_H5_MAX_RANK] = {0};
+    TSR_TRY(check_box(file, object, start, dims, err));
     return read_selected(file, object, type, H5S_ALL, H5S_ALL, out, err);
 }
 
@@ -345,51 +341,134 @@ enum tsr_status tsr_h5_read(struct tsr_h5 *file, const char *object, enum tsr_h5
     TSR_H5_READING(file, err, read_whole(file, object, type, rank, dims, out, err));
 }
 
-/* Selects `n` items from `first` on in the file, and gives the space of as many in memory. */
-static enum tsr_status select_items(const struct tsr_h5 *file, const char *object, size_t first,
-                                    size_t n, hid_t *selection, hid_t *memory,
-                                    struct tsr_error *err) {
+/* Selects a box in the file, and gives the space of as many values in memory. */
+static enum tsr_status select_box(const struct tsr_h5 *file, const char *object,
+                                  const size_t *start, const size_t *count, hid_t *selection,
+                                  hid_t *memory, struct tsr_error *err) {
     const struct tsr_h5_dataset *dataset = &file->recent;
-    hsize_t start[TSR_H5_MAX_RANK] = {first}, count[TSR_H5_MAX_RANK];
-    to_hsize(dataset->rank, dataset->dims, count);
-    count[0] = n;
-    *memory = H5Screate_simple((int)dataset->rank, count, NULL);
+    hsize_t from[TSR_H5_MAX_RANK], extents[TSR_H5_MAX_RANK];
+    to_hsize(dataset->rank, start, from);
+    to_hsize(dataset->rank, count, extents);
+    *memory = H5Screate_simple((int)dataset->rank, extents, NULL);
     *selection = H5Dget_space(dataset->id);
     if (*memory < 0 || *selection < 0 ||
-        H5Sselect_hyperslab(*selection, H5S_SELECT_SET, start, NULL, count, NULL) < 0)
-        return TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "cannot select item %zu", first);
+        H5Sselect_hyperslab(*selection, H5S_SELECT_SET, from, NULL, extents, NULL) < 0)
+        return TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "cannot select a part");
     return TSR_OK;
+}
+
+/* The recent dataset's. */
+static enum tsr_status read_box(const struct tsr_h5 *file, const char *object,
+                                enum tsr_h5_type type, const size_t *start, const size_t *count,
+                                void *out, struct tsr_error *err) {
+    hid_t selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+    enum tsr_status status;
+    TSR_CHECK(check_box(file, object, start, count, err));
+    TSR_CHECK(select_box(file, object, start, count, &selection, &memory, err));
+    status = read_selected(file, object, type, memory, selection, out, err);
+done:
+    status = tsr_h5_close_id(file, object, selection, status, err);
+    return tsr_h5_close_id(file, object, memory, status, err);
+}
+
+static enum tsr_status read_any_box(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                    size_t rank, const size_t *start, const size_t *count,
+                                    void *out, struct tsr_error *err) {
+    const struct tsr_h5_dataset *found = &file->recent;
+    char have[SHAPE_TEXT], want[SHAPE_TEXT];
+    TSR_TRY(check_rank(file, object, rank, 1, err));
+    TSR_TRY(use(file, object, err));
+    TSR_TRY(check_floats(file, object, type, err));
+    bool inside = found->rank == rank, empty = false;
+    for (size_t i = 0; i < rank && inside; i++) {
+        inside = start[i] <= found->dims[i] && count[i] <= found->dims[i] - start[i];
+        empty = empty || count[i] == 0;
+    }
+    if (!inside)
+        return TSR_H5_BAD(
+            err, TSR_ERR_ARGUMENT, file, object, "has shape %s; there is no part of shape %s there",
+            shape_text(have, found->rank, found->dims), shape_text(want, rank, count));
+    return empty ? TSR_OK : read_box(file, object, type, start, count, out, err);
+}
+
+enum tsr_status tsr_h5_read_box(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                size_t rank, const size_t *start, const size_t *count, void *out,
+                                struct tsr_error *err) {
+    TSR_H5_READING(file, err, read_any_box(file, object, type, rank, start, count, out, err));
 }
 
 static enum tsr_status read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                  size_t rank, const size_t *dims, size_t index, void *out,
                                  struct tsr_error *err) {
-    enum tsr_status status;
-    hid_t selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
-    size_t elements = 0;
-    TSR_CHECK(check_rank(file, object, rank, 1, err));
-    TSR_CHECK(use(file, object, err));
-    TSR_CHECK(check_expected(file, object, type, rank, dims, err));
-    if (index >= dims[0]) {
-        status = TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "has %zu items; there is no %zu",
-                            dims[0], index);
-        goto done;
-    }
+    size_t start[TSR_H5_MAX_RANK] = {index}, count[TSR_H5_MAX_RANK], elements = 0;
+    TSR_TRY(check_rank(file, object, rank, 1, err));
+    TSR_TRY(use(file, object, err));
+    TSR_TRY(check_expected(file, object, type, rank, dims, err));
+    if (index >= dims[0])
+        return TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "has %zu items; there is no %zu",
+                          dims[0], index);
     (void)count_elements(1, rank, dims, &elements);
-    if (elements == 0) goto done;
-    TSR_CHECK(check_chunks(file, object, index, 1, err));
-    TSR_CHECK(select_items(file, object, index, 1, &selection, &memory, err));
-    status = read_selected(file, object, type, memory, selection, out, err);
+    if (elements == 0) return TSR_OK;
+    memcpy(count, dims, rank * sizeof *count);
+    count[0] = 1;
+    enum tsr_status status = read_box(file, object, type, start, count, out, err);
     if (status != TSR_OK) tsr_error_prefix(err, "item %zu", index);
-done:
-    status = tsr_h5_close_id(file, object, selection, status, err);
-    return tsr_h5_close_id(file, object, memory, status, err);
+    return status;
 }
 
 enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                  size_t rank, const size_t *dims, size_t index, void *out,
                                  struct tsr_error *err) {
     TSR_H5_READING(file, err, read_item(file, object, type, rank, dims, index, out, err));
+}
+
+/* ---- strings of bytes ------------------------------------------------------------------------ */
+
+/* More than any image file that is read has. */
+#define LONGEST_BLOB ((size_t)INT32_MAX)
+
+static enum tsr_status take_blob(const struct tsr_h5 *file, const char *object, const hvl_t *found,
+                                 unsigned char **bytes, size_t *size, struct tsr_error *err) {
+    if (found->len > LONGEST_BLOB || (found->len > 0 && !found->p))
+        return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object, "has an item of %zu bytes",
+                          found->len);
+    *bytes = malloc(found->len + 1);
+    if (!*bytes)
+        return TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "needs %zu bytes", found->len);
+    if (found->len > 0) memcpy(*bytes, found->p, found->len);
+    *size = found->len;
+    return TSR_OK;
+}
+
+static enum tsr_status read_blob(struct tsr_h5 *file, const char *object, size_t index,
+                                 unsigned char **bytes, size_t *size, struct tsr_error *err) {
+    enum tsr_status status;
+    hid_t type = H5I_INVALID_HID, selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+    const size_t count = 1;
+    hvl_t found = {0};
+    TSR_CHECK(use_as(file, object, true, err));
+    if (file->recent.rank != 1 || index >= file->recent.dims[0]) {
+        status = TSR_H5_BAD(err, TSR_ERR_ARGUMENT, file, object, "has no item %zu", index);
+        goto done;
+    }
+    TSR_CHECK(check_box(file, object, &index, &count, err));
+    TSR_CHECK(select_box(file, object, &index, &count, &selection, &memory, err));
+    type = H5Tvlen_create(H5T_NATIVE_UINT8);
+    if (type < 0 || H5Dread(file->recent.id, type, memory, selection, H5P_DEFAULT, &found) < 0)
+        status = TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "cannot be read");
+    else
+        status = take_blob(file, object, &found, bytes, size, err);
+    if (found.p) (void)H5free_memory(found.p);
+    if (status != TSR_OK) tsr_error_prefix(err, "item %zu", index);
+done:
+    status = tsr_h5_close_id(file, object, type, status, err);
+    status = tsr_h5_close_id(file, object, selection, status, err);
+    return tsr_h5_close_id(file, object, memory, status, err);
+}
+
+enum tsr_status tsr_h5_read_blob(struct tsr_h5 *file, const char *object, size_t index,
+                                 unsigned char **bytes, size_t *size, struct tsr_error *err) {
+    TSR_H5_READING(file, err, read_blob(file, object, index, bytes, size, err));
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -547,6 +626,7 @@ static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_
     struct tsr_h5_dataset *dataset = &file->recent;
     if (n_items == 0) goto done;
     size_t first = dataset->rank ? dataset->dims[0] : 0;
+    size_t start[TSR_H5_MAX_RANK] = {first}, count[TSR_H5_MAX_RANK];
     to_hsize(dataset->rank, dataset->dims, extents);
     extents[0] = first + n_items;
     if (dataset->rank == 0 || H5Dset_extent(dataset->id, extents) < 0) {
@@ -555,7 +635,9 @@ static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_
         goto done;
     }
     dataset->dims[0] = first + n_items;
-    TSR_CHECK(select_items(file, object, first, n_items, &selection, &memory, err));
+    memcpy(count, dataset->dims, sizeof count);
+    count[0] = n_items;
+    TSR_CHECK(select_box(file, object, start, count, &selection, &memory, err));
     if (H5Dwrite(dataset->id, memory_type(type), memory, selection, H5P_DEFAULT, data) < 0)
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
 done:

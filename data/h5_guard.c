@@ -131,13 +131,16 @@ static enum tsr_status check_filter(const struct tsr_h5 *file, const char *objec
     name[sizeof name - 1] = 0;
     for (unsigned k = 0; k < sizeof known / sizeof *known; k++) {
         if (known[k] != filter) continue;
-        if (*seen & 1u << k) break;
+        if (*seen & 1u << k)
+            return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
+                              "is stored through filter %d twice", (int)filter);
         *seen |= 1u << k;
         return TSR_OK;
     }
     return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
-                      "is stored through filter %d (%s); deflate, shuffle and fletcher32 are read, "
-                      "each once",
+                      "is stored through filter %d (%s), which is not read; where that filter is "
+                      "known, `h5repack -f GZIP=1 OLD.h5 NEW.h5` or h5py (docs/data.md) stores it "
+                      "through deflate, which is",
                       (int)filter, *name ? name : "without a name");
 }
 
@@ -354,20 +357,23 @@ static enum tsr_status check_chunk(const struct tsr_h5 *file, const char *object
 
 enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *object, hid_t dataset,
                                     const struct tsr_h5_storage *storage, size_t rank,
-                                    const size_t *dims, size_t first, size_t n,
+                                    const size_t *start, const size_t *count,
                                     struct tsr_error *err) {
-    if (!storage->chunked || file->writing || n == 0) return TSR_OK;
     const size_t *chunk = storage->chunk;
-    size_t first_chunk = first / chunk[0] * chunk[0];
-    hsize_t at[TSR_H5_MAX_RANK] = {first_chunk};
+    hsize_t at[TSR_H5_MAX_RANK];
+    if (!storage->chunked || file->writing) return TSR_OK;
+    for (size_t i = 0; i < rank; i++) {
+        if (count[i] == 0) return TSR_OK;
+        at[i] = start[i] / chunk[i] * chunk[i];
+    }
     for (;;) {
         TSR_TRY(check_chunk(file, object, dataset, storage, at, err));
         size_t i = rank;
         /* The next chunk, the last dimension running fastest. */
         while (i-- > 0) {
             at[i] += chunk[i];
-            if (at[i] < (i ? dims[i] : first + n)) break;
-            at[i] = i ? 0 : first_chunk;
+            if (at[i] < start[i] + count[i]) break;
+            at[i] = start[i] / chunk[i] * chunk[i];
         }
         if (i == SIZE_MAX) return TSR_OK;
     }

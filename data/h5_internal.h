@@ -27,6 +27,7 @@ struct tsr_h5_dataset {
     size_t rank;
     size_t dims[TSR_H5_MAX_RANK];
     enum tsr_h5_type type; /* what the file stores: TSR_H5_I64 stands for any signed integer */
+    bool blobs;            /* it stores strings of bytes instead */
     struct tsr_h5_storage storage;
 };
 
@@ -96,6 +97,14 @@ enum tsr_status tsr_h5_close_dataset(const struct tsr_h5 *file, struct tsr_h5_da
 /* Closes the array of strings that is kept open; NULL is fine. */
 void tsr_h5_close_strings(struct tsr_h5_strings *strings);
 
+/* ---- types (h5_array.c) ---------------------------------------------------------------------- */
+
+const char *tsr_h5_class_name(H5T_class_t type_class);
+/* The type that stands for a stored integer or float; false: too wide, or damaged. */
+bool tsr_h5_number_type(hid_t stored, enum tsr_h5_type *out);
+/* Strings of bytes, each of its own length. */
+bool tsr_h5_is_blob(hid_t stored);
+
 /* ---- what of a file is read (h5_guard.c) ----------------------------------------------------- */
 
 /* Whether there is a link of that name. What it leads to may be damaged, or refused: opening it
@@ -112,11 +121,11 @@ bool tsr_h5_is_virtual(hid_t dataset);
  * known, and could be as many as it claims. */
 enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *object, hid_t *out,
                                     struct tsr_h5_storage *storage, struct tsr_error *err);
-/* Before items [first, first + n) are read: each of their chunks is there, and inflates to no more
- * than its size. */
+/* Before a box of extents count [rank] from start [rank] on is read: each of its chunks is there,
+ * and inflates to no more than its size. */
 enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *object, hid_t dataset,
                                     const struct tsr_h5_storage *storage, size_t rank,
-                                    const size_t *dims, size_t first, size_t n,
+                                    const size_t *start, const size_t *count,
                                     struct tsr_error *err);
 /* Before `count` items of `size` bytes that are stored as they are get memory. */
 enum tsr_status tsr_h5_check_size(const struct tsr_h5 *file, const char *object, size_t count,

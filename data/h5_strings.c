@@ -222,7 +222,7 @@ static enum tsr_status load(const struct tsr_h5 *file, struct tsr_h5_strings *s,
     size_t n = s->n - first < s->block ? s->n - first : s->block;
     if (s->loaded > 0 && s->first == first) return TSR_OK;
     unload(s);
-    TSR_TRY(tsr_h5_check_chunks(file, s->name, s->dataset, &s->storage, 1, &s->n, first, n, err));
+    TSR_TRY(tsr_h5_check_chunks(file, s->name, s->dataset, &s->storage, 1, &first, &n, err));
     hsize_t start = first, count = n;
     hid_t memory = H5Screate_simple(1, &count, NULL);
     enum tsr_status status = TSR_OK;

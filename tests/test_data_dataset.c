@@ -63,12 +63,12 @@ static void assert_refused(const struct content *c, enum tsr_status status, cons
 static void foreign_layouts(void **state) {
     (void)state;
     for (size_t channels = 0; channels <= 3; channels += channels ? 2 : 1) {
-        const struct content c = {TSR_H5_U8, channels ? 4 : 3, {5, 2, 3, channels}, .split = NULL};
+        const struct content c = {TSR_H5_U8, channels ? 4 : 3, {5, 3, 2, channels}, .split = NULL};
         size_t count = channels ? channels : 1, size = 6 * count, n;
         struct tsr_dataset *dataset = open_content(&c);
         assert_int_equal(tsr_dataset_images(dataset), 5);
-        assert_int_equal(tsr_dataset_height(dataset), 2);
-        assert_int_equal(tsr_dataset_width(dataset), 3);
+        assert_int_equal(tsr_dataset_height(dataset), 3);
+        assert_int_equal(tsr_dataset_width(dataset), 2);
         assert_int_equal(tsr_dataset_channels(dataset), count);
         for (size_t i = 5; i-- > 0;) {
             uint8_t image[18];
@@ -123,15 +123,22 @@ static void wrong_layouts(void **state) {
         const char *message;
     } cases[] = {
         {{TSR_H5_U8, 0, {0}, .split = NULL}, "/images is missing"},
+        {{TSR_H5_U8, 1, {10}, .split = NULL}, "expected [N,H,W] or [N,H,W,C]"},
         {{TSR_H5_U8, 2, {10, 20}, .split = NULL},
-         "/images has rank 2 [10,20]; expected [N,H,W] or [N,H,W,C]"},
-        {{TSR_H5_U8, 4, {3, 3, 8, 8}, .split = NULL},
-         "[3,3,8,8]; expected [N,H,W,C] with 1 or 3 channels, which come last"},
+         "/images has shape [10,20]; --images-layout flat:HxWxC, with the numbers, reads it"},
+        {{TSR_H5_U8, 2, {10, 49}, .split = NULL}, "flat:7x7 reads it as 10 grey images"},
+        {{TSR_H5_U8, 2, {10, 48}, .split = NULL}, "flat:4x4x3 reads it as 10 colour images"},
+        {{TSR_H5_U8, 3, {9, 8, 3}, .split = NULL},
+         "HWC reads it as one image of 3 channels, NHW as 9 grey images"},
+        {{TSR_H5_U8, 3, {3, 9, 8}, .split = NULL},
+         "CHW reads it as one image of 3 channels, NHW as 3 grey images"},
+        {{TSR_H5_U8, 4, {3, 2, 8, 8}, .split = NULL},
+         "expected 1, 3 or 4 channels on one axis; --images-layout"},
+        {{TSR_H5_U8, 4, {3, 3, 8, 4}, .split = NULL}, "1, 3 or 4 channels on one axis"},
+        {{TSR_H5_U8, 4, {8, 8, 3, 2}, .split = NULL}, "--images-layout HWCN -o D.h5` makes"},
         {{TSR_H5_U8, 3, {0, 8, 8}, .split = NULL}, "expected 1 to 2^32-1 images"},
-        {{TSR_H5_U8, 3, {1, 70000, 1}, .split = NULL}, "sides of 1..65535"},
+        {{TSR_H5_U8, 3, {1, 70000, 2}, .split = NULL}, "sides of 1..65535"},
         {{TSR_H5_U8, 3, {1, 1, 0}, .split = NULL}, "sides of 1..65535"},
-        {{TSR_H5_F32, 3, {2, 8, 8}, .split = NULL}, "does not hold 8-bit unsigned"},
-        {{TSR_H5_I64, 3, {2, 8, 8}, .split = NULL}, "does not hold 8-bit unsigned"},
         {{TSR_H5_U8, 3, {2, 8, 8}, .split = (const uint8_t[]){0, 3}, .n_split = 2},
          "/split is 3 for image 1; expected 0 (train), 1 (val) or 2 (test)"},
         {{TSR_H5_U8, 3, {2, 8, 8}, .split = (const uint8_t[]){0, 1, 2}, .n_split = 3},
@@ -160,7 +167,7 @@ struct labels {
 /* Adds label maps to 2 grey images of 1x3. */
 static const char *put_labels(const struct labels *l) {
     const char *path = in_folder("d.h5");
-    const size_t dims[3] = {2, 1, 3};
+    const size_t dims[4] = {2, 1, 3, 1};
     const char *const names[4] = {"sky", "sea", "land", "ship"};
     const uint8_t pixels[6] = {0};
     int64_t wide[8] = {0};
@@ -176,7 +183,7 @@ static const char *put_labels(const struct labels *l) {
                        : l->type == TSR_H5_F64 ? (void *)real
                                                : narrow;
     assert_ok(tsr_h5_create(path, &file, &err), &err);
-    assert_ok(tsr_h5_write(file, "/images", TSR_H5_U8, 3, dims, pixels, 0, &err), &err);
+    assert_ok(tsr_h5_write(file, "/images", TSR_H5_U8, 4, dims, pixels, 0, &err), &err);
     assert_ok(tsr_h5_write(file, "/labels", l->type, l->rank, l->dims, data, 0, &err), &err);
     if (l->count) assert_ok(tsr_h5_write_attr_i64(file, "/labels", "count", l->count, &err), &err);
     if (l->n_names)

@@ -108,8 +108,8 @@ with file('references', 'references') as f:
     f.create_dataset('images', shape=(4, 8, 8), dtype=h5py.ref_dtype)
 with file('arrays', 'arrays') as f:
     f.create_dataset('images', shape=(4, 8, 8), dtype=h5py.vlen_dtype(np.uint8))
-with file('wide', 'uint8') as f:
-    f['images'] = pixels.astype('>i2')
+with file('wide', 'integers are 0..255') as f:
+    f['images'] = pixels.astype('>i2') + 300
 with file('big-endian', '*') as f:
     f['images'] = pixels
     f.create_dataset('split', data=np.array([0] * 8 + [2] * 4, dtype='>i4'))
