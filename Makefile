@@ -22,6 +22,7 @@ libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
+pythondir ?= $(libdir)/python3/dist-packages
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
@@ -116,6 +117,7 @@ TESTS_DOUBLE := $(patsubst tests/%.c,$B/double/tests/%,$(wildcard tests/test_inn
 # What the program says of itself: man pages (their OPTIONS), completion of the command line.
 MAN := $(patsubst docs/man/%.in,$B/man/%,$(wildcard docs/man/*.in))
 COMPLETION := $B/completion/bash $B/completion/zsh
+PYTHON_MODULE := $(wildcard python/tessera/*.py)
 
 all: tessera libtessera.a libtessera.so $(MAN) $(COMPLETION)
 # The links are made anew each time: they lead to the build of the switches at hand.
@@ -311,6 +313,8 @@ install: all
 	install -m 644 $(MAN) $(call to,$(mandir)/man1)
 	install -D -m 644 $B/completion/bash $(call to,$(datadir)/bash-completion/completions/tessera)
 	install -D -m 644 $B/completion/zsh $(call to,$(datadir)/zsh/site-functions/_tessera)
+	install -d $(call to,$(pythondir)/tessera)
+	install -m 644 $(PYTHON_MODULE) $(call to,$(pythondir)/tessera)
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
 	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) -lm -lpthread|' \
@@ -321,6 +325,9 @@ uninstall:
 	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
 	rm -f $(call to,$(datadir)/bash-completion/completions/tessera) $(call to,$(datadir)/zsh/site-functions/_tessera)
 	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
+	for m in $(notdir $(PYTHON_MODULE)); do rm -f $(call to,$(pythondir)/tessera)/"$$m"; done
+	rm -rf $(call to,$(pythondir)/tessera/__pycache__)
+	[ ! -d $(call to,$(pythondir)/tessera) ] || rmdir $(call to,$(pythondir)/tessera)
 
 print-config:
 	@echo "version   $(VERSION)"
@@ -347,7 +354,8 @@ help:
 	@echo "  make test-programs the programs of the test suite, not run"
 	@echo "  make deps          install what is missing (Debian, Ubuntu), or name it; demo and check"
 	@echo "                     do so by themselves, all others stop"
-	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir datadir mandir)"
+	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir datadir"
+	@echo "                     mandir pythondir)"
 	@echo "  make dist          the last commit as $(O)/$(DIST).tar.gz"
 	@echo "  make uninstall, clean, format, format-check, print-config"
 	@echo "switches"

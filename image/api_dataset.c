@@ -5,7 +5,22 @@
 #include <stdlib.h>
 
 #include "data/dataset.h"
+#include "data/image.h"
 #include "image/api_checks.h"
+
+enum tsr_status tsr_image_from_file(const char *path, size_t channels, struct tsr_images *out,
+                                    struct tsr_error *err) {
+    struct tsr_image image = {0};
+    TSR_NEED(out, err);
+    TSR_TRY(tsr_sized_check("tsr_images", out, err));
+    struct tsr_images one = tsr_images_bytes(NULL, 0, 0, 0, 0);
+    tsr_sized_write(&one, sizeof one, out);
+    TSR_NEED(path, err);
+    TSR_TRY(tsr_image_read(path, channels, &image, err));
+    one = tsr_images_bytes(image.pixels, 1, image.height, image.width, image.channels);
+    tsr_sized_write(&one, sizeof one, out);
+    return TSR_OK;
+}
 
 enum tsr_status tsr_dataset_from_images(const struct tsr_images *images, struct tsr_dataset **out,
                                         struct tsr_error *err) {

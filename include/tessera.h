@@ -152,6 +152,13 @@ static inline struct tsr_images tsr_images_floats(const float *pixels, size_t n,
     return tsr_images_of(TSR_PIXELS_F32, pixels, n, height, width, channels);
 }
 
+/* An image file of any kind that the program reads, as one image of bytes, ready for
+ * tsr_model_adapt(). `channels`: 1 or 3 converts, 0 keeps what the file has. Of *out the caller has
+ * set the size (tsr_images_bytes() does); all else is overwritten, and out->pixels is to be freed
+ * with tsr_free(). After a failure it is NULL. */
+TSR_PUBLIC enum tsr_status tsr_image_from_file(const char *path, size_t channels,
+                                               struct tsr_images *out, struct tsr_error *err);
+
 struct tsr_dataset;
 
 /* A view: pixels, labels, split and names must stay, unchanged, until tsr_dataset_free(). Floats

@@ -97,6 +97,9 @@ static void test_null_is_refused(void **state) {
     char text[8];
     MUST(tsr_settings_create(&settings, err));
 #define REFUSED(call) MUST_FAIL(call, TSR_ERR_ARGUMENT, "NULL")
+    REFUSED(tsr_image_from_file("x", 0, NULL, err));
+    REFUSED(tsr_image_from_file(NULL, 0, &image, err));
+    image = tsr_images_bytes(bytes[0], 1, H, W, C);
     REFUSED(tsr_dataset_from_images(NULL, &no_dataset, err));
     REFUSED(tsr_dataset_from_images(&image, NULL, err));
     REFUSED(tsr_dataset_from_file(NULL, &no_dataset, err));
@@ -194,6 +197,35 @@ static void test_sizes_of_structs(void **state) {
     image.size = 0;
     MUST_FAIL(tsr_model_adapt(model, &image, NULL, &inr, NULL, err), TSR_ERR_ARGUMENT,
               "tsr_images");
+}
+
+/* ---- image files ----------------------------------------------------------------------------- */
+
+static void test_images_are_read(void **state) {
+    (void)state;
+    struct tsr_images image = tsr_images_bytes(NULL, 9, 9, 9, 9);
+    char path[] = "/tmp/tsr_test_api_XXXXXX";
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "wb");
+    assert_non_null(file);
+    (void)fprintf(file, "P6\n%d %d\n255\n", W, H);
+    (void)fwrite(bytes[1], 1, SIZE, file);
+    (void)fclose(file);
+    MUST(tsr_image_from_file(path, 0, &image, err));
+    assert_true(image.n == 1 && image.height == H && image.width == W && image.channels == C);
+    assert_int_equal(image.type, TSR_PIXELS_U8);
+    assert_memory_equal(image.pixels, bytes[1], SIZE);
+    tsr_free((void *)image.pixels);
+    MUST(tsr_image_from_file(path, 1, &image, err));
+    assert_int_equal(image.channels, 1);
+    tsr_free((void *)image.pixels);
+    MUST_FAIL(tsr_image_from_file(path, 2, &image, err), TSR_ERR_ARGUMENT, "2 channels");
+    assert_null(image.pixels);
+    assert_int_equal(remove(path), 0);
+    MUST_FAIL(tsr_image_from_file(path, 0, &image, err), TSR_ERR_IO, path);
+    assert_null(image.pixels);
+    image.size = 0;
+    MUST_FAIL(tsr_image_from_file(path, 0, &image, err), TSR_ERR_ARGUMENT, "size is 0");
 }
 
 /* ---- settings and training ------------------------------------------------------------------- */
@@ -679,6 +711,7 @@ int main(void) {
         cmocka_unit_test(test_version_and_statuses),
         cmocka_unit_test(test_null_is_refused),
         cmocka_unit_test(test_sizes_of_structs),
+        cmocka_unit_test(test_images_are_read),
         cmocka_unit_test(test_settings_by_name),
         cmocka_unit_test(test_settings_are_listed),
         cmocka_unit_test(test_training_can_be_cancelled),

@@ -13,7 +13,8 @@ root=$(cd "$TSR_TESTS/.." && pwd)
 (cd "$root" && "${MAKE:-make}" -s --no-print-directory install prefix="$work/usr") >install.out 2>&1 ||
     fail "make install" "$(tail -n 5 install.out)"
 PATH=$work/usr/bin:$PATH LD_LIBRARY_PATH=$work/usr/lib PKG_CONFIG_PATH=$work/usr/lib/pkgconfig
-export PATH LD_LIBRARY_PATH PKG_CONFIG_PATH
+PYTHONPATH=$work/usr/lib/python3/dist-packages
+export PATH LD_LIBRARY_PATH PKG_CONFIG_PATH PYTHONPATH
 mkdir sandbox control
 
 # The control: of these blocks one is right.
