@@ -9,6 +9,7 @@ CC ?= cc
 OPT ?= -O3
 OPENMP ?= 1
 BLAS ?= 1
+MPI ?= 0
 SAN ?=
 COVERAGE ?= 0
 WERROR ?= 0
@@ -26,7 +27,7 @@ pythondir ?= $(libdir)/python3/dist-packages
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
-export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS
+export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS MPI
 
 comma := ,
 
@@ -85,6 +86,10 @@ PACKAGES := openblas hdf5 zlib
 endif
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
 DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
+# Open MPI or MPICH, for the program that several processes run together; the library knows nothing of it.
+MPI_PACKAGE := $(firstword $(foreach p,mpi-c ompi-c mpich,$(shell $(PKG_CONFIG) --exists $p 2>/dev/null && echo $p)))
+MPI_CFLAGS := $(if $(MPI_PACKAGE),$(shell $(PKG_CONFIG) --cflags $(MPI_PACKAGE)))
+MPI_LIBS := $(if $(MPI_PACKAGE),$(shell $(PKG_CONFIG) --libs $(MPI_PACKAGE)))
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
@@ -100,7 +105,7 @@ endif
 ROOMS := base data partition inner meta image study
 LIB_DIRS := $(ROOMS) partition/rules inner/adaptations inner/kinds inner/kernels inner/optimizers meta/methods
 LIB_SRC := $(filter-out $(WITHOUT),$(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))))
-CLI_SRC := $(sort $(wildcard cli/*.c))
+CLI_SRC := $(sort $(filter-out cli/ranks_%.c,$(wildcard cli/*.c)))
 TEST_SRC := $(filter-out $(WITHOUT),$(sort $(wildcard tests/test_*.c)))
 HEADERS := $(sort $(wildcard include/*.h) $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.h)))
 
@@ -108,8 +113,14 @@ LIB_OBJ := $(LIB_SRC:%.c=$B/float/%.o)
 # The numerical core once more with double parameters: derivative checks need the digits.
 DBL_OBJ := $(LIB_SRC:%.c=$B/double/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$B/float/%.o)
+# Who the other processes are: nobody, or what MPI says.
+ALONE := $B/float/cli/ranks_one.o
+WITH_MPI := $B/float/cli/ranks_mpi.o
 # The program without main(), for its unit tests.
-CLI_PARTS := $(filter-out %/cli/main.o,$(CLI_OBJ))
+CLI_PARTS := $(filter-out %/cli/main.o,$(CLI_OBJ)) $(ALONE)
+PROGRAM := $B/$(if $(filter 1,$(MPI)),mpi/)tessera
+# The suite has a test of it where MPI is there; sanitizers do not go with it.
+MPI_PROGRAM := $(if $(SAN),,$(if $(MPI_PACKAGE),$(if $(shell command -v mpirun),$B/mpi/tessera)))
 TESTS_FLOAT := $(TEST_SRC:tests/%.c=$B/float/tests/%)
 # Tests of the numerical core run in both precisions.
 TESTS_DOUBLE := $(patsubst tests/%.c,$B/double/tests/%,$(wildcard tests/test_inner_*.c tests/test_meta_gradient*.c))
@@ -123,7 +134,7 @@ all: tessera libtessera.a libtessera.so $(MAN) $(COMPLETION)
 # The links are made anew each time: they lead to the build of the switches at hand.
 .PHONY: all tessera libtessera.a libtessera.so
 
-tessera: $B/tessera
+tessera: $(PROGRAM)
 	$(Q)ln -sf $< $@
 libtessera.a: $B/public/libtessera.a
 	$(Q)ln -sf $< $@
@@ -132,6 +143,8 @@ libtessera.so: $B/libtessera.so.$(VERSION)
 
 # Code of others: its warnings are not ours to mend.
 $B/float/data/stb.o $B/double/data/stb.o: FILE_FLAGS := -w
+
+$(WITH_MPI): FILE_FLAGS := $(MPI_CFLAGS)
 
 $B/float/%.o: %.c
 	@mkdir -p $(@D)
@@ -154,8 +167,11 @@ $B/libtessera-double.a: $(DBL_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $B/libtessera.so.$(VERSION): $(LIB_OBJ)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libtessera.so.$(SOVERSION) -Wl,-z,defs $^ $(DEP_LIBS) -o $@
-$B/tessera: $(CLI_OBJ) $B/libtessera.a
+$B/tessera: $(CLI_OBJ) $(ALONE) $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) -o $@
+$B/mpi/tessera: $(CLI_OBJ) $(WITH_MPI) $B/libtessera.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(MPI_LIBS) -o $@
 
 $B/float/tests/test_cli_%: $B/float/tests/test_cli_%.o $(CLI_PARTS) $B/libtessera.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(DEP_LIBS) $(TEST_LIBS) -o $@
@@ -211,7 +227,7 @@ $(INJECT): tests/fault/inject.c
 .PHONY: deps check check-san check-unit demo dist test-programs help clean install uninstall print-config \
         format format-check lint check-docs check-short check-tsan check-threads check-valgrind check-memory coverage \
         coverage-report threaded-programs remembered-programs
-test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(FUZZ_REPLAY) $(EXAMPLES) $(INJECT) $B/tessera
+test-programs: $(TESTS_FLOAT) $(TESTS_DOUBLE) $(FUZZ_REPLAY) $(EXAMPLES) $(INJECT) $B/tessera $(MPI_PROGRAM)
 check: all test-programs
 	+$(Q)tests/run $B $(if $(SAN),unit cli)
 # The unit tests alone.
@@ -277,7 +293,7 @@ deps:
 clean:
 	rm -rf $(if $(filter build,$(O)),build,$B) tessera libtessera.a libtessera.so
 
-LAID_OUT = $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h tests/*/*.c docs/examples/*.c)
+LAID_OUT = $(LIB_SRC) $(CLI_SRC) cli/ranks_one.c cli/ranks_mpi.c $(TEST_SRC) $(HEADERS) $(wildcard cli/*.h tests/*.h tests/*/*.c docs/examples/*.c)
 format:
 	clang-format -i $(LAID_OUT)
 format-check:
@@ -287,7 +303,7 @@ check-docs: all
 	+$(Q)tests/run $B docs
 # The layout, and what shellcheck, cppcheck and clang-tidy find.
 lint:
-	+$(Q)TSR_CFLAGS=$(call quoted,$(ALL_CFLAGS)) tests/run . lint
+	+$(Q)TSR_CFLAGS=$(call quoted,$(ALL_CFLAGS) $(MPI_CFLAGS)) TSR_WITHOUT=$(if $(MPI_PACKAGE),,ranks_mpi.c) tests/run . lint
 
 # The same bytes from the same commit.
 DIST := tessera-$(VERSION)
@@ -304,7 +320,7 @@ to = $(call quoted,$(DESTDIR)$(1))
 absolute = "$$(case $(call quoted,$(1)) in /*) printf %s $(call quoted,$(1));; *) printf %s/%s "$$PWD" $(call quoted,$(1));; esac | sed 's/[&|\\]/\\&/g')"
 install: all
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/pkgconfig) $(call to,$(includedir)) $(call to,$(mandir)/man1)
-	install -m 755 $B/tessera $(call to,$(bindir)/tessera)
+	install -m 755 $(PROGRAM) $(call to,$(bindir)/tessera)
 	install -m 644 $B/public/libtessera.a $(call to,$(libdir)/libtessera.a)
 	install -m 755 $B/libtessera.so.$(VERSION) $(call to,$(libdir)/libtessera.so.$(VERSION))
 	ln -sf libtessera.so.$(VERSION) $(call to,$(libdir)/libtessera.so.$(SOVERSION))
@@ -361,6 +377,7 @@ help:
 	@echo "switches"
 	@echo "  OPENMP=0           build without threads"
 	@echo "  BLAS=0             build without OpenBLAS and the kernel \"blas\""
+	@echo "  MPI=1              the program for several processes, with Open MPI or MPICH (docs/cluster.md)"
 	@echo "  SAN=address,undefined   sanitizers"
 	@echo "  COVERAGE=1         counts for gcov"
 	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"

@@ -38,7 +38,7 @@ enum tsr_status tsr_comm_agree(const struct tsr_comm *c, enum tsr_status status,
     if (speaker == c->rank) {
         tsr_error_copy(&word, err);
         word.status = status;
-        tsr_error_prefix(&word, "rank %zu", speaker);
+        if (speaker > 0) tsr_error_prefix(&word, "rank %zu", speaker);
     }
     TSR_TRY(c->share(c->user, speaker, &word, sizeof word, err));
     tsr_error_copy(err, &word);

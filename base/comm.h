@@ -49,7 +49,7 @@ TSR_API enum tsr_status tsr_comm_any(const struct tsr_comm *comm, bool *flag,
                                      struct tsr_error *err) TSR_MUST_USE;
 
 /* Every rank's status in, one out: TSR_OK, or that of the lowest rank for which it is not, with its
- * message, which says which rank it is. */
+ * message, which says which rank it is unless that is 0. */
 TSR_API enum tsr_status tsr_comm_agree(const struct tsr_comm *comm, enum tsr_status status,
                                        struct tsr_error *err) TSR_MUST_USE;
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/comm.h"
 #include "base/status.h"
 
 enum cli_exit {
@@ -62,7 +63,9 @@ struct cli_call {
     size_t n_operands;
     const char *line; /* the command line, for attributes of files */
     enum cli_phase phase;
-    struct cli_files *files; /* while the command runs */
+    struct cli_files *files;     /* while the command runs */
+    const struct tsr_comm *comm; /* the processes that run it; of one that is not rank 0, stdout is
+                                    nowhere and `quiet` is set */
     struct tsr_error err;
 };
 
@@ -75,6 +78,7 @@ struct cli_command {
     void (*defaults)(void *args); /* args is zero before */
     size_t min_operands, max_operands;
     enum cli_file first_operand, operand; /* the others */
+    bool shared;                          /* several processes may run it together (cli/ranks.h) */
     /* Names the files that no option names, before anything is done (cli/outputs.h); or NULL. */
     enum tsr_status (*files)(struct cli_call *call);
     enum tsr_status (*run)(struct cli_call *call);

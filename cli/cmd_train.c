@@ -169,6 +169,7 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     a->trainer.force = a->common.force;
     a->trainer.threads = tsr_thread_count(a->common.threads);
     a->trainer.command = call->line;
+    a->trainer.comm = call->comm;
     TSR_TRY(cli_rule_take(call, &a->rule, &a->model.partition, &given, err));
     if (a->trainer.outer_steps && a->trainer.seconds > 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
@@ -226,14 +227,19 @@ static void summary(const struct cli_call *call, const struct train_args *a,
 
 static enum tsr_status train(struct cli_call *call, const struct train_args *a,
                              struct tsr_dataset *dataset) {
-    struct tsr_training *training;
+    struct tsr_training *training = NULL;
     struct cli_data data = cli_data_of(dataset);
-    TSR_TRY(create(call, a, dataset, &training));
+    enum tsr_status status = create(call, a, dataset, &training);
+    status = tsr_comm_agree(call->comm, status, &call->err);
+    if (status != TSR_OK) {
+        tsr_training_free(training);
+        return status;
+    }
     call->phase = CLI_RUNNING;
     if (!a->common.quiet) cli_training_table(training, &data, stderr);
-    for (size_t i = 0; tsr_training_remark(training, i); i++)
+    for (size_t i = 0; call->comm->rank == 0 && tsr_training_remark(training, i); i++)
         (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
-    enum tsr_status status = cli_training_run(training, a->common.quiet, &call->err);
+    status = cli_training_run(training, a->common.quiet, &call->err);
     summary(call, a, training, status);
     tsr_training_free(training);
     return status;
@@ -250,11 +256,12 @@ static enum tsr_status files(struct cli_call *call) {
 
 static enum tsr_status run(struct cli_call *call) {
     struct train_args *a = call->args;
-    struct tsr_dataset *dataset;
+    struct tsr_dataset *dataset = NULL;
     TSR_TRY(check(call, a));
     const struct tsr_view_options view = cli_view_take(&a->view);
-    TSR_TRY(tsr_dataset_open_as(call->operands[0], &view, &dataset, &call->err));
-    enum tsr_status status = train(call, a, dataset);
+    enum tsr_status status = tsr_dataset_open_as(call->operands[0], &view, &dataset, &call->err);
+    status = tsr_comm_agree(call->comm, status, &call->err);
+    if (status == TSR_OK) status = train(call, a, dataset);
     tsr_dataset_close(dataset);
     return status;
 }
@@ -274,6 +281,7 @@ const struct cli_command cli_train = {
     .min_operands = 1,
     .max_operands = 1,
     .first_operand = CLI_READS_HDF5,
+    .shared = true,
     .files = files,
     .run = run,
 };

@@ -37,6 +37,7 @@ void cli_print_overview(FILE *to) {
 
 void cli_complain(const struct cli_call *call, const char *format, ...) {
     va_list list;
+    if (call->comm && call->comm->rank > 0) return; /* rank 0 says it */
     (void)fflush(stdout);
     (void)fprintf(stderr, "tessera %s: ", call->command->name);
     va_start(list, format);

@@ -15,6 +15,7 @@
 #include "cli/option_text.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
 #include "data/h5.h"
@@ -49,17 +50,50 @@ static enum cli_exit finish(const struct cli_call *call, enum tsr_status status)
     return code;
 }
 
+/* What fails on one process fails on all of them. */
 static enum tsr_status run_guarded(struct cli_call *call) {
     enum tsr_status status = cli_files_take(call);
-    if (status == TSR_OK) status = call->command->run(call);
+    status = tsr_comm_agree(call->comm, status, &call->err);
+    if (status == TSR_OK) status = tsr_comm_agree(call->comm, call->command->run(call), &call->err);
     cli_files_release(call);
     return status;
+}
+
+static enum tsr_status check_alone(const struct cli_call *call, struct tsr_error *err) {
+    size_t launched = cli_ranks_launched();
+    if (call->comm->size > 1 && !call->command->shared)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "is for one process, and %zu were started; train shares its work "
+                         "among several",
+                         call->comm->size);
+    if (call->comm->size == 1 && launched > 1 && call->command->shared)
+        (void)fprintf(stderr,
+                      "tessera %s: warning: this is one of %zu processes, and tessera was built "
+                      "without MPI: each does all of the work (make MPI=1)\n",
+                      call->command->name, launched);
+    return TSR_OK;
+}
+
+/* Several processes have one voice, that of rank 0. */
+static enum tsr_status meet(struct cli_call *call) {
+    enum tsr_status status = cli_ranks_start(&call->comm, &call->err);
+    if (status == TSR_OK && call->comm->rank > 0 && !freopen("/dev/null", "w", stdout))
+        status = TSR_ERROR(&call->err, TSR_ERR_IO, "/dev/null cannot be written");
+    return status;
+}
+
+static enum tsr_status parse(struct cli_call *call, int argc, char **argv, bool *help) {
+    struct cli_common *common = call->args;
+    TSR_TRY(meet(call));
+    TSR_TRY(cli_parse(call, (size_t)argc - 2, (const char *const *)argv + 2, call->operands, help));
+    if (call->comm->rank > 0) common->quiet = true;
+    return *help ? TSR_OK : check_alone(call, &call->err);
 }
 
 static enum cli_exit run_command(const struct cli_command *command, int argc, char **argv) {
     bool help = false;
     enum cli_exit code = CLI_EXIT_FAILED;
-    struct cli_call call = {.command = command};
+    struct cli_call call = {.command = command, .comm = &tsr_comm_alone};
     char *line = join_words(argc, argv);
     const char **operands = calloc((size_t)argc, sizeof *operands);
     struct cli_table *table = cli_table_create(command);
@@ -68,13 +102,14 @@ static enum cli_exit run_command(const struct cli_command *command, int argc, ch
         call.table = table;
         call.line = line;
         if (command->defaults) command->defaults(call.args);
-        enum tsr_status status =
-            cli_parse(&call, (size_t)argc - 2, (const char *const *)argv + 2, operands, &help);
+        call.operands = operands;
+        enum tsr_status status = parse(&call, argc, argv, &help);
         if (help)
             cli_print_help(command, cli_text_width(), stdout);
         else if (status == TSR_OK)
             status = run_guarded(&call);
         code = finish(&call, status);
+        cli_ranks_end((int)code);
     } else {
         cli_complain(&call, "no memory");
     }

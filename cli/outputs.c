@@ -308,7 +308,7 @@ enum tsr_status cli_files_take(struct cli_call *call) {
     call->phase = CLI_RUNNING; /* an I/O error here is one of an output */
     TSR_TRY(collect(call));
     if (call->command->files) TSR_TRY(call->command->files(call));
-    TSR_TRY(check(call));
+    if (call->comm->rank == 0) TSR_TRY(check(call)); /* and no other writes them */
     call->phase = CLI_READING;
     return TSR_OK;
 }

@@ -79,6 +79,11 @@ void cli_training_table(const struct tsr_training *training, const struct cli_da
             d->in_chunk);
     model_rows(tsr_training_model(training), d, to);
     outer_rows(c, tsr_training_state(training), to);
+    if (c->comm && c->comm->size > 1) {
+        struct tsr_span most = tsr_comm_span(c->batch, c->comm->size - 1, c->comm->size);
+        row(to, "processes", "%zu, each with %zu to %zu images of a meta-batch", c->comm->size,
+            c->batch / c->comm->size, most.n);
+    }
     if (tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, NULL) == TSR_OK)
         row(to, "computing", "kernel %s, %zu threads, BLAS core %s", kernel->name,
             tsr_thread_count(c->threads), tsr_blas_core());
@@ -180,6 +185,20 @@ static void on_left_out(void *user, const char *name) {
                      "tessera train: image %s left out: its loss or gradient is not finite", name);
 }
 
+/* The slowest process waits least. */
+static void on_waited(void *user, const double *seconds, size_t n) {
+    struct view *v = user;
+    size_t least = 0, most = 0;
+    for (size_t r = 1; r < n; r++) {
+        if (seconds[r] < seconds[least]) least = r;
+        if (seconds[r] > seconds[most]) most = r;
+    }
+    cli_progress_say(&v->line,
+                     "waited for other processes so far: rank %zu least, %.2f s; rank %zu most, "
+                     "%.2f s, of %.2f s",
+                     least, seconds[least], most, seconds[most], tsr_seconds() - v->line.start);
+}
+
 static void list_left_out(const struct view *v, const struct tsr_trainer_progress *p) {
     double share = p->items ? 100 * (double)v->left_out / (double)p->items : 0;
     if (v->left_out == 0) return;
@@ -209,7 +228,8 @@ enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, stru
                                                     .stop = on_stop,
                                                     .save_failed = on_save_failed,
                                                     .rolled_back = on_rolled_back,
-                                                    .left_out = on_left_out};
+                                                    .left_out = on_left_out,
+                                                    .waited = on_waited};
     const struct tsr_trainer_config *c = tsr_training_settings(training);
     struct tsr_trainer_progress start = *tsr_training_state(training);
     start.outer_steps = c->outer_steps;

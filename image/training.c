@@ -120,12 +120,16 @@ const char *tsr_training_remark(const struct tsr_training *t, size_t i) {
 /* ---- construction ------------------------------------------------------------------------------
  */
 
+static const struct tsr_comm *comm_of(const struct tsr_training *t) {
+    return t->state.config.comm ? t->state.config.comm : &tsr_comm_alone;
+}
+
 /* Everything but model and state, which are there. */
 static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *dataset,
                               struct tsr_error *err) {
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_learner learner = tsr_model_learner(t->model);
-    const struct tsr_comm *comm = c->comm ? c->comm : &tsr_comm_alone;
+    const struct tsr_comm *comm = comm_of(t);
     const struct tsr_store store = {t, t->output && comm->rank == 0 ? save : NULL};
     const struct tsr_image_tasks_config tasks = {.batch = c->batch,
                                                  .region_fraction = c->region_fraction,
@@ -134,7 +138,7 @@ static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *datase
                                                  .rank = comm->rank,
                                                  .size = comm->size,
                                                  .threads = c->threads};
-    TSR_TRY(tsr_validation_create(t->model, dataset, c->val_images, c->threads, c->kernel,
+    TSR_TRY(tsr_validation_create(t->model, dataset, c->val_images, c->threads, c->kernel, comm,
                                   &t->validator, err));
     TSR_TRY(tsr_image_tasks_create(t->model, dataset, &tasks, &t->source, err));
     return tsr_trainer_create(&learner, &t->source, &t->validator, &store, &t->state, &t->trainer,
@@ -234,9 +238,28 @@ done:
     return status;
 }
 
+/* All processes have one run: the same data, computed the same way. */
+static enum tsr_status compare_origins(const struct tsr_training *t, struct tsr_error *err) {
+    const struct tsr_comm *comm = comm_of(t);
+    struct tsr_origin first = t->origin;
+    char differences[TSR_ERROR_SIZE / 2];
+    enum tsr_status status = TSR_OK;
+    TSR_TRY(tsr_comm_share(comm, &first, sizeof first, err));
+    if (!tsr_identity_equal(&first.dataset, &t->origin.dataset, differences, sizeof differences))
+        status = TSR_ERROR(err, TSR_ERR_CONFIG, "%s is not the dataset of rank 0: that has %s",
+                           tsr_dataset_path(t->dataset), differences);
+    else if (strcmp(first.kernel, t->origin.kernel) != 0)
+        status = TSR_ERROR(err, TSR_ERR_CONFIG,
+                           "computes by kernel %s, and rank 0 by %s, which differ in bits: all "
+                           "processes need the same --kernel",
+                           t->origin.kernel, first.kernel);
+    return tsr_comm_agree(comm, status, err);
+}
+
 enum tsr_status tsr_training_run(struct tsr_training *training,
                                  const struct tsr_trainer_callbacks *callbacks,
                                  struct tsr_error *err) {
+    TSR_TRY(compare_origins(training, err));
     TSR_TRY(tsr_trainer_run(training->trainer, callbacks, err));
     enum tsr_status status = tsr_dataset_unchanged(training->dataset, err);
     if (status != TSR_OK && training->output)

@@ -10,10 +10,13 @@
 #include "image/regions.h"
 
 struct validation {
+    const struct tsr_comm *comm;
+    struct tsr_span span; /* this process's images of all */
     size_t n, n_pixels, channels, inner_steps;
-    void *values; /* [n, H, W, C] as the dataset has them */
+    double *final_db; /* [n] PSNR of all images after K inner steps */
+    void *values;     /* [span.n, H, W, C] as the dataset has them */
     struct tsr_pixels pixels;
-    uint32_t *labels; /* [n, H, W] for a rule that follows the image, else NULL */
+    uint32_t *labels; /* [span.n, H, W] for a rule that follows the image, else NULL */
     double *psnr_db;  /* [K+1] of one image */
     struct tsr_reconstructor *reconstructor;
 };
@@ -24,6 +27,7 @@ static void close(void *user) {
     free(v->values);
     free(v->labels);
     free(v->psnr_db);
+    free(v->final_db);
     free(v);
 }
 
@@ -36,9 +40,9 @@ static enum tsr_status map_images(struct validation *v, const struct tsr_model *
     bool use_stored;
     enum tsr_status status;
     TSR_TRY(tsr_regions_stored(&model->config.partition, dataset, &use_stored, err));
-    TSR_TRY(TSR_ALLOC(&v->labels, v->n * v->n_pixels, "label maps of validation", err));
+    TSR_TRY(TSR_ALLOC(&v->labels, v->span.n * v->n_pixels, "label maps of validation", err));
     TSR_TRY(TSR_ALLOC(&stored, v->n_pixels, "label map", err));
-    for (size_t i = 0; i < v->n; i++) {
+    for (size_t i = 0; i < v->span.n; i++) {
         if (use_stored) TSR_CHECK(tsr_dataset_read_labels(dataset, index[i], stored, err));
         TSR_CHECK(tsr_regions_of_image(
             model, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), height, width,
@@ -56,9 +60,10 @@ static enum tsr_status load(struct validation *v, const struct tsr_model *model,
     struct tsr_reconstruct_config config;
     size_t size = v->n_pixels * v->channels * tsr_dataset_value_size(dataset);
     TSR_TRY(TSR_ALLOC(&v->psnr_db, v->inner_steps + 1, "PSNR of validation", err));
-    TSR_TRY(tsr_alloc(&v->values, v->n, size, "validation images", err));
+    TSR_TRY(TSR_ALLOC(&v->final_db, v->n, "PSNR of validation", err));
+    TSR_TRY(tsr_alloc(&v->values, v->span.n, size, "validation images", err));
     v->pixels = tsr_dataset_pixels(dataset, v->values);
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->span.n; i++)
         TSR_TRY(tsr_dataset_read(dataset, index[i], (char *)v->values + i * size, err));
     if (tsr_rule_follows_image(&model->config.partition))
         TSR_TRY(map_images(v, model, dataset, index, err));
@@ -69,31 +74,47 @@ static enum tsr_status load(struct validation *v, const struct tsr_model *model,
                                     tsr_dataset_width(dataset), &v->reconstructor, err);
 }
 
-static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *stop_user,
-                             double *psnr_db, size_t *left_out, struct tsr_error *err) {
-    struct validation *v = user;
-    double sum = 0;
-    *left_out = 0;
-    for (size_t i = 0; i < v->n; i++) {
+/* PSNR of this process's images; *stopped: not of all. */
+static enum tsr_status measure(struct validation *v, int (*stop)(void *stop_user), void *stop_user,
+                               bool *stopped, struct tsr_error *err) {
+    for (size_t i = 0; i < v->span.n; i++) {
         struct tsr_reconstruction out = {.psnr_db = v->psnr_db};
-        if (stop && stop(stop_user))
-            return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
+        if (stop && stop(stop_user)) {
+            *stopped = true;
+            return TSR_OK;
+        }
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
         TSR_TRY(tsr_reconstruct(
             v->reconstructor, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), &out, err));
-        if (isfinite(v->psnr_db[v->inner_steps]))
-            sum += v->psnr_db[v->inner_steps];
+        v->final_db[v->span.first + i] = v->psnr_db[v->inner_steps];
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *stop_user,
+                             double *psnr_db, size_t *left_out, struct tsr_error *err) {
+    struct validation *v = user;
+    double sum = 0;
+    bool stopped = false;
+    TSR_TRY(tsr_comm_agree(v->comm, measure(v, stop, stop_user, &stopped, err), err));
+    TSR_TRY(tsr_comm_any(v->comm, &stopped, err));
+    if (stopped) return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted during validation");
+    TSR_TRY(tsr_comm_gather(v->comm, v->final_db, v->n, sizeof *v->final_db, err));
+    *left_out = 0;
+    for (size_t i = 0; i < v->n; i++)
+        if (isfinite(v->final_db[i]))
+            sum += v->final_db[i];
         else
             ++*left_out;
-    }
     *psnr_db = 2 * *left_out > v->n ? (double)NAN : sum / (double)(v->n - *left_out);
     return TSR_OK;
 }
 
 enum tsr_status tsr_validation_create(const struct tsr_model *model, struct tsr_dataset *dataset,
                                       size_t limit, size_t threads, const char *kernel,
-                                      struct tsr_validator *out, struct tsr_error *err) {
+                                      const struct tsr_comm *comm, struct tsr_validator *out,
+                                      struct tsr_error *err) {
     size_t n;
     const uint32_t *index = tsr_dataset_split(dataset, TSR_SPLIT_VAL, &n);
     *out = (struct tsr_validator){0};
@@ -104,7 +125,9 @@ enum tsr_status tsr_validation_create(const struct tsr_model *model, struct tsr_
                              .n_pixels = tsr_dataset_height(dataset) * tsr_dataset_width(dataset),
                              .channels = tsr_dataset_channels(dataset),
                              .inner_steps = model->config.inner_steps};
-    enum tsr_status status = load(v, model, dataset, index, threads, kernel, err);
+    v->comm = comm;
+    v->span = tsr_comm_span(v->n, comm->rank, comm->size);
+    enum tsr_status status = load(v, model, dataset, index + v->span.first, threads, kernel, err);
     if (status != TSR_OK) {
         close(v);
         return status;

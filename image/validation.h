@@ -6,17 +6,18 @@
 #ifndef TSR_IMAGE_VALIDATION_H
 #define TSR_IMAGE_VALIDATION_H
 
+#include "base/comm.h"
 #include "data/dataset.h"
 #include "image/model.h"
 #include "meta/validator.h"
 
-/* Over the first `limit` images of the split (0: all), which are read now and kept in memory:
- * during training the dataset belongs to the task source. Without images `out->score` is NULL. The
- * model is kept. threads, kernel: as in struct tsr_trainer_config. */
-TSR_API enum tsr_status tsr_validation_create(const struct tsr_model *model,
-                                              struct tsr_dataset *dataset, size_t limit,
-                                              size_t threads, const char *kernel,
-                                              struct tsr_validator *out,
-                                              struct tsr_error *err) TSR_MUST_USE;
+/* Over the first `limit` images of the split (0: all). Of those this process's share, all of them
+ * in the end, is read now and kept in memory: during training the dataset belongs to the task
+ * source. Without images `out->score` is NULL. The model is kept. threads, kernel: as in struct
+ * tsr_trainer_config. */
+TSR_API enum tsr_status
+tsr_validation_create(const struct tsr_model *model, struct tsr_dataset *dataset, size_t limit,
+                      size_t threads, const char *kernel, const struct tsr_comm *comm,
+                      struct tsr_validator *out, struct tsr_error *err) TSR_MUST_USE;
 
 #endif

@@ -39,6 +39,11 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     if (config->batch < 1 || config->batch > 65536)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "training: batch is %zu; it must be 1 to 65536",
                          config->batch);
+    if (config->comm && config->comm->size > config->batch)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "training: %zu processes share a meta-batch of %zu images; it must have "
+                         "at least one for each",
+                         config->comm->size, config->batch);
     TSR_TRY(check_fraction("region_fraction", config->region_fraction, 1e-9, 1, err));
     TSR_TRY(check_fraction("outer_lr", config->outer_lr, 0, 100, err));
     TSR_TRY(check_fraction("rates_lr", config->rates_lr, 0, 100, err));

@@ -45,10 +45,6 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
     const struct tsr_task_source *s = o->source;
     const struct tsr_kernel *kernel;
     struct tsr_arena measure = {0};
-    if (s->n_items < o->comm->size)
-        return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "%zu processes share a meta-batch of %zu images; each needs one at least",
-                         o->comm->size, s->n_items);
     o->span = tsr_comm_span(s->n_items, o->comm->rank, o->comm->size);
     TSR_TRY(tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, err));
     TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));

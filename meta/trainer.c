@@ -15,6 +15,12 @@
  * diverged. */
 static const double GOOD_DB = 0.5, CLIFF_DB = 3;
 
+/* What every process says of itself at a validation. */
+struct roll {
+    double waited;
+    uint64_t digest; /* of what is learned */
+};
+
 struct tsr_trainer {
     struct tsr_outer_step step;
     struct tsr_outer_state *state;
@@ -24,6 +30,8 @@ struct tsr_trainer {
     const struct tsr_trainer_callbacks *callbacks;
     uint64_t items_before;
     double start, seconds_before, last_save, next_validation;
+    struct roll *roll; /* [ranks] */
+    double *waited;    /* [ranks] */
 };
 
 static const struct tsr_comm *comm_of(const struct tsr_trainer *t) {
@@ -42,6 +50,10 @@ enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
     (*out)->validator = *validator;
     (*out)->store = *store;
     enum tsr_status status = tsr_outer_step_create(learner, source, state, &(*out)->step, err);
+    if (status == TSR_OK)
+        status = TSR_ALLOC(&(*out)->roll, (*out)->step.comm->size, "what ranks say", err);
+    if (status == TSR_OK)
+        status = TSR_ALLOC(&(*out)->waited, (*out)->step.comm->size, "what ranks say", err);
     if (status == TSR_OK) return TSR_OK;
     tsr_trainer_free(*out);
     *out = NULL;
@@ -51,6 +63,8 @@ enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
 void tsr_trainer_free(struct tsr_trainer *t) {
     if (!t) return;
     tsr_outer_step_clear(&t->step);
+    free(t->roll);
+    free(t->waited);
     free(t);
 }
 
@@ -118,6 +132,38 @@ static enum tsr_status validate(struct tsr_trainer *t, bool *fell, struct tsr_er
     struct tsr_history_line line = {(double)p->outer_step, p->seconds, p->train_psnr_db,
                                     p->val_psnr_db, p->outer_lr};
     return tsr_outer_state_add_history(t->state, &line, err);
+}
+
+/* FNV-1a. */
+static uint64_t digest(uint64_t hash, const tsr_real *x, size_t n) {
+    const unsigned char *bytes = (const unsigned char *)x;
+    for (size_t i = 0; i < n * sizeof *x; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3;
+    return hash;
+}
+
+/* All processes have learned the same, and tell how long they have waited. */
+static enum tsr_status call_roll(struct tsr_trainer *t, struct tsr_error *err) {
+    const struct tsr_comm *comm = comm_of(t);
+    const struct tsr_learner *l = &t->step.learner;
+    if (comm->size == 1) return TSR_OK;
+    struct roll *own = &t->roll[comm->rank];
+    own->waited = t->step.waited;
+    own->digest = digest(0xcbf29ce484222325, l->theta, t->state->n_theta);
+    own->digest = digest(own->digest, l->basis, t->state->n_basis);
+    own->digest = digest(own->digest, l->rates->value, t->state->n_rates);
+    TSR_TRY(tsr_comm_gather(comm, t->roll, comm->size, sizeof *t->roll, err));
+    for (size_t r = 1; r < comm->size; r++)
+        if (t->roll[r].digest != t->roll[0].digest)
+            return TSR_ERROR(err, TSR_ERR_UNSUPPORTED,
+                             "outer step %llu: rank %zu has learned other bits than rank 0: their "
+                             "processors or libraries compute otherwise",
+                             (unsigned long long)t->state->progress.outer_step, r);
+    for (size_t r = 0; r < comm->size; r++)
+        t->waited[r] = t->roll[r].waited;
+    if (t->callbacks && t->callbacks->waited)
+        t->callbacks->waited(t->callbacks->user, t->waited, comm->size);
+    return TSR_OK;
 }
 
 /* ---- divergence --------------------------------------------------------------------------------
@@ -239,6 +285,7 @@ static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
         TSR_TRY(take(t, err));
         bool last = progress_of(t) >= 1;
         if (last || validation_due(t)) {
+            TSR_TRY(call_roll(t, err));
             enum tsr_status status = look(t, err);
             if (status == TSR_ERR_INTERRUPTED) return interrupted(t, err);
             TSR_TRY(status);
@@ -268,6 +315,7 @@ enum tsr_status tsr_trainer_run(struct tsr_trainer *t,
     t->start = t->last_save = tsr_seconds();
     t->seconds_before = t->state->progress.seconds;
     t->items_before = t->state->progress.items;
+    t->step.waited = 0;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
     uint64_t begun = t->state->progress.outer_step;
     enum tsr_status status = train(t, err), saved = TSR_OK;

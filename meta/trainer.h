@@ -20,6 +20,11 @@
  * With a bound on outer steps a run is a function of its configuration and its source: the bits do
  * not depend on the number of threads, and a resumed run equals an uninterrupted one. With a bound
  * on time the schedule follows the clock, and it does not.
+ *
+ * Several processes may share a run (config.comm): each calls everything here, with a source of its
+ * share of the items and a validator and a store that know of it. Initialisations, rates and state
+ * are then the same on all of them and those of one process, to the last bit. The clock is that of
+ * rank 0; any process's callback or error ends the run for all, and errors of one are all's.
  */
 #ifndef TSR_META_TRAINER_H
 #define TSR_META_TRAINER_H
@@ -57,6 +62,10 @@ struct tsr_trainer_callbacks {
     void (*rolled_back)(void *user, const char *what);
     /* An item was left out of an outer step; its name, for as long as the call. May be NULL. */
     void (*left_out)(void *user, const char *name);
+    /* Where several processes share the run, at every validation: seconds[n] that each has waited
+     * for the others in outer steps, in this call of tsr_trainer_run(); the slowest waits least.
+     * May be NULL. */
+    void (*waited)(void *user, const double *seconds, size_t n);
 };
 
 struct tsr_trainer;

@@ -311,6 +311,7 @@ static void begin(struct play *p, const char *method, size_t threads) {
     p->state.config.val_every = 4;
     p->state.config.outer_lr = 1e-3;
     p->state.config.warmup = 2;
+    p->state.config.batch = ITEMS;
     p->state.config.threads = threads;
     p->state.config.checkpoint_seconds = 0;
 }

@@ -33,6 +33,7 @@ ONLY_IN = {
     r'hdf5.*\.h|H5\w*\.h': r'data/|tests/',
     r'(stb/)?stb_\w+\.h': r'data/stb\.c$',
     r'cblas\.h': r'base/blas\.c$',
+    r'mpi\.h': r'cli/ranks_mpi\.c$',
     r'assert\.h': r'tests/',
 }
 # The library never prints, aborts, exits, or asks the environment.
