@@ -67,8 +67,9 @@ enum tsr_status tsr_inr_expand(struct tsr_inr *inr, struct tsr_error *err) {
             .kernel = kernel,
             .theta = inr->theta + slot * n,
             .basis = inr->basis ? inr->basis + slot * inr->space.n_directions * n : NULL};
+        const tsr_real *z = inr->numbers + r * inr->space.n;
         tsr_adaptation_of(&inr->adaptation)
-            ->expand(&chart, inr->numbers + r * inr->space.n, 0, n, inr->phi + r * n);
+            ->expand(&chart, 1, &z, 0, n, (tsr_real *[]){inr->phi + r * n});
     }
     return TSR_OK;
 }

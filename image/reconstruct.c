@@ -80,9 +80,12 @@ static void plan_regions(struct tsr_reconstructor *r) {
         if (n > r->largest) r->largest = n;
         if (p->regions[i].n_pixels) r->at_hand[r->n_at_hand++] = i;
     }
-    size_t threads = r->engine.threads;
+    size_t threads = r->engine.threads, share = r->n_at_hand / threads;
+    size_t most = tsr_inner_together(&r->engine.space, 0);
     r->plan = tsr_plan_of(&load, threads);
-    r->n_workers = r->plan.team ? r->plan.at_once : r->n_at_hand < threads ? r->n_at_hand : threads;
+    r->turn = share < 1 ? 1 : share < most ? share : most;
+    if (threads > r->n_at_hand) threads = r->n_at_hand;
+    r->n_workers = r->plan.team ? r->plan.at_once : threads * r->turn;
 }
 
 static void layout_workers(struct tsr_reconstructor *r, struct tsr_arena *a) {
@@ -93,7 +96,7 @@ static void layout_workers(struct tsr_reconstructor *r, struct tsr_arena *a) {
         w->out = r->t[i].out;
         w->y = tsr_arena_take(a, r->largest, pixel);
         w->forwards = (struct tsr_forwards){0};
-        if (!r->plan.team && r->config.inner_steps > 0)
+        if (!r->plan.team && r->config.inner_steps > 0 && i % r->turn == 0)
             tsr_forwards_layout(&w->forwards, &r->engine, r->largest, a);
     }
 }
@@ -153,9 +156,10 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     TSR_TRY(tsr_engine_create(&r->model->net, kernel, r->config.threads, &r->engine, err));
     tsr_engine_adapt(&r->engine, &r->model->config.adaptation);
     TSR_TRY(TSR_ALLOC(&r->at_hand, r->geometry.partition->n_regions, what, err));
-    TSR_TRY(TSR_ALLOC(&r->t, r->engine.threads, what, err));
-    TSR_TRY(TSR_ALLOC(&r->workers, r->engine.threads, what, err));
-    TSR_TRY(TSR_ALLOC(&r->passes, r->engine.threads, what, err));
+    size_t most = r->engine.threads * tsr_inner_together(&r->engine.space, 0);
+    TSR_TRY(TSR_ALLOC(&r->t, most, what, err));
+    TSR_TRY(TSR_ALLOC(&r->workers, most, what, err));
+    TSR_TRY(TSR_ALLOC(&r->passes, most, what, err));
     r->loop = (struct tsr_inner_loop){.engine = &r->engine,
                                       .optimizer = &r->config.optimizer,
                                       .rates = &r->model->rates,

@@ -86,7 +86,8 @@ static bool look(void *user, struct tsr_trajectory *t, size_t k) {
 }
 
 /* At phi_0 and with a new optimiser, or as the region was at the end of the last round. */
-static void begin_region(const struct round *round, size_t thread, size_t worker, size_t region) {
+static void begin_region(const struct round *round, size_t thread, size_t worker, size_t region,
+                         struct tsr_forwards *forwards) {
     const struct tsr_reconstructor *r = round->r;
     struct tsr_reconstruct_worker *w = &r->workers[worker];
     struct tsr_trajectory *t = &r->t[worker];
@@ -109,7 +110,7 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     const tsr_real *theta = r->model->theta + w->task.slot * r->engine.net.n_params;
     tsr_trajectory_start(&r->loop, t, r->model->theta);
     if (t->state) memset(t->state, 0, tsr_reconstructor_state_size(r));
-    t->forward = tsr_forwards_find(&w->forwards, &r->engine, thread, theta, &w->task.ctx);
+    t->forward = tsr_forwards_find(forwards, &r->engine, thread, theta, &w->task.ctx);
 }
 
 /* Passes over the points, and the directions of a basis: as many times as a gradient leads to
@@ -150,8 +151,10 @@ static void adapt_regions(struct round *round, size_t thread, size_t worker, siz
     struct tsr_inner_loop loop = r->loop;
     loop.hooks = &hooks;
     if (is_cancelled(round, worker)) return;
+    tsr_forwards_release(&r->workers[worker].forwards);
     for (size_t i = 0; i < n; i++)
-        begin_region(round, thread, worker + i, r->at_hand[first + i]);
+        begin_region(round, thread, worker + i, r->at_hand[first + i],
+                     &r->workers[worker].forwards);
     tsr_inner_run(&loop, thread, r->t + worker, n, round->first, round->end, r->passes + worker);
     for (size_t i = 0; i < n; i++) {
         r->workers[worker + i].flops += flops_of(round, &r->t[worker + i]);
@@ -161,16 +164,18 @@ static void adapt_regions(struct round *round, size_t thread, size_t worker, siz
 
 static void adapt_all(struct round *round) {
     const struct tsr_reconstructor *r = round->r;
-    size_t n = r->n_at_hand, at_once = r->plan.at_once;
+    size_t n = r->n_at_hand, at_once = r->plan.team ? r->plan.at_once : r->turn;
+    size_t threads = r->engine.threads < n ? r->engine.threads : n;
     if (is_cancelled(round, 0)) return; /* the calling thread may get no region */
     if (r->plan.team) {
         for (size_t i = 0; i < n; i += at_once)
             adapt_regions(round, TSR_TEAM, 0, i, n - i < at_once ? n - i : at_once);
         return;
     }
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)(r->n_workers ? r->n_workers : 1))
-    for (size_t i = 0; i < n; i++)
-        adapt_regions(round, tsr_thread_number(), tsr_thread_number(), i, 1);
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)(threads ? threads : 1))
+    for (size_t i = 0; i < n; i += at_once)
+        adapt_regions(round, tsr_thread_number(), tsr_thread_number() * r->turn, i,
+                      n - i < at_once ? n - i : at_once);
 }
 
 /* What a region without pixels keeps. */

@@ -12,7 +12,7 @@
 
 /* What carries one region through the inner loop, beside its trajectory. */
 struct tsr_reconstruct_worker {
-    struct tsr_forwards forwards; /* of a thread that works alone */
+    struct tsr_forwards forwards; /* of a thread that works alone: of the first that it carries */
     struct tsr_task task;
     size_t region;
     double flops;      /* of what it has done so far; whole numbers, so that sums are exact */
@@ -29,9 +29,10 @@ struct tsr_reconstructor {
     size_t *at_hand; /* [n_regions] the first n_at_hand have pixels */
     size_t n_at_hand;
     struct tsr_plan plan;
-    struct tsr_trajectory *t;               /* [threads]; the first n_workers have storage */
-    struct tsr_reconstruct_worker *workers; /* [threads] */
-    struct tsr_pass *passes;                /* [threads] */
+    size_t turn;                            /* regions that a thread which works alone carries */
+    struct tsr_trajectory *t;               /* [threads, most at a time]; n_workers have storage */
+    struct tsr_reconstruct_worker *workers; /* the same */
+    struct tsr_pass *passes;                /* the same */
     size_t n_workers, largest;
     struct tsr_arena arena; /* of the workers */
     /* Results of a round of inner steps. */

@@ -38,6 +38,12 @@ struct tsr_chart {
     const tsr_real *basis; /* [n_directions, n_params]; NULL if there are none */
 };
 
+/* A map between vectors of numbers and of parameters: out[t] [from, to) of in[t], for each of
+ * `count` regions of the chart, whose learned values are read once for all of them. What comes out
+ * depends on neither count, from nor to. */
+typedef void (*tsr_map_fn)(const struct tsr_chart *chart, size_t count, const tsr_real *const *in,
+                           size_t from, size_t to, tsr_real *const *out);
+
 struct tsr_adaptation {
     struct tsr_object object;
     double inner_lr; /* what the rates start from; 0: what the network kind says */
@@ -48,15 +54,9 @@ struct tsr_adaptation {
 
     /* z [n] of phi = theta. */
     void (*start)(const struct tsr_chart *chart, tsr_real *z);
-    /* phi [from, to) of z. */
-    void (*expand)(const struct tsr_chart *chart, const tsr_real *z, size_t from, size_t to,
-                   tsr_real *phi);
-    /* v [from, to) = (B w)[from, to) of a direction w [n] in z. */
-    void (*push)(const struct tsr_chart *chart, const tsr_real *w, size_t from, size_t to,
-                 tsr_real *v);
-    /* gz [from, to) = (B^T g)[from, to) of g [n_params]. */
-    void (*pull)(const struct tsr_chart *chart, const tsr_real *g, size_t from, size_t to,
-                 tsr_real *gz);
+    tsr_map_fn expand; /* phi [n_params] of z [n] */
+    tsr_map_fn push;   /* B w [n_params] of a direction w [n] in z */
+    tsr_map_fn pull;   /* B^T g [n] of g [n_params] */
 };
 
 #define TSR_ADAPTATION_DECLARE(name)                                                               \

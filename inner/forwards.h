@@ -18,6 +18,7 @@ struct tsr_forwards {
     struct {
         const tsr_real *phi, *x;
         size_t n_points;
+        bool held;          /* by a task at hand */
     } of[TSR_MAX_FORWARDS]; /* what each was computed from; phi NULL: not in use */
     size_t n;               /* 0: the kernel has no tapes, or regions are too large */
     size_t next;            /* whose turn it is to be overwritten */
@@ -32,8 +33,12 @@ TSR_API void tsr_forwards_layout(struct tsr_forwards *forwards, const struct tsr
 /* Must be called when parameters or coordinates may have changed at the same address. */
 TSR_API void tsr_forwards_forget(struct tsr_forwards *forwards);
 
+/* Ends the hold of the tasks at hand on what was found for them. */
+TSR_API void tsr_forwards_release(struct tsr_forwards *forwards);
+
 /* The forward part of a tape of these points at phi, computed if it is not remembered; valid until
- * the next call. NULL: none, take the whole gradient. `thread`: whose workspace is used. */
+ * the next release. NULL: none, or no room while others are held: take the whole gradient.
+ * `thread`: whose workspace is used. */
 TSR_API void *tsr_forwards_find(struct tsr_forwards *forwards, const struct tsr_engine *engine,
                                 size_t thread, const tsr_real *phi,
                                 const struct tsr_points *points);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 /* Numbers that one thread of a team takes at a time. */
-enum { PART = 4096 };
+enum { PART = 4096, MAP_PART = 256 };
+/* Regions that a thread carries together, unless they have more bytes than this. */
+enum { TOGETHER = 8, CARRIED_BYTES = 16 << 20 };
 
 struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
     struct tsr_tape tape = {0};
@@ -88,7 +90,49 @@ void tsr_trajectory_expand(const struct tsr_inner_loop *loop, const struct tsr_t
                            const tsr_real *z, tsr_real *phi) {
     if (!t->z) return;
     const struct tsr_chart chart = tsr_inner_chart(loop, t->task->slot);
-    adaptation_of(loop)->expand(&chart, z, 0, loop->engine->net.n_params, phi);
+    adaptation_of(loop)->expand(&chart, 1, &z, 0, loop->engine->net.n_params, &phi);
+}
+
+/* Some items' mappings of one slot, from item *i on, which is moved behind them. */
+struct maps {
+    size_t n, slot;
+    const tsr_real *in[TSR_MAX_TOGETHER];
+    tsr_real *out[TSR_MAX_TOGETHER];
+};
+
+static void gather(tsr_mapping_fn of, const void *user, size_t n, size_t *i, struct maps *maps) {
+    for (maps->n = 0; *i < n && maps->n < TSR_MAX_TOGETHER; ++*i) {
+        const struct tsr_mapping m = of(user, *i);
+        if (!m.in) continue;
+        if (maps->n > 0 && m.slot != maps->slot) return;
+        maps->slot = m.slot;
+        maps->in[maps->n] = m.in;
+        maps->out[maps->n++] = m.out;
+    }
+}
+
+void tsr_inner_map(const struct tsr_inner_loop *loop, size_t thread, tsr_map_fn map, size_t size,
+                   size_t n, tsr_mapping_fn of, const void *user) {
+    struct maps maps;
+    for (size_t i = 0; i < n;) {
+        gather(of, user, n, &i, &maps);
+        if (maps.n == 0) return;
+        const struct tsr_chart chart = tsr_inner_chart(loop, maps.slot);
+        if (thread != TSR_TEAM) {
+            map(&chart, maps.n, maps.in, 0, size, maps.out);
+            continue;
+        }
+#pragma omp parallel for schedule(static) num_threads((int)loop->engine->threads)
+        for (size_t from = 0; from < size; from += MAP_PART)
+            map(&chart, maps.n, maps.in, from, from + MAP_PART < size ? from + MAP_PART : size,
+                maps.out);
+    }
+}
+
+size_t tsr_inner_together(const struct tsr_space *space, size_t bytes) {
+    size_t most = bytes ? CARRIED_BYTES / bytes : TOGETHER;
+    if (space->n_directions == 0) return 1;
+    return most < 1 ? 1 : most < TOGETHER ? most : TOGETHER;
 }
 
 /* What is done to numbers or parameters [from, to) of a trajectory. */
@@ -114,14 +158,29 @@ static void for_parts(const struct work *w, size_t size, part_fn fn) {
     }
 }
 
-static void pull(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to) {
-    const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
-    adaptation_of(w->loop)->pull(&chart, t->g + w->k * t->g_stride, from, to, gz_at(t, w->k));
+/* Of a trajectory that takes the step: gradients, and the parameters that it leads to. */
+static struct tsr_mapping pull_of(const void *user, size_t i) {
+    const struct work *w = user;
+    const struct tsr_trajectory *t = &w->t[i];
+    if (!takes_step(w, t)) return (struct tsr_mapping){0};
+    return (struct tsr_mapping){t->task->slot, t->g + w->k * t->g_stride, gz_at(t, w->k)};
 }
 
-static void expand(const struct work *w, const struct tsr_trajectory *t, size_t from, size_t to) {
-    const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
-    adaptation_of(w->loop)->expand(&chart, z_at(t, w->k + 1), from, to, phi_at(t, w->k + 1));
+static struct tsr_mapping expand_of(const void *user, size_t i) {
+    const struct work *w = user;
+    const struct tsr_trajectory *t = &w->t[i];
+    if (!takes_step(w, t)) return (struct tsr_mapping){0};
+    return (struct tsr_mapping){t->task->slot, z_at(t, w->k + 1), phi_at(t, w->k + 1)};
+}
+
+static void pull(const struct work *w) {
+    tsr_inner_map(w->loop, w->thread, adaptation_of(w->loop)->pull, w->loop->engine->space.n, w->n,
+                  pull_of, w);
+}
+
+static void expand(const struct work *w) {
+    tsr_inner_map(w->loop, w->thread, adaptation_of(w->loop)->expand, w->loop->engine->net.n_params,
+                  w->n, expand_of, w);
 }
 
 /* ---- the measure at phi_k -------------------------------------------------------------------- */
@@ -233,10 +292,11 @@ static struct tsr_request in_parameters(const struct work *w, const struct tsr_t
     if (r.at == z_at(t, w->k)) {
         r.at = phi_at(t, w->k);
     } else {
-        adaptation_of(w->loop)->expand(&chart, r.at, 0, n, t->trial);
+        adaptation_of(w->loop)->expand(&chart, 1, &r.at, 0, n, (tsr_real *[]){t->trial});
         r.at = t->trial;
     }
-    if (is_product(r.want)) adaptation_of(w->loop)->push(&chart, r.v, 0, n, t->trial + n);
+    if (is_product(r.want))
+        adaptation_of(w->loop)->push(&chart, 1, &r.v, 0, n, (tsr_real *[]){t->trial + n});
     r.v = is_product(r.want) ? t->trial + n : NULL;
     r.result = t->trial + 2 * n;
     return r;
@@ -262,7 +322,9 @@ static void hand_on(const struct work *w, const struct tsr_trajectory *t) {
     if (!t->z || t->request.want == TSR_WANT_LOSS) return;
     const struct tsr_chart chart = tsr_inner_chart(w->loop, t->task->slot);
     size_t n = w->loop->engine->net.n_params;
-    adaptation_of(w->loop)->pull(&chart, t->trial + 2 * n, 0, chart.space->n, t->request.result);
+    const tsr_real *found = t->trial + 2 * n;
+    adaptation_of(w->loop)->pull(&chart, 1, &found, 0, chart.space->n,
+                                 (tsr_real *[]){t->request.result});
 }
 
 /* Runs what is asked for; false: nothing is. */
@@ -327,8 +389,8 @@ void tsr_inner_run(const struct tsr_inner_loop *loop, size_t thread,
     for (; w.k < end && !all_stopped(&w); w.k++) {
         measure(&w);
         for_each(&w, look);
-        if (!whole) for_parts(&w, loop->engine->space.n, pull);
+        if (!whole) pull(&w);
         step(&w);
-        if (!whole) for_parts(&w, loop->engine->net.n_params, expand);
+        if (!whole) expand(&w);
     }
 }

@@ -96,6 +96,25 @@ TSR_API void tsr_trajectory_expand(const struct tsr_inner_loop *loop,
                                    const struct tsr_trajectory *t, const tsr_real *z,
                                    tsr_real *phi);
 
+/* A vector that a map of the adaptation leads from and one it leads to, for a task of `slot`; `in`
+ * NULL: none. */
+struct tsr_mapping {
+    size_t slot;
+    const tsr_real *in;
+    tsr_real *out;
+};
+/* The mapping of item i of whatever `user` is. */
+typedef struct tsr_mapping (*tsr_mapping_fn)(const void *user, size_t i);
+/* Takes the mappings of n items to `size` numbers each, those of one slot that follow each other
+ * together; `thread` as in tsr_pass_run(). */
+TSR_API void tsr_inner_map(const struct tsr_inner_loop *loop, size_t thread, tsr_map_fn map,
+                           size_t size, size_t n, tsr_mapping_fn of, const void *user);
+
+/* Regions of one slot that one thread had better carry together, 1 .. TSR_MAX_TOGETHER, where each
+ * keeps `bytes` in the cache: as many as make a basis worth being read. */
+#define TSR_MAX_TOGETHER 16
+TSR_API size_t tsr_inner_together(const struct tsr_space *space, size_t bytes);
+
 /* Takes trajectories [n] through inner steps first .. end-1: each begins with the loss and gradient
  * at phi_k and leads to phi_{k+1}. end may be K+1: then phi_K is measured at the end. A run may be
  * cut into several calls. passes [n]: scratch. `thread` as in tsr_pass_run(); calls of different

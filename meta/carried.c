@@ -22,18 +22,38 @@ static size_t place_tapes(struct tsr_trajectory *way, const struct tsr_engine *e
     return stride * inner_steps;
 }
 
+size_t tsr_carried_tapes(const struct tsr_engine *engine, const struct tsr_method *method,
+                         size_t inner_steps, size_t n) {
+    struct tsr_trajectory way;
+    if (!method->second_order || !engine->kernel->tape_size || inner_steps == 0) return 0;
+    return place_tapes(&way, engine, inner_steps, n);
+}
+
 /* Where the largest tasks have no tapes, smaller ones may: what they do not use is never touched.
  */
-static size_t tape_room(struct tsr_trajectory *way, const struct tsr_engine *engine,
-                        const struct tsr_method *method, size_t inner_steps, size_t max_points) {
+static size_t tape_room(const struct tsr_engine *engine, const struct tsr_method *method,
+                        size_t inner_steps, size_t max_points) {
     if (!method->second_order || !engine->kernel->tape_size || inner_steps == 0) return 0;
-    size_t room = place_tapes(way, engine, inner_steps, max_points);
+    size_t room = tsr_carried_tapes(engine, method, inner_steps, max_points);
     return room ? room : TAPE_LIMIT;
+}
+
+bool tsr_carried_learns_basis(const struct tsr_engine *engine, const struct tsr_method *method) {
+    return engine->space.n_directions > 0 && method->learns_rates;
+}
+
+void tsr_carried_keep(struct tsr_carried_task *t, struct tsr_trajectory *way,
+                      const struct tsr_engine *engine, size_t inner_steps, tsr_real *a,
+                      tsr_real *b) {
+    way->g = a;
+    t->of_v = a + inner_steps * engine->net.n_params;
+    t->of_u = b;
+    t->of_gz = b + inner_steps * engine->space.n;
 }
 
 /* What a task needs where its numbers are not all parameters. */
 static void layout_numbers(struct tsr_carried_task *t, struct tsr_trajectory *way,
-                           const struct tsr_engine *engine, size_t inner_steps,
+                           const struct tsr_engine *engine, size_t inner_steps, bool keeps,
                            struct tsr_arena *a) {
     size_t n = engine->space.n;
     if (tsr_space_is_whole(&engine->space)) return;
@@ -41,8 +61,9 @@ static void layout_numbers(struct tsr_carried_task *t, struct tsr_trajectory *wa
     way->z = tsr_arena_take(a, (inner_steps + 1) * n, sizeof *way->z);
     way->gz = tsr_arena_take(a, inner_steps * n, sizeof *way->gz);
     t->u = tsr_arena_take(a, n, sizeof *t->u);
-    t->of_u = tsr_arena_take(a, 2 * inner_steps * n, sizeof *t->of_u);
-    t->of_gz = a->base ? t->of_u + inner_steps * n : NULL;
+    if (keeps) return;
+    t->of_u = tsr_arena_take(a, inner_steps * n, sizeof *t->of_u);
+    t->of_gz = tsr_arena_take(a, inner_steps * n, sizeof *t->of_gz);
 }
 
 void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
@@ -54,17 +75,15 @@ void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
     *t = (struct tsr_carried_task){0};
     *way = (struct tsr_trajectory){.phi_stride = n, .g_stride = n};
     way->phi = tsr_arena_take(a, (inner_steps + 1) * n, sizeof *way->phi);
-    /* Behind g stands what tsr_carried_basis() takes with it. */
-    bool basis = engine->space.n_directions > 0;
-    way->g = tsr_arena_take(a, (basis ? 2 : 1) * inner_steps * n, sizeof *way->g);
-    t->of_v = basis && a->base ? way->g + inner_steps * n : NULL;
+    bool keeps = tsr_carried_learns_basis(engine, method);
+    if (!keeps) way->g = tsr_arena_take(a, inner_steps * n, sizeof *way->g);
     way->partial = partial ? tsr_arena_take(a, partial, sizeof *way->partial) : NULL;
-    layout_numbers(t, way, engine, inner_steps, a);
+    layout_numbers(t, way, engine, inner_steps, keeps, a);
     t->v = tsr_arena_take(a, n, sizeof *t->v);
     t->product = tsr_arena_take(a, n, sizeof *t->product);
     t->scaled = tsr_arena_take(a, n, sizeof *t->scaled);
     t->out = outputs ? tsr_arena_take(a, outputs, sizeof *t->out) : NULL;
-    t->tape_room = tape_room(way, engine, method, inner_steps, max_points);
+    t->tape_room = tape_room(engine, method, inner_steps, max_points);
     t->tapes = t->tape_room ? tsr_arena_take(a, t->tape_room, 1) : NULL;
 }
 
@@ -109,11 +128,6 @@ static struct tsr_inner_loop loop_of(const struct tsr_carried *c) {
                                    .basis = c->basis};
 }
 
-static struct tsr_chart chart_of(const struct tsr_carried *c, size_t i) {
-    const struct tsr_inner_loop loop = loop_of(c);
-    return tsr_inner_chart(&loop, c->ways[i].task->slot);
-}
-
 static tsr_real *phi_at(const struct tsr_trajectory *way, size_t k) {
     return way->phi + k * way->phi_stride;
 }
@@ -138,28 +152,38 @@ static void rates_of_step(const struct tsr_carried *c, size_t i, size_t k, doubl
         g[j] *= -v[j];
 }
 
-/* u = B^T v, alpha u, alpha gz, and the rates' part -u gz in place of gz. */
-static void pull_numbers(const struct tsr_carried *c, size_t i, size_t k, double weight,
-                         size_t from, size_t to) {
+/* Inner step k of tasks whose numbers are not all parameters. */
+struct turn {
+    const struct tsr_carried *c;
+    size_t k;
+};
+
+/* u = B^T v */
+static struct tsr_mapping pull_of(const void *user, size_t i) {
+    const struct turn *turn = user;
+    const struct tsr_carried_task *t = &turn->c->tasks[i];
+    return (struct tsr_mapping){turn->c->ways[i].task->slot, t->v, t->u};
+}
+
+/* scaled = B (alpha u) */
+static struct tsr_mapping push_of(const void *user, size_t i) {
+    const struct turn *turn = user;
+    const struct tsr_carried_task *t = &turn->c->tasks[i];
+    return (struct tsr_mapping){turn->c->ways[i].task->slot,
+                                t->of_u + turn->k * turn->c->engine->space.n, t->scaled};
+}
+
+/* alpha u, alpha gz, and the rates' part -u gz in place of gz. */
+static void rates_of_numbers(const struct tsr_carried *c, size_t i, size_t k, double weight,
+                             size_t from, size_t to) {
     const struct tsr_carried_task *t = &c->tasks[i];
-    const struct tsr_chart chart = chart_of(c, i);
     size_t n = c->engine->space.n, slot = c->ways[i].task->slot;
     tsr_real *gz = c->ways[i].gz + k * n;
     (void)weight;
-    adaptation_of(c)->pull(&chart, t->v, from, to, t->u);
     tsr_rates_apply_range(c->rates, k, slot, from, to, t->u, t->of_u + k * n);
     tsr_rates_apply_range(c->rates, k, slot, from, to, gz, t->of_gz + k * n);
     for (size_t j = from; j < to; j++)
         gz[j] *= -t->u[j];
-}
-
-/* scaled = B (alpha u) */
-static void push_numbers(const struct tsr_carried *c, size_t i, size_t k, double weight,
-                         size_t from, size_t to) {
-    const struct tsr_carried_task *t = &c->tasks[i];
-    const struct tsr_chart chart = chart_of(c, i);
-    (void)weight;
-    adaptation_of(c)->push(&chart, t->of_u + k * c->engine->space.n, from, to, t->scaled);
 }
 
 static void keep_v(const struct tsr_carried *c, size_t i, size_t k, double weight, size_t from,
@@ -171,16 +195,25 @@ static void keep_v(const struct tsr_carried *c, size_t i, size_t k, double weigh
 
 /* What the numbers of inner step k give: rates, and what the basis will need. */
 static void turn_to_numbers(const struct tsr_carried *c, size_t k) {
-    by_slices(c, c->engine->space.n, pull_numbers, k, 0);
+    const struct tsr_inner_loop loop = loop_of(c);
+    const struct turn turn = {c, k};
+    tsr_inner_map(&loop, c->thread, adaptation_of(c)->pull, c->engine->space.n, c->n, pull_of,
+                  &turn);
+    by_slices(c, c->engine->space.n, rates_of_numbers, k, 0);
     if (c->engine->space.n_directions) by_slices(c, c->engine->net.n_params, keep_v, k, 0);
 }
 
-void tsr_carried_basis(const struct tsr_carried_task *t, const struct tsr_trajectory *way,
-                       const struct tsr_engine *engine, size_t inner_steps, tsr_real *d_basis) {
-    size_t n = engine->space.n;
-    for (size_t i = 0; i < 2 * inner_steps * n; i++)
+static void push_numbers(const struct tsr_carried *c, size_t k) {
+    const struct tsr_inner_loop loop = loop_of(c);
+    const struct turn turn = {c, k};
+    tsr_inner_map(&loop, c->thread, adaptation_of(c)->push, c->engine->net.n_params, c->n, push_of,
+                  &turn);
+}
+
+void tsr_carried_finish_basis(const struct tsr_carried_task *t, const struct tsr_engine *engine,
+                              size_t inner_steps) {
+    for (size_t i = 0; i < 2 * inner_steps * engine->space.n; i++)
         t->of_u[i] = -t->of_u[i];
-    engine->kernel->outer(2 * inner_steps, t->of_u, n, way->g, engine->net.n_params, d_basis);
 }
 
 /* Are the query points the context points? Then their gradients differ by a factor. */
@@ -228,6 +261,7 @@ static void begin(const struct tsr_carried *c, const struct tsr_inner_loop *loop
 
 void tsr_carried_start(struct tsr_carried *c, struct tsr_forwards *forwards) {
     const struct tsr_inner_loop loop = loop_of(c);
+    if (forwards) tsr_forwards_release(forwards);
     for (size_t i = 0; i < c->n; i++)
         begin(c, &loop, i, forwards);
     tsr_inner_run(&loop, c->thread, c->ways, c->n, 0, c->inner_steps, c->passes);
@@ -278,8 +312,12 @@ void tsr_carried_rates(struct tsr_carried *c, size_t k) {
 void tsr_carried_back(struct tsr_carried *c, size_t k, double weight) {
     bool same = true;
     size_t n_params = c->engine->net.n_params;
-    if (!is_whole(c)) turn_to_numbers(c, k);
-    by_slices(c, n_params, is_whole(c) ? scale_by_rates : push_numbers, k, 0);
+    if (is_whole(c)) {
+        by_slices(c, n_params, scale_by_rates, k, 0);
+    } else {
+        turn_to_numbers(c, k);
+        push_numbers(c, k);
+    }
     for (size_t i = 0; i < c->n; i++) {
         const struct tsr_carried_task *t = &c->tasks[i];
         const struct tsr_trajectory *way = &c->ways[i];

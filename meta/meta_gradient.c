@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "inner/team.h"
+#include "meta/basis_sum.h"
 #include "meta/carried.h"
 #include "meta/comm_sum.h"
 #include "meta/sum_tree.h"
@@ -31,8 +32,8 @@ struct block {
     size_t first, n; /* a range of `order` */
 };
 
-/* What several processes need: the sums of all slots in one vector, [slots, n_sum] and the number
- * of tasks of each slot, one for each piece of this rank's share. */
+/* What several processes need: the sums of all slots, but of bases, in one vector, [slots, n_sum]
+ * and the number of tasks of each slot, one for each piece of this rank's share. */
 struct shared {
     struct tsr_meta_share of;
     size_t n_pieces;
@@ -46,14 +47,16 @@ struct tsr_meta_workspace {
     const struct tsr_engine *engine;
     struct tsr_choice method;
     size_t inner_steps, slots, max_tasks, max_points;
-    struct tsr_rates rates; /* extents */
-    size_t n_basis;         /* numbers of a slot's basis that are learned */
-    size_t n_sum;           /* numbers summed over tasks: d_theta of a slot, its basis and rates */
-    size_t n_levels;        /* of the tree of a block */
-    struct worker *workers; /* [threads] */
-    struct tsr_trajectory *ways;      /* [threads] the task that each carries, */
-    struct tsr_carried_task *carried; /* [threads] what it needs beside, */
-    struct tsr_pass *passes;          /* [threads] and its passes */
+    struct tsr_rates rates;      /* extents */
+    size_t n_basis;              /* numbers of a slot's basis that are learned */
+    size_t n_sum;                /* numbers summed over tasks: d_theta of a slot and its rates */
+    size_t n_levels;             /* of the tree of a block */
+    size_t together;             /* tasks that a thread carries */
+    struct worker *workers;      /* [threads] */
+    struct tsr_trajectory *ways; /* [threads, together] the tasks that each carries, */
+    struct tsr_carried_task *carried; /* [threads, together] what they need beside, */
+    struct tsr_pass *passes;          /* [threads, together] and their passes */
+    struct tsr_basis_sum basis;       /* where there is one to learn */
     size_t max_blocks, n_blocks;
     struct block *blocks;
     tsr_real **sums;            /* [max_blocks] of n_sum numbers each */
@@ -67,7 +70,8 @@ struct tsr_meta_workspace {
     double *slot_weight; /* [slots] of its sum in d_theta; 0: no task */
     unsigned item_bits;  /* of the position of a task in its item */
     struct shared shared;
-    struct tsr_arena arena; /* the sums of the blocks */
+    struct tsr_arena arena;       /* the sums of the blocks */
+    struct tsr_arena basis_arena; /* of what `basis` has */
 };
 
 /* ---- storage --------------------------------------------------------------------------------- */
@@ -98,8 +102,9 @@ static bool learns_rates(const struct tsr_meta_workspace *m) {
 
 static void layout_worker(const struct tsr_meta_workspace *m, size_t thread, struct tsr_arena *a) {
     struct worker *w = &m->workers[thread];
-    tsr_carried_layout(&m->carried[thread], &m->ways[thread], m->engine, tsr_method_of(&m->method),
-                       m->inner_steps, m->max_points, a);
+    for (size_t i = thread * m->together; i < (thread + 1) * m->together; i++)
+        tsr_carried_layout(&m->carried[i], &m->ways[i], m->engine, tsr_method_of(&m->method),
+                           m->inner_steps, m->max_points, a);
     w->leaf = tsr_arena_take(a, m->n_sum, sizeof *w->leaf);
     for (size_t l = 0; l < m->n_levels; l++) {
         tsr_real *level = tsr_arena_take(a, m->n_sum, sizeof *level);
@@ -108,7 +113,7 @@ static void layout_worker(const struct tsr_meta_workspace *m, size_t thread, str
     if (m->inner_steps > 0) tsr_forwards_layout(&w->forwards, m->engine, m->max_points, a);
 }
 
-static void layout_sums(const struct tsr_meta_workspace *m, struct tsr_arena *a) {
+static void layout_sums(struct tsr_meta_workspace *m, struct tsr_arena *a) {
     for (size_t i = 0; i < m->max_blocks; i++) {
         tsr_real *sum = tsr_arena_take(a, m->n_sum, sizeof *sum);
         if (a->base) m->sums[i] = sum;
@@ -120,6 +125,10 @@ static void layout_shared(struct tsr_meta_workspace *m, struct tsr_arena *a) {
     for (size_t i = 0; i < s->n_pieces; i++)
         s->sum[i] = tsr_arena_take(a, s->length, sizeof **s->sum);
     s->spare = s->n_pieces ? tsr_arena_take(a, s->length, sizeof *s->spare) : NULL;
+}
+
+static void layout_basis(struct tsr_meta_workspace *m, struct tsr_arena *a) {
+    if (m->n_basis) tsr_basis_sum_layout(&m->basis, m->shared.n_pieces > 0, a);
 }
 
 static const char *const what = "workspace of the meta-gradient";
@@ -135,14 +144,44 @@ static enum tsr_status allocate_worker(const struct tsr_meta_workspace *m, size_
     return TSR_OK;
 }
 
+/* An arena of what `layout` takes. */
+static enum tsr_status reserve(struct tsr_meta_workspace *m, struct tsr_arena *arena,
+                               void (*layout)(struct tsr_meta_workspace *, struct tsr_arena *),
+                               struct tsr_error *err) {
+    struct tsr_arena measure = {0};
+    layout(m, &measure);
+    TSR_TRY(tsr_arena_create(arena, measure.used, what, err));
+    layout(m, arena);
+    return TSR_OK;
+}
+
+/* The tree of the bases is that of the items. */
+static enum tsr_status allocate_basis(struct tsr_meta_workspace *m, struct tsr_error *err) {
+    if (!m->n_basis) return TSR_OK;
+    size_t least = m->engine->threads * m->together;
+    m->basis = (struct tsr_basis_sum){
+        .engine = m->engine,
+        .inner_steps = m->inner_steps,
+        .slots = m->slots,
+        .n_ranges = n_pieces(m) * m->slots,
+        .size = m->n_basis,
+        .max_kept = tsr_basis_sum_room(m->engine, m->inner_steps, least),
+        .n_levels = m->n_levels - m->item_bits,
+    };
+    if (m->basis.max_kept > m->max_tasks) m->basis.max_kept = m->max_tasks;
+    TSR_TRY(TSR_ALLOC(&m->basis.bundle, m->max_tasks, what, err));
+    TSR_TRY(TSR_ALLOC(&m->basis.tree.level, m->basis.n_levels, what, err));
+    return reserve(m, &m->basis_arena, layout_basis, err);
+}
+
 static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *err) {
     size_t threads = m->engine->threads, ranges = n_pieces(m) * m->slots;
-    size_t most = most_blocks(m) + ranges;
+    size_t most = most_blocks(m) + ranges, carried = threads * m->together;
     m->max_blocks = m->max_tasks < most ? m->max_tasks : most;
     TSR_TRY(TSR_ALLOC(&m->workers, threads, what, err));
-    TSR_TRY(TSR_ALLOC(&m->ways, threads, what, err));
-    TSR_TRY(TSR_ALLOC(&m->carried, threads, what, err));
-    TSR_TRY(TSR_ALLOC(&m->passes, threads, what, err));
+    TSR_TRY(TSR_ALLOC(&m->ways, carried, what, err));
+    TSR_TRY(TSR_ALLOC(&m->carried, carried, what, err));
+    TSR_TRY(TSR_ALLOC(&m->passes, carried, what, err));
     TSR_TRY(TSR_ALLOC(&m->blocks, m->max_blocks, what, err));
     TSR_TRY(TSR_ALLOC(&m->sums, m->max_blocks, what, err));
     TSR_TRY(TSR_ALLOC(&m->block_position, m->max_blocks, what, err));
@@ -155,15 +194,9 @@ static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *
     TSR_TRY(TSR_ALLOC(&m->slot_weight, m->slots, what, err));
     for (size_t i = 0; i < threads; i++)
         TSR_TRY(allocate_worker(m, i, err));
-    struct tsr_arena measure = {0};
-    layout_sums(m, &measure);
-    TSR_TRY(tsr_arena_create(&m->arena, measure.used, what, err));
-    layout_sums(m, &m->arena);
-    measure.used = 0;
-    layout_shared(m, &measure);
-    TSR_TRY(tsr_arena_create(&m->shared.arena, measure.used, what, err));
-    layout_shared(m, &m->shared.arena);
-    return TSR_OK;
+    TSR_TRY(reserve(m, &m->arena, layout_sums, err));
+    TSR_TRY(allocate_basis(m, err));
+    return reserve(m, &m->shared.arena, layout_shared, err);
 }
 
 /* The tree of a slot: bits of the item, below them those of its task. */
@@ -197,9 +230,12 @@ enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
                                      .max_points = max_points,
                                      .rates = *rates};
     m->rates.value = NULL;
-    m->n_basis = learns_rates(m) ? engine->space.n_directions * engine->net.n_params : 0;
-    m->n_sum =
-        engine->net.n_params + m->n_basis + (learns_rates(m) ? rates->n_steps * rates->n_units : 0);
+    const struct tsr_method *of = tsr_method_of(method);
+    if (tsr_carried_learns_basis(engine, of))
+        m->n_basis = engine->space.n_directions * engine->net.n_params;
+    m->n_sum = engine->net.n_params + (learns_rates(m) ? rates->n_steps * rates->n_units : 0);
+    m->together =
+        tsr_inner_together(&engine->space, tsr_carried_tapes(engine, of, inner_steps, max_points));
     set_up_share(m, share);
     enum tsr_status status = allocate(m, err);
     if (status != TSR_OK) {
@@ -218,6 +254,9 @@ void tsr_meta_workspace_free(struct tsr_meta_workspace *m) {
     }
     tsr_arena_free(&m->arena);
     tsr_arena_free(&m->shared.arena);
+    tsr_arena_free(&m->basis_arena);
+    free(m->basis.bundle);
+    free(m->basis.tree.level);
     free(m->workers);
     free(m->ways);
     free(m->carried);
@@ -249,7 +288,7 @@ struct call {
 
 static struct tsr_carried carry(struct tsr_meta_workspace *m, const struct call *call,
                                 size_t thread, size_t n) {
-    size_t first = thread == TSR_TEAM ? 0 : thread;
+    size_t first = thread == TSR_TEAM ? 0 : thread * m->together;
     return (struct tsr_carried){.engine = m->engine,
                                 .rates = call->at->rates,
                                 .theta = call->at->theta,
@@ -275,19 +314,29 @@ static bool all_finite(const tsr_real *x, size_t n) {
     return sum[0] == 0;
 }
 
-/* What a task that is back adds to the sums: the leaf of the worker that has it. Reports its error.
- */
-static void make_leaf(const struct tsr_meta_workspace *m, const struct call *call, size_t worker) {
-    const struct tsr_carried_task *t = &m->carried[worker];
-    const struct tsr_trajectory *way = &m->ways[worker];
-    tsr_real *leaf = m->workers[worker].leaf;
+/* Gives task `at` of the order to what carries it; `first`: the first of those that are kept. */
+static void take_task(struct tsr_meta_workspace *m, const struct call *call, size_t carried,
+                      size_t at, size_t first) {
+    size_t terms = (at - first) * 2 * m->inner_steps;
+    m->ways[carried].task = &call->tasks[m->order[at]];
+    if (m->n_basis)
+        tsr_carried_keep(&m->carried[carried], &m->ways[carried], m->engine, m->inner_steps,
+                         m->basis.a + terms * m->engine->net.n_params,
+                         m->basis.b + terms * m->engine->space.n);
+}
+
+/* What a task that is back adds to the sums. Reports its error. */
+static void make_leaf(const struct tsr_meta_workspace *m, const struct call *call, size_t carried,
+                      tsr_real *leaf) {
+    const struct tsr_carried_task *t = &m->carried[carried];
+    const struct tsr_trajectory *way = &m->ways[carried];
     size_t n = m->engine->net.n_params;
     const struct tsr_method *method = tsr_method_of(&m->method);
     bool finite = isfinite(t->query_error) && all_finite(t->v, n);
     memcpy(leaf, t->v, n * sizeof *leaf);
-    tsr_real *rates = leaf + n + m->n_basis;
-    if (m->n_basis) tsr_carried_basis(t, way, m->engine, m->inner_steps, leaf + n);
-    memset(rates, 0, (m->n_sum - n - m->n_basis) * sizeof *rates);
+    tsr_real *rates = leaf + n;
+    if (m->n_basis) tsr_carried_finish_basis(t, m->engine, m->inner_steps);
+    memset(rates, 0, (m->n_sum - n) * sizeof *rates);
     for (size_t k = 0; method->learns_rates && k < m->inner_steps; k++) {
         size_t step = k < m->rates.n_steps ? k : m->rates.n_steps - 1;
         const tsr_real *g = way->gz ? way->gz + k * way->gz_stride : way->g + k * way->g_stride;
@@ -354,11 +403,38 @@ static bool cut(struct tsr_meta_workspace *m, unsigned h) {
     return true;
 }
 
-/* Blocks as low as there is room for; at their highest there is one for each piece of a slot. */
+/* The bundles of one piece of a slot, tasks [at, ..) of the order, and their tree; past its tasks.
+ */
+static size_t bundle_range(struct tsr_meta_workspace *m, size_t at, size_t slot, size_t piece) {
+    size_t end = m->slot_first[slot + 1], first = m->basis.n_bundles;
+    struct tsr_bundle *b = m->basis.bundle;
+    struct tsr_sum_tree_stack stack = {0};
+    for (size_t next; at < end && (next = block_end(m, at, end, piece, m->item_bits)) > at;
+         at = next)
+        b[m->basis.n_bundles++] =
+            (struct tsr_bundle){.first = at,
+                                .n = next - at,
+                                .turn = tsr_sum_tree_push(&stack, m->position[at] >> m->item_bits),
+                                .range = piece * m->slots + slot};
+    if (m->basis.n_bundles > first) b[m->basis.n_bundles - 1].last = true;
+    return at;
+}
+
+static void make_bundles(struct tsr_meta_workspace *m) {
+    m->basis.n_bundles = 0;
+    for (size_t s = 0; s < m->slots; s++)
+        for (size_t q = 0, at = m->slot_first[s]; q < n_pieces(m); q++)
+            at = bundle_range(m, at, s, q);
+    tsr_basis_sum_begin(&m->basis);
+}
+
+/* Blocks as low as there is room for, but of as many tasks as a thread carries together if there
+ * are enough for all; at their highest there is one for each piece of a slot. */
 static void make_blocks(struct tsr_meta_workspace *m, const struct call *call) {
     unsigned h = 0;
     sort_tasks(m, call);
-    while (call->n_tasks >> h > most_blocks(m))
+    while (call->n_tasks >> h > most_blocks(m) ||
+           ((size_t)2 << h <= m->together && call->n_tasks >> (h + 1) >= m->engine->threads))
         h++;
     while (!cut(m, h))
         h++;
@@ -370,7 +446,7 @@ static void make_blocks(struct tsr_meta_workspace *m, const struct call *call) {
 
 /* Where the sums of the slots go. */
 struct gradients {
-    tsr_real *theta, *basis, *rates;
+    tsr_real *theta, *rates;
 };
 
 /* The sum of a slot over the blocks of a piece, elements [from, to); NULL: it has none. */
@@ -386,14 +462,12 @@ static tsr_real *sum_blocks(const struct tsr_meta_workspace *m, size_t slot, siz
 /* The gradients of a slot, elements [from, to) of its sum. */
 static void spread(const struct tsr_meta_workspace *m, size_t slot, const tsr_real *sum,
                    size_t from, size_t to, const struct gradients *out) {
-    size_t n_params = m->engine->net.n_params, n = n_params + m->n_basis, units = m->rates.n_units;
+    size_t n = m->engine->net.n_params, units = m->rates.n_units;
     tsr_real weight = (tsr_real)m->slot_weight[slot];
     size_t i = from;
     if (weight == 0) sum = NULL;
-    for (; i < to && i < n_params; i++)
-        out->theta[slot * n_params + i] = sum ? weight * sum[i] : 0;
     for (; i < to && i < n; i++)
-        out->basis[slot * m->n_basis + i - n_params] = sum ? sum[i] : 0;
+        out->theta[slot * n + i] = sum ? weight * sum[i] : 0;
     while (i < to) {
         size_t step = (i - n) / units, end = n + (step + 1) * units;
         tsr_real *rate = m->rates.n_slots < m->slots
@@ -415,17 +489,29 @@ static void sum_common_rate(const struct tsr_meta_workspace *m, tsr_real *d_rate
 /* ---- alone and as a team ----------------------------------------------------------------------
  */
 
-static void run_block(struct tsr_meta_workspace *m, const struct call *call, size_t index) {
-    size_t thread = tsr_thread_number();
-    const struct block *block = &m->blocks[index];
+/* The tasks [at, at + n) of a block together. */
+static void run_together(struct tsr_meta_workspace *m, const struct call *call, size_t at, size_t n,
+                         size_t first_kept) {
+    size_t thread = tsr_thread_number(), first = thread * m->together;
     struct worker *w = &m->workers[thread];
-    struct tsr_carried carried = carry(m, call, thread, 1);
-    for (size_t i = 0; i < block->n; i++) {
-        m->ways[thread].task = &call->tasks[m->order[block->first + i]];
-        tsr_carried_start(&carried, &w->forwards);
-        tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
-        make_leaf(m, call, thread);
-        tsr_sum_tree_add(&w->tree, m->turns[block->first + i], w->leaf, 0, m->n_sum);
+    struct tsr_carried carried = carry(m, call, thread, n);
+    for (size_t i = 0; i < n; i++)
+        take_task(m, call, first + i, at + i, first_kept);
+    tsr_carried_start(&carried, &w->forwards);
+    tsr_method_of(&m->method)->finish(&m->method, call->at->progress, &carried);
+    for (size_t i = 0; i < n; i++) {
+        make_leaf(m, call, first + i, w->leaf);
+        tsr_sum_tree_add(&w->tree, m->turns[at + i], w->leaf, 0, m->n_sum);
+    }
+}
+
+static void run_block(struct tsr_meta_workspace *m, const struct call *call, size_t index,
+                      size_t first_kept) {
+    const struct block *block = &m->blocks[index];
+    struct worker *w = &m->workers[tsr_thread_number()];
+    for (size_t i = 0, n; i < block->n; i += n) {
+        n = block->n - i < m->together ? block->n - i : m->together;
+        run_together(m, call, block->first + i, n, first_kept);
     }
     tsr_sum_tree_finish(&w->tree, m->turns[block->first + block->n - 1], 0, m->n_sum,
                         m->sums[index]);
@@ -439,11 +525,18 @@ static size_t slice_end(const struct tsr_meta_workspace *m, size_t from) {
     return from + SLICE < m->n_sum ? from + SLICE : m->n_sum;
 }
 
-/* Each thread carries tasks of its own, block by block. */
+/* Each thread carries tasks of its own, block by block; where a basis is learned, as many blocks as
+ * can be kept, before they are taken in. */
 static void run_alone(struct tsr_meta_workspace *m, const struct call *call) {
+    for (size_t begin = 0, end; begin < m->n_blocks; begin = end) {
+        size_t first = m->blocks[begin].first, n = 0;
+        for (end = begin; end < m->n_blocks; n += m->blocks[end++].n)
+            if (m->n_basis && n + m->blocks[end].n > m->basis.max_kept) break;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)m->engine->threads)
-    for (size_t i = 0; i < m->n_blocks; i++)
-        run_block(m, call, i);
+        for (size_t i = begin; i < end; i++)
+            run_block(m, call, i, first);
+        if (m->n_basis) tsr_basis_sum_take(&m->basis, first, n);
+    }
 }
 
 /* Puts the leaves of the tasks [first, first + n) of the order, which a team has carried, into the
@@ -466,7 +559,7 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
         size_t n = call->n_tasks - first < at_once ? call->n_tasks - first : at_once;
         struct tsr_carried carried = carry(m, call, TSR_TEAM, n);
         for (size_t i = 0; i < n; i++)
-            carried.ways[i].task = &call->tasks[m->order[first + i]];
+            take_task(m, call, i, first + i, first);
         while (m->blocks[block].first + m->blocks[block].n <= first)
             block++;
         tsr_carried_start(&carried, NULL);
@@ -475,12 +568,20 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
         {
 #pragma omp for schedule(dynamic, 1)
             for (size_t i = 0; i < n; i++)
-                make_leaf(m, call, i);
+                make_leaf(m, call, i, m->workers[i].leaf);
 #pragma omp for schedule(static)
             for (size_t i = 0; i < n_slices(m); i++)
                 add_leaves(m, block, first, n, i * SLICE, slice_end(m, i * SLICE));
         }
+        if (m->n_basis) tsr_basis_sum_take(&m->basis, first, n);
     }
+}
+
+static size_t largest_block(const struct tsr_meta_workspace *m) {
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_blocks; i++)
+        if (m->blocks[i].n > n) n = m->blocks[i].n;
+    return n;
 }
 
 static struct tsr_plan plan(const struct tsr_meta_workspace *m, const struct tsr_task *tasks,
@@ -499,11 +600,15 @@ enum tsr_status tsr_meta_sum(struct tsr_meta_workspace *m, const struct tsr_meta
                          n_tasks, what, m->max_tasks);
     struct call call = {at, tasks, item, n_tasks, error};
     struct tsr_plan how = plan(m, tasks, n_tasks);
+    size_t threads = m->engine->threads;
     for (size_t i = 0; i < m->engine->threads; i++)
         tsr_forwards_forget(&m->workers[i].forwards);
     make_blocks(m, &call);
+    if (m->n_basis) make_bundles(m);
     if (how.team)
         run_team(m, &call, how.at_once);
+    else if (m->n_basis && largest_block(m) > m->basis.max_kept)
+        run_team(m, &call, threads < n_tasks ? threads : n_tasks);
     else
         run_alone(m, &call);
     return TSR_OK;
@@ -548,17 +653,36 @@ static void weigh(struct tsr_meta_workspace *m, bool *present) {
     }
 }
 
+/* The sums of the bases over all processes, to d_basis: zeros where there is no task or the method
+ * does not learn them. */
+static enum tsr_status combine_bases(struct tsr_meta_workspace *m, tsr_real *d_basis,
+                                     struct tsr_error *err) {
+    const struct shared *s = &m->shared;
+    struct tsr_basis_sum *b = &m->basis;
+    size_t row = m->engine->net.n_params, rows = m->slots * m->engine->space.n_directions;
+    if (m->n_basis && s->n_pieces) {
+        tsr_real *sum[TSR_MAX_PIECES];
+        for (size_t q = 0; q < s->n_pieces; q++)
+            sum[q] = b->sum + q * m->slots * b->size;
+        TSR_TRY(tsr_comm_sum(s->of.comm, s->of.items, sum, m->slots * b->size, b->spare, err));
+    }
+#pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = i * row; j < (i + 1) * row; j++)
+            d_basis[j] = m->n_basis && m->slot_weight[j / m->n_basis] > 0 ? b->sum[j] : 0;
+    return TSR_OK;
+}
+
 enum tsr_status tsr_meta_combine(struct tsr_meta_workspace *m, tsr_real *d_theta, tsr_real *d_basis,
                                  tsr_real *d_rates, bool *present, struct tsr_error *err) {
-    const struct gradients out = {d_theta, d_basis, d_rates};
+    const struct gradients out = {d_theta, d_rates};
     const struct shared *s = &m->shared;
-    size_t unlearned = m->engine->space.n_directions * m->engine->net.n_params - m->n_basis;
     if (s->n_pieces) {
         fill_shared(m);
         TSR_TRY(tsr_comm_sum(s->of.comm, s->of.items, s->sum, s->length, s->spare, err));
     }
     weigh(m, present);
-    if (unlearned) memset(d_basis, 0, m->slots * unlearned * sizeof *d_basis);
+    TSR_TRY(combine_bases(m, d_basis, err));
     memset(d_rates, 0, tsr_rates_count(&m->rates) * sizeof *d_rates);
 #pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
     for (size_t i = 0; i < m->slots * n_slices(m); i++) {

@@ -43,6 +43,8 @@ struct tsr_meta_share {
  * NULL: one process) is copied, its communicator kept. Memory: per thread about (2 K + 8) vectors
  * of n_params and 8 MiB of tapes, which the thread touches first; partial sums of at most 16 blocks
  * of tasks per thread and one per slot; of several processes, two vectors of all sums.
+ * Where a basis is learned, a thread carries up to eight tasks, and 64 MiB of what the gradient of
+ * the basis needs are kept, or of as many tasks as all threads carry.
  * TSR_ERR_CONFIG: the method is not one of the registry or has values out of range. */
 TSR_API enum tsr_status
 tsr_meta_workspace_create(const struct tsr_engine *engine, const struct tsr_choice *method,

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BITS = 64 };
+enum { BITS = TSR_SUM_TREE_BITS };
 
 static void add(tsr_real *sum, const tsr_real *x, size_t from, size_t to) {
     for (size_t i = from; i < to; i++)
@@ -14,16 +14,8 @@ static void copy(tsr_real *to, const tsr_real *x, size_t from, size_t end) {
     memcpy(to + from, x + from, (end - from) * sizeof *to);
 }
 
-/* The levels in use, and where each parts from the next: the highest bit in which leaves of the two
- * differ. Bits fall from level to level. */
-struct stack {
-    size_t n;
-    unsigned char parting[BITS + 1];
-    uint64_t last; /* position */
-};
-
 /* Two levels part lower than the new leaf does from them: they are a subtree without it. */
-static struct tsr_sum_turn push(struct stack *s, uint64_t position) {
+struct tsr_sum_turn tsr_sum_tree_push(struct tsr_sum_tree_stack *s, uint64_t position) {
     struct tsr_sum_turn turn = {0, 0};
     if (s->n > 0) {
         unsigned char bit = (unsigned char)(BITS - 1 - __builtin_clzll(s->last ^ position));
@@ -37,9 +29,9 @@ static struct tsr_sum_turn push(struct stack *s, uint64_t position) {
 }
 
 void tsr_sum_tree_turns(const uint64_t *position, size_t n, struct tsr_sum_turn *turn) {
-    struct stack stack = {0};
+    struct tsr_sum_tree_stack stack = {0};
     for (size_t i = 0; i < n; i++)
-        turn[i] = push(&stack, position[i]);
+        turn[i] = tsr_sum_tree_push(&stack, position[i]);
 }
 
 void tsr_sum_tree_add(const struct tsr_sum_tree *tree, struct tsr_sum_turn turn,
@@ -58,10 +50,10 @@ void tsr_sum_tree_finish(const struct tsr_sum_tree *tree, struct tsr_sum_turn la
 
 void tsr_sum_tree_blocks(tsr_real *const *block, const uint64_t *position, size_t n, size_t from,
                          size_t to) {
-    struct stack stack = {0};
+    struct tsr_sum_tree_stack stack = {0};
     size_t top[BITS + 1]; /* block of each level */
     for (size_t i = 0; i < n; i++) {
-        struct tsr_sum_turn turn = push(&stack, position[i]);
+        struct tsr_sum_turn turn = tsr_sum_tree_push(&stack, position[i]);
         for (size_t k = (size_t)turn.level + turn.sums; k > turn.level; k--)
             add(block[top[k - 2]], block[top[k - 1]], from, to);
         top[turn.level] = i;

@@ -26,6 +26,18 @@ struct tsr_sum_turn {
     unsigned char level, sums;
 };
 
+/* The levels in use, and where each parts from the next: the highest bit in which leaves of the two
+ * differ. Bits fall from level to level. Begins as zeros. */
+enum { TSR_SUM_TREE_BITS = 64 };
+struct tsr_sum_tree_stack {
+    size_t n;
+    unsigned char parting[TSR_SUM_TREE_BITS + 1];
+    uint64_t last; /* position */
+};
+
+/* The turn of the next leaf, at a position above those before it. */
+struct tsr_sum_turn tsr_sum_tree_push(struct tsr_sum_tree_stack *stack, uint64_t position);
+
 /* The turns of n leaves at increasing positions. At most one level more than the bits in which the
  * positions differ is used. */
 void tsr_sum_tree_turns(const uint64_t *position, size_t n, struct tsr_sum_turn *turn);

@@ -48,6 +48,7 @@ static void tear_down(struct fixture *f) {
 
 static void *find(struct fixture *f, const tsr_real *phi, size_t array, size_t n) {
     struct tsr_points points = {f->x[array], NULL, n};
+    tsr_forwards_release(&f->forwards);
     return tsr_forwards_find(&f->forwards, &f->engine, 0, phi, &points);
 }
 
@@ -73,6 +74,28 @@ static void finds_again(void **state) {
     tsr_forwards_forget(&f.forwards);
     first = find(&f, f.phi, 0, POINTS);
     assert_memory_not_equal(first, mark, 8);
+    tear_down(&f);
+}
+
+/* What tasks at hand hold is not overwritten; more than there is room for get none. */
+static void holds(void **state) {
+    (void)state;
+    struct fixture f;
+    const struct tsr_kernel *kernel;
+    void *held[TSR_MAX_FORWARDS];
+    MUST(tsr_kernel_find("reference", &kernel, err));
+    set_up(&f, kernel, POINTS);
+    for (size_t i = 0; i < TSR_MAX_FORWARDS; i++) {
+        struct tsr_points points = {f.x[0], NULL, POINTS - i};
+        held[i] = tsr_forwards_find(&f.forwards, &f.engine, 0, f.phi, &points);
+        assert_non_null(held[i]);
+    }
+    struct tsr_points first = {f.x[0], NULL, POINTS}, new = {f.x[1], NULL, POINTS};
+    assert_null(tsr_forwards_find(&f.forwards, &f.engine, 0, f.phi, &new));
+    assert_ptr_equal(tsr_forwards_find(&f.forwards, &f.engine, 0, f.phi, &first), held[0]);
+    tsr_forwards_release(&f.forwards);
+    assert_ptr_equal(tsr_forwards_find(&f.forwards, &f.engine, 0, f.phi, &first), held[0]);
+    assert_ptr_equal(tsr_forwards_find(&f.forwards, &f.engine, 0, f.phi, &new), held[1]);
     tear_down(&f);
 }
 
@@ -144,6 +167,7 @@ static void steps_have_the_same_bits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_again),
+        cmocka_unit_test(holds),
         cmocka_unit_test(none_for_large_regions),
         cmocka_unit_test(steps_have_the_same_bits),
     };

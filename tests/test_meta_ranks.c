@@ -293,18 +293,22 @@ static void train_share(const struct tsr_comm *comm, void *data) {
     tsr_trainer_free(trainer);
 }
 
-static void begin(struct play *p, const char *method, size_t threads) {
+static void begin(struct play *p, const char *method, const char *adaptation, size_t threads) {
     struct tsr_model_config config = toy_config(16, 16, 3);
+    const struct tsr_object *object;
+    MUST(tsr_registry_find(&tsr_adaptations, adaptation, &object, err));
+    config.adaptation = tsr_choice_of(object);
+    (void)tsr_choice_set(&config.adaptation, "numbers", 9);
     config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(grid, 1, SLOTS)};
     config.slots = TSR_SLOTS_PER_REGION;
     config.rates = strcmp(method, "fomaml") ? TSR_RATES_PER_LAYER_PER_STEP : TSR_RATES_PER_STEP;
     *p = (struct play){.method = method, .failing = UINT64_MAX, .stopped = UINT64_MAX};
     MUST(tsr_model_create(&config, 3, &p->model, err));
     assert_int_equal(p->model->n_slots, SLOTS);
-    MUST(tsr_outer_state_create(p->model->n_slots * p->model->net.n_params, 0,
-                                tsr_rates_count(&p->model->rates), &p->state, err));
+    MUST(tsr_outer_state_create(p->model->n_slots * p->model->net.n_params,
+                                tsr_model_basis_count(p->model), tsr_rates_count(&p->model->rates),
+                                &p->state, err));
     tsr_trainer_config_default(&p->state.config);
-    const struct tsr_object *object;
     MUST(tsr_registry_find(&tsr_methods, method, &object, err));
     p->state.config.method = tsr_choice_of(object);
     p->state.config.outer_steps = STEPS;
@@ -331,6 +335,7 @@ static void play(struct play *plays, size_t size) {
 static void assert_same(const struct play *a, const struct play *b) {
     const struct tsr_outer_state *s = &a->state, *t = &b->state;
     ASSERT_SAME_BITS("theta", a->model->theta, b->model->theta, s->n_theta);
+    if (s->n_basis) ASSERT_SAME_BITS("basis", a->model->basis, b->model->basis, s->n_basis);
     ASSERT_SAME_BITS("rates", a->model->rates.value, b->model->rates.value, s->n_rates);
     ASSERT_SAME_BITS("m", s->m_theta, t->m_theta, s->n_theta);
     ASSERT_SAME_BITS("v", s->v_rates, t->v_rates, s->n_rates);
@@ -345,17 +350,18 @@ static struct play one, many[MOST_RANKS];
 
 static void runs_of_ranks(void **state) {
     (void)state;
-    static const char *const methods[] = {"maml", "fomaml", "reptile"};
+    static const char *const methods[] = {"maml", "fomaml", "reptile", "maml"};
+    static const char *const adaptations[] = {"all", "biases", "all", "latent"};
     static const size_t sizes[] = {2, 3, 4, 7};
-    for (size_t m = 0; m < 3; m++) {
-        begin(&one, methods[m], 1);
+    for (size_t m = 0; m < 4; m++) {
+        begin(&one, methods[m], adaptations[m], 1);
         play(&one, 1);
         assert_int_equal(one.status, TSR_OK);
         assert_string_equal(one.left_out, "item 4;");
         assert_int_equal(one.state.progress.rollbacks, 1);
         for (size_t t = 0; t < sizeof sizes / sizeof *sizes; t++) {
             for (size_t r = 0; r < sizes[t]; r++)
-                begin(&many[r], methods[m], 1 + r % 2);
+                begin(&many[r], methods[m], adaptations[m], 1 + r % 2);
             play(many, sizes[t]);
             for (size_t r = 0; r < sizes[t]; r++) {
                 if (many[r].status != TSR_OK) fail_msg("%s", many[r].error.message);
@@ -374,7 +380,7 @@ static void one_for_all(void **state) {
     (void)state;
     for (int fails = 0; fails < 2; fails++) {
         for (size_t r = 0; r < 3; r++) {
-            begin(&many[r], "maml", 1);
+            begin(&many[r], "maml", "all", 1);
             *(fails ? &many[r].failing : &many[r].stopped) = 6;
         }
         play(many, 3);
@@ -393,7 +399,7 @@ static void one_for_all(void **state) {
 static void more_ranks_than_items(void **state) {
     (void)state;
     for (size_t r = 0; r < ITEMS + 1; r++)
-        begin(&many[r], "maml", 1);
+        begin(&many[r], "maml", "all", 1);
     play(many, ITEMS + 1);
     for (size_t r = 0; r < ITEMS + 1; r++) {
         assert_int_equal(many[r].status, TSR_ERR_CONFIG);

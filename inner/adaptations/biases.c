@@ -38,21 +38,26 @@ static void start(const struct tsr_chart *c, tsr_real *z) {
     for_parts(c->net, take, true, 0, c->space->n, c->theta, z);
 }
 
-static void expand(const struct tsr_chart *c, const tsr_real *z, size_t from, size_t to,
-                   tsr_real *phi) {
-    memcpy(phi + from, c->theta + from, (to - from) * sizeof *phi);
-    for_parts(c->net, put, false, from, to, z, phi);
+static void expand(const struct tsr_chart *c, size_t count, const tsr_real *const *z, size_t from,
+                   size_t to, tsr_real *const *phi) {
+    for (size_t t = 0; t < count; t++) {
+        memcpy(phi[t] + from, c->theta + from, (to - from) * sizeof **phi);
+        for_parts(c->net, put, false, from, to, z[t], phi[t]);
+    }
 }
 
-static void push(const struct tsr_chart *c, const tsr_real *w, size_t from, size_t to,
-                 tsr_real *v) {
-    memset(v + from, 0, (to - from) * sizeof *v);
-    for_parts(c->net, put, false, from, to, w, v);
+static void push(const struct tsr_chart *c, size_t count, const tsr_real *const *w, size_t from,
+                 size_t to, tsr_real *const *v) {
+    for (size_t t = 0; t < count; t++) {
+        memset(v[t] + from, 0, (to - from) * sizeof **v);
+        for_parts(c->net, put, false, from, to, w[t], v[t]);
+    }
 }
 
-static void pull(const struct tsr_chart *c, const tsr_real *g, size_t from, size_t to,
-                 tsr_real *gz) {
-    for_parts(c->net, take, true, from, to, g, gz);
+static void pull(const struct tsr_chart *c, size_t count, const tsr_real *const *g, size_t from,
+                 size_t to, tsr_real *const *gz) {
+    for (size_t t = 0; t < count; t++)
+        for_parts(c->net, take, true, from, to, g[t], gz[t]);
 }
 
 const struct tsr_adaptation tsr_adaptation_biases = {

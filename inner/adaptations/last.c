@@ -20,21 +20,24 @@ static void start(const struct tsr_chart *c, tsr_real *z) {
     memcpy(z, c->theta + first(c->net), c->space->n * sizeof *z);
 }
 
-static void expand(const struct tsr_chart *c, const tsr_real *z, size_t from, size_t to,
-                   tsr_real *phi) {
-    for (size_t i = from; i < to; i++)
-        phi[i] = i < first(c->net) ? c->theta[i] : z[i - first(c->net)];
+static void expand(const struct tsr_chart *c, size_t count, const tsr_real *const *z, size_t from,
+                   size_t to, tsr_real *const *phi) {
+    for (size_t t = 0; t < count; t++)
+        for (size_t i = from; i < to; i++)
+            phi[t][i] = i < first(c->net) ? c->theta[i] : z[t][i - first(c->net)];
 }
 
-static void push(const struct tsr_chart *c, const tsr_real *w, size_t from, size_t to,
-                 tsr_real *v) {
-    for (size_t i = from; i < to; i++)
-        v[i] = i < first(c->net) ? 0 : w[i - first(c->net)];
+static void push(const struct tsr_chart *c, size_t count, const tsr_real *const *w, size_t from,
+                 size_t to, tsr_real *const *v) {
+    for (size_t t = 0; t < count; t++)
+        for (size_t i = from; i < to; i++)
+            v[t][i] = i < first(c->net) ? 0 : w[t][i - first(c->net)];
 }
 
-static void pull(const struct tsr_chart *c, const tsr_real *g, size_t from, size_t to,
-                 tsr_real *gz) {
-    memcpy(gz + from, g + first(c->net) + from, (to - from) * sizeof *gz);
+static void pull(const struct tsr_chart *c, size_t count, const tsr_real *const *g, size_t from,
+                 size_t to, tsr_real *const *gz) {
+    for (size_t t = 0; t < count; t++)
+        memcpy(gz[t] + from, g[t] + first(c->net) + from, (to - from) * sizeof **gz);
 }
 
 const struct tsr_adaptation tsr_adaptation_last = {

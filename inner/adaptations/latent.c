@@ -29,21 +29,23 @@ static void start(const struct tsr_chart *c, tsr_real *z) {
     memset(z, 0, c->space->n * sizeof *z);
 }
 
-static void push(const struct tsr_chart *c, const tsr_real *w, size_t from, size_t to,
-                 tsr_real *v) {
-    memset(v + from, 0, (to - from) * sizeof *v);
-    c->kernel->combine(c->basis, c->net->n_params, c->space->n, w, from, to, v);
+static void push(const struct tsr_chart *c, size_t count, const tsr_real *const *w, size_t from,
+                 size_t to, tsr_real *const *v) {
+    for (size_t t = 0; t < count; t++)
+        memset(v[t] + from, 0, (to - from) * sizeof **v);
+    c->kernel->combine(c->basis, c->net->n_params, c->space->n, count, w, from, to, v);
 }
 
-static void expand(const struct tsr_chart *c, const tsr_real *z, size_t from, size_t to,
-                   tsr_real *phi) {
-    memcpy(phi + from, c->theta + from, (to - from) * sizeof *phi);
-    c->kernel->combine(c->basis, c->net->n_params, c->space->n, z, from, to, phi);
+static void expand(const struct tsr_chart *c, size_t count, const tsr_real *const *z, size_t from,
+                   size_t to, tsr_real *const *phi) {
+    for (size_t t = 0; t < count; t++)
+        memcpy(phi[t] + from, c->theta + from, (to - from) * sizeof **phi);
+    c->kernel->combine(c->basis, c->net->n_params, c->space->n, count, z, from, to, phi);
 }
 
-static void pull(const struct tsr_chart *c, const tsr_real *g, size_t from, size_t to,
-                 tsr_real *gz) {
-    c->kernel->project(c->basis, c->net->n_params, from, to, g, c->net->n_params, gz);
+static void pull(const struct tsr_chart *c, size_t count, const tsr_real *const *g, size_t from,
+                 size_t to, tsr_real *const *gz) {
+    c->kernel->project(c->basis, c->net->n_params, from, to, count, g, c->net->n_params, gz);
 }
 
 const struct tsr_adaptation tsr_adaptation_latent = {

@@ -94,18 +94,19 @@ struct tsr_kernel {
                          const void *forward, void *workspace);
 
     /* What a basis of parameters needs (inner/adaptations.h); its rows are directions, [n] of
-     * `stride` numbers each. No workspace; a number of the result does not depend on from and to.
+     * `stride` numbers each, which are read once for `count` vectors. No workspace; a number of a
+     * result depends on neither count, from and to, nor on how many terms are added in one call.
      *
-     * y[i] += sum over d of z[d] rows[d][i], for i in [from, to). */
-    void (*combine)(const tsr_real *rows, size_t stride, size_t n, const tsr_real *z, size_t from,
-                    size_t to, tsr_real *y);
-    /* out[d] = sum over i < length of rows[d][i] g[i], for d in [from, to). */
-    void (*project)(const tsr_real *rows, size_t stride, size_t from, size_t to, const tsr_real *g,
-                    size_t length, tsr_real *out);
-    /* rows[d][i] = sum over j < n_terms of b[j][d] a[j][i], for d < n, i < length: outer products
-     * of vectors b [n_terms, n] and a [n_terms, length]. */
+     * y[t][i] += sum over d of z[t][d] rows[d][i], for t < count, i in [from, to). */
+    void (*combine)(const tsr_real *rows, size_t stride, size_t n, size_t count,
+                    const tsr_real *const *z, size_t from, size_t to, tsr_real *const *y);
+    /* out[t][d] = sum over i < length of rows[d][i] g[t][i], for t < count, d in [from, to). */
+    void (*project)(const tsr_real *rows, size_t stride, size_t from, size_t to, size_t count,
+                    const tsr_real *const *g, size_t length, tsr_real *const *out);
+    /* rows[d][i] += sum over j < n_terms of b[j][d] a[j][i], for d in [from, to), i < length: outer
+     * products of vectors b [n_terms, n] and a [n_terms, length]. */
     void (*outer)(size_t n_terms, const tsr_real *b, size_t n, const tsr_real *a, size_t length,
-                  tsr_real *rows);
+                  size_t from, size_t to, tsr_real *rows);
 
     /* Runs `rounds` rounds of independent multiply-adds at this kernel's vector width and returns
      * how many FLOPs they were: the peak that its speed is measured against. NULL: none of its own.

@@ -317,27 +317,28 @@ static void gauss_newton(const struct tsr_net *net, const tsr_real *phi, const t
 /* ---- rows of a basis --------------------------------------------------------------------------
  */
 
-void tsr_ref_combine(const tsr_real *rows, size_t stride, size_t n, const tsr_real *z, size_t from,
-                     size_t to, tsr_real *y) {
-    for (size_t d = 0; d < n; d++)
-        for (size_t i = from; i < to; i++)
-            y[i] += z[d] * rows[d * stride + i];
+void tsr_ref_combine(const tsr_real *rows, size_t stride, size_t n, size_t count,
+                     const tsr_real *const *z, size_t from, size_t to, tsr_real *const *y) {
+    for (size_t t = 0; t < count; t++)
+        for (size_t d = 0; d < n; d++)
+            for (size_t i = from; i < to; i++)
+                y[t][i] += z[t][d] * rows[d * stride + i];
 }
 
-void tsr_ref_project(const tsr_real *rows, size_t stride, size_t from, size_t to, const tsr_real *g,
-                     size_t length, tsr_real *out) {
-    for (size_t d = from; d < to; d++) {
-        double sum = 0;
-        for (size_t i = 0; i < length; i++)
-            sum += (double)rows[d * stride + i] * (double)g[i];
-        out[d] = (tsr_real)sum;
-    }
+void tsr_ref_project(const tsr_real *rows, size_t stride, size_t from, size_t to, size_t count,
+                     const tsr_real *const *g, size_t length, tsr_real *const *out) {
+    for (size_t t = 0; t < count; t++)
+        for (size_t d = from; d < to; d++) {
+            double sum = 0;
+            for (size_t i = 0; i < length; i++)
+                sum += (double)rows[d * stride + i] * (double)g[t][i];
+            out[t][d] = (tsr_real)sum;
+        }
 }
 
 void tsr_ref_outer(size_t n_terms, const tsr_real *b, size_t n, const tsr_real *a, size_t length,
-                   tsr_real *rows) {
-    memset(rows, 0, n * length * sizeof *rows);
-    for (size_t d = 0; d < n; d++)
+                   size_t from, size_t to, tsr_real *rows) {
+    for (size_t d = from; d < to; d++)
         for (size_t j = 0; j < n_terms; j++)
             for (size_t i = 0; i < length; i++)
                 rows[d * length + i] += b[j * n + d] * a[j * length + i];

@@ -12,12 +12,12 @@ extern const struct tsr_kernel tsr_kernel_reference;
 extern const struct tsr_kernel tsr_kernel_blas;
 
 /* combine, project and outer of the reference, for kernels without their own. */
-void tsr_ref_combine(const tsr_real *rows, size_t stride, size_t n, const tsr_real *z, size_t from,
-                     size_t to, tsr_real *y);
-void tsr_ref_project(const tsr_real *rows, size_t stride, size_t from, size_t to, const tsr_real *g,
-                     size_t length, tsr_real *out);
+void tsr_ref_combine(const tsr_real *rows, size_t stride, size_t n, size_t count,
+                     const tsr_real *const *z, size_t from, size_t to, tsr_real *const *y);
+void tsr_ref_project(const tsr_real *rows, size_t stride, size_t from, size_t to, size_t count,
+                     const tsr_real *const *g, size_t length, tsr_real *const *out);
 void tsr_ref_outer(size_t n_terms, const tsr_real *b, size_t n, const tsr_real *a, size_t length,
-                   tsr_real *rows);
+                   size_t from, size_t to, tsr_real *rows);
 
 /* The fused vector kernels are for float only. */
 #ifndef TSR_REAL_DOUBLE
