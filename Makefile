@@ -10,6 +10,7 @@ OPT ?= -O3
 OPENMP ?= 1
 BLAS ?= 1
 MPI ?= 0
+IMAGE ?= auto
 SAN ?=
 COVERAGE ?= 0
 WERROR ?= 0
@@ -27,7 +28,7 @@ pythondir ?= $(libdir)/python3/dist-packages
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
-export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS MPI
+export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS MPI IMAGE
 
 comma := ,
 
@@ -84,6 +85,15 @@ WITHOUT := base/blas.c inner/kernels/kernel_blas.c tests/test_base_blas.c
 else
 PACKAGES := openblas hdf5 zlib
 endif
+# Decoders of JPEG and PNG, where these are; stb_image is in any case.
+ifeq ($(IMAGE),auto)
+IMAGE_PACKAGES := $(shell for p in libjpeg spng; do $(PKG_CONFIG) --exists $$p 2>/dev/null && echo $$p; done)
+else ifneq ($(IMAGE),stb)
+$(error IMAGE=$(IMAGE) is neither auto nor stb)
+endif
+PACKAGES += $(IMAGE_PACKAGES)
+BASE_FLAGS += $(if $(filter libjpeg,$(IMAGE_PACKAGES)),-DTSR_HAVE_LIBJPEG) $(if $(filter spng,$(IMAGE_PACKAGES)),-DTSR_HAVE_LIBSPNG)
+WITHOUT += $(if $(filter libjpeg,$(IMAGE_PACKAGES)),,data/decoders/libjpeg.c) $(if $(filter spng,$(IMAGE_PACKAGES)),,data/decoders/libspng.c)
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
 DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
 # Open MPI or MPICH, for the program that several processes run together; the library knows nothing of it.
@@ -103,7 +113,7 @@ endif
 
 # ---- sources ------------------------------------------------------------------------------------
 ROOMS := base data partition inner meta image study
-LIB_DIRS := $(ROOMS) partition/rules inner/adaptations inner/kinds inner/kernels inner/optimizers meta/methods
+LIB_DIRS := $(ROOMS) data/decoders partition/rules inner/adaptations inner/kinds inner/kernels inner/optimizers meta/methods
 LIB_SRC := $(filter-out $(WITHOUT),$(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))))
 CLI_SRC := $(sort $(filter-out cli/ranks_%.c,$(wildcard cli/*.c)))
 TEST_SRC := $(filter-out $(WITHOUT),$(sort $(wildcard tests/test_*.c)))
@@ -378,6 +388,7 @@ help:
 	@echo "  OPENMP=0           build without threads"
 	@echo "  BLAS=0             build without OpenBLAS and the kernel \"blas\""
 	@echo "  MPI=1              the program for several processes, with Open MPI or MPICH (docs/cluster.md)"
+	@echo "  IMAGE=stb          decode JPEG and PNG by stb_image, even where libjpeg and libspng are"
 	@echo "  SAN=address,undefined   sanitizers"
 	@echo "  COVERAGE=1         counts for gcov"
 	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"

@@ -18,6 +18,7 @@
 struct adapt_args {
     struct cli_common common;
     const char *output, *kernel;
+    const char *background;
     bool png;
     size_t inner_steps;
     struct tsr_choice optimizer;
@@ -27,6 +28,7 @@ struct adapt_args {
 static void defaults(void *args) {
     struct adapt_args *a = args;
     a->kernel = "auto";
+    a->background = "white";
     a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
 }
 
@@ -55,6 +57,7 @@ static const struct cli_option options[] = {
      .help = "may exceed the model's: its last rates repeat"},
     CLI_OPTIMIZER_OPTIONS(struct adapt_args, optimizer),
     CLI_KERNEL(AT(kernel)),
+    CLI_BACKGROUND(AT(background)),
     CLI_LABEL_MAP(struct adapt_args, rule),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
@@ -67,6 +70,7 @@ struct job {
     struct cli_call *call;
     const struct adapt_args *args;
     struct tsr_model *model;
+    struct tsr_image_as as; /* how its networks want an image */
     struct tsr_reconstruct_config config;
     double *psnr_db;             /* [K+1] */
     char **paths;                /* [n images] of the INR files */
@@ -209,7 +213,8 @@ static enum tsr_status adapt(struct job *job, const char *path, const char *outp
     enum tsr_status status;
     struct tsr_reconstruction result = {.psnr_db = job->psnr_db};
     job->call->phase = CLI_READING;
-    TSR_CHECK(tsr_image_read(path, job->model->net.out_dim, &image, err));
+    TSR_CHECK(tsr_image_read(path, &job->as, &image, err));
+    if (image.remark) cli_complain(job->call, "%s: %s", cli_shown(path), image.remark);
     if (job->stored.labels)
         TSR_CHECK(cli_label_map_check(job->args->rule.label_map, &job->stored, image.height,
                                       image.width, err));
@@ -261,6 +266,8 @@ static enum tsr_status prepare(struct job *job) {
     if (job->model->net.out_dim != 1 && job->model->net.out_dim != 3)
         return TSR_ERROR(&call->err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
                          call->operands[0], job->model->net.out_dim);
+    job->as.channels = job->model->net.out_dim;
+    TSR_TRY(tsr_colour_parse(job->args->background, &job->as.background, &call->err));
     TSR_TRY(take_rule(job, &call->err));
     tsr_reconstruct_config_default(job->model, &job->config);
     if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;

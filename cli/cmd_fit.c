@@ -23,7 +23,7 @@
 
 struct fit_args {
     struct cli_common common;
-    const char *output, *png, *curve, *json, *init;
+    const char *output, *png, *curve, *json, *init, *background;
     bool curve_regions;
     struct cli_rule rule;
     struct tsr_model_config model;
@@ -37,6 +37,7 @@ struct fit_args {
 
 static void defaults(void *args) {
     struct fit_args *a = args;
+    a->background = "white";
     tsr_model_config_default(&a->model);
     tsr_fit_config_default(&a->fit);
     a->model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(whole, 0)};
@@ -174,6 +175,7 @@ static const struct cli_option options[] = {
      .shown = "1, or 65536 pixels a region",
      .help = "random part of the pixels of each region in an iteration"},
     CLI_KERNEL(AT(fit.kernel)),
+    CLI_BACKGROUND(AT(background)),
     {.type = CLI_END},
 };
 
@@ -274,11 +276,20 @@ static enum tsr_status read_labels(struct job *job, size_t *count) {
     return TSR_OK;
 }
 
+/* `channels`: 0 are those of the image. */
+static enum tsr_status read_image(struct job *job, size_t channels) {
+    const char *path = job->call->operands[0];
+    struct tsr_image_as as = {.channels = channels};
+    TSR_TRY(tsr_colour_parse(job->args->background, &as.background, &job->call->err));
+    TSR_TRY(tsr_image_read(path, &as, &job->image, &job->call->err));
+    if (job->image.remark) cli_complain(job->call, "%s: %s", cli_shown(path), job->image.remark);
+    return TSR_OK;
+}
+
 /* The model that says how the image is cut and what its networks look like. */
 static enum tsr_status make_model(struct job *job) {
     struct fit_args *a = job->args;
     struct tsr_error *err = &job->call->err;
-    const char *image = job->call->operands[0];
     size_t classes;
     bool given;
     if (a->init) {
@@ -287,11 +298,11 @@ static enum tsr_status make_model(struct job *job) {
         if (outputs != 1 && outputs != 3)
             return TSR_ERROR(err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
                              a->init, outputs);
-        TSR_TRY(tsr_image_read(image, outputs, &job->image, err));
+        TSR_TRY(read_image(job, outputs));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_override(job->call, &a->rule, classes, job->model, err));
     } else {
-        TSR_TRY(tsr_image_read(image, 0, &job->image, err));
+        TSR_TRY(read_image(job, 0));
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
         if (tsr_partition_rule_is(&a->model.partition, &tsr_rule_labels))

@@ -13,7 +13,7 @@
 
 struct pack_args {
     struct cli_common common;
-    const char *output;
+    const char *output, *background;
     size_t size[2], deflate;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
@@ -24,6 +24,7 @@ static void defaults(void *args) {
     struct pack_args *a = args;
     tsr_pack_config_default(&a->config);
     a->deflate = (size_t)a->config.deflate;
+    a->background = "white";
 }
 
 #define AT(member) offsetof(struct pack_args, member)
@@ -65,6 +66,7 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = 3,
      .help = "grey or RGB"},
+    CLI_BACKGROUND(AT(background)),
     {.name = "split-file",
      .metavar = "F",
      .type = CLI_STRING,
@@ -134,6 +136,10 @@ static void on_skipped(void *user, const char *path, const char *why) {
     cli_progress_say(user, "tessera pack: skipped %s: %s", cli_shown(path), cli_shown(why));
 }
 
+static void on_remark(void *user, const char *path, const char *remark) {
+    cli_progress_say(user, "tessera pack: %s: %s", cli_shown(path), remark);
+}
+
 static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
                  cli_shown(a->output), r->images, a->size[0], a->size[1], a->config.channels,
@@ -183,13 +189,14 @@ static enum tsr_status run(struct cli_call *call) {
     struct pack_args *a = call->args;
     struct cli_progress progress;
     struct tsr_pack_report result;
-    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, &progress};
+    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, on_remark, &progress};
     a->config.height = a->size[0];
     a->config.width = a->size[1];
     a->config.deflate = (int)a->deflate;
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;
     a->config.command = call->line;
+    TSR_TRY(tsr_colour_parse(a->background, &a->config.background, &call->err));
     TSR_TRY(configure_segments(call, a));
     TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
     for (size_t i = 0; i < call->n_operands; i++)

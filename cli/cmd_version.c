@@ -3,7 +3,17 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "cli/options.h"
+#include "data/decoder.h"
 #include "inner/kernels/kernel.h"
+
+/* Each kind of image, and what decodes it. */
+static void print_decoders(void) {
+    for (int kind = TSR_KIND_UNKNOWN + 1; kind < TSR_KINDS; kind++) {
+        const struct tsr_decoder *decoder = tsr_decoder_of((enum tsr_image_kind)kind);
+        (void)printf("image: %s by %s\n", tsr_image_kind_name((enum tsr_image_kind)kind),
+                     decoder->object.name);
+    }
+}
 
 static enum tsr_status run(struct cli_call *call) {
     const struct tsr_kernel *chosen = NULL;
@@ -19,6 +29,7 @@ static enum tsr_status run(struct cli_call *call) {
     (void)printf("threads: none\n");
 #endif
     (void)printf("blas: %s\nblas core: %s\n", tsr_blas_config(), tsr_blas_core());
+    print_decoders();
     TSR_TRY(tsr_kernel_find("auto", &chosen, &call->err));
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
         (void)printf("kernel: %s%s\n", (*k)->name,

@@ -5,11 +5,17 @@
 #include <string.h>
 
 #include "cli/option_values.h"
+#include "data/colour.h"
 #include "inner/kernels/kernel.h"
 
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err) {
     const struct tsr_kernel *kernel;
     return tsr_kernel_find(text, &kernel, err);
+}
+
+enum tsr_status cli_check_colour(const char *text, struct tsr_error *err) {
+    struct tsr_colour colour;
+    return tsr_colour_parse(text, &colour, err);
 }
 
 /* ---- words that were probably meant ---------------------------------------------------------- */

@@ -78,6 +78,15 @@ struct cli_option {
     }
 enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err);
 
+/* --background, for the commands that decode images; tsr_colour_parse() takes the string. */
+#define CLI_BACKGROUND(offset)                                                                     \
+    {                                                                                              \
+        .name = "background", .metavar = "COLOUR", .type = CLI_STRING, .at = (offset),             \
+        .check = cli_check_colour,                                                                 \
+        .help = "what is transparent is composed on it: #rrggbb, or a name such as black"          \
+    }
+enum tsr_status cli_check_colour(const char *text, struct tsr_error *err);
+
 /* The options of a command, with those of objects written out and those of all commands behind. */
 struct cli_table {
     struct cli_option option[CLI_MAX_OPTIONS]; /* up to CLI_END */

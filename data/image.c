@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/image.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/names.h"
 #include "data/file.h"
-#include "data/image_bytes.h"
 #include "data/stb.h"
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- images ---------------------------------------------------------------------------------- */
 
 enum tsr_status tsr_image_check_sides(const char *name, size_t height, size_t width,
                                       struct tsr_error *err) {
@@ -23,137 +21,6 @@ enum tsr_status tsr_image_check_sides(const char *name, size_t height, size_t wi
                          "%s: is %zux%zu (height x width); at most %zu pixels are read", name,
                          height, width, TSR_IMAGE_MAX_PIXELS);
     return TSR_OK;
-}
-
-static enum tsr_status stb_failure(const char *path, struct tsr_error *err) {
-    const char *reason = tsr_stb_reason();
-    if (strcmp(reason, "outofmem") == 0)
-        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: not enough memory to decode it", path);
-    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged image (%s)", path, reason);
-}
-
-/* Sizes and channels as they will be decoded, from the header alone. */
-static enum tsr_status read_header(const char *path, enum tsr_image_kind kind,
-                                   const unsigned char *bytes, size_t size, struct tsr_image *out,
-                                   struct tsr_error *err) {
-    const char *damage = tsr_image_damage(kind, bytes, size);
-    if (damage) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, damage);
-    if (kind == TSR_KIND_PNM) {
-        struct tsr_pnm header;
-        (void)tsr_pnm_header(bytes, size, &header); /* it was found undamaged */
-        *out = (struct tsr_image){
-            .height = header.height, .width = header.width, .channels = header.channels};
-    } else {
-        int width, height, channels;
-        if (kind == TSR_KIND_PNG) /* stb does not say which side is too large */
-            TSR_TRY(tsr_image_check_sides(path, tsr_big_endian(bytes + 20),
-                                          tsr_big_endian(bytes + 16), err));
-        /* Its reason is worthless here: that of the last format that it has tried. */
-        if (!tsr_stb_info(bytes, (int)size, &width, &height, &channels))
-            return TSR_ERROR(err, TSR_ERR_FORMAT,
-                             "%s: damaged header, or an image that is too large or of an "
-                             "unsupported kind",
-                             path);
-        /* An even number includes alpha. A BMP whose rows begin at the top has a negative height.
-         */
-        *out =
-            (struct tsr_image){.height = height < 0 ? (size_t) - (int64_t)height : (size_t)height,
-                               .width = (size_t)width,
-                               .channels = channels <= 2 ? 1 : 3};
-    }
-    return tsr_image_check_sides(path, out->height, out->width, err);
-}
-
-/* Luma with the weights of JPEG, in the integers that stb_image uses. */
-static uint8_t grey(const uint8_t *rgb) {
-    return (uint8_t)((rgb[0] * 77 + rgb[1] * 150 + rgb[2] * 29) >> 8);
-}
-
-static void decode_pnm(const unsigned char *bytes, const struct tsr_pnm *header,
-                       struct tsr_image *out) {
-    const unsigned char *in = bytes + header->pixels;
-    size_t wide = header->max > 255, pixels = header->width * header->height;
-    for (size_t i = 0; i < pixels; i++) {
-        uint8_t sample[3] = {0};
-        for (size_t c = 0; c < header->channels; c++, in += 1 + wide) {
-            size_t value = wide ? (size_t)in[0] << 8 | in[1] : in[0];
-            if (value > header->max) value = header->max;
-            sample[c] = (uint8_t)((value * 255 + header->max / 2) / header->max);
-        }
-        uint8_t *pixel = out->pixels + i * out->channels;
-        if (header->channels == out->channels)
-            memcpy(pixel, sample, out->channels);
-        else if (out->channels == 1)
-            *pixel = grey(sample);
-        else
-            memset(pixel, sample[0], 3);
-    }
-}
-
-static enum tsr_status decode(const char *path, enum tsr_image_kind kind,
-                              const unsigned char *bytes, size_t size, struct tsr_image *out,
-                              struct tsr_error *err) {
-    if (kind == TSR_KIND_PNM) {
-        struct tsr_pnm header;
-        (void)tsr_pnm_header(bytes, size, &header);
-        TSR_TRY(tsr_image_create(out, out->height, out->width, out->channels, err));
-        decode_pnm(bytes, &header, out);
-        return TSR_OK;
-    }
-    const char *misfit = tsr_image_misfit(kind, bytes, size, out->height, out->width);
-    if (misfit) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, misfit);
-    out->pixels = tsr_stb_decode(bytes, (int)size, (int)out->channels);
-    return out->pixels ? TSR_OK : stb_failure(path, err);
-}
-
-static enum tsr_status decode_any(const char *path, const unsigned char *bytes, size_t size,
-                                  bool pixels, size_t channels, struct tsr_image *out,
-                                  struct tsr_error *err) {
-    enum tsr_image_kind kind = tsr_image_kind(bytes, size);
-    struct tsr_image image;
-    TSR_TRY(read_header(path, kind, bytes, size, &image, err));
-    if (channels) image.channels = channels;
-    if (pixels) TSR_TRY(decode(path, kind, bytes, size, &image, err));
-    *out = image;
-    return TSR_OK;
-}
-
-static enum tsr_status read_image(const char *path, bool pixels, size_t channels,
-                                  struct tsr_image *out, struct tsr_error *err) {
-    unsigned char *bytes;
-    size_t size;
-    *out = (struct tsr_image){0};
-    TSR_TRY(tsr_file_read(path, INT_MAX, &bytes, &size, err));
-    enum tsr_status status = decode_any(path, bytes, size, pixels, channels, out, err);
-    free(bytes);
-    return status;
-}
-
-static enum tsr_status check_channels(const char *path, size_t channels, struct tsr_error *err) {
-    if (channels == 0 || channels == 1 || channels == 3) return TSR_OK;
-    return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: %zu channels asked for; 0, 1 or 3 can be", path,
-                     channels);
-}
-
-enum tsr_status tsr_image_read(const char *path, size_t channels, struct tsr_image *out,
-                               struct tsr_error *err) {
-    *out = (struct tsr_image){0};
-    TSR_TRY(check_channels(path, channels, err));
-    return read_image(path, true, channels, out, err);
-}
-
-enum tsr_status tsr_image_decode(const char *name, const unsigned char *bytes, size_t size,
-                                 size_t channels, struct tsr_image *out, struct tsr_error *err) {
-    *out = (struct tsr_image){0};
-    TSR_TRY(check_channels(name, channels, err));
-    if (size > INT_MAX)
-        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has %zu bytes; at most %d are read", name, size,
-                         INT_MAX);
-    return decode_any(name, bytes, size, true, channels, out, err);
-}
-
-enum tsr_status tsr_image_probe(const char *path, struct tsr_image *out, struct tsr_error *err) {
-    return read_image(path, false, 0, out, err);
 }
 
 enum tsr_status tsr_image_create(struct tsr_image *out, size_t height, size_t width,

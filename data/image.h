@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * 8-bit images: decode (JPEG, PNG, BMP, PNM through stb_image), fit to a size, write PNG. Label
- * maps: decode (PNG, PGM), fit as the images they belong to.
+ * 8-bit images: decode (JPEG, PNG, BMP, PNM: data/decoder.h), fit to a size, write PNG. Label maps:
+ * decode (PNG, PGM), fit as the images they belong to.
+ *
+ * Every image is upright as it is decoded: turned and mirrored as EXIF states (the first APP1
+ * segment of a JPEG that has it, the eXIf chunk of a PNG; what makes no sense there is ignored).
+ * What is transparent is composed on a background, in the encoded (sRGB) values, as viewers do. 16
+ * bits are rounded to 8.
  */
 #ifndef TSR_DATA_IMAGE_H
 #define TSR_DATA_IMAGE_H
 
 #include "base/names.h"
 #include "base/status.h"
+#include "data/colour.h"
 
 /* Largest side and largest number of pixels that are decoded; checked before the decoder allocates.
  */
@@ -17,20 +23,30 @@
 struct tsr_image {
     size_t height, width, channels; /* channels 1 (grey) or 3 (RGB) */
     uint8_t *pixels;                /* [height, width, channels], owned */
+    const char
+        *remark; /* of a file that is not as it should be, though all pixels are there, say
+                    "its end marker is missing, its pixels are there"; NULL (static storage) */
 };
 
-/* Decodes `path`. `channels`: 1 or 3 converts, 0 keeps what the file has (alpha is dropped).
+/* How an image is to be decoded. */
+struct tsr_image_as {
+    size_t channels;              /* 1 or 3 converts, 0 keeps what the file has */
+    struct tsr_colour background; /* of what is transparent; for a grey image its grey */
+};
+
+/* Decodes `path`; `as` NULL: the channels of the file, on white.
  * Errors: TSR_ERR_IO (cannot open), TSR_ERR_FORMAT (not an image, truncated, too large); the
  * message names the path. Any thread. */
-TSR_API enum tsr_status tsr_image_read(const char *path, size_t channels, struct tsr_image *out,
-                                       struct tsr_error *err) TSR_MUST_USE;
+TSR_API enum tsr_status tsr_image_read(const char *path, const struct tsr_image_as *as,
+                                       struct tsr_image *out, struct tsr_error *err) TSR_MUST_USE;
 
 /* The same of an image file in memory: bytes [size]. `name` stands for the path in messages. */
 TSR_API enum tsr_status tsr_image_decode(const char *name, const unsigned char *bytes, size_t size,
-                                         size_t channels, struct tsr_image *out,
+                                         const struct tsr_image_as *as, struct tsr_image *out,
                                          struct tsr_error *err) TSR_MUST_USE;
 
-/* Height, width and channels of a file without decoding its pixels (`pixels` is NULL). */
+/* Height, width and channels, as tsr_image_read() gives them, without decoding the pixels (`pixels`
+ * is NULL). */
 TSR_API enum tsr_status tsr_image_probe(const char *path, struct tsr_image *out,
                                         struct tsr_error *err) TSR_MUST_USE;
 
@@ -49,10 +65,16 @@ struct tsr_label_map {
 
 /* Decodes a label map exactly: a PNG that is grey (of 1 to 16 bits; alpha is dropped) or has a
  * palette (the labels are the indices), or a binary PGM (values as they are, whatever its maximum).
+ * It is turned upright as images are.
  * Errors as tsr_image_read(); TSR_ERR_FORMAT also for colours, and for JPEG, which keeps no exact
  * values. Any thread. */
 TSR_API enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
                                            struct tsr_error *err) TSR_MUST_USE;
+/* The same of a file in memory, bytes [size], which are changed. `name` stands for the path in
+ * messages. */
+TSR_API enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
+                                             struct tsr_label_map *out,
+                                             struct tsr_error *err) TSR_MUST_USE;
 /* Frees the labels and zeroes the struct; NULL and an empty map are fine. */
 TSR_API void tsr_label_map_clear(struct tsr_label_map *map);
 

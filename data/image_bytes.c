@@ -7,12 +7,19 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "data/orientation.h"
+
 enum tsr_image_kind tsr_image_kind(const unsigned char *bytes, size_t size) {
     if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) return TSR_KIND_JPEG;
     if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) return TSR_KIND_PNG;
     if (size >= 2 && memcmp(bytes, "BM", 2) == 0) return TSR_KIND_BMP;
     if (size >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7') return TSR_KIND_PNM;
     return TSR_KIND_UNKNOWN;
+}
+
+const char *tsr_image_kind_name(enum tsr_image_kind kind) {
+    static const char *const names[TSR_KINDS] = {"unknown", "JPEG", "PNG", "BMP", "PNM"};
+    return names[kind];
 }
 
 /* ---- JPEG ------------------------------------------------------------------------------------ */
@@ -32,32 +39,115 @@ static bool huffman_tables_fit(const unsigned char *body, size_t size) {
     return true;
 }
 
-/* A JPEG file is whole if its markers, followed from the first, lead to the end-of-image marker.
- * Looking for that marker at the end of the file would be wrong both ways: an embedded thumbnail
- * has one of its own, and much software appends data behind it. What lies between segments is
- * skipped until the next marker, as libjpeg does, which also steps over the entropy-coded data:
- * there 0xff is followed by 0 or by a restart marker. */
-static const char *jpeg_damage(const unsigned char *bytes, size_t size) {
-    size_t at = 2;
-    while (at + 1 < size) {
-        unsigned marker = bytes[at + 1];
-        if (bytes[at] != 0xff || marker == 0xff) {
+/* Each scan may be a few bytes, and costs a pass over all pixels. */
+#define JPEG_SCANS_AT_MOST 500
+
+/* What the segments of a JPEG say. */
+struct jpeg {
+    struct tsr_image_header header; /* zero but what JPEG sets */
+    unsigned frame, precision;      /* the marker of the frame; 0: none came */
+    size_t scans;
+    unsigned char component[4]; /* by which scans name them */
+    bool seen[4];               /* a scan has it */
+};
+
+/* A start of frame: SOF0..SOF15 but DHT, JPG and DAC. */
+static bool is_frame(unsigned marker) {
+    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+}
+
+static const char *take_frame(struct jpeg *jpeg, unsigned marker, const unsigned char *body,
+                              size_t size) {
+    if (jpeg->frame) return "damaged JPEG (two frames)";
+    if (size < 6 || size < 6 + 3 * (size_t)body[5]) return "damaged JPEG (bad frame header)";
+    jpeg->frame = marker;
+    jpeg->precision = body[0];
+    jpeg->header.height = (size_t)body[1] << 8 | body[2];
+    jpeg->header.width = (size_t)body[3] << 8 | body[4];
+    jpeg->header.components = body[5];
+    for (unsigned i = 0; i < body[5] && i < 4; i++)
+        jpeg->component[i] = body[6 + 3 * i];
+    return NULL;
+}
+
+static const char *take_scan(struct jpeg *jpeg, const unsigned char *body, size_t size) {
+    if (!jpeg->frame) return "damaged JPEG (pixels before the header)";
+    if (++jpeg->scans > JPEG_SCANS_AT_MOST) return "damaged JPEG (more than 500 scans)";
+    if (size < 1 || size < 1 + 2 * (size_t)body[0]) return "damaged JPEG (bad scan header)";
+    for (unsigned k = 0; k < body[0]; k++)
+        for (unsigned i = 0; i < 4; i++)
+            if (body[1 + 2 * k] == jpeg->component[i]) jpeg->seen[i] = true;
+    return NULL;
+}
+
+static const char *take_segment(struct jpeg *jpeg, unsigned marker, const unsigned char *body,
+                                size_t size) {
+    if (marker == 0xc4 && !huffman_tables_fit(body, size))
+        return "damaged JPEG (bad Huffman table)";
+    if (is_frame(marker)) return take_frame(jpeg, marker, body, size);
+    if (marker == 0xda) return take_scan(jpeg, body, size);
+    if (marker == 0xee && size >= 12 && memcmp(body, "Adobe", 5) == 0)
+        jpeg->header.adobe = body[11];
+    if (marker == 0xe1 && jpeg->scans == 0 && jpeg->header.orientation == 0 && size > 6 &&
+        memcmp(body, "Exif\0", 6) == 0)
+        jpeg->header.orientation = tsr_exif_orientation(body + 6, size - 6);
+    return NULL;
+}
+
+/* Follows the markers from the first. What lies between segments is skipped until the next one, as
+ * libjpeg does, which also steps over the entropy-coded data: there 0xff is followed by 0 or by a
+ * restart marker. Looking for the end-of-image marker at the end of the file would be wrong both
+ * ways: an embedded thumbnail has one of its own, and much software appends data behind it. */
+static const char *jpeg_segments(const unsigned char *bytes, size_t size, struct jpeg *jpeg) {
+    *jpeg = (struct jpeg){.header = {.adobe = -1}};
+    for (size_t at = 2; at < size;) {
+        const unsigned char *found = memchr(bytes + at, 0xff, size - at);
+        if (!found) break;
+        for (at = (size_t)(found - bytes); at < size && bytes[at] == 0xff;)
             at++;
-            continue;
+        if (at == size) break;
+        unsigned marker = bytes[at++];
+        if (marker == 0xd9) {
+            jpeg->header.ended = true;
+            return NULL;
         }
-        at += 2;
-        if (marker == 0xd9) return NULL;
         /* Stuffed zero, TEM, restart, start of image: no segment follows. */
         if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) continue;
-        if (size - at < 2) break;
-        size_t length = (size_t)bytes[at] << 8 | bytes[at + 1];
-        if (length > size - at) break;
+        size_t length = size - at < 2 ? SIZE_MAX : (size_t)bytes[at] << 8 | bytes[at + 1];
+        if (length > size - at) return "truncated JPEG (it ends within a segment)";
         if (length < 2) return "damaged JPEG (segment without length)";
-        if (marker == 0xc4 && !huffman_tables_fit(bytes + at + 2, length - 2))
-            return "damaged JPEG (bad Huffman table)";
+        const char *wrong = take_segment(jpeg, marker, bytes + at + 2, length - 2);
+        if (wrong) return wrong;
         at += length;
     }
-    return "truncated JPEG (it has no end-of-image marker)";
+    return NULL;
+}
+
+static const char *jpeg_damage(const unsigned char *bytes, size_t size) {
+    struct jpeg jpeg;
+    const char *wrong = jpeg_segments(bytes, size, &jpeg);
+    if (wrong) return wrong;
+    bool all = jpeg.scans > 0;
+    for (unsigned i = 0; i < jpeg.header.components && i < 4; i++)
+        all = all && jpeg.seen[i];
+    if (all) return NULL;
+    return jpeg.header.ended ? "damaged JPEG (no pixels)"
+                             : "truncated JPEG (it has no end-of-image marker)";
+}
+
+static const char *jpeg_header(const unsigned char *bytes, size_t size,
+                               struct tsr_image_header *out) {
+    struct jpeg jpeg;
+    (void)jpeg_segments(bytes, size, &jpeg);
+    *out = jpeg.header;
+    out->bits = 8;
+    out->samples = out->components == 1 ? 1 : 3;
+    if (jpeg.precision != 8) return "a JPEG of other than 8 bits a sample";
+    if (jpeg.frame > 0xc2 && jpeg.frame != 0xc9 && jpeg.frame != 0xca)
+        return "a lossless or hierarchical JPEG";
+    if (out->components != 1 && out->components != 3 && out->components != 4)
+        return "a JPEG of other than 1, 3 or 4 channels";
+    return NULL;
 }
 
 /* The first scan of a JPEG has at least one bit for each block of 8x8 pixels. */
@@ -159,6 +249,28 @@ static const char *png_misfit(const unsigned char *bytes, size_t size) {
     return "damaged PNG (its pixels cannot be inflated)";
 }
 
+static const char *png_header(const unsigned char *bytes, size_t size,
+                              struct tsr_image_header *out) {
+    static const unsigned char samples[] = {1, 0, 3, 3, 2, 0, 4};
+    /* Bit d is set where d bits a sample are allowed (PNG 1.2, 4.1.1). */
+    static const unsigned depths[] = {0x10116, 0, 0x10100, 0x116, 0x10100, 0, 0x10100};
+    unsigned colour = bytes[25];
+    *out = (struct tsr_image_header){.height = tsr_big_endian(bytes + 20),
+                                     .width = tsr_big_endian(bytes + 16),
+                                     .bits = bytes[24] == 16 ? 16 : 8};
+    if (png_bytes(bytes + 16) == 0 || !(depths[colour] >> bytes[24] & 1))
+        return "damaged PNG (a header of no known kind)";
+    out->samples = samples[colour];
+    for (size_t at = 8; size - at >= 12; at += tsr_big_endian(bytes + at) + 12) {
+        const unsigned char *chunk = bytes + at;
+        if (memcmp(chunk + 4, "IEND", 4) == 0) break;
+        if (memcmp(chunk + 4, "tRNS", 4) == 0 && out->samples % 2 == 1) out->samples++;
+        if (memcmp(chunk + 4, "eXIf", 4) == 0 && out->orientation == 0)
+            out->orientation = tsr_exif_orientation(chunk + 8, tsr_big_endian(chunk));
+    }
+    return NULL;
+}
+
 /* ---- BMP ------------------------------------------------------------------------------------- */
 
 static uint32_t little(const unsigned char *p, int n) {
@@ -168,16 +280,48 @@ static uint32_t little(const unsigned char *p, int n) {
     return value;
 }
 
-static bool bmp_is_whole(const unsigned char *bytes, size_t size) {
+#define BMP_BITFIELDS 3
+
+struct bmp {
+    uint64_t offset, width, rows, bits, row; /* of the pixels; `row` in bytes */
+    uint32_t compression, alpha;             /* its mask */
+};
+
+static bool bmp_read(const unsigned char *bytes, size_t size, struct bmp *out) {
     if (size < 30) return false;
-    bool old = little(bytes + 14, 4) == 12; /* OS/2: 16-bit sides */
-    uint64_t offset = little(bytes + 10, 4);
-    uint64_t width = old ? little(bytes + 18, 2) : little(bytes + 18, 4);
+    uint32_t header = little(bytes + 14, 4);
+    bool old = header == 12; /* OS/2: 16-bit sides */
     int32_t height = (int32_t)(old ? little(bytes + 20, 2) : little(bytes + 22, 4));
-    uint64_t bits = old ? little(bytes + 24, 2) : little(bytes + 28, 2);
-    uint64_t rows = height < 0 ? (uint64_t) - (int64_t)height : (uint64_t)height;
-    uint64_t row = (width * bits + 31) / 32 * 4; /* at most 2^32 * 2^16 bits */
-    return offset <= size && (rows == 0 || row <= (size - offset) / rows);
+    *out = (struct bmp){.offset = little(bytes + 10, 4),
+                        .width = old ? little(bytes + 18, 2) : little(bytes + 18, 4),
+                        /* The rows of one whose height is negative begin at the top. */
+                        .rows = height < 0 ? (uint64_t) - (int64_t)height : (uint64_t)height,
+                        .bits = old ? little(bytes + 24, 2) : little(bytes + 28, 2)};
+    out->row = (out->width * out->bits + 31) / 32 * 4; /* at most 2^32 * 2^16 bits */
+    if (!old && size >= 34) out->compression = little(bytes + 30, 4);
+    /* Only the headers of Windows 95 and later speak of alpha. */
+    if (header >= 108 && size >= 70 && out->compression == BMP_BITFIELDS)
+        out->alpha = little(bytes + 66, 4);
+    return true;
+}
+
+static bool bmp_is_whole(const unsigned char *bytes, size_t size) {
+    struct bmp bmp;
+    if (!bmp_read(bytes, size, &bmp)) return false;
+    if (bmp.compression != 0 && bmp.compression != BMP_BITFIELDS) return bmp.offset <= size;
+    return bmp.offset <= size && (bmp.rows == 0 || bmp.row <= (size - bmp.offset) / bmp.rows);
+}
+
+static const char *bmp_header(const unsigned char *bytes, size_t size,
+                              struct tsr_image_header *out) {
+    struct bmp bmp;
+    (void)bmp_read(bytes, size, &bmp);
+    *out = (struct tsr_image_header){.height = (size_t)bmp.rows,
+                                     .width = (size_t)bmp.width,
+                                     .samples = bmp.alpha ? 4 : 3,
+                                     .bits = 8};
+    if (bmp.compression != 0 && bmp.compression != BMP_BITFIELDS) return "a compressed BMP";
+    return NULL;
 }
 
 /* ---- PNM ------------------------------------------------------------------------------------- */
@@ -226,10 +370,33 @@ static const char *pnm_damage(const unsigned char *bytes, size_t size) {
     return pixels <= (size - header.pixels) / pixel ? NULL : "truncated PNM";
 }
 
+static const char *pnm_image_header(const unsigned char *bytes, size_t size,
+                                    struct tsr_image_header *out) {
+    struct tsr_pnm header;
+    const char *wrong = tsr_pnm_header(bytes, size, &header);
+    *out = (struct tsr_image_header){.height = header.height,
+                                     .width = header.width,
+                                     .samples = (unsigned)header.channels,
+                                     .bits = header.max > 255 ? 16 : 8};
+    return wrong;
+}
+
+/* ---- any ------------------------------------------------------------------------------------- */
+
+/* What a file that is no image may be. */
+static const char *unknown_damage(const unsigned char *bytes, size_t size) {
+    static const char pointer[] = "version https://git-lfs.github.com/spec/";
+    if (size == 0) return "is empty";
+    if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
+        return "is a Git LFS pointer, not the image itself; `git lfs pull` fetches it";
+    return "not a JPEG, PNG, BMP or PNM image";
+}
+
 const char *tsr_image_damage(enum tsr_image_kind kind, const unsigned char *bytes, size_t size) {
     switch (kind) {
     case TSR_KIND_UNKNOWN:
-        return "not a JPEG, PNG, BMP or PNM image";
+    case TSR_KINDS:
+        return unknown_damage(bytes, size);
     case TSR_KIND_JPEG:
         return jpeg_damage(bytes, size);
     case TSR_KIND_BMP:
@@ -248,4 +415,18 @@ const char *tsr_image_misfit(enum tsr_image_kind kind, const unsigned char *byte
     if (kind == TSR_KIND_JPEG && height * width / JPEG_PIXELS_PER_BYTE > size)
         return "damaged JPEG (fewer pixels than its header says)";
     return NULL; /* of the others the size was looked at */
+}
+
+const char *tsr_image_header(enum tsr_image_kind kind, const unsigned char *bytes, size_t size,
+                             struct tsr_image_header *out) {
+    static const char *(*const read[TSR_KINDS])(const unsigned char *, size_t,
+                                                struct tsr_image_header *) = {
+        [TSR_KIND_JPEG] = jpeg_header,
+        [TSR_KIND_PNG] = png_header,
+        [TSR_KIND_BMP] = bmp_header,
+        [TSR_KIND_PNM] = pnm_image_header,
+    };
+    const char *wrong = read[kind](bytes, size, out);
+    if (out->orientation == 0) out->orientation = 1;
+    return wrong;
 }

@@ -8,6 +8,7 @@
 #include "data/file.h"
 #include "data/image.h"
 #include "data/image_bytes.h"
+#include "data/orientation.h"
 #include "data/stb.h"
 
 /* ---- PNG ------------------------------------------------------------------------------------- */
@@ -51,10 +52,11 @@ static enum tsr_status read_png(const char *path, unsigned char *bytes, size_t s
     if (bytes[PNG_COLOUR] == PNG_PALETTE) forget_colours(bytes);
     int depth = bytes[PNG_DEPTH];
     unsigned char *narrow = NULL;
+    struct tsr_stb_size found;
     if (depth == 16)
-        out->labels = tsr_stb_decode_wide(bytes, (int)size);
+        out->labels = tsr_stb_decode_wide(bytes, (int)size, 1, &found);
     else
-        narrow = tsr_stb_decode(bytes, (int)size, 1);
+        narrow = tsr_stb_decode(bytes, (int)size, 1, &found);
     if (!out->labels && !narrow)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged image (%s)", path, tsr_stb_reason());
     if (!narrow) return TSR_OK;
@@ -97,14 +99,29 @@ static enum tsr_status read_pgm(const char *path, const unsigned char *bytes, si
 static enum tsr_status decode(const char *path, unsigned char *bytes, size_t size,
                               struct tsr_label_map *out, struct tsr_error *err) {
     enum tsr_image_kind kind = tsr_image_kind(bytes, size);
-    if (kind != TSR_KIND_PNG && kind != TSR_KIND_PNM)
+    if (kind == TSR_KIND_JPEG || kind == TSR_KIND_BMP)
         return TSR_ERROR(err, TSR_ERR_FORMAT,
                          "%s: is neither PNG nor PGM, which label maps are: they keep every value",
                          path);
-    const char *damage = tsr_image_damage(kind, bytes, size);
-    if (damage) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, damage);
-    return kind == TSR_KIND_PNG ? read_png(path, bytes, size, out, err)
-                                : read_pgm(path, bytes, size, out, err);
+    struct tsr_image_header header;
+    const char *wrong = tsr_image_damage(kind, bytes, size);
+    if (!wrong) wrong = tsr_image_header(kind, bytes, size, &header);
+    if (wrong) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, wrong);
+    TSR_TRY(kind == TSR_KIND_PNG ? read_png(path, bytes, size, out, err)
+                                 : read_pgm(path, bytes, size, out, err));
+    void *labels = out->labels;
+    enum tsr_status status = tsr_turn_upright(header.orientation, sizeof *out->labels, &labels,
+                                              &out->height, &out->width, path, err);
+    out->labels = labels;
+    return status;
+}
+
+enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
+                                     struct tsr_label_map *out, struct tsr_error *err) {
+    *out = (struct tsr_label_map){0};
+    enum tsr_status status = decode(name, bytes, size, out, err);
+    if (status != TSR_OK) tsr_label_map_clear(out);
+    return status;
 }
 
 enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
@@ -113,9 +130,8 @@ enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
     size_t size;
     *out = (struct tsr_label_map){0};
     TSR_TRY(tsr_file_read(path, INT_MAX, &bytes, &size, err));
-    enum tsr_status status = decode(path, bytes, size, out, err);
+    enum tsr_status status = tsr_label_map_decode(path, bytes, size, out, err);
     free(bytes);
-    if (status != TSR_OK) tsr_label_map_clear(out);
     return status;
 }
 

@@ -28,8 +28,11 @@
 /* ---- configuration --------------------------------------------------------------------------- */
 
 void tsr_pack_config_default(struct tsr_pack_config *config) {
-    *config = (struct tsr_pack_config){
-        .fit = TSR_FIT_CROP, .channels = 3, .split = {0.8, 0.1, 0.1}, .deflate = 0};
+    *config = (struct tsr_pack_config){.fit = TSR_FIT_CROP,
+                                       .channels = 3,
+                                       .background = TSR_WHITE,
+                                       .split = {0.8, 0.1, 0.1},
+                                       .deflate = 0};
 }
 
 static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_error *err) {
@@ -160,6 +163,7 @@ struct job {
     enum tsr_status status;
     struct tsr_error err;
     struct tsr_fetched fetched;
+    const char *remark;     /* of the decoder, or NULL */
     size_t count;           /* images made of it */
     struct tsr_image whole; /* for tiles: they are cut when they are written */
     uint8_t *pixels;        /* [height, width, channels], else */
@@ -283,7 +287,9 @@ static enum tsr_status label(const struct packer *p, const struct tsr_listed *it
 static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item, struct job *job,
                            struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
-    TSR_TRY(tsr_source_decode(&p->listing, item, &job->fetched, c->channels, &job->whole, err));
+    const struct tsr_image_as as = {c->channels, c->background};
+    TSR_TRY(tsr_source_decode(&p->listing, item, &job->fetched, &as, &job->whole, err));
+    job->remark = job->whole.remark;
     job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
     enum tsr_status status = TSR_OK;
     bool tiles = job->count > 0 && c->fit == TSR_FIT_TILE;
@@ -302,6 +308,7 @@ static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item
 static void fetch(const struct packer *p, size_t i, struct job *job) {
     job->err = (struct tsr_error){0};
     job->count = 0;
+    job->remark = NULL;
     job->fatal = false;
     job->status = tsr_source_fetch(&p->listing, &p->listing.items[i], &job->fetched, &job->err);
 }
@@ -369,6 +376,8 @@ static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item
                                  const struct job *job, struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
     if (job->status != TSR_OK) return skip(p, item->path, job, err);
+    if (job->remark && p->callbacks && p->callbacks->remark)
+        p->callbacks->remark(p->callbacks->user, item->path, job->remark);
     const uint16_t *labels = p->has_labels ? job->labels : NULL;
     if (labels && job->largest > p->largest) p->largest = job->largest;
     if (c->fit != TSR_FIT_TILE) return add_image(p, item, 0, job->pixels, labels, err);
@@ -480,6 +489,7 @@ static enum tsr_status write_attributes(const struct packer *p, struct tsr_error
     TSR_TRY(tsr_h5_write_attr_str(f, "/", "version", tsr_version(), err));
     if (c->command) TSR_TRY(tsr_h5_write_attr_str(f, "/", "command", c->command, err));
     TSR_TRY(tsr_h5_write_attr_str(f, "/", "fit", tsr_fit_name(c->fit), err));
+    TSR_TRY(tsr_h5_write_attr_str(f, "/", "background", tsr_colour_text(c->background).text, err));
     TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_fractions", split, err));
     if (c->split_file) TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_file", c->split_file, err));
     if (c->labels) TSR_TRY(tsr_h5_write_attr_str(f, "/", "label_folder", c->labels, err));

@@ -13,7 +13,8 @@
 struct tsr_pack_config {
     size_t height, width; /* of each stored image; 1..65535 */
     enum tsr_fit fit;
-    size_t channels;        /* 1 or 3; grey images become RGB and the reverse */
+    size_t channels;              /* 1 or 3; grey images become RGB and the reverse */
+    struct tsr_colour background; /* of what is transparent */
     const char *split_file; /* lines "name split", split 0/1/2 or train/val/test; NULL: none. A file
                                that the split file does not name is left out, and counted */
     double split[3];        /* fractions of train, val, test where nothing else decides; sum 1 */
@@ -60,6 +61,8 @@ struct tsr_pack_callbacks {
     int (*progress)(void *user, size_t done, size_t total);
     /* Once for each skipped file, in the order of the list. */
     void (*skipped)(void *user, const char *path, const char *why);
+    /* For each file that is read though it is not as it should be (struct tsr_image), likewise. */
+    void (*remark)(void *user, const char *path, const char *remark);
     void *user;
 };
 

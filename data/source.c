@@ -39,14 +39,14 @@ enum tsr_status tsr_source_fetch(const struct tsr_listing *listing, const struct
 }
 
 enum tsr_status tsr_source_decode(const struct tsr_listing *listing, const struct tsr_listed *item,
-                                  struct tsr_fetched *fetched, size_t channels,
+                                  struct tsr_fetched *fetched, const struct tsr_image_as *as,
                                   struct tsr_image *out, struct tsr_error *err) {
     const struct tsr_source *source = source_of(listing, item);
-    if (!source) return tsr_image_read(item->path, channels, out, err);
+    if (!source) return tsr_image_read(item->path, as, out, err);
     enum tsr_status status =
         source->kind->decode
-            ? source->kind->decode(source->state, item, fetched, channels, out, err)
-            : tsr_image_decode(item->path, fetched->bytes, fetched->size, channels, out, err);
+            ? source->kind->decode(source->state, item, fetched, as, out, err)
+            : tsr_image_decode(item->path, fetched->bytes, fetched->size, as, out, err);
     free(fetched->bytes);
     *fetched = (struct tsr_fetched){0};
     return status;

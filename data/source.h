@@ -36,11 +36,11 @@ struct tsr_source_kind {
     /* One thread at a time, in the order of the list. After an error nothing is left to free. */
     enum tsr_status (*fetch)(void *state, const struct tsr_listed *item, struct tsr_fetched *out,
                              struct tsr_error *err);
-    /* Any thread, several at once. NULL: the bytes are an image file. `channels` as
-     * tsr_image_read(). The bytes may be changed. */
+    /* Any thread, several at once. NULL: the bytes are an image file. `as` as of
+     * tsr_image_read(), never NULL. The bytes may be changed. */
     enum tsr_status (*decode)(const void *state, const struct tsr_listed *item,
-                              struct tsr_fetched *fetched, size_t channels, struct tsr_image *out,
-                              struct tsr_error *err);
+                              struct tsr_fetched *fetched, const struct tsr_image_as *as,
+                              struct tsr_image *out, struct tsr_error *err);
     void (*close)(void *state);
 };
 
@@ -58,7 +58,7 @@ const struct tsr_source_kind *tsr_source_kind_of(const char *path);
 enum tsr_status tsr_source_fetch(const struct tsr_listing *listing, const struct tsr_listed *item,
                                  struct tsr_fetched *fetched, struct tsr_error *err) TSR_MUST_USE;
 enum tsr_status tsr_source_decode(const struct tsr_listing *listing, const struct tsr_listed *item,
-                                  struct tsr_fetched *fetched, size_t channels,
+                                  struct tsr_fetched *fetched, const struct tsr_image_as *as,
                                   struct tsr_image *out, struct tsr_error *err) TSR_MUST_USE;
 
 #endif

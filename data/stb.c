@@ -75,8 +75,8 @@ static void writer_free_all(void) {
 #define STBI_REALLOC(block, size) realloc(block, size)
 #define STBI_FREE(block) free(block)
 
-/* PNM is read by image.c: this decoder takes a truncated file for a whole one, and leaves memory
- * uninitialised. */
+/* PNM is read by decoders/pnm.c: this decoder takes a truncated file for a whole one, and leaves
+ * memory uninitialised. */
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
@@ -104,18 +104,21 @@ static void writer_free_all(void) {
 #include <stb_image_write.h>
 #pragma GCC diagnostic pop
 
-bool tsr_stb_info(const unsigned char *bytes, int size, int *width, int *height, int *channels) {
-    return stbi_info_from_memory(bytes, size, width, height, channels) != 0;
+unsigned char *tsr_stb_decode(const unsigned char *bytes, int size, int channels,
+                              struct tsr_stb_size *found) {
+    int width = 0, height = 0, in_file;
+    unsigned char *pixels = stbi_load_from_memory(bytes, size, &width, &height, &in_file, channels);
+    *found = (struct tsr_stb_size){(size_t)height, (size_t)width};
+    return pixels;
 }
 
-unsigned char *tsr_stb_decode(const unsigned char *bytes, int size, int channels) {
-    int width, height, in_file;
-    return stbi_load_from_memory(bytes, size, &width, &height, &in_file, channels);
-}
-
-unsigned short *tsr_stb_decode_wide(const unsigned char *bytes, int size) {
-    int width, height, in_file;
-    return stbi_load_16_from_memory(bytes, size, &width, &height, &in_file, 1);
+unsigned short *tsr_stb_decode_wide(const unsigned char *bytes, int size, int channels,
+                                    struct tsr_stb_size *found) {
+    int width = 0, height = 0, in_file;
+    unsigned short *pixels =
+        stbi_load_16_from_memory(bytes, size, &width, &height, &in_file, channels);
+    *found = (struct tsr_stb_size){(size_t)height, (size_t)width};
+    return pixels;
 }
 
 const char *tsr_stb_reason(void) {

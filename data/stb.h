@@ -9,12 +9,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* JPEG, PNG and BMP. Sizes and channels as the file has them. False: tsr_stb_reason() says why. */
-bool tsr_stb_info(const unsigned char *bytes, int size, int *width, int *height, int *channels);
-/* Pixels converted to `channels`; free with free(). NULL: tsr_stb_reason() says why. */
-unsigned char *tsr_stb_decode(const unsigned char *bytes, int size, int channels);
-/* The same of a grey image of 16 bits, converted to one channel. */
-unsigned short *tsr_stb_decode_wide(const unsigned char *bytes, int size);
+struct tsr_stb_size {
+    size_t height, width;
+};
+/* JPEG, PNG and BMP: pixels converted to `channels`; free with free(). NULL: tsr_stb_reason() says
+ * why. */
+unsigned char *tsr_stb_decode(const unsigned char *bytes, int size, int channels,
+                              struct tsr_stb_size *found);
+/* The same in 16 bits. */
+unsigned short *tsr_stb_decode_wide(const unsigned char *bytes, int size, int channels,
+                                    struct tsr_stb_size *found);
 /* Why the last call of this thread failed, in two or three words. */
 const char *tsr_stb_reason(void);
 

@@ -416,7 +416,7 @@ static void unreadable_files_are_counted(void **state) {
     struct tsr_pack_config config = config_of(8, 6);
     struct tsr_pack_report report;
     struct log log = {.stop_after = 1000};
-    const struct tsr_pack_callbacks callbacks = {log_progress, log_skipped, &log};
+    const struct tsr_pack_callbacks callbacks = {log_progress, log_skipped, NULL, &log};
     make_mixture();
     const char *source = in_folder("in");
     assert_ok(tsr_pack(&config, &source, 1, in_folder("out.h5"), &callbacks, &report, &err), &err);
@@ -443,8 +443,7 @@ static void strict_ends_at_the_first(void **state) {
     struct tsr_pack_config config = config_of(8, 6);
     config.strict = true;
     make_mixture();
-    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_FORMAT, &err,
-                 "in/03.png: not a JPEG");
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_FORMAT, &err, "in/03.png: not a JPEG");
     assert_int_equal(remove(in_folder("in/03.png")), 0);
     assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_SHAPE, &err,
                  "in/17.png: image of 7x6");
@@ -459,7 +458,7 @@ static void interruption_leaves_nothing(void **state) {
     for (size_t stop = 0; stop < 3; stop++) {
         struct tsr_pack_report report;
         struct log log = {.stop_after = stop};
-        const struct tsr_pack_callbacks callbacks = {log_progress, NULL, &log};
+        const struct tsr_pack_callbacks callbacks = {log_progress, NULL, NULL, &log};
         config.threads = 1; /* several blocks */
         assert_fails(tsr_pack(&config, sources, 3, in_folder("out.h5"), &callbacks, &report, &err),
                      TSR_ERR_INTERRUPTED, &err, "of 93 files");

@@ -47,7 +47,7 @@ put('claims.png', png(16384, 16384, 16, 6, 100), 'fewer pixels than its header')
 put('too-wide.png', png(70000, 8, 8, 2, 100), 'a side is 1..65535')
 put('too-many.png', png(60000, 60000, 8, 2, 100), 'pixels are read')
 put('not-deflate.png', png(8, 8, 8, 2, b'no zlib at all'), 'cannot be inflated')
-put('depth.png', png(8, 8, 3, 0, 8 * 4), 'unsupported kind')
+put('depth.png', png(8, 8, 3, 0, 8 * 4), 'a header of no known kind')
 put('headless.png', b'\x89PNG\r\n\x1a\n' + chunk(b'IDAT', zlib.compress(bytes(25))) +
     chunk(b'IEND', b''), 'does not begin with a header')
 put('plain.png', png(8, 8, 8, 2, 8 * 25), '*')
@@ -93,4 +93,4 @@ for name, data in (('gif', b'GIF89a\1\0\1\0\x80\0\0' + bytes(30)), ('psd', b'8BP
                    ('hdr', b'#?RADIANCE\n\n-Y 1 +X 1\n' + bytes(30)), ('pic', b'\x53\x80\xf6\x34' + bytes(90)),
                    ('tga', b'\0\0\2' + bytes(9) + b'\1\0\1\0\x18\0' + bytes(3)), ('webp', b'RIFF\0\0\0\0WEBP'),
                    ('svg', b'<svg/>'), ('empty', b'')):
-    put(f'really-{name}.png', data, 'not a JPEG, PNG, BMP or PNM')
+    put(f'really-{name}.png', data, 'not a JPEG, PNG, BMP or PNM' if data else 'is empty')

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (tsr_image_probe(path, &probed, &err) != TSR_OK) return 0;
     /* What is large is looked at, not decoded a thousand times. */
     if (probed.height * probed.width > (size_t)1 << 22) return 0;
-    if (tsr_image_read(path, 0, &image, &err) != TSR_OK) return 0;
+    if (tsr_image_read(path, NULL, &image, &err) != TSR_OK) return 0;
     if (image.height != probed.height || image.width != probed.width ||
         image.channels != probed.channels)
         abort();
@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
     }
     tsr_image_clear(&image);
-    if (tsr_image_read(path, 1, &image, NULL) == TSR_OK) tsr_image_clear(&image);
+    const struct tsr_image_as grey = {1, {1, 2, 3}};
+    if (tsr_image_read(path, &grey, &image, NULL) == TSR_OK) tsr_image_clear(&image);
     return 0;
 }

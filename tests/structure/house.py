@@ -26,12 +26,14 @@ MAY_INCLUDE = {
     'cli': {'include', 'base', 'data', 'partition', 'inner', 'meta', 'image', 'study', 'cli'},
 }
 # The folders of sources; a new one has to be named here.
-FOLDERS = {'include', 'base', 'data', 'partition', 'partition/rules', 'inner', 'inner/adaptations', 'inner/kinds', 'inner/kernels',
+FOLDERS = {'include', 'base', 'data', 'data/decoders', 'partition', 'partition/rules', 'inner', 'inner/adaptations', 'inner/kinds', 'inner/kernels',
            'inner/kernels/units', 'inner/optimizers', 'meta', 'meta/methods', 'image', 'study', 'cli', 'tests', 'tests/fault', 'tests/fuzz', 'docs/examples'}
 # Headers of others: the sources that may include them.
 ONLY_IN = {
     r'hdf5.*\.h|H5\w*\.h': r'data/|tests/',
     r'(stb/)?stb_\w+\.h': r'data/stb\.c$',
+    r'jpeglib\.h|jerror\.h': r'data/decoders/libjpeg\.c$',
+    r'spng\.h': r'data/decoders/libspng\.c$',
     r'cblas\.h': r'base/blas\.c$',
     r'mpi\.h': r'cli/ranks_mpi\.c$',
     r'assert\.h': r'tests/',

@@ -27,6 +27,7 @@ build() { # COMPILER OUTPUT FLAGS...
     build_with=$1 output=$2; shift 2
     eval "$build_with -std=c++11 -Wall -Wextra -Werror -Wpedantic $(pkg-config --cflags tessera) \"\$program\" -o \"\$output\" $*"
 }
+described() { sed -n "s/^$1: //p" "$there/usr/lib/pkgconfig/tessera.pc"; }
 run_shared() { LD_LIBRARY_PATH="$there/usr/lib" "$1"; }
 for compiler in g++ clang++; do
     if ! command -v $compiler >/dev/null 2>&1; then
@@ -37,7 +38,7 @@ for compiler in g++ clang++; do
     check "and the program runs" run_shared ./shared
     # Only tessera itself is linked statically.
     check "$compiler builds with the static library" build $compiler static "\"$there/usr/lib/libtessera.a\"" \
-        "$(pkg-config --libs openblas hdf5 zlib 2>/dev/null || pkg-config --libs hdf5 zlib) $(sed -n 's/^Libs.private: //p' "$there/usr/lib/pkgconfig/tessera.pc")"
+        "$(described Requires.private | xargs pkg-config --libs) $(described Libs.private)"
     check "and that program runs" ./static
 done
 
