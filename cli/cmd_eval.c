@@ -54,7 +54,7 @@ static const struct cli_option options[] = {
      .metavar = "N",
      .type = CLI_SIZE,
      .at = AT(limit),
-     .help = "at most the first N images; 0: all"},
+     .help = "at most N images, evenly spread over the split; 0: all"},
     CLI_VIEW_OPTIONS(struct eval_args, view, CLI_VIEW_IN_FILE),
 
     {.name = "inner loop", .type = CLI_HEADING},
@@ -118,6 +118,7 @@ static void print_table(const struct outcome *o) {
     }
     if (e->map_seconds_per_image > 0)
         (void)printf("map_seconds_per_image\t%.6f\n", e->map_seconds_per_image);
+    if (e->images < e->of) (void)printf("images_of_split\t%zu\n", e->of);
     (void)printf("images\t%zu\nseconds_per_image\t%.6f\nparams_per_image\t%.0f\n"
                  "params_per_value\t%.4f\nflops_per_image\t%.6g\n",
                  e->images, e->seconds_per_image, e->params_per_image, params_per_value(o),
@@ -169,6 +170,7 @@ static void json_regions(struct cli_json *j, const struct outcome *o) {
 
 static void json_figures(struct cli_json *j, const struct tsr_evaluation *e) {
     cli_json_integer(j, "images", e->images);
+    cli_json_integer(j, "images_of_split", e->of);
     cli_json_integer(j, "inner_steps", e->inner_steps);
     cli_json_numbers(j, "psnr_db", e->psnr_db, e->inner_steps + 1);
     cli_json_numbers(j, "psnr_db_std", e->psnr_db_std, e->inner_steps + 1);

@@ -123,7 +123,8 @@ static const struct cli_option options[] = {
     NUMBER("clip", "X", trainer.clip, .help = "bound on the norm of the meta-gradient; 0: none"),
     COUNT("val-every", "N", trainer.val_every, .shown = "a tenth of the run",
           .help = "outer steps between validations"),
-    COUNT("val-images", "N", trainer.val_images, .help = "images to validate on; 0: all"),
+    COUNT("val-images", "N", trainer.val_images,
+          .help = "images to validate on, evenly spread over val; 0: all"),
     COUNT("max-rollbacks", "N", trainer.max_rollbacks, .max = TSR_MAX_ROLLBACKS,
           .help =
               "times that a run which diverges goes back to its last good state, each time with "

@@ -7,6 +7,7 @@
 
 #include "base/blas.h"
 #include "base/clock.h"
+#include "base/spread.h"
 #include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/shown.h"
@@ -74,6 +75,8 @@ void cli_training_table(const struct tsr_training *training, const struct cli_da
         d->height, d->width, d->channels, d->images[TSR_SPLIT_TRAIN], d->images[TSR_SPLIT_VAL],
         d->images[TSR_SPLIT_TEST]);
     if (*d->layout) row(to, "", "read as %s", d->layout);
+    size_t val = d->images[TSR_SPLIT_VAL], looked_at = tsr_spread_count(val, c->val_images);
+    if (looked_at < val) row(to, "validation", "on %zu of the %zu, evenly spread", looked_at, val);
     if (d->in_chunk > 1)
         row(to, "", "%zu images in a chunk: reading one of them reads all; one in each is faster",
             d->in_chunk);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/spread.h"
 #include "base/version.h"
 #include "data/h5.h"
 #include "data/label_files.h"
@@ -111,10 +112,10 @@ static enum tsr_status apply_split_file(const char *path, struct tsr_listing *li
 }
 
 static void apply_limit(size_t limit, struct tsr_listing *listing) {
-    if (limit == 0 || limit >= listing->n) return;
-    for (size_t i = 0; i < limit; i++)
-        listing->items[i] = listing->items[(size_t)((unsigned __int128)i * listing->n / limit)];
-    listing->n = limit;
+    size_t n = tsr_spread_count(listing->n, limit);
+    for (size_t i = 0; i < n; i++)
+        listing->items[i] = listing->items[tsr_spread(i, listing->n, n)];
+    listing->n = n;
 }
 
 /* Deals out in random order what nothing else has decided, so that the counts are exact. */

@@ -33,7 +33,7 @@ struct tsr_baseline_callbacks {
 
 /* Evaluates the baseline of a model like tsr_evaluate() the model, whose partition, coordinates,
  * slots and anchors it has; the optimiser of `config` is not used. The initial weights are a
- * function of `seed`. The rate is the best of tsr_baseline_rates on the first images of val, or of
+ * function of `seed`. The rate is the best of tsr_baseline_rates on images spread over val, or of
  * train if val is what is evaluated or is empty. Cost: that of evaluating the images and
  * TSR_BASELINE_IMAGES more for each rate. Errors: those of tsr_evaluate(); *out then holds
  * nothing. callbacks may be NULL. */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/spread.h"
 #include "image/regions.h"
 
 void tsr_evaluation_clear(struct tsr_evaluation *evaluation) {
@@ -137,13 +138,15 @@ static enum tsr_status find_regions(struct work *w, size_t index, struct tsr_err
     return TSR_OK;
 }
 
-static enum tsr_status run(struct work *w, const uint32_t *index, size_t n,
+/* n images of those in the split. */
+static enum tsr_status run(struct work *w, const uint32_t *split, size_t n,
                            const struct tsr_evaluate_callbacks *callbacks, struct tsr_error *err) {
     for (size_t i = 0; i < n; i++) {
-        TSR_TRY(tsr_dataset_read(w->dataset, index[i], w->values, err));
-        enum tsr_status status = w->follows ? find_regions(w, index[i], err) : TSR_OK;
+        uint32_t index = split[tsr_spread(i, w->out->of, n)];
+        TSR_TRY(tsr_dataset_read(w->dataset, index, w->values, err));
+        enum tsr_status status = w->follows ? find_regions(w, index, err) : TSR_OK;
         if (status != TSR_OK) {
-            tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(w->dataset), index[i]);
+            tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(w->dataset), index);
             return status;
         }
         TSR_TRY(tsr_reconstruct(w->reconstructor, w->pixels, &w->one, err));
@@ -192,9 +195,9 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
     if (n == 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: split %s has no images",
                          tsr_dataset_path(dataset), tsr_split_name(split));
-    if (limit && limit < n) n = limit;
+    out->of = n;
     TSR_CHECK(prepare(&w, config, err));
-    TSR_CHECK(run(&w, index, n, callbacks, err));
+    TSR_CHECK(run(&w, index, tsr_spread_count(n, limit), callbacks, err));
     finish(&w);
 done:
     tsr_arena_free(&w.arena);

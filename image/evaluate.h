@@ -10,6 +10,7 @@
 
 struct tsr_evaluation {
     size_t images, inner_steps;
+    size_t of; /* images of the split, over which `images` are evenly spread */
     double *psnr_db,
         *psnr_db_std; /* [inner_steps+1] mean and standard deviation (n-1) over images */
     double *ssim;     /* [inner_steps+1]; NaN where it was not computed */
@@ -33,9 +34,9 @@ struct tsr_evaluate_callbacks {
     void *user;
 };
 
-/* Evaluates the first `limit` (0: all) images of a split. Label maps come from the dataset
- * where they are stored (image/regions.h). Errors: TSR_ERR_SHAPE when the images do not fit the
- * model, TSR_ERR_CONFIG for an empty split or missing label maps. */
+/* Evaluates `limit` (0: all) images of a split, evenly spread over it (base/spread.h). Label maps
+ * come from the dataset where they are stored (image/regions.h). Errors: TSR_ERR_SHAPE when the
+ * images do not fit the model, TSR_ERR_CONFIG for an empty split or missing label maps. */
 TSR_API enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *dataset,
                                      enum tsr_split split, size_t limit,
                                      const struct tsr_reconstruct_config *config,

@@ -105,6 +105,10 @@ static void layout_results(struct tsr_reconstructor *r, struct tsr_arena *a) {
     const struct tsr_partition *p = r->geometry.partition;
     size_t values = tsr_reconstructor_values(r), ssim = r->engine.threads * 5 * p->width;
     r->region_error = tsr_arena_take(a, r->round, p->n_regions * sizeof *r->region_error);
+    r->best = tsr_arena_take(a, p->n_regions, sizeof *r->best);
+    r->best_outputs = tsr_reconstructor_overlaps(r)
+                          ? tsr_arena_take(a, tsr_reconstructor_outputs(r), sizeof(tsr_real))
+                          : NULL;
     r->pictures = r->config.ssim ? tsr_arena_take(a, r->round, values) : NULL;
     r->image = r->config.ssim ? tsr_arena_take(a, values, 1) : NULL;
     r->ssim = r->config.ssim ? tsr_arena_take(a, ssim, sizeof *r->ssim) : NULL;

@@ -70,12 +70,16 @@ struct tsr_reconstruction {
     double *seam;         /* [K+1] seam metric; needs config.seam, else NaN */
     double *region_error; /* [K+1, n_regions] squared error summed over the region's own pixels and
                              channels, after blending */
-    tsr_real *phi;        /* [n_regions, n_params] adapted parameters; a region without pixels keeps
-                             its initialisation */
-    tsr_real *numbers;    /* [n_regions, n] the numbers that were adapted (inner/adaptations.h) */
-    uint8_t *pictures;    /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
-    double seconds;       /* of computing, without SSIM and seam metric */
-    double flops;         /* essential ones of all passes, and of a basis */
+    /* Of each region those of the best inner step, 0 to K, by its squared error (with overlap over
+     * all its context points); of the last where nothing got worse on the way. A region without
+     * pixels keeps its initialisation. */
+    tsr_real *phi;       /* [n_regions, n_params] adapted parameters */
+    tsr_real *numbers;   /* [n_regions, n] the numbers that were adapted (inner/adaptations.h) */
+    double best_psnr_db; /* of the image that they give, where one of the two is wanted; with pixels
+                            of their own regions alone it is not below any of psnr_db */
+    uint8_t *pictures;   /* [K+1, H, W, C] the clipped 8-bit image after each inner step */
+    double seconds;      /* of computing, without SSIM and seam metric */
+    double flops;        /* essential ones of all passes, and of a basis */
 };
 
 /* pixels [H, W, C]. A non-finite loss is no error here: PSNR is then NaN. Errors:

@@ -66,6 +66,26 @@ static bool is_cancelled(struct round *round, size_t worker) {
     return atomic_load(&round->cancelled);
 }
 
+static bool wants_parameters(const struct round *round) {
+    return round->phi || round->numbers;
+}
+
+/* Keeps a region as it is after k inner steps, if it never was better. */
+static void keep_if_best(const struct round *round, const struct tsr_trajectory *t, size_t k,
+                         double error) {
+    const struct tsr_reconstructor *r = round->r;
+    size_t region = r->workers[t - r->t].region, n = r->engine.space.n,
+           n_params = r->engine.net.n_params, c = r->geometry.channels;
+    if (!wants_parameters(round) || (k > 0 && !(error < r->best[region]))) return;
+    r->best[region] = isnan(error) ? (double)INFINITY : error;
+    const tsr_real *z = t->z ? t->z : t->phi;
+    if (round->phi) memcpy(round->phi + region * n_params, t->phi, n_params * sizeof *z);
+    if (round->numbers) memcpy(round->numbers + region * n, z, n * sizeof *z);
+    if (r->best_outputs)
+        memcpy(r->best_outputs + r->blend.first[region] * c, t->out,
+               r->geometry.partition->regions[region].n_context * c * sizeof *z);
+}
+
 /* Outputs of a region after k inner steps: kept for blending, or counted and drawn at once. */
 static bool look(void *user, struct tsr_trajectory *t, size_t k) {
     struct round *round = user;
@@ -78,9 +98,13 @@ static bool look(void *user, struct tsr_trajectory *t, size_t k) {
         memcpy(outputs_at(round, k) + r->blend.first[w->region] * g->channels, t->out,
                at->n_context * g->channels * sizeof(tsr_real));
     (void)atomic_fetch_add(&round->done, 1);
-    if (tsr_reconstructor_overlaps(r)) return is_cancelled(round, worker);
-    errors_at(round, k)[w->region] =
-        tsr_region_is_cut(at) ? tsr_geometry_own_error(g, w->region, t->out, w->y) : t->error;
+    bool overlaps = tsr_reconstructor_overlaps(r);
+    double error = !overlaps && tsr_region_is_cut(at)
+                       ? tsr_geometry_own_error(g, w->region, t->out, w->y)
+                       : t->error;
+    keep_if_best(round, t, k, error);
+    if (overlaps) return is_cancelled(round, worker);
+    errors_at(round, k)[w->region] = error;
     if (picture_at(round, k)) draw(g, w->region, t->out, picture_at(round, k));
     return is_cancelled(round, worker);
 }
@@ -125,20 +149,15 @@ static double flops_of(const struct round *round, const struct tsr_trajectory *t
            2 * (double)(e->space.n_directions * e->net.n_params) * products;
 }
 
+/* What the next round begins with. */
 static void end_region(const struct round *round, size_t worker) {
     const struct tsr_reconstructor *r = round->r;
     const struct tsr_trajectory *t = &r->t[worker];
-    size_t region = r->workers[worker].region, n = r->engine.space.n,
-           n_params = r->engine.net.n_params;
-    const tsr_real *z = t->z ? t->z : t->phi;
-    if (round->end < tsr_reconstructor_states(r)) {
-        unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
-        memcpy(kept, z, n * sizeof *z);
-        if (t->state) memcpy(kept + n * sizeof *z, t->state, tsr_reconstructor_state_size(r));
-        return;
-    }
-    if (round->phi) memcpy(round->phi + region * n_params, t->phi, n_params * sizeof *z);
-    if (round->numbers) memcpy(round->numbers + region * n, z, n * sizeof *z);
+    if (round->end == tsr_reconstructor_states(r)) return;
+    size_t vector = r->engine.space.n * sizeof(tsr_real);
+    unsigned char *kept = r->kept + r->workers[worker].region * tsr_reconstructor_kept_size(r);
+    memcpy(kept, t->z ? t->z : t->phi, vector);
+    if (t->state) memcpy(kept + vector, t->state, tsr_reconstructor_state_size(r));
 }
 
 /* ---- all regions ----------------------------------------------------------------------------- */
@@ -179,14 +198,14 @@ static void adapt_all(struct round *round) {
 }
 
 /* What a region without pixels keeps. */
-static void end_empty(const struct round *round, size_t region) {
+static void keep_empty(const struct round *round, size_t region) {
     const struct tsr_reconstructor *r = round->r;
     const struct tsr_task task = {.slot = tsr_slot_of_region(r->geometry.slots, region)};
     struct tsr_trajectory *t = &r->t[0];
     r->workers[0].region = region;
     t->task = &task;
     tsr_trajectory_start(&r->loop, t, r->model->theta);
-    end_region(round, 0);
+    keep_if_best(round, t, 0, 0);
 }
 
 /* Classes that the image lacks: nothing to adapt to. */
@@ -197,7 +216,7 @@ static void skip_empty(const struct round *round) {
         if (r->geometry.partition->regions[i].n_pixels) continue;
         for (size_t k = round->first; k < round->end; k++)
             errors_at(round, k)[i] = 0;
-        if (round->end == tsr_reconstructor_states(r)) end_empty(round, i);
+        if (round->first == 0) keep_empty(round, i);
     }
 }
 
@@ -262,6 +281,20 @@ static void report(const struct round *round, struct tsr_reconstruction *out) {
     if (out->ssim && r->config.ssim) measure_ssim(round, out->ssim);
 }
 
+/* Of the parameters that were kept. Overlapping regions are blended as they were kept. */
+static double best_psnr_db(const struct round *round) {
+    const struct tsr_reconstructor *r = round->r;
+    double sum = 0;
+    if (!wants_parameters(round)) return (double)NAN;
+    if (r->best_outputs) {
+        tsr_blend_gather(&r->blend, r->best_outputs, r->engine.threads, r->picture);
+        tsr_blend_compare(&r->geometry, round->pixels, r->engine.threads, r->picture, r->best);
+    }
+    for (size_t i = 0; i < r->geometry.partition->n_regions; i++)
+        sum += r->best[i];
+    return tsr_psnr_db(sum, tsr_reconstructor_values(r));
+}
+
 enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels pixels,
                                 struct tsr_reconstruction *out, struct tsr_error *err) {
     struct round round = {.r = r,
@@ -284,5 +317,6 @@ enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels p
     }
     for (size_t i = 0; i < r->n_workers; i++)
         out->flops += r->workers[i].flops;
+    out->best_psnr_db = best_psnr_db(&round);
     return TSR_OK;
 }

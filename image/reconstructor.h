@@ -36,14 +36,16 @@ struct tsr_reconstructor {
     size_t n_workers, largest;
     struct tsr_arena arena; /* of the workers */
     /* Results of a round of inner steps. */
-    size_t round;         /* states of the inner loop in it */
-    double *region_error; /* [round, n_regions] */
-    uint8_t *pictures;    /* [round, H, W, C], with SSIM only */
-    float *ssim;          /* [threads, 5 * width], with SSIM only */
-    uint8_t *image;       /* [H, W, C] the image as 8 bit, with SSIM only */
-    tsr_real *outputs;    /* [round, points, C] of all regions at their context points, and ... */
-    tsr_real *picture;    /* ... [H, W, C]: with overlap or the seam metric only */
-    unsigned char *kept;  /* [n_regions] parameters and optimiser between rounds; NULL: one round */
+    size_t round;           /* states of the inner loop in it */
+    double *region_error;   /* [round, n_regions] */
+    uint8_t *pictures;      /* [round, H, W, C], with SSIM only */
+    float *ssim;            /* [threads, 5 * width], with SSIM only */
+    uint8_t *image;         /* [H, W, C] the image as 8 bit, with SSIM only */
+    tsr_real *outputs;      /* [round, points, C] of all regions at their context points, and ... */
+    tsr_real *picture;      /* ... [H, W, C]: with overlap or the seam metric only */
+    double *best;           /* [n_regions] least error so far */
+    tsr_real *best_outputs; /* [points, C] there, with overlap only */
+    unsigned char *kept; /* [n_regions] parameters and optimiser between rounds; NULL: one round */
     struct tsr_arena results;
     struct tsr_blend blend; /* with overlap or the seam metric only */
 };

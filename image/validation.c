@@ -6,15 +6,16 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/spread.h"
 #include "image/reconstruct.h"
 #include "image/regions.h"
 
 struct validation {
     const struct tsr_comm *comm;
-    struct tsr_span span; /* this process's images of all */
-    size_t n, n_pixels, channels, inner_steps;
-    double *final_db; /* [n] PSNR of all images after K inner steps */
-    void *values;     /* [span.n, H, W, C] as the dataset has them */
+    struct tsr_span span;                          /* this process's images of all */
+    size_t n, of, n_pixels, channels, inner_steps; /* n images of a split of `of` */
+    double *final_db;                              /* [n] PSNR of all images after K inner steps */
+    void *values;                                  /* [span.n, H, W, C] as the dataset has them */
     struct tsr_pixels pixels;
     uint32_t *labels; /* [span.n, H, W] for a rule that follows the image, else NULL */
     double *psnr_db;  /* [K+1] of one image */
@@ -31,9 +32,14 @@ static void close(void *user) {
     free(v);
 }
 
+/* The i-th image of this process, which is one of those spread over the split. */
+static uint32_t image_of(const struct validation *v, const uint32_t *split, size_t i) {
+    return split[tsr_spread(v->span.first + i, v->of, v->n)];
+}
+
 /* Label maps of the images, which are in memory. */
 static enum tsr_status map_images(struct validation *v, const struct tsr_model *model,
-                                  struct tsr_dataset *dataset, const uint32_t *index,
+                                  struct tsr_dataset *dataset, const uint32_t *split,
                                   struct tsr_error *err) {
     size_t height = tsr_dataset_height(dataset), width = tsr_dataset_width(dataset);
     uint16_t *stored = NULL;
@@ -43,7 +49,8 @@ static enum tsr_status map_images(struct validation *v, const struct tsr_model *
     TSR_TRY(TSR_ALLOC(&v->labels, v->span.n * v->n_pixels, "label maps of validation", err));
     TSR_TRY(TSR_ALLOC(&stored, v->n_pixels, "label map", err));
     for (size_t i = 0; i < v->span.n; i++) {
-        if (use_stored) TSR_CHECK(tsr_dataset_read_labels(dataset, index[i], stored, err));
+        if (use_stored)
+            TSR_CHECK(tsr_dataset_read_labels(dataset, image_of(v, split, i), stored, err));
         TSR_CHECK(tsr_regions_of_image(
             model, tsr_pixels_at(v->pixels, i * v->n_pixels * v->channels), height, width,
             use_stored ? stored : NULL, v->labels + i * v->n_pixels, err));
@@ -55,7 +62,7 @@ done:
 }
 
 static enum tsr_status load(struct validation *v, const struct tsr_model *model,
-                            struct tsr_dataset *dataset, const uint32_t *index, size_t threads,
+                            struct tsr_dataset *dataset, const uint32_t *split, size_t threads,
                             const char *kernel, struct tsr_error *err) {
     struct tsr_reconstruct_config config;
     size_t size = v->n_pixels * v->channels * tsr_dataset_value_size(dataset);
@@ -64,9 +71,10 @@ static enum tsr_status load(struct validation *v, const struct tsr_model *model,
     TSR_TRY(tsr_alloc(&v->values, v->span.n, size, "validation images", err));
     v->pixels = tsr_dataset_pixels(dataset, v->values);
     for (size_t i = 0; i < v->span.n; i++)
-        TSR_TRY(tsr_dataset_read(dataset, index[i], (char *)v->values + i * size, err));
+        TSR_TRY(
+            tsr_dataset_read(dataset, image_of(v, split, i), (char *)v->values + i * size, err));
     if (tsr_rule_follows_image(&model->config.partition))
-        TSR_TRY(map_images(v, model, dataset, index, err));
+        TSR_TRY(map_images(v, model, dataset, split, err));
     tsr_reconstruct_config_default(model, &config);
     config.threads = tsr_thread_count(threads);
     config.kernel = kernel ? kernel : "auto";
@@ -121,13 +129,14 @@ enum tsr_status tsr_validation_create(const struct tsr_model *model, struct tsr_
     if (n == 0) return TSR_OK;
     struct validation *v;
     TSR_TRY(TSR_ALLOC(&v, 1, "validation", err));
-    *v = (struct validation){.n = limit && limit < n ? limit : n,
+    *v = (struct validation){.n = tsr_spread_count(n, limit),
+                             .of = n,
                              .n_pixels = tsr_dataset_height(dataset) * tsr_dataset_width(dataset),
                              .channels = tsr_dataset_channels(dataset),
                              .inner_steps = model->config.inner_steps};
     v->comm = comm;
     v->span = tsr_comm_span(v->n, comm->rank, comm->size);
-    enum tsr_status status = load(v, model, dataset, index + v->span.first, threads, kernel, err);
+    enum tsr_status status = load(v, model, dataset, index, threads, kernel, err);
     if (status != TSR_OK) {
         close(v);
         return status;

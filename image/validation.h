@@ -11,10 +11,10 @@
 #include "image/model.h"
 #include "meta/validator.h"
 
-/* Over the first `limit` images of the split (0: all). Of those this process's share, all of them
- * in the end, is read now and kept in memory: during training the dataset belongs to the task
- * source. Without images `out->score` is NULL. The model is kept. threads, kernel: as in struct
- * tsr_trainer_config. */
+/* Over `limit` images of the split (0: all), evenly spread over it (base/spread.h). Of those this
+ * process's share, all of them in the end, is read now and kept in memory: during training the
+ * dataset belongs to the task source. Without images `out->score` is NULL. The model is kept.
+ * threads, kernel: as in struct tsr_trainer_config. */
 TSR_API enum tsr_status
 tsr_validation_create(const struct tsr_model *model, struct tsr_dataset *dataset, size_t limit,
                       size_t threads, const char *kernel, const struct tsr_comm *comm,

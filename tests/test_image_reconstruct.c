@@ -334,6 +334,53 @@ static void shared_passes_same_bits(void **state) {
     free(y);
 }
 
+/* Rates with which some regions get worse and worse: of each the best state is kept. */
+static void the_best_is_kept(void **state) {
+    (void)state;
+    uint8_t *pixels = toy_images(1, 26, 30, 3);
+    tsr_real *x = make(26 * 30 * 2, sizeof *x), *y = make(26 * 30 * 3, sizeof *y);
+    const struct tsr_kernel *kernel;
+    struct tsr_arena scratch;
+    size_t fell = 0;
+    MUST(tsr_kernel_find("reference", &kernel, err));
+    for (int i = 0; i < 9; i++) {
+        struct tsr_model_config model_config = toy_config(0, 0, 3);
+        model_config.partition = rules[i % 3];
+        struct tsr_model *model = toy_model(&model_config, 3);
+        struct tsr_reconstruct_config config = plain_config(model);
+        config.inner_steps = 12;
+        for (size_t j = 0; j < tsr_rates_count(&model->rates); j++)
+            model->rates.value[j] *= (tsr_real)(i < 3 ? 1 : i < 6 ? 30 : 3000);
+        struct picture p = reconstruct(model, 26, 30, pixels, &config);
+        MUST(tsr_arena_create(&scratch, kernel->workspace_size(&model->net), "scratch", err));
+        tsr_real *g = make(model->net.n_params, sizeof *g);
+        double sum = 0, top = -INFINITY;
+        for (size_t r = 0; r < p.n_regions; r++) {
+            double least = INFINITY, last = p.out.region_error[p.steps * p.n_regions + r];
+            for (size_t k = 0; k <= p.steps; k++)
+                least = fmin(least, p.out.region_error[k * p.n_regions + r]);
+            const struct tsr_points own = points_of(&p, model, pixels, r, false, x, y);
+            double found = kernel->gradient(&model->net, p.out.phi + r * model->net.n_params, &own,
+                                            1, g, NULL, NULL, scratch.base);
+            assert_true(fabs(found - least) <= 1e-4 * (least + 1e-3));
+            sum += least;
+            fell += !(last <= least);
+        }
+        for (size_t k = 0; k <= p.steps; k++)
+            top = fmax(top, p.out.psnr_db[k]);
+        assert_true(p.out.best_psnr_db >= top);
+        assert_true(fabs(p.out.best_psnr_db - tsr_psnr_db(sum, 26 * 30 * 3)) < 1e-9);
+        tsr_arena_free(&scratch);
+        clear_picture(&p);
+        tsr_model_free(model);
+        free(g);
+    }
+    assert_true(fell > 10);
+    free(pixels);
+    free(x);
+    free(y);
+}
+
 /* A reconstructor whose model learned between two images does not remember the first. */
 static void model_may_change(void **state) {
     (void)state;
@@ -525,15 +572,15 @@ static void check_evaluation(const struct tsr_model *model, struct tsr_dataset *
     enum { STATES = 3 };
     struct tsr_reconstruct_config config = plain_config(model);
     struct tsr_evaluation e;
-    size_t n, values = 13 * 17 * 3;
+    size_t n, all, values = 13 * 17 * 3;
     config.ssim = true;
     MUST(tsr_evaluate(model, data, TSR_SPLIT_TEST, limit, &config, NULL, &e, err));
-    const uint32_t *index = tsr_dataset_split(data, TSR_SPLIT_TEST, &n);
-    n = limit && limit < n ? limit : n;
+    const uint32_t *index = tsr_dataset_split(data, TSR_SPLIT_TEST, &all);
+    n = limit && limit < all ? limit : all;
     double psnr[STATES][16], sum[STATES] = {0}, sum_ssim[STATES] = {0}, regions[200] = {0};
     uint8_t *pixels = make(values, 1);
     for (size_t i = 0; i < n; i++) {
-        MUST(tsr_dataset_read(data, index[i], pixels, err));
+        MUST(tsr_dataset_read(data, index[i * all / n], pixels, err));
         struct picture p = reconstruct(model, 13, 17, pixels, &config);
         for (size_t k = 0; k < STATES; k++) {
             psnr[k][i] = p.out.psnr_db[k];
@@ -546,6 +593,7 @@ static void check_evaluation(const struct tsr_model *model, struct tsr_dataset *
         clear_picture(&p);
     }
     assert_int_equal(e.images, n);
+    assert_int_equal(e.of, all);
     assert_int_equal(e.inner_steps, 2);
     for (size_t k = 0; k < STATES; k++) {
         double mean = sum[k] / (double)n, square = 0;
@@ -854,6 +902,7 @@ int main(void) {
         cmocka_unit_test(ssim_of_small_images),
         cmocka_unit_test(figures_by_plain_loops),
         cmocka_unit_test(shared_passes_same_bits),
+        cmocka_unit_test(the_best_is_kept),
         cmocka_unit_test(model_may_change),
         cmocka_unit_test(same_bits_for_any_threads),
         cmocka_unit_test(ssim_of_the_pictures),
