@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/image_list.h"
 #include "cli/optimizer_options.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
@@ -19,7 +20,7 @@ struct adapt_args {
     struct cli_common common;
     const char *output, *kernel;
     const char *background;
-    bool png;
+    bool png, strict;
     size_t inner_steps;
     struct tsr_choice optimizer;
     struct cli_rule rule;
@@ -42,19 +43,23 @@ static const struct cli_option options[] = {
      .file = CLI_WRITES_FOLDER,
      .at = AT(output),
      .required = true,
-     .help = "the INR file; with several images, or if it is a folder, a folder that gets "
-             "NAME.inr.h5 of each"},
+     .help = "the INR file; with several images or a folder of images, or if it is a folder, a "
+             "folder that gets NAME.inr.h5 of each"},
     {.name = "png",
      .type = CLI_FLAG,
      .at = AT(png),
      .help = "write the reconstruction too, as NAME.png beside the INR file"},
+    {.name = "strict",
+     .type = CLI_FLAG,
+     .at = AT(strict),
+     .help = "an image that cannot be used ends the run instead of being left out"},
     {.name = "inner-steps",
      .metavar = "K",
      .type = CLI_SIZE,
      .at = AT(inner_steps),
      .max = 1000000,
      .shown = "the model's",
-     .help = "may exceed the model's: its last rates repeat"},
+     .help = "may exceed the model's: its last rates repeat; of each region the best is stored"},
     CLI_OPTIMIZER_OPTIONS(struct adapt_args, optimizer),
     CLI_KERNEL(AT(kernel)),
     CLI_BACKGROUND(AT(background)),
@@ -72,14 +77,16 @@ struct job {
     struct tsr_model *model;
     struct tsr_image_as as; /* how its networks want an image */
     struct tsr_reconstruct_config config;
+    struct cli_images images;
     double *psnr_db;             /* [K+1] */
-    char **paths;                /* [n images] of the INR files */
     struct tsr_label_map stored; /* that was given, of the only image; or none */
     uint32_t *labels; /* [H, W] regions of the image at hand, for a rule that follows it */
     /* Kept from image to image while their size is the same. */
     struct tsr_reconstructor *reconstructor;
     size_t height, width;
     size_t rows; /* printed */
+    size_t fell; /* images of which a further step made one worse, and what is told of the first */
+    char fall[160];
     struct cli_watch watch;
 };
 
@@ -89,53 +96,36 @@ static enum tsr_status no_memory(struct tsr_error *err) {
     return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
 }
 
-static enum tsr_status name_outputs(struct job *job, bool folder, struct tsr_error *err) {
-    size_t n = job->call->n_operands - 1;
-    for (size_t i = 0; i < n; i++) {
-        char *stem = folder ? cli_stem(job->call->operands[i + 1]) : NULL;
-        if (folder && !stem) return no_memory(err);
-        job->paths[i] = cli_join(folder ? job->args->output : "", folder ? stem : job->args->output,
-                                 folder ? ".inr.h5" : "");
-        free(stem);
-        if (!job->paths[i]) return no_memory(err);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(job->paths[i], job->paths[j]) == 0)
-                return TSR_ERROR(err, TSR_ERR_CONFIG, "%s and %s would both be written to %s",
-                                 job->call->operands[j + 1], job->call->operands[i + 1],
-                                 job->paths[i]);
-    }
-    return TSR_OK;
+static enum tsr_status list_images(struct job *job) {
+    struct cli_call *call = job->call;
+    return cli_images_list(call->operands + 1, call->n_operands - 1, job->args->output,
+                           &job->images, &call->err);
 }
 
-static bool is_folder(const struct job *job) {
-    const char *output = job->args->output;
-    return job->call->n_operands > 2 || output[strlen(output) - 1] == '/' || cli_is_folder(output);
+/* The INR file of the i-th image, or the picture beside it. */
+static char *output_of(const struct job *job, size_t i, bool picture) {
+    char *inr = cli_images_output(&job->images, i, job->args->output, ".inr.h5");
+    char *png = inr && picture ? cli_replace_suffix(inr, ".png") : NULL;
+    if (!picture) return inr;
+    free(inr);
+    return png;
 }
 
-static enum tsr_status prepare_outputs(struct job *job) {
-    void *p;
-    TSR_TRY(tsr_alloc(&p, job->call->n_operands - 1, sizeof *job->paths, "paths", &job->call->err));
-    job->paths = p;
-    return name_outputs(job, is_folder(job), &job->call->err);
-}
-
-static void free_paths(struct job *job) {
-    for (size_t i = 0; job->paths && i + 1 < job->call->n_operands; i++)
-        free(job->paths[i]);
-    free(job->paths);
+static enum tsr_status tell_output(struct job *job, size_t i, bool picture) {
+    char *path = output_of(job, i, picture);
+    if (!path) return no_memory(&job->call->err);
+    enum tsr_status status =
+        cli_files_writes(job->call, path, picture ? CLI_WRITES_PNG : CLI_WRITES_HDF5);
+    free(path);
+    return status;
 }
 
 static enum tsr_status tell_outputs(struct job *job) {
-    struct cli_call *call = job->call;
-    TSR_TRY(prepare_outputs(job));
-    if (is_folder(job)) TSR_TRY(cli_files_folder(call, job->args->output));
-    for (size_t i = 0; i + 1 < call->n_operands; i++) {
-        TSR_TRY(cli_files_writes(call, job->paths[i], CLI_WRITES_HDF5));
-        char *png = job->args->png ? cli_replace_suffix(job->paths[i], ".png") : NULL;
-        if (job->args->png && !png) return no_memory(&call->err);
-        enum tsr_status status = png ? cli_files_writes(call, png, CLI_WRITES_PNG) : TSR_OK;
-        free(png);
-        TSR_TRY(status);
+    TSR_TRY(list_images(job));
+    TSR_TRY(cli_images_files(job->call, &job->images, job->args->output));
+    for (size_t i = 0; i < job->images.n; i++) {
+        TSR_TRY(tell_output(job, i, false));
+        if (job->args->png) TSR_TRY(tell_output(job, i, true));
     }
     return TSR_OK;
 }
@@ -143,7 +133,7 @@ static enum tsr_status tell_outputs(struct job *job) {
 static enum tsr_status files(struct cli_call *call) {
     struct job job = {.call = call, .args = call->args};
     enum tsr_status status = tell_outputs(&job);
-    free_paths(&job);
+    cli_images_clear(&job.images);
     return status;
 }
 
@@ -174,10 +164,10 @@ static enum tsr_status find_regions(struct job *job, const struct tsr_image *ima
     return tsr_inr_follow(inr, job->labels, err);
 }
 
-static enum tsr_status write_picture(struct job *job, const struct tsr_inr *inr, const char *path,
+static enum tsr_status write_picture(struct job *job, size_t i, const struct tsr_inr *inr,
                                      struct tsr_error *err) {
     struct tsr_image picture = {0};
-    char *png = cli_replace_suffix(path, ".png");
+    char *png = output_of(job, i, true);
     if (!png) return no_memory(err);
     cli_watch_start(&job->watch, job->args->common.quiet, png);
     enum tsr_status status =
@@ -194,47 +184,87 @@ static void print_head(const struct job *job) {
     (void)printf("#image\theight\twidth");
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\tpsnr_db_%zu", k);
-    (void)printf("\tseconds\n");
+    (void)printf("\tstored_psnr_db\tseconds\n");
 }
 
-static void print_row(struct job *job, const char *path, double seconds) {
+static void print_row(struct job *job, const char *path, const struct tsr_reconstruction *r) {
     if (job->rows++ == 0) print_head(job);
     (void)printf("%s\t%zu\t%zu", cli_field(path), job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\t%.3f", job->psnr_db[k]);
-    (void)printf("\t%.4f\n", seconds);
+    (void)printf("\t%.3f\t%.4f\n", r->best_psnr_db, r->seconds);
     (void)fflush(stdout);
 }
 
-static enum tsr_status adapt(struct job *job, const char *path, const char *output) {
-    struct tsr_image image = {0};
-    struct tsr_inr *inr = NULL;
+/* Steps that make an image worse. What rounding does is none. */
+#define FALL_DB 0.005
+
+static void notice_fall(struct job *job, const struct tsr_reconstruction *r) {
+    size_t last = job->config.inner_steps, best = 0;
+    for (size_t k = 1; k <= last; k++)
+        if (!(job->psnr_db[k] <= job->psnr_db[best])) best = k;
+    if (job->psnr_db[last] >= job->psnr_db[best] - FALL_DB) return;
+    if (job->fell++ == 0)
+        (void)snprintf(job->fall, sizeof job->fall,
+                       "%.2f dB after inner step %zu, %.2f dB after %zu; stored is the best step "
+                       "of each region, %.2f dB",
+                       job->psnr_db[best], best, job->psnr_db[last], last, r->best_psnr_db);
+}
+
+static void tell_falls(const struct job *job) {
+    if (job->fell == 0 || job->args->common.quiet) return;
+    if (job->images.n == 1)
+        cli_complain(job->call, "PSNR falls: %s", job->fall);
+    else
+        cli_complain(job->call, "PSNR falls in %zu of %zu images, in the first of them from %s",
+                     job->fell, job->images.n, job->fall);
+}
+
+/* What the image needs before its networks adapt. */
+static enum tsr_status prepare_image(struct job *job, const struct tsr_image *image,
+                                     struct tsr_inr **inr) {
     struct tsr_error *err = &job->call->err;
-    enum tsr_status status;
-    struct tsr_reconstruction result = {.psnr_db = job->psnr_db};
-    job->call->phase = CLI_READING;
-    TSR_CHECK(tsr_image_read(path, &job->as, &image, err));
-    if (image.remark) cli_complain(job->call, "%s: %s", cli_shown(path), image.remark);
     if (job->stored.labels)
-        TSR_CHECK(cli_label_map_check(job->args->rule.label_map, &job->stored, image.height,
-                                      image.width, err));
-    status = fit_reconstructor(job, image.height, image.width);
-    if (status == TSR_OK)
-        status = tsr_inr_create(&job->model->config, image.height, image.width, &inr, err);
-    if (status == TSR_OK) status = find_regions(job, &image, inr, err);
-    if (status != TSR_OK) tsr_error_prefix(err, "%s", path);
-    TSR_CHECK(status);
-    job->call->phase = CLI_RUNNING;
-    result.phi = inr->phi;
+        TSR_TRY(cli_label_map_check(job->args->rule.label_map, &job->stored, image->height,
+                                    image->width, err));
+    TSR_TRY(fit_reconstructor(job, image->height, image->width));
+    TSR_TRY(tsr_inr_create(&job->model->config, image->height, image->width, inr, err));
+    return find_regions(job, image, *inr, err);
+}
+
+static enum tsr_status reconstruct(struct job *job, size_t i, const struct tsr_image *image,
+                                   struct tsr_inr *inr) {
+    const char *path = cli_images_path(&job->images, i);
+    struct tsr_reconstruction result = {.psnr_db = job->psnr_db, .phi = inr->phi};
+    struct tsr_error *err = &job->call->err;
     result.numbers = inr->numbers;
     tsr_inr_share(inr, job->model);
     cli_watch_start(&job->watch, job->args->common.quiet, path);
-    status = tsr_reconstruct(job->reconstructor, TSR_BYTES(image.pixels), &result, err);
+    enum tsr_status status =
+        tsr_reconstruct(job->reconstructor, TSR_BYTES(image->pixels), &result, err);
     cli_watch_end(&job->watch);
+    TSR_TRY(status);
+    char *output = output_of(job, i, false);
+    status = output ? tsr_inr_save(inr, output, err) : no_memory(err);
+    free(output);
+    TSR_TRY(status);
+    if (job->args->png) TSR_TRY(write_picture(job, i, inr, err));
+    print_row(job, path, &result);
+    notice_fall(job, &result);
+    return TSR_OK;
+}
+
+static enum tsr_status adapt(void *user, size_t i) {
+    struct job *job = user;
+    struct tsr_image image = {0};
+    struct tsr_inr *inr = NULL;
+    enum tsr_status status;
+    TSR_CHECK(cli_images_read(job->call, &job->images, i, &job->as, &image));
+    status = prepare_image(job, &image, &inr);
+    if (status != TSR_OK) tsr_error_prefix(&job->call->err, "%s", cli_images_path(&job->images, i));
     TSR_CHECK(status);
-    TSR_CHECK(tsr_inr_save(inr, output, err));
-    if (job->args->png) TSR_CHECK(write_picture(job, inr, output, err));
-    print_row(job, path, result.seconds);
+    job->call->phase = CLI_RUNNING;
+    TSR_CHECK(reconstruct(job, i, &image, inr));
 done:
     tsr_inr_free(inr);
     tsr_image_clear(&image);
@@ -246,10 +276,10 @@ done:
 static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
     const struct cli_rule *rule = &job->args->rule;
     size_t classes = 1;
-    if (rule->label_map && job->call->n_operands != 2)
+    if (rule->label_map && job->images.n != 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "--label-map is the map of one image; %zu images are given",
-                         job->call->n_operands - 1);
+                         job->images.n);
     if (rule->label_map) TSR_TRY(cli_label_map_read(rule->label_map, &job->stored, &classes, err));
     TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
     if (tsr_partition_rule_is(&job->model->config.partition, &tsr_rule_labels) &&
@@ -263,6 +293,7 @@ static enum tsr_status prepare(struct job *job) {
     struct cli_call *call = job->call;
     void *p;
     TSR_TRY(tsr_model_load(call->operands[0], &job->model, &call->err));
+    TSR_TRY(list_images(job));
     if (job->model->net.out_dim != 1 && job->model->net.out_dim != 3)
         return TSR_ERROR(&call->err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
                          call->operands[0], job->model->net.out_dim);
@@ -279,34 +310,16 @@ static enum tsr_status prepare(struct job *job) {
                         &job->config.optimizer);
     TSR_TRY(tsr_alloc(&p, job->config.inner_steps + 1, sizeof(double), "PSNR", &call->err));
     job->psnr_db = p;
-    return prepare_outputs(job);
-}
-
-static enum tsr_status adapt_all(struct job *job) {
-    struct cli_call *call = job->call;
-    size_t n = call->n_operands - 1, bad = 0;
-    enum tsr_status first = TSR_OK;
-    for (size_t i = 0; i < n; i++) {
-        enum tsr_status status = adapt(job, call->operands[i + 1], job->paths[i]);
-        if (status == TSR_ERR_INTERRUPTED || (status == TSR_OK && cli_interrupted() && i + 1 < n))
-            return TSR_ERROR(&call->err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu images",
-                             i + (status == TSR_OK), n);
-        bool is_image = call->phase == CLI_READING && status != TSR_ERR_NO_MEMORY;
-        if (status == TSR_OK) continue;
-        if (n == 1 || !is_image) return status;
-        cli_complain(call, "%s; left out", call->err.message);
-        if (bad++ == 0) first = status;
-    }
-    if (bad == 0) return TSR_OK;
-    call->phase = CLI_READING;
-    return TSR_ERROR(&call->err, first, "%zu of %zu images were left out", bad, n);
+    return TSR_OK;
 }
 
 static enum tsr_status run(struct cli_call *call) {
     struct job job = {.call = call, .args = call->args};
     enum tsr_status status = prepare(&job);
-    if (status == TSR_OK) status = adapt_all(&job);
-    free_paths(&job);
+    if (status == TSR_OK)
+        status = cli_images_each(call, &job.images, job.args->strict, adapt, &job);
+    tell_falls(&job);
+    cli_images_clear(&job.images);
     free(job.psnr_db);
     tsr_label_map_clear(&job.stored);
     free(job.labels);
@@ -319,11 +332,13 @@ const struct cli_command cli_adapt = {
     .name = "adapt",
     .group = "images",
     .summary = "reconstruct images in a few steps: image to INR file",
-    .operands = "M.h5 IMAGE... -o OUT",
+    .operands = "M.h5 IMAGE|FOLDER... -o OUT",
     .about =
         "Adapts the model to each image, which keeps its size, and writes the adapted weights\n"
-        "as an INR file that `tessera render` turns into a picture of any size. Prints PSNR\n"
-        "(dB) after every inner step, tab-separated.",
+        "as an INR file that `tessera render` turns into a picture of any size. Of each region\n"
+        "the best inner step is stored. Folders are searched as by `tessera pack`, and their\n"
+        "tree is kept. Prints PSNR (dB) after every inner step and of what is stored,\n"
+        "tab-separated.",
     .options = options,
     .args_size = sizeof(struct adapt_args),
     .defaults = defaults,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/version.h"
+#include "cli/image_list.h"
 #include "cli/json.h"
 #include "cli/network_options.h"
 #include "cli/outputs.h"
@@ -24,7 +25,7 @@
 struct fit_args {
     struct cli_common common;
     const char *output, *png, *curve, *json, *init, *background;
-    bool curve_regions;
+    bool curve_regions, strict;
     struct cli_rule rule;
     struct tsr_model_config model;
     double range[2];
@@ -59,19 +60,23 @@ static const struct cli_option options[] = {
      .metavar = "OUT",
      .type = CLI_STRING,
      .file = CLI_WRITES_HDF5,
+     .each = true,
      .at = AT(output),
      .required = true,
-     .help = "the INR file to write"},
+     .help = "the INR file to write; with several images or a folder of images a folder, as are "
+             "--png, --curve and --json, that gets NAME.inr.h5 of each"},
     {.name = "png",
      .metavar = "P.png",
      .type = CLI_STRING,
      .file = CLI_WRITES_PNG,
+     .each = true,
      .at = AT(png),
      .help = "write the reconstruction too"},
     {.name = "curve",
      .metavar = "F.csv",
      .type = CLI_STRING,
      .file = CLI_WRITES,
+     .each = true,
      .at = AT(curve),
      .help = "write the learning curve while it runs: iteration, seconds, psnr_db, loss"},
     {.name = "curve-every",
@@ -89,8 +94,13 @@ static const struct cli_option options[] = {
      .metavar = "F",
      .type = CLI_STRING,
      .file = CLI_WRITES,
+     .each = true,
      .at = AT(json),
      .help = "write all figures there as JSON; -: to stdout, instead of the table"},
+    {.name = "strict",
+     .type = CLI_FLAG,
+     .at = AT(strict),
+     .help = "an image that cannot be used ends the run instead of being left out"},
     {.name = "init",
      .metavar = "M.h5",
      .type = CLI_STRING,
@@ -180,9 +190,17 @@ static const struct cli_option options[] = {
 };
 
 /* One call of the command. */
+struct table {
+    struct cli_call *call;
+    struct cli_images images;
+    bool begun; /* the header is printed */
+};
+
+/* Learning one image. */
 struct job {
     struct cli_call *call;
-    struct fit_args *args;
+    size_t index;          /* of them */
+    struct fit_args *args; /* its own: some depend on the image, outputs are its files */
     struct tsr_image image;
     struct tsr_label_map labels; /* of the image, or none */
     struct tsr_model *model;
@@ -190,7 +208,12 @@ struct job {
     FILE *curve;
     struct cli_progress line;
     double ssim;
+    struct table *table;
 };
+
+static const char *image_path(const struct job *job) {
+    return cli_images_path(&job->table->images, job->index);
+}
 
 static size_t n_values(const struct job *job) {
     return job->image.height * job->image.width * job->image.channels;
@@ -278,12 +301,9 @@ static enum tsr_status read_labels(struct job *job, size_t *count) {
 
 /* `channels`: 0 are those of the image. */
 static enum tsr_status read_image(struct job *job, size_t channels) {
-    const char *path = job->call->operands[0];
     struct tsr_image_as as = {.channels = channels};
     TSR_TRY(tsr_colour_parse(job->args->background, &as.background, &job->call->err));
-    TSR_TRY(tsr_image_read(path, &as, &job->image, &job->call->err));
-    if (job->image.remark) cli_complain(job->call, "%s: %s", cli_shown(path), job->image.remark);
-    return TSR_OK;
+    return cli_images_read(job->call, &job->table->images, job->index, &as, &job->image);
 }
 
 /* The model that says how the image is cut and what its networks look like. */
@@ -378,7 +398,7 @@ static void describe(const struct job *job) {
     if (job->args->common.quiet) return;
     if (job->args->match_params)
         (void)snprintf(asked, sizeof asked, " (asked for %zu)", job->args->match_params);
-    (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", cli_shown(job->call->operands[0]),
+    (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", cli_shown(image_path(job)),
                   job->image.height, job->image.width, job->image.channels);
     cli_model_rows(m, cli_table_row, stderr);
     (void)fprintf(stderr, "  %-18s %zu\n", "regions", regions);
@@ -438,12 +458,27 @@ static void print_table(const struct job *job) {
         (void)printf("regions_at_target\t%zu\n", s->n_regions - s->active);
 }
 
+/* A line of the table of several images. */
+static void print_row(const struct job *job) {
+    const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
+    if (!job->table->begun)
+        (void)printf("#image\theight\twidth\tregions\twidth_of_network\tparams\t"
+                     "params_per_value\titerations\tseconds\tpsnr_db\tssim\n");
+    job->table->begun = true;
+    size_t params = s->n_regions * job->model->net.n_params;
+    (void)printf("%s\t%zu\t%zu\t%zu\t%zu\t%zu\t%.4f\t%llu\t%.3f\t%.3f\t%.4f\n",
+                 cli_field(image_path(job)), job->image.height, job->image.width, s->n_regions,
+                 job->model->net.width, params, (double)params / (double)n_values(job),
+                 (unsigned long long)s->iteration, s->seconds, s->psnr_db, job->ssim);
+    (void)fflush(stdout);
+}
+
 static void json_config(struct cli_json *j, const struct job *job) {
     const struct fit_args *a = job->args;
     const struct tsr_kernel *kernel = NULL;
     cli_json_open(j, "config", '{');
     cli_json_string(j, "version", tsr_version());
-    cli_json_string(j, "image", job->call->operands[0]);
+    cli_json_string(j, "image", image_path(job));
     cli_json_string(j, "init", a->init);
     cli_json_integer(j, "inner_steps", a->fit.inner_steps);
     cli_json_integer(j, "height", job->image.height);
@@ -502,11 +537,87 @@ static enum tsr_status write_results(struct job *job) {
     struct tsr_error *err = &job->call->err;
     TSR_TRY(tsr_inr_save(tsr_fitter_inr(job->fitter), a->output, err));
     TSR_TRY(finish_picture(job));
-    if (!cli_stdout_taken(job->call)) print_table(job);
+    if (!job->table->images.one)
+        print_row(job);
+    else if (!cli_stdout_taken(job->call))
+        print_table(job);
     return a->json ? write_json(job, err) : TSR_OK;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
+
+/* Outputs of the i-th image; those that are asked for. */
+struct outputs {
+    char *path[4];
+};
+static const struct {
+    size_t at; /* in struct fit_args */
+    enum cli_file kind;
+    const char *suffix;
+} written[] = {{AT(output), CLI_WRITES_HDF5, ".inr.h5"},
+               {AT(png), CLI_WRITES_PNG, ".png"},
+               {AT(curve), CLI_WRITES, ".csv"},
+               {AT(json), CLI_WRITES, ".json"}};
+
+static const char **option_at(struct fit_args *a, size_t i) {
+    return (const char **)(void *)((char *)a + written[i].at);
+}
+
+static void clear_outputs(struct outputs *o) {
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        free(o->path[i]);
+}
+
+static enum tsr_status name_outputs(const struct cli_images *images, size_t index,
+                                    struct fit_args *a, struct outputs *out,
+                                    struct tsr_error *err) {
+    *out = (struct outputs){0};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const char *option = *option_at(a, i);
+        if (!option) continue;
+        out->path[i] = cli_images_output(images, index, option, written[i].suffix);
+        if (!out->path[i]) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status tell_outputs(struct cli_call *call, const struct cli_images *images,
+                                    size_t index) {
+    struct outputs o;
+    enum tsr_status status = name_outputs(images, index, call->args, &o, &call->err);
+    for (size_t i = 0; i < sizeof written / sizeof *written && status == TSR_OK; i++)
+        if (o.path[i] && !cli_is_stdout(o.path[i]))
+            status = cli_files_writes(call, o.path[i], written[i].kind);
+    clear_outputs(&o);
+    return status;
+}
+
+static enum tsr_status list_images(struct cli_call *call, struct cli_images *images) {
+    const struct fit_args *a = call->args;
+    return cli_images_list(call->operands, call->n_operands, a->output, images, &call->err);
+}
+
+static enum tsr_status tell_files(struct cli_call *call, struct cli_images *images) {
+    struct fit_args *a = call->args;
+    TSR_TRY(list_images(call, images));
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const char *option = *option_at(a, i);
+        if (option && !images->one && cli_is_stdout(option))
+            return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                             "-: several images have files of their own; name a folder");
+        if (option) TSR_TRY(cli_images_files(call, images, option));
+    }
+    for (size_t i = 0; i < images->n; i++)
+        TSR_TRY(tell_outputs(call, images, i));
+    return TSR_OK;
+}
+
+static enum tsr_status files(struct cli_call *call) {
+    struct cli_images images = {0};
+    enum tsr_status status = tell_files(call, &images);
+    cli_images_clear(&images);
+    return status;
+}
 
 static enum tsr_status learn(struct job *job) {
     struct cli_call *call = job->call;
@@ -525,28 +636,56 @@ static enum tsr_status learn(struct job *job) {
     return status;
 }
 
-static enum tsr_status run(struct cli_call *call) {
-    struct job job = {.call = call, .args = call->args};
+static void close_job(struct job *job, enum tsr_status *status) {
+    if (job->curve && job->curve != stdout && fclose(job->curve) != 0 && *status == TSR_OK)
+        *status = curve_failed(job, &job->call->err);
+    tsr_fitter_free(job->fitter);
+    tsr_model_free(job->model);
+    tsr_label_map_clear(&job->labels);
+    tsr_image_clear(&job->image);
+}
+
+static enum tsr_status fit(void *user, size_t i) {
+    struct table *table = user;
+    struct fit_args args = *(const struct fit_args *)table->call->args;
+    struct job job = {
+        .call = table->call, .index = i, .args = &args, .table = table};
+    struct outputs outputs;
     enum tsr_status status;
-    TSR_CHECK(check(call, job.args));
-    TSR_CHECK(cli_check_input(call->operands[0], &call->err));
+    TSR_CHECK(name_outputs(&table->images, i, &args, &outputs, &job.call->err));
+    for (size_t k = 0; k < sizeof written / sizeof *written; k++)
+        *option_at(&args, k) = outputs.path[k];
     TSR_CHECK(make_model(&job));
     TSR_CHECK(learn(&job));
 done:
-    if (job.curve && job.curve != stdout && fclose(job.curve) != 0 && status == TSR_OK)
-        status = curve_failed(&job, &call->err);
-    tsr_fitter_free(job.fitter);
-    tsr_model_free(job.model);
-    tsr_label_map_clear(&job.labels);
-    tsr_image_clear(&job.image);
+    close_job(&job, &status);
+    clear_outputs(&outputs);
+    return status;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    struct fit_args *a = call->args;
+    struct table table = {.call = call};
+    enum tsr_status status;
+    TSR_CHECK(check(call, a));
+    TSR_CHECK(list_images(call, &table.images));
+    if (a->rule.label_map && table.images.n != 1) {
+        status =
+            TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                      "--label-map is the map of one image; %zu images are given", table.images.n);
+        goto done;
+    }
+    TSR_CHECK(cli_images_each(call, &table.images, a->strict, fit, &table));
+done:
+    cli_images_clear(&table.images);
     return status;
 }
 
 const struct cli_command cli_fit = {
     .name = "fit",
     .group = "images",
-    .summary = "learn one image with Adam: image to INR file, with learning curve",
-    .operands = "IMAGE -o OUT",
+    .summary = "learn each image with Adam: image to INR file, with learning curve",
+    .operands = "IMAGE|FOLDER... -o OUT",
     .about = "Ordinary learning: Adam on the network of each region, from a random or a\n"
              "meta-learned initialisation, for many iterations. Prints regions, parameters,\n"
              "iterations, seconds of training, PSNR (dB, peak 1, from the unclipped output) and\n"
@@ -555,7 +694,9 @@ const struct cli_command cli_fit = {
     .args_size = sizeof(struct fit_args),
     .defaults = defaults,
     .min_operands = 1,
-    .max_operands = 1,
+    .max_operands = SIZE_MAX,
     .first_operand = CLI_READS,
+    .operand = CLI_READS,
+    .files = files,
     .run = run,
 };

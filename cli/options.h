@@ -55,8 +55,9 @@ struct cli_option {
     double min, max; /* inclusive; max 0: no upper bound. Of both numbers of a pair, of a list */
     bool positive;   /* above 0 */
     bool required;
-    bool hidden;                                                       /* --help leaves it out */
-    enum cli_file file;                                                /* of a string */
+    bool hidden;        /* --help leaves it out */
+    enum cli_file file; /* of a string */
+    bool each; /* with several images a folder that gets a file of each: the command tells which */
     enum tsr_status (*check)(const char *text, struct tsr_error *err); /* of a string */
     const char *shown; /* what --help shows as default; NULL: the value, "": nothing */
     /* Of objects: the parameter whose default --help shows as `shown`; NULL: `shown` is that of

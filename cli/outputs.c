@@ -40,7 +40,8 @@ struct cli_files {
     struct identity resumed;
     bool resumes, replaces, to_stdout;
     size_t from_stdin;
-    char *made; /* a folder */
+    char **made; /* [n_made] folders, those in others behind them */
+    size_t n_made;
 };
 
 static enum tsr_status no_memory(struct cli_call *call) {
@@ -86,8 +87,16 @@ enum tsr_status cli_files_folder(struct cli_call *call, const char *path) {
     bool there = cli_is_folder(path);
     TSR_TRY(cli_make_folder(path, &call->err));
     if (there) return TSR_OK;
-    call->files->made = strdup(path);
-    return call->files->made ? TSR_OK : no_memory(call);
+    struct cli_files *f = call->files;
+    char **made = with_room(f->made, f->n_made, sizeof *made);
+    if (made) f->made = made;
+    char *name = made ? strdup(path) : NULL;
+    if (!name) {
+        (void)rmdir(path);
+        return no_memory(call);
+    }
+    f->made[f->n_made++] = name;
+    return TSR_OK;
 }
 
 static bool folds_case(const char *folder) {
@@ -196,7 +205,8 @@ static enum tsr_status collect(struct cli_call *call) {
     for (size_t i = 0; o[i].type != CLI_END; i++) {
         if (o[i].file == CLI_NO_FILE) continue;
         const char **path = (void *)((char *)call->args + o[i].at);
-        if (*path) TSR_TRY(take(call, path, o[i].file));
+        if (!*path || (o[i].each && !cli_is_stdout(*path))) continue;
+        TSR_TRY(take(call, path, o[i].file));
     }
     for (size_t i = 0; i < call->n_operands; i++) {
         enum cli_file kind = i == 0 ? c->first_operand : c->operand;
@@ -322,7 +332,10 @@ void cli_files_release(struct cli_call *call) {
         free(f->outputs[i].target);
         free(f->outputs[i].folder);
     }
-    if (f->made) (void)rmdir(f->made); /* fails where something is in it */
+    while (f->n_made > 0) {
+        (void)rmdir(f->made[--f->n_made]); /* fails where something is in it */
+        free(f->made[f->n_made]);
+    }
     free(f->made);
     free(f->outputs);
     free(f->inputs);

@@ -20,7 +20,7 @@
 /* Reads the tables, calls the command's `files`, checks, and catches signals from then on. Misuse
  * is TSR_ERR_CONFIG; what cannot be written is TSR_ERR_IO. cli_files_release() in any case. */
 enum tsr_status cli_files_take(struct cli_call *call);
-/* A folder that the call made is removed if nothing came into it. */
+/* Folders that the call made are removed if nothing came into them. */
 void cli_files_release(struct cli_call *call);
 
 /* For `files`. Names are copied. */

@@ -29,7 +29,7 @@ static void forget_colours(unsigned char *bytes) {
 
 static enum tsr_status check_png(const char *path, const unsigned char *bytes, size_t size,
                                  struct tsr_label_map *out, struct tsr_error *err) {
-    int depth = bytes[PNG_DEPTH], colour = bytes[PNG_COLOUR];
+    int colour = bytes[PNG_COLOUR];
     out->width = tsr_big_endian(bytes + 16);
     out->height = tsr_big_endian(bytes + 20);
     if (colour != PNG_GREY && colour != PNG_GREY_ALPHA && colour != PNG_PALETTE)
@@ -37,9 +37,6 @@ static enum tsr_status check_png(const char *path, const unsigned char *bytes, s
                          "%s: is in colour; a label map is grey, its values the labels, or has a "
                          "palette, its indices the labels",
                          path);
-    if (colour == PNG_PALETTE && depth > 8)
-        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged PNG (a palette with %d bits)", path,
-                         depth);
     TSR_TRY(tsr_image_check_sides(path, out->height, out->width, err));
     const char *misfit = tsr_image_misfit(TSR_KIND_PNG, bytes, size, out->height, out->width);
     if (misfit) return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: %s", path, misfit);

@@ -22,7 +22,7 @@ struct job {
     uint32_t *labels; /* [H, W], where the rule follows the image */
     double *psnr_db;  /* [K+1] */
     struct tsr_inr *inr;
-    double regions_seconds, seconds, flops;
+    double best_psnr_db, regions_seconds, seconds, flops;
 };
 
 /* The checks of a dataset are those of an image. */
@@ -84,6 +84,7 @@ static enum tsr_status run(struct job *job, const struct tsr_adapt_settings *set
     result.numbers = job->inr->numbers;
     tsr_inr_share(job->inr, job->model);
     TSR_TRY(tsr_reconstruct(job->reconstructor, job->pixels, &result, err));
+    job->best_psnr_db = result.best_psnr_db;
     job->seconds = result.seconds;
     job->flops = result.flops;
     return TSR_OK;
@@ -95,7 +96,7 @@ static void fill_report(const struct job *job, struct tsr_adapt_report *report) 
     for (size_t i = 0; report->psnr_db && i <= k && i < report->psnr_room; i++)
         report->psnr_db[i] = job->psnr_db[i];
     report->inner_steps = k;
-    report->final_psnr_db = job->psnr_db[k];
+    report->final_psnr_db = job->best_psnr_db;
     report->seconds = job->seconds;
     report->regions_seconds = job->regions_seconds;
     report->regions = 0;

@@ -300,7 +300,7 @@ struct tsr_adapt_report {
     double *psnr_db;
     size_t psnr_room;
     size_t inner_steps; /* done */
-    double final_psnr_db;
+    double final_psnr_db;   /* of the INR, which holds of each region the best of its steps */
     double seconds;         /* of computing; finding the regions is not in it */
     double regions_seconds; /* of finding the regions, where the rule looks at the image */
     size_t regions;         /* that have pixels */

@@ -158,8 +158,8 @@ static void what_is_no_map(void **state) {
     refused(in_folder("cut.pgm"), TSR_ERR_FORMAT, "truncated PNM");
     refused(in_folder("gone.png"), TSR_ERR_IO, "cannot be opened");
     const uint16_t values[2] = {1, 0};
-    refused(put_map("odd.png", 1, 2, 5, 0, values), TSR_ERR_FORMAT, "damaged image");
-    refused(put_map("wide.png", 1, 2, 16, 3, values), TSR_ERR_FORMAT, "a palette with 16 bits");
+    refused(put_map("odd.png", 1, 2, 5, 0, values), TSR_ERR_FORMAT, "damaged PNG");
+    refused(put_map("wide.png", 1, 2, 16, 3, values), TSR_ERR_FORMAT, "damaged PNG");
 }
 
 /* ---- fitting --------------------------------------------------------------------------------- */

@@ -29,10 +29,10 @@ check "the skipped file is counted" grep -q '1 skipped' out
 refused 3 "cut.jpg" "adapt to a truncated JPEG" adapt m.h5 cut.jpg -o x.inr.h5
 refused 3 "text" "adapt to text" adapt m.h5 text -o x.inr.h5
 refused 3 "nothing.png" "adapt to a missing image" adapt m.h5 nothing.png -o x.inr.h5
-tessera 3 "adapt leaves bad images out" adapt m.h5 cut.jpg photos/p0.ppm nothing.png photos/p1.ppm -o many
+tessera 1 "adapt leaves bad images out" adapt m.h5 cut.jpg photos/p0.ppm nothing.png photos/p1.ppm -o many
 check "the first is named" grep -q 'cut.jpg.*; left out' err
 check "the last, too" grep -q 'nothing.png.*; left out' err
-check "they are counted" grep -q '2 of 4 images were left out' err
+check "they are counted, and named again" grep -q '2 of 4 images were left out: cut.jpg, nothing.png' err
 check "the others are there" test "$(ls many | tr '\n' ' ')" = 'p0.inr.h5 p1.inr.h5 '
 rm -r many
 refused 3 "nothing.h5" "no model" adapt nothing.h5 photos/p0.ppm photos/p1.ppm -o many
@@ -72,8 +72,7 @@ refused 1 "no/such" "output in a missing folder: render" render f.inr.h5 -o no/s
 refused 1 "no/such" "output in a missing folder: eval" eval m.h5 d.h5 --json no/such.json
 refused 2 "is an input" "train over its dataset" train d.h5 -o d.h5 --outer-steps 1
 refused 2 "is an input" "adapt over its model" adapt m.h5 photos/p0.ppm -o m.h5
-mkdir other && cp photos/p0.ppm other/p0.ppm
-refused 2 "would both be written" "two images of one name" adapt m.h5 photos/p0.ppm other/p0.ppm -o many
+refused 2 "is given twice" "an image twice" adapt m.h5 photos/p0.ppm ./photos/p0.ppm -o many
 tessera 0 "the files are still good" eval m.h5 d.h5
 check "nothing was written" test ! -e x.h5 -a ! -e x.inr.h5 -a ! -e x.png
 no_leftovers "nothing half-written"
