@@ -14,11 +14,14 @@ struct tsr_names {
     size_t n;
 };
 
-/* The index of `text` in names [n]. TSR_ERR_NOT_FOUND says `what` was looked for and lists the
- * names. */
+/* The index of `text` in names [n]. TSR_ERR_NOT_FOUND says `what` was looked for, lists the
+ * names, and says which was probably meant. */
 TSR_API enum tsr_status tsr_name_parse(const char *text, const char *const *names, size_t n,
                                        const char *what, size_t *index,
                                        struct tsr_error *err) TSR_MUST_USE;
+
+/* The name of names [n] that `text` was probably meant to be: few letters away; NULL: none is. */
+TSR_API const char *tsr_name_nearest(const char *text, const char *const *names, size_t n);
 
 /* Defines, over the array NAMES,
  *

@@ -4,20 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
+
 enum tsr_status tsr_registry_find(const struct tsr_registry *registry, const char *name,
                                   const struct tsr_object **out, struct tsr_error *err) {
-    char list[512] = "";
-    for (size_t i = 0; i < registry->n; i++) {
-        if (strcmp(registry->object[i]->name, name) == 0) {
-            *out = registry->object[i];
-            return TSR_OK;
-        }
-        size_t used = strlen(list);
-        (void)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
-                       registry->object[i]->name);
-    }
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s \"%s\" is unknown; known are %s", registry->what,
-                     name, list);
+    enum { MOST = 64 };
+    const char *names[MOST];
+    size_t n = registry->n < MOST ? registry->n : MOST, i;
+    for (i = 0; i < n; i++)
+        names[i] = registry->object[i]->name;
+    TSR_TRY(tsr_name_parse(name, names, n, registry->what, &i, err));
+    *out = registry->object[i];
+    return TSR_OK;
 }
 
 struct tsr_choice tsr_choice_of(const struct tsr_object *object) {

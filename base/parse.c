@@ -102,6 +102,10 @@ enum tsr_status tsr_parse_choice(const struct tsr_registry *registry, const char
         TSR_TRY(
             tsr_parse_param(&object->params.row[row], value ? value : "", &found.value[row], err));
     }
+    /* One extent stands for all: "grid 8" is "grid 8x8". */
+    for (size_t i = 1, row; given == 1 && (row = positional(&object->params, i)) < object->params.n;
+         i++)
+        found.value[row] = found.value[positional(&object->params, 0)];
     /* What the data decide, the number of classes say, may still be out of range. */
     for (size_t i = 0; i < object->params.n; i++)
         if (!object->params.row[i].derived) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/likely.h"
 #include "cli/option_text.h"
 #include "cli/progress.h"
 
@@ -33,9 +34,7 @@ static enum tsr_status run(struct cli_call *call) {
         return TSR_OK;
     }
     const struct cli_command *command = cli_find_command(call->operands[0]);
-    if (!command)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
-                         "unknown command \"%s\"; tessera --help lists them", call->operands[0]);
+    if (!command) return cli_unknown_command(call->operands[0], &call->err);
     if (a->man)
         cli_print_man(command, stdout);
     else

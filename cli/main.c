@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "cli/blas_core.h"
 #include "cli/cli.h"
+#include "cli/likely.h"
 #include "cli/option_text.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
@@ -121,17 +122,9 @@ static enum cli_exit run_command(const struct cli_command *command, int argc, ch
 }
 
 static enum cli_exit no_command(const char *name) {
-    const char *names[32];
-    size_t n = 0;
-    for (; cli_commands[n]; n++)
-        names[n] = cli_commands[n]->name;
-    names[n] = NULL;
-    const char *nearest = cli_nearest(name, names);
-    (void)fprintf(stderr, "tessera: unknown command \"%s\"; ", cli_shown(name));
-    if (nearest)
-        (void)fprintf(stderr, "did you mean %s?\n", nearest);
-    else
-        (void)fprintf(stderr, "tessera --help lists them\n");
+    struct tsr_error err;
+    (void)cli_unknown_command(name, &err);
+    (void)fprintf(stderr, "tessera: %s\n", cli_shown(err.message));
     return CLI_EXIT_MISUSE;
 }
 
@@ -144,7 +137,7 @@ static enum cli_exit dispatch(int argc, char **argv) {
         cli_print_overview(stdout);
         return CLI_EXIT_DONE;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         (void)printf("tessera %s\n", tsr_version());
         return CLI_EXIT_DONE;
     }

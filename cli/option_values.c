@@ -48,6 +48,39 @@ static bool read_double(const char *text, double *out, const char **end) {
     return true;
 }
 
+/* A whole number, below 2^53 if it is not digits alone: 1000, 1e3, 10k, 1.5M. */
+static bool read_whole(const char *text, uint64_t *out) {
+    double value;
+    const char *end;
+    if (read_u64(text, '\0', out, &end)) return true;
+    if (!read_double(text, &value, &end)) return false;
+    if (!*end && !strpbrk(text, "eE")) return false; /* 8.0 is a slip */
+    if (*end && strcmp(end, "k") != 0 && strcmp(end, "K") != 0 && strcmp(end, "M") != 0)
+        return false;
+    value *= !*end ? 1 : *end == 'M' ? 1e6 : 1e3;
+    if (!(value >= 0) || value >= 9007199254740992.0 || value != floor(value)) return false;
+    *out = (uint64_t)value;
+    return true;
+}
+
+/* Whole numbers with x, X or a multiplication sign between them: 8x8. One stands for all n. */
+static bool read_extents(const char *text, size_t n, uint64_t *out) {
+    for (size_t i = 0; i < n; i++) {
+        size_t digits = strspn(text, "0123456789");
+        const char *sign = text + digits, *end;
+        bool times = strncmp(sign, "\xC3\x97", 2) == 0;
+        if (!read_u64(text, *sign, &out[i], &end)) return false;
+        if (!*sign && (i + 1 == n || i == 0)) {
+            for (size_t j = i + 1; j < n; j++)
+                out[j] = out[0];
+            return true;
+        }
+        if (!times && *sign != 'x' && *sign != 'X') return false;
+        text = sign + (times ? 2 : 1);
+    }
+    return false;
+}
+
 static enum tsr_status not_a(const struct cli_option *o, const char *text, const char *what,
                              struct tsr_error *err) {
     return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s", o->name, text, what);
@@ -56,9 +89,8 @@ static enum tsr_status not_a(const struct cli_option *o, const char *text, const
 static enum tsr_status set_integer(const struct cli_option *o, const char *text, void *at,
                                    struct tsr_error *err) {
     uint64_t value;
-    const char *end;
-    if (!read_u64(text, '\0', &value, &end) || (o->type == CLI_SIZE && value > SIZE_MAX))
-        return not_a(o, text, "a whole number (digits only, below 2^64)", err);
+    if (!read_whole(text, &value) || (o->type == CLI_SIZE && value > SIZE_MAX))
+        return not_a(o, text, "a whole number below 2^64, such as 1000, 1e3 or 10k", err);
     TSR_TRY(check_bounds(o, (double)value, text, err));
     if (o->type == CLI_SIZE)
         *(size_t *)at = (size_t)value;
@@ -79,35 +111,44 @@ static enum tsr_status set_double(const struct cli_option *o, const char *text, 
 
 static enum tsr_status set_pair(const struct cli_option *o, const char *text, void *at,
                                 struct tsr_error *err) {
-    uint64_t a, b;
-    const char *end;
-    if (!read_u64(text, 'x', &a, &end) || !read_u64(end + 1, '\0', &b, &end))
+    uint64_t value[2];
+    if (!read_extents(text, 2, value))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s, such as 8x8", o->name, text,
                          o->metavar);
-    TSR_TRY(check_bounds(o, (double)a, text, err));
-    TSR_TRY(check_bounds(o, (double)b, text, err));
-    ((size_t *)at)[0] = (size_t)a;
-    ((size_t *)at)[1] = (size_t)b;
+    for (size_t i = 0; i < 2; i++) {
+        TSR_TRY(check_bounds(o, (double)value[i], text, err));
+        ((size_t *)at)[i] = (size_t)value[i];
+    }
     return TSR_OK;
+}
+
+/* Seconds of "90", "90s", "1.5h", "1h30m": units fall, and only a lone number goes without. */
+static bool read_duration(const char *text, double *out) {
+    static const char units[] = "dhms";
+    static const double seconds[] = {86400, 3600, 60, 1};
+    size_t next = 0;
+    const char *rest = text;
+    *out = 0;
+    do {
+        double value;
+        if (!read_double(rest, &value, &rest) || value < 0) return false;
+        if (!*rest) return next == 0 && (*out = value, true);
+        const char *unit = strchr(units + next, *rest);
+        if (!unit) return false;
+        next = (size_t)(unit - units) + 1;
+        *out += value * seconds[next - 1];
+    } while (*++rest);
+    return true;
 }
 
 static enum tsr_status set_duration(const struct cli_option *o, const char *text, void *at,
                                     struct tsr_error *err) {
-    static const struct {
-        const char *suffix;
-        double seconds;
-    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
     double value;
-    const char *end;
-    if (read_double(text, &value, &end))
-        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-            if (strcmp(end, units[i].suffix) == 0) {
-                value *= units[i].seconds;
-                TSR_TRY(check_bounds(o, value, text, err));
-                *(double *)at = value;
-                return TSR_OK;
-            }
-    return not_a(o, text, "a time, such as 90s, 30m or 2h", err);
+    if (!read_duration(text, &value))
+        return not_a(o, text, "a time, such as 90s, 30m or 1h30m", err);
+    TSR_TRY(check_bounds(o, value, text, err));
+    *(double *)at = value;
+    return TSR_OK;
 }
 
 static enum tsr_status set_doubles(const struct cli_option *o, const char *text, void *at,
@@ -176,8 +217,8 @@ static enum tsr_status set_param(const struct cli_option *o, const char *text, d
         return TSR_ERR_CONFIG;
     }
     if (o->param->type == TSR_PARAM_COUNT) {
-        if (!read_u64(text, '\0', &whole, &end) || whole > (uint64_t)1 << 53)
-            return not_a(o, text, "a whole number (digits only)", err);
+        if (!read_whole(text, &whole) || whole > (uint64_t)1 << 53)
+            return not_a(o, text, "a whole number, such as 1000, 1e3 or 10k", err);
         *at = (double)whole;
         return TSR_OK;
     }
@@ -188,23 +229,21 @@ static enum tsr_status set_param(const struct cli_option *o, const char *text, d
 enum tsr_status cli_set_named(const struct cli_option *o, const char *text, struct tsr_choice *at,
                               struct tsr_error *err) {
     const struct tsr_params *params = &o->object->params;
-    size_t left = cli_positionals(o->object);
-    const char *rest = text;
+    size_t n = cli_positionals(o->object), next = 0;
+    uint64_t value[8];
     *at = tsr_choice_of(o->object);
-    for (size_t i = 0; i < params->n && left; i++) {
+    if (n > 0 && (n > 8 || !(n == 1 ? read_whole(text, value) : read_extents(text, n, value))))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s%s", o->name, text, o->metavar,
+                         n > 1 ? ", such as 8x8" : "");
+    for (size_t i = 0; i < params->n; i++) {
         const struct tsr_param *row = &params->row[i];
-        uint64_t value;
         if (!row->positional) continue;
-        left--;
-        if (!read_u64(rest, left ? 'x' : '\0', &value, &rest))
-            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s%s", o->name, text,
-                             o->metavar, left || strchr(o->metavar, 'x') ? ", such as 8x8" : "");
-        if ((double)value < row->lo || (double)value > row->hi)
-            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: %llu is %s %.10g", o->name,
-                             (unsigned long long)value, (double)value < row->lo ? "below" : "above",
-                             (double)value < row->lo ? row->lo : row->hi);
-        at->value[i] = (double)value;
-        rest++;
+        double given = (double)value[next++];
+        if (given < row->lo || given > row->hi)
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: %.0f is %s %.10g", o->name, given,
+                             given < row->lo ? "below" : "above",
+                             given < row->lo ? row->lo : row->hi);
+        at->value[i] = given;
     }
     return TSR_OK;
 }

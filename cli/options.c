@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/likely.h"
 #include "cli/option_values.h"
 #include "data/colour.h"
 #include "inner/kernels/kernel.h"
@@ -18,56 +19,7 @@ enum tsr_status cli_check_colour(const char *text, struct tsr_error *err) {
     return tsr_colour_parse(text, &colour, err);
 }
 
-/* ---- words that were probably meant ---------------------------------------------------------- */
-
-/* Levenshtein distance, for words of fewer than 32 characters. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[33], n = strlen(a), m = strlen(b);
-    if (n > 32 || m > 32) return SIZE_MAX;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
-const char *cli_nearest(const char *text, const char *const *words) {
-    const char *nearest = NULL;
-    size_t best = 1 + strlen(text) / 3;
-    for (; *words; words++) {
-        size_t d = distance(text, *words);
-        if (d > best || (d == best && nearest)) continue;
-        best = d;
-        nearest = *words;
-    }
-    return nearest;
-}
-
 /* ---- the command line ------------------------------------------------------------------------ */
-
-static enum tsr_status unknown_option(const struct cli_call *call, const char *name,
-                                      struct tsr_error *err) {
-    const char *words[CLI_MAX_OPTIONS];
-    size_t n = 0;
-    for (const struct cli_option *o = call->table->option; o->type != CLI_END; o++)
-        if (o->type != CLI_HEADING && o->type != CLI_HIDDEN && !o->hidden) words[n++] = o->name;
-    words[n] = NULL;
-    const char *nearest = cli_nearest(name, words);
-    if (nearest)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "unknown option --%s; did you mean --%s?", name,
-                         nearest);
-    return TSR_ERROR(err, TSR_ERR_CONFIG, "unknown option --%s; tessera %s --help lists them", name,
-                     call->command->name);
-}
 
 struct reader {
     struct cli_call *call;
@@ -116,15 +68,15 @@ static enum tsr_status take_option(struct reader *r, const struct cli_option *o,
 }
 
 static enum tsr_status take_long(struct reader *r, const char *word, bool *help) {
-    char name[64];
+    char written[64];
     size_t length = strcspn(word, "=");
-    if (length >= sizeof name)
-        return TSR_ERROR(&r->call->err, TSR_ERR_CONFIG, "unknown option --%s", word);
-    memcpy(name, word, length);
-    name[length] = '\0';
-    const struct cli_option *o = cli_table_find(r->call->table, name, 0);
-    if (!o) return unknown_option(r->call, name, &r->call->err);
-    *help = strcmp(name, "help") == 0;
+    if (length >= sizeof written)
+        return TSR_ERROR(&r->call->err, TSR_ERR_CONFIG, "unknown option %s", word);
+    memcpy(written, word, length);
+    written[length] = '\0';
+    const struct cli_option *o = cli_table_find(r->call->table, written + 2, 0);
+    if (!o) return cli_unknown_option(r->call, written, &r->call->err);
+    *help = strcmp(o->name, "help") == 0;
     return *help ? TSR_OK : take_option(r, o, word[length] ? word + length + 1 : NULL);
 }
 
@@ -133,11 +85,7 @@ static enum tsr_status take_short(struct reader *r, const char *word, bool *help
         word[2] == '\0' ? cli_table_find(r->call->table, NULL, word[1]) : NULL;
     *help = strcmp(word, "-h") == 0;
     if (*help) return TSR_OK;
-    if (!o)
-        return TSR_ERROR(&r->call->err, TSR_ERR_CONFIG,
-                         "unknown option %s; tessera %s --help lists them", word,
-                         r->call->command->name);
-    return take_option(r, o, NULL);
+    return o ? take_option(r, o, NULL) : cli_unknown_option(r->call, word, &r->call->err);
 }
 
 /* ---- parameters of objects ------------------------------------------------------------------- */
@@ -213,7 +161,7 @@ enum tsr_status cli_parse(struct cli_call *call, size_t n, const char *const *wo
         } else if (strcmp(word, "--") == 0) {
             ended = true;
         } else {
-            TSR_TRY(word[1] == '-' ? take_long(&r, word + 2, help) : take_short(&r, word, help));
+            TSR_TRY(word[1] == '-' ? take_long(&r, word, help) : take_short(&r, word, help));
             if (*help) return TSR_OK;
         }
     }

@@ -27,11 +27,11 @@ enum cli_type {
     CLI_HEADING,      /* name is the heading */
     CLI_FLAG,         /* bool */
     CLI_STRING,       /* const char * */
-    CLI_SIZE,         /* size_t */
-    CLI_U64,          /* uint64_t */
+    CLI_SIZE,         /* size_t: 1000, 1e3, 10k, 2M */
+    CLI_U64,          /* uint64_t: the same */
     CLI_DOUBLE,       /* double */
-    CLI_PAIR,         /* size_t [2], "RxC" */
-    CLI_DURATION,     /* double, seconds: 90, 90s, 30m, 2h */
+    CLI_PAIR,         /* size_t [2], "RxC"; "8": 8x8 */
+    CLI_DURATION,     /* double, seconds: 90, 90s, 30m, 1h30m */
     CLI_ENUM,         /* an enumeration, through `names` */
     CLI_DOUBLES,      /* double [list], "a,b,c" */
     CLI_OBJECT,       /* struct tsr_choice, an object of `registry` by its name */
@@ -123,8 +123,5 @@ const char *cli_given_of(const struct cli_call *call, const struct tsr_registry 
  * object has. */
 void cli_params_given(const struct cli_call *call, const struct tsr_registry *registry,
                       struct tsr_choice *choice);
-
-/* The word of words (up to NULL) that was probably meant, or NULL. */
-const char *cli_nearest(const char *text, const char *const *words);
 
 #endif

@@ -127,11 +127,26 @@ static enum tsr_status identify(struct output *o, struct tsr_error *err) {
     return TSR_OK;
 }
 
+/* A picture is PNG, whatever its name: one that says otherwise is a slip. */
+static enum tsr_status check_ending(const char *path, struct tsr_error *err) {
+    static const char *const others[] = {".jpg",  ".jpeg", ".jpe",  ".jfif", ".bmp", ".gif",
+                                         ".tif",  ".tiff", ".webp", ".ppm",  ".pgm", ".pnm",
+                                         ".heic", ".avif", ".jp2",  ".svg",  ".pdf", ".npy"};
+    const char *name = tsr_path_name(path), *ending = strrchr(name, '.');
+    for (size_t i = 0; ending && i < sizeof others / sizeof *others; i++)
+        if (strcasecmp(ending, others[i]) == 0)
+            return TSR_ERROR(err, TSR_ERR_CONFIG,
+                             "%s: pictures are written as PNG; name it %.*s.png", path,
+                             (int)(ending - name), name);
+    return TSR_OK;
+}
+
 enum tsr_status cli_files_writes(struct cli_call *call, const char *path, enum cli_file kind) {
     struct cli_files *f = call->files;
     struct stat info;
     if (cli_is_folder(path))
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "%s is a folder, not a file to write", path);
+    if (kind == CLI_WRITES_PNG) TSR_TRY(check_ending(path, &call->err));
     struct output *outputs = with_room(f->outputs, f->n_outputs, sizeof *outputs);
     if (!outputs) return no_memory(call);
     f->outputs = outputs;

@@ -238,6 +238,10 @@ static void test_settings_by_name(void **state) {
     MUST(tsr_settings_set(s, "rule", "grid 4x6", err));
     MUST(tsr_settings_get(s, "rule", text, sizeof text, err));
     assert_string_equal(text, "grid 4x6");
+    MUST(tsr_settings_set(s, "rule", "grid 4", err));
+    MUST(tsr_settings_get(s, "rule", text, sizeof text, err));
+    assert_string_equal(text, "grid 4x4");
+    MUST(tsr_settings_set(s, "rule", "grid 4x6", err));
     MUST(tsr_settings_set(s, "rows", "5", err));
     MUST(tsr_settings_get(s, "rule", text, sizeof text, err));
     assert_string_equal(text, "grid 5x6");

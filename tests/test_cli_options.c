@@ -7,6 +7,7 @@
 #include "tests/check.h"
 
 #include "cli/option_text.h"
+#include "cli/option_values.h"
 
 /* ---- a registry and a command ---------------------------------------------------------------- */
 
@@ -147,6 +148,8 @@ static void objects_by_their_own_names(void **state) {
     (void)state;
     described(PARSE(named, "--sea", "4x5"), "sea 4x5, wave_length 5, mood calm");
     described(PARSE(named, "--mood", "wild", "--sea=1x1"), "sea 1x1, wave_length 5, mood wild");
+    described(PARSE(named, "--sea", "4X5"), "sea 4x5, wave_length 5, mood calm");
+    described(PARSE(named, "--sea", "4"), "sea 4x4, wave_length 5, mood calm");
     described(PARSE(named, "--pond"), "pond");
     struct parsed nothing = parse(&named, (const char *const[]){NULL});
     assert_int_equal(nothing.status, TSR_OK);
@@ -169,7 +172,7 @@ static void misuse(void **state) {
     refused(PARSE(by_name, "--found", "1"), "unknown option --found");
     refused(PARSE(by_name, "--rows", "1"), "unknown option --rows");
     refused(PARSE(named, "--sea", "4x5", "--pond"), "--sea and --pond exclude each other");
-    refused(PARSE(named, "--sea", "4"), "--sea: \"4\" is not RxC");
+    refused(PARSE(named, "--sea", "4x"), "--sea: \"4x\" is not RxC");
     refused(PARSE(named, "--sea", "4x10"), "--sea: 10 is above 9");
     refused(PARSE(named, "--sea", "0x1"), "--sea: 0 is below 1");
     refused(PARSE(named, "--pond=1"), "--pond takes no value");
@@ -177,6 +180,50 @@ static void misuse(void **state) {
     refused(PARSE(named, "--pond", "--wave-length", "1"),
             "--wave-length has no meaning with --pond; it is for --sea, --lake");
     refused(PARSE(named, "--pond", "--pond"), "given twice");
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void whole(const char *text, uint64_t expected) {
+    const struct cli_option option = {.name = "n", .type = CLI_U64};
+    uint64_t value;
+    MUST(cli_set_value(&option, text, &value, err));
+    if (value != expected) fail_msg("%s is %llu", text, (unsigned long long)value);
+}
+
+static void duration(const char *text, double expected) {
+    const struct cli_option option = {.name = "time", .type = CLI_DURATION};
+    double value;
+    MUST(cli_set_value(&option, text, &value, err));
+    if (fabs(value - expected) > 1e-9 * expected) fail_msg("%s is %g", text, value);
+}
+
+static void extents(const char *text, size_t height, size_t width) {
+    const struct cli_option option = {.name = "size", .metavar = "HxW", .type = CLI_PAIR};
+    size_t value[2];
+    MUST(cli_set_value(&option, text, value, err));
+    if (value[0] != height || value[1] != width)
+        fail_msg("%s is %zux%zu", text, value[0], value[1]);
+}
+
+static void values_as_they_are_typed(void **state) {
+    (void)state;
+    whole("18446744073709551615", UINT64_MAX);
+    whole("1e3", 1000);
+    whole("10k", 10000);
+    whole("1.5k", 1500);
+    whole("2M", 2000000);
+    duration("90", 90);
+    duration("90s", 90);
+    duration("1.5h", 5400);
+    duration("1h30m", 5400);
+    duration("1d2h3m4s", 93784);
+    extents("48x64", 48, 64);
+    extents("48X64", 48, 64);
+    extents("48\xC3\x97"
+            "64",
+            48, 64);
+    extents("64", 64, 64);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */
@@ -238,8 +285,8 @@ static void all_commands(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_by_name), cmocka_unit_test(objects_by_their_own_names),
-        cmocka_unit_test(misuse),          cmocka_unit_test(help_of_objects),
-        cmocka_unit_test(all_commands),
+        cmocka_unit_test(misuse),          cmocka_unit_test(values_as_they_are_typed),
+        cmocka_unit_test(help_of_objects), cmocka_unit_test(all_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

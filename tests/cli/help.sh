@@ -11,6 +11,9 @@ tessera 0 "help" help
 check "help is --help" cmp -s out overview
 tessera 0 "--version" --version
 check "--version is a number" grep -Eq '^tessera [0-9]+\.[0-9]+\.[0-9]+$' out
+cp out version
+tessera 0 "-V" -V
+check "-V is --version" cmp -s out version
 tessera 0 "version" version
 check "version names the kernels" grep -q '^kernel: reference' out
 check "version names the BLAS core" grep -q '^blas core: .' out
