@@ -24,6 +24,7 @@ libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
+docdir ?= $(datadir)/doc/tessera
 pythondir ?= $(libdir)/python3/dist-packages
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
@@ -139,6 +140,11 @@ TESTS_DOUBLE := $(patsubst tests/%.c,$B/double/tests/%,$(wildcard tests/test_inn
 MAN := $(patsubst docs/man/%.in,$B/man/%,$(wildcard docs/man/*.in))
 COMPLETION := $B/completion/bash $B/completion/zsh
 PYTHON_MODULE := $(wildcard python/tessera/*.py)
+# The documentation, laid out as here, and the photos of tessera demo: folder by folder.
+SHARED_DIRS := . docs docs/examples $(patsubst %/.,%,$(wildcard docs/results/*/.)) data/sample $(patsubst %/.,%,$(wildcard data/sample/*/.))
+shared_files = $(wildcard $(if $(filter .,$(1)),README.md CHANGELOG.md LICENSE CITATION.cff,$(foreach k,md jpg svg c ipynb,$(1)/*.$(k))))
+# where the files of a folder are installed
+shared_place = $(if $(filter data/%,$(1)),$(datadir)/tessera$(1:data%=%),$(docdir)$(if $(filter .,$(1)),,/$(1)))
 
 all: tessera libtessera.a libtessera.so $(MAN) $(COMPLETION)
 # The links are made anew each time: they lead to the build of the switches at hand.
@@ -339,12 +345,17 @@ install: all
 	install -m 644 $(MAN) $(call to,$(mandir)/man1)
 	install -D -m 644 $B/completion/bash $(call to,$(datadir)/bash-completion/completions/tessera)
 	install -D -m 644 $B/completion/zsh $(call to,$(datadir)/zsh/site-functions/_tessera)
+	$(foreach d,$(SHARED_DIRS),install -d $(call to,$(call shared_place,$(d))) && install -m 644 $(call shared_files,$(d)) $(call to,$(call shared_place,$(d))) &&) true
 	install -d $(call to,$(pythondir)/tessera)
 	install -m 644 $(PYTHON_MODULE) $(call to,$(pythondir)/tessera)
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
 	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) -lm -lpthread|' \
 	    scripts/tessera.pc.in > $(call to,$(libdir)/pkgconfig/tessera.pc)
+# A Debian package; the switches are those of the build.
+deb: all
+	+$(Q)MAKE=$(call quoted,$(MAKE)) scripts/make-deb $(O)
+.PHONY: deb
 uninstall:
 	rm -f $(call to,$(bindir)/tessera) $(call to,$(libdir)/libtessera.a) $(call to,$(libdir)/libtessera.so) \
 	    $(call to,$(libdir)/libtessera.so.$(SOVERSION)) $(call to,$(libdir)/libtessera.so.$(VERSION)) \
@@ -353,7 +364,9 @@ uninstall:
 	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
 	for m in $(notdir $(PYTHON_MODULE)); do rm -f $(call to,$(pythondir)/tessera)/"$$m"; done
 	rm -rf $(call to,$(pythondir)/tessera/__pycache__)
-	[ ! -d $(call to,$(pythondir)/tessera) ] || rmdir $(call to,$(pythondir)/tessera)
+	$(foreach d,$(SHARED_DIRS),for f in $(notdir $(call shared_files,$(d))); do rm -f $(call to,$(call shared_place,$(d)))/"$$f"; done;)
+	for d in $(call to,$(docdir)) $(call to,$(datadir)/tessera) $(call to,$(pythondir)/tessera); do \
+	    [ ! -d "$$d" ] || find "$$d" -depth -type d -empty -exec rmdir {} \;; done
 
 print-config:
 	@echo "version   $(VERSION)"
@@ -381,7 +394,8 @@ help:
 	@echo "  make deps          install what is missing (Debian, Ubuntu), or name it; demo and check"
 	@echo "                     do so by themselves, all others stop"
 	@echo "  make install       DESTDIR=  prefix=/usr/local  (bindir libdir includedir datadir"
-	@echo "                     mandir pythondir)"
+	@echo "                     mandir docdir pythondir)"
+	@echo "  make deb           a Debian package in $(O)/"
 	@echo "  make dist          the last commit as $(O)/$(DIST).tar.gz"
 	@echo "  make uninstall, clean, format, format-check, print-config"
 	@echo "switches"

@@ -35,7 +35,6 @@ struct demo_args {
 static void defaults(void *args) {
     struct demo_args *a = args;
     a->output = "demo";
-    a->samples = "data/sample";
     a->seconds = 75;
 }
 
@@ -54,6 +53,7 @@ static const struct cli_option options[] = {
      .type = CLI_STRING,
      .file = CLI_READS_FOLDER,
      .at = AT(samples),
+     .shown = "data/sample, else what is installed",
      .help = "folder with photos in train, val and test"},
     {.name = "time",
      .metavar = "TIME",
@@ -68,7 +68,7 @@ static const struct cli_option options[] = {
 struct demo {
     struct cli_call *call;
     const struct demo_args *args;
-    char *dataset, *model_path, *sheet_path, *test_folder; /* owned */
+    char *samples, *dataset, *model_path, *sheet_path, *test_folder; /* owned */
     struct tsr_model *model;
     char *photos[MAX_PHOTOS]; /* owned paths */
     size_t n_photos;
@@ -98,7 +98,8 @@ static enum tsr_status pack(struct demo *d) {
     config.threads = d->args->common.threads;
     config.command = d->call->line;
     say(d, "pack: the sample photos, cut into tiles");
-    TSR_TRY(tsr_pack(&config, &d->args->samples, 1, d->dataset, &callbacks, &r, &d->call->err));
+    TSR_TRY(tsr_pack(&config, (const char *const *)&d->samples, 1, d->dataset, &callbacks, &r,
+                     &d->call->err));
     (void)printf("%s: %zu tiles of %dx%d (%zu train, %zu val, %zu test) from %zu photos\n",
                  d->dataset, r.images, TILE, TILE, r.per_split[0], r.per_split[1], r.per_split[2],
                  r.sources - r.skipped);
@@ -340,10 +341,18 @@ static enum tsr_status show(struct demo *d) {
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static enum tsr_status name_files(struct demo *d) {
+    static const char *const here = "data/sample";
+    const char *given = d->args->samples ? d->args->samples : cli_is_folder(here) ? here : NULL;
+    d->samples = given ? cli_join("", given, "") : cli_installed("sample");
+    if (!d->samples)
+        return TSR_ERROR(&d->call->err, TSR_ERR_IO,
+                         "the sample photos are neither in %s nor where they are installed; name "
+                         "their folder with --samples",
+                         here);
     d->dataset = cli_join(d->args->output, "photos", ".h5");
     d->model_path = cli_join(d->args->output, "model", ".h5");
     d->sheet_path = cli_join(d->args->output, "demo", ".png");
-    d->test_folder = cli_join(d->args->samples, "test", "");
+    d->test_folder = cli_join(d->samples, "test", "");
     if (!d->dataset || !d->model_path || !d->sheet_path || !d->test_folder)
         return TSR_ERROR(&d->call->err, TSR_ERR_NO_MEMORY, "no memory for paths");
     return TSR_OK;
@@ -376,9 +385,9 @@ static enum tsr_status tell_pictures(struct demo *d, const char *photo) {
 
 static enum tsr_status tell_files(struct demo *d) {
     struct cli_call *call = d->call;
-    TSR_TRY(name_files(d));
     call->phase = CLI_READING;
-    TSR_TRY(cli_check_input(d->args->samples, &call->err));
+    TSR_TRY(name_files(d));
+    TSR_TRY(cli_check_input(d->samples, &call->err));
     TSR_TRY(find_photos(d));
     call->phase = CLI_RUNNING;
     TSR_TRY(cli_files_folder(call, d->args->output));
@@ -408,6 +417,7 @@ static void clear_demo(struct demo *d) {
     tsr_model_free(d->model);
     for (size_t i = 0; i < d->n_photos; i++)
         free(d->photos[i]);
+    free(d->samples);
     free(d->dataset);
     free(d->model_path);
     free(d->sheet_path);

@@ -106,7 +106,7 @@ static const struct cli_option options[] = {
      .at = AT(trainer.seconds),
      .positive = true,
      .max = 1e9,
-     .help = "stop after this time of training in all, such as 90s, 30m or 2h"},
+     .help = "stop after this time of training in all, such as 90s, 30m or 1h30m"},
     COUNT("batch", "N", trainer.batch, .min = 1, .max = 65536, .help = "images of a meta-batch"),
     NUMBER("region-fraction", "F", trainer.region_fraction, .positive = true, .max = 1,
            .help = "regions of each image in an outer step, as a fraction"),

@@ -48,6 +48,20 @@ char *cli_join(const char *folder, const char *name, const char *suffix) {
     return path;
 }
 
+char *cli_installed(const char *name) {
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n <= 0) return NULL;
+    program[n] = '\0';
+    program[file_name(program) - program] = '\0';
+    char *folder = cli_join(program, "../share/tessera", "");
+    char *path = folder ? cli_join(folder, name, "") : NULL;
+    free(folder);
+    if (path && access(path, R_OK) == 0) return path;
+    free(path);
+    return NULL;
+}
+
 char *cli_replace_suffix(const char *path, const char *suffix) {
     const char *name = file_name(path), *end = strrchr(name, '.');
     size_t length = strlen(path);

@@ -10,11 +10,23 @@ there="$work/a place"
 make_install() { (cd "$root" && "${MAKE:-make}" -s --no-print-directory "$@"); }
 check "make install" make_install install prefix="$there/usr"
 tree=$(cd "$there/usr" && find . -type f -o -type l | sort | tr '\n' ' ')
+check "the documentation is installed as it lies in the tree" cmp "$root/docs/demo.jpg" "$there/usr/share/doc/tessera/docs/demo.jpg"
+for page in README.md docs/formats.md docs/python.md; do
+    # What a page leads to is there.
+    (cd "$there/usr/share/doc/tessera/$(dirname $page)" && grep -o '](\([^)#:]*\))' "$(basename $page)" |
+        sed 's/](//; s/)//' | while read -r link; do [ -e "$link" ] || case $link in include/* | ../include/* | data/*) ;; *) echo "$link" ;; esac; done) >dead
+    check "the links of the installed $page lead somewhere" test ! -s dead
+done
+check "the sample photos are installed" test "$(find "$there/usr/share/tessera/sample" -name '*.jpg' | wc -l)" -gt 20
+check "and their sources" grep -q Licence "$there/usr/share/tessera/sample/SOURCES.md"
+# Elsewhere than in the tree; a second's training.
+mkdir elsewhere
+check "the installed demo finds them" sh -c 'cd elsewhere && "$1" demo --time 1s --quiet && ls demo/demo.png' sh "$there/usr/bin/tessera"
 check "one header is installed" test "$(cd "$there/usr/include" && find . -type f)" = ./tessera.h
-check "the rest are the program, two libraries, their description, man pages and the Python module" sh -c \
+check "the rest are the program, two libraries, their description, documentation, samples and the Python module" sh -c \
     'for f; do case $f in ./bin/tessera | ./lib/libtessera.a | ./lib/libtessera.so* | ./lib/pkgconfig/tessera.pc | \
         ./share/man/man1/*.1 | ./share/bash-completion/* | ./share/zsh/* | ./include/tessera.h | \
-        ./lib/python3/dist-packages/tessera/*.py) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
+        ./lib/python3/dist-packages/tessera/*.py | ./share/doc/tessera/* | ./share/tessera/sample/*) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
 PKG_CONFIG_PATH="$there/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"; export PKG_CONFIG_PATH
 check "pkg-config knows the version" test "$(pkg-config --modversion tessera)" = "$("$TESSERA" version | sed -n 's/^tessera //p')"
 check "the installed program runs" "$there/usr/bin/tessera" version
