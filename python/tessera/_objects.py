@@ -290,6 +290,7 @@ class Adaptation:
 
     psnr_db: np.ndarray     #: dB (peak 1) after 0, 1, ... inner steps, of the unclipped outputs
     inner_steps: int
+    final_psnr_db: float    #: of the INR, which holds of each region the best of its steps
     seconds: float          #: of computing; finding the regions is not in it
     regions_seconds: float  #: of finding the regions, where the rule looks at the image
     regions: int            #: that have pixels

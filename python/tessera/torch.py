@@ -278,9 +278,9 @@ class INR(nn.Module):
 class Adapted(NamedTuple):
     """What `Model.adapt()` gives, for a batch."""
 
-    pictures: Tensor        #: [batch, height, width, channels] after the last inner step, not clipped
+    pictures: Tensor        #: [batch, height, width, channels], not clipped
     phi: Tensor             #: [batch, regions, n_params]
-    psnr_db: Tensor         #: [batch, inner steps + 1], detached
+    psnr_db: Tensor         #: [batch, inner steps + 1] of the pictures after each inner step, detached
 
 
 class Model(nn.Module):
@@ -403,7 +403,8 @@ class Model(nn.Module):
               create_graph: bool = False) -> Adapted:
         """Adapts to images [batch, height, width, channels] in 0..1 together. ``labels``, an integer array [height,
         width], are the regions of all of them, where the rule follows the image (of an INR of tessera's:
-        ``inr.contents()["partition/labels"]``). ``create_graph``: the result can be differentiated through the inner
+        ``inr.contents()["partition/labels"]``). What comes back is of each region the best of its steps, as from
+        `tessera.Model.adapt`; with ``create_graph`` it is the last, which can be differentiated through the inner
         steps. More steps than trained repeat the last rates, plainly."""
         images = images.to(self.theta)
         batch, height, width, channels = images.shape
@@ -421,19 +422,27 @@ class Model(nn.Module):
             whole = flat.new_zeros(batch, height * width, channels).index_add(1, pixel.reshape(-1), flat)
             return whole.reshape(images.shape)
 
-        def psnr(out):
+        figures, steps = [], int(self.inner["steps"]) if inner_steps is None else inner_steps
+        # What counts when steps are compared: a region's own pixels; of those that overlap, all that it sees.
+        counts = mask if geometry.overlap else weight
+        least, best = mask.new_full(mask.shape[:1], float("inf")).expand(batch, -1), None
+
+        def look(z, out, least, best):
+            """Notes the PSNR of a step, and which regions never were better."""
             with torch.no_grad():
-                return -10 * torch.log10(((picture(out) - images).double() ** 2).mean((1, 2, 3)))
+                figures.append(-10 * torch.log10(((picture(out) - images).double() ** 2).mean((1, 2, 3))))
+                error = (((out - y) ** 2).sum(-1) * counts).sum(-1)
+                better = error < least
+                return torch.where(better, error, least), z if best is None else torch.where(better[..., None], z, best)
 
         z = self._start(slot, batch)
         if not create_graph:
             z = z.detach()
-        figures, steps = [], int(self.inner["steps"]) if inner_steps is None else inner_steps
         with torch.enable_grad():
             for k in range(steps):
                 z = z if z.requires_grad else z.requires_grad_()
                 out = self.network(self._expand(z, slot), x)
-                figures.append(psnr(out))
+                least, best = look(z, out, least, best)
                 error = (((out - y) ** 2).sum(-1) * mask).sum(-1) / (over * channels)
                 # The sum's gradient is each region's own: no region sees another's numbers.
                 gradient, = torch.autograd.grad(error.sum(), z, create_graph=create_graph)
@@ -442,7 +451,10 @@ class Model(nn.Module):
                     z = z.detach()
         phi = self._expand(z, slot)
         out = self.network(phi, x)
-        figures.append(psnr(out))
+        least, best = look(z, out, least, best)
+        if not create_graph:
+            phi = self._expand(best, slot)
+            out = self.network(phi, x)
         return Adapted(picture(out), phi, torch.stack(figures, 1))
 
     def forward(self, images: Tensor, inner_steps: Optional[int] = None,

@@ -56,6 +56,16 @@ class Round(unittest.TestCase):
         again = module.to_tessera().adapt(IMAGES[0], labels=labels)
         np.testing.assert_array_equal(again.adaptation.psnr_db, inr.adaptation.psnr_db)
 
+    def test_best(self):
+        """rates that are too high: of each region the best step is kept, by both"""
+        module = tt.Model.from_tessera(trained(rates="fixed"))
+        with torch.no_grad():
+            module.rate *= 300
+        adapted = module.adapt(tensor(IMAGES[:1]))
+        inr = module.to_tessera().adapt(IMAGES[0])
+        self.assertGreater(inr.adaptation.final_psnr_db, inr.adaptation.psnr_db[-1] + 1)
+        np.testing.assert_allclose(adapted.pictures[0].detach(), inr.render(dtype=np.float32), atol=1e-4)
+
     def test_differs(self):
         """the comparison tells models apart"""
         one, other = trained(), trained(seed=1)
