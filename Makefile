@@ -123,7 +123,9 @@ HEADERS := $(sort $(wildcard include/*.h) $(foreach d,$(LIB_DIRS),$(wildcard $(d
 LIB_OBJ := $(LIB_SRC:%.c=$B/float/%.o)
 # The numerical core once more with double parameters: derivative checks need the digits.
 DBL_OBJ := $(LIB_SRC:%.c=$B/double/%.o)
-CLI_OBJ := $(CLI_SRC:%.c=$B/float/%.o)
+# The report's page is in the program.
+PAGE := $(addprefix cli/report/,page.html page.css page.js uPlot.iife.min.js uPlot.min.css uPlot.LICENSE)
+CLI_OBJ := $(CLI_SRC:%.c=$B/float/%.o) $B/report_assets.o
 # Who the other processes are: nobody, or what MPI says.
 ALONE := $B/float/cli/ranks_one.o
 WITH_MPI := $B/float/cli/ranks_mpi.o
@@ -162,6 +164,11 @@ $B/float/data/stb.o $B/double/data/stb.o: FILE_FLAGS := -w
 
 $(WITH_MPI): FILE_FLAGS := $(MPI_CFLAGS)
 
+$B/report_assets.c: scripts/embed $(PAGE)
+	@mkdir -p $(@D)
+	$(Q)scripts/embed cli_asset_ $(PAGE) > $@.part && mv $@.part $@
+$B/report_assets.o: $B/report_assets.c
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 $B/float/%.o: %.c
 	@mkdir -p $(@D)
 	@[ $(V) = 1 ] || echo "  CC      $<"

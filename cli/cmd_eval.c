@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/version.h"
 #include "cli/evaluation.h"
-#include "cli/json.h"
+#include "cli/findings.h"
 #include "cli/optimizer_options.h"
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/paths.h"
+#include "cli/report.h"
 #include "cli/rule.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
@@ -25,7 +28,9 @@ struct eval_args {
     struct tsr_choice optimizer;
     struct cli_view view;
     struct cli_rule rule;
-    const char *baseline, *kernel, *json;
+    const char *baseline, *kernel, *json, *csv, *image_csv, *compare, *linear_limit, *report;
+    bool by_region;
+    size_t transfer, reach;
 };
 
 static void defaults(void *args) {
@@ -78,6 +83,53 @@ static const struct cli_option options[] = {
      .check = check_baseline,
      .help = "evaluate a random initialisation of the same networks too, after as many gradient "
              "steps at one fixed rate, the best of 1e-4 to 10 on other images"},
+    {.name = "compare",
+     .metavar = "M2.h5,...",
+     .type = CLI_STRING,
+     .at = AT(compare),
+     .help = "evaluate these models on the same images too: their gain over M.h5, with a bootstrap "
+             "interval"},
+    {.name = "linear-limit",
+     .metavar = "F.tsv",
+     .type = CLI_STRING,
+     .file = CLI_READS,
+     .at = AT(linear_limit),
+     .help = "gain of each region over the linear limit, which scripts/linear-limit --cells wrote"},
+    {.name = "reach",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(reach),
+     .shown = "",
+     .help = "on N images, how long Adam takes to reach what the inner steps do, from "
+             "random weights and from the mean image, at the best of several rates"},
+    {.name = "transfer",
+     .metavar = "N",
+     .type = CLI_SIZE,
+     .at = AT(transfer),
+     .shown = "",
+     .help = "on N images, PSNR of every region from the initialisation of every slot"},
+    {.name = "by-region",
+     .type = CLI_FLAG,
+     .at = AT(by_region),
+     .help = "print a line for each region: PSNR, spread, worst image"},
+    {.name = "report",
+     .metavar = "R.html",
+     .type = CLI_STRING,
+     .file = CLI_WRITES,
+     .at = AT(report),
+     .help = "write a page with charts, maps of the regions and pictures, for a browser"},
+    {.name = "csv",
+     .metavar = "F.csv",
+     .type = CLI_STRING,
+     .file = CLI_WRITES,
+     .at = AT(csv),
+     .help = "write the figures of the regions there"},
+    {.name = "image-csv",
+     .metavar = "F.csv",
+     .type = CLI_STRING,
+     .file = CLI_WRITES,
+     .at = AT(image_csv),
+     .help = "write the figures of the images there, by name"},
     {.name = "json",
      .metavar = "F",
      .type = CLI_STRING,
@@ -91,22 +143,31 @@ static const struct cli_option options[] = {
 /* ---- output ---------------------------------------------------------------------------------- */
 
 struct outcome {
-    const struct tsr_model *model; /* with the partition in use */
     const struct eval_args *args;
-    const struct tsr_reconstruct_config *config;
-    struct tsr_dataset *dataset;
     struct cli_data data;
     const char *model_path;
-    struct tsr_evaluation result;
-    struct tsr_baseline baseline; /* if asked for */
+    struct cli_findings found;    /* [0] is the model, with the partition in use */
+    struct tsr_baseline baseline; /* if asked for; its result is a subject's */
+    double start;                 /* tsr_seconds() */
+    char *compared;               /* the paths of --compare, cut apart */
 };
 
+static const struct tsr_evaluation *result_of(const struct outcome *o) {
+    return &o->found.subject[0].result;
+}
+
+/* Of the random baseline, which comes right behind the model. */
+static const struct tsr_evaluation *baseline_of(const struct outcome *o) {
+    return &o->found.subject[1].result;
+}
+
 static double params_per_value(const struct outcome *o) {
-    return o->result.params_per_image / (double)(o->data.height * o->data.width * o->data.channels);
+    return result_of(o)->params_per_image /
+           (double)(o->data.height * o->data.width * o->data.channels);
 }
 
 static void print_table(const struct outcome *o) {
-    const struct tsr_evaluation *e = &o->result, *b = &o->baseline.result;
+    const struct tsr_evaluation *e = result_of(o), *b = baseline_of(o);
     bool baseline = o->args->baseline != NULL;
     (void)printf("#k\tpsnr_db\tpsnr_db_std\tssim\tseam%s\n",
                  baseline ? "\trandom_psnr_db\trandom_ssim" : "");
@@ -129,8 +190,10 @@ static void print_table(const struct outcome *o) {
                      tsr_split_name(o->baseline.chosen_on));
 }
 
-static void json_config(struct cli_json *j, const struct outcome *o) {
+static void json_config(struct cli_json *j, const void *outcome) {
+    const struct outcome *o = outcome;
     const struct tsr_kernel *kernel = NULL;
+    const struct cli_subject *m = &o->found.subject[0];
     cli_json_open(j, "config", '{');
     cli_json_string(j, "version", tsr_version());
     cli_json_string(j, "model", o->model_path);
@@ -140,32 +203,13 @@ static void json_config(struct cli_json *j, const struct outcome *o) {
     cli_json_integer(j, "height", o->data.height);
     cli_json_integer(j, "width", o->data.width);
     cli_json_integer(j, "channels", o->data.channels);
-    cli_json_model(j, &o->model->config);
-    cli_json_choice(j, "inner_optimizer", &o->config->optimizer);
-    if (tsr_kernel_find(o->config->kernel, &kernel, NULL) == TSR_OK)
+    cli_json_model(j, &m->model->config);
+    cli_json_choice(j, "inner_optimizer", &m->config.optimizer);
+    if (tsr_kernel_find(m->config.kernel, &kernel, NULL) == TSR_OK)
         cli_json_string(j, "kernel", kernel->name);
-    cli_json_integer(j, "threads", tsr_thread_count(o->config->threads));
+    cli_json_integer(j, "threads", tsr_thread_count(m->config.threads));
     cli_json_integer(j, "seed", o->args->common.seed);
     cli_json_close(j, '}');
-}
-
-static void json_regions(struct cli_json *j, const struct outcome *o) {
-    const struct tsr_evaluation *e = &o->result;
-    bool classes = tsr_partition_rule_is(&o->model->config.partition, &tsr_rule_labels);
-    cli_json_open(j, "regions", '[');
-    for (size_t r = 0; r < e->n_regions; r++) {
-        cli_json_open(j, NULL, '{');
-        cli_json_integer(j, "region", r);
-        cli_json_integer(j, "slot", e->region_slot[r]);
-        if (classes && r < tsr_dataset_label_count(o->dataset))
-            cli_json_string(j, "class", tsr_dataset_label_name(o->dataset, r));
-        cli_json_integer(j, "images", e->region_images[r]);
-        cli_json_number(j, "pixels", e->region_pixels[r]);
-        cli_json_numbers(j, "psnr_db", e->region_psnr_db + r * (e->inner_steps + 1),
-                         e->inner_steps + 1);
-        cli_json_close(j, '}');
-    }
-    cli_json_close(j, ']');
 }
 
 static void json_figures(struct cli_json *j, const struct tsr_evaluation *e) {
@@ -184,33 +228,57 @@ static void json_figures(struct cli_json *j, const struct tsr_evaluation *e) {
     cli_json_number(j, "flops_per_image", e->flops_per_image);
 }
 
-static void json_baseline(struct cli_json *j, const struct tsr_baseline *b) {
+static void json_baseline(struct cli_json *j, const struct outcome *o) {
+    const struct tsr_baseline *b = &o->baseline;
     cli_json_open(j, "baseline", '{');
     cli_json_string(j, "kind", "random");
     cli_json_number(j, "rate", b->rate);
     cli_json_string(j, "rate_chosen_on", tsr_split_name(b->chosen_on));
     cli_json_integer(j, "rate_chosen_on_images", b->chosen_on_images);
     cli_json_numbers(j, "rates_tried", tsr_baseline_rates, tsr_baseline_n_rates);
-    json_figures(j, &b->result);
+    json_figures(j, baseline_of(o));
+    cli_findings_json_regions(j, &o->found, 1);
+    cli_findings_json_images(j, &o->found, 1);
     cli_json_close(j, '}');
+}
+
+static void json_models(struct cli_json *j, const struct outcome *o) {
+    cli_json_open(j, "models", '[');
+    for (size_t s = o->args->baseline ? 2 : 1; s < o->found.n; s++) {
+        cli_json_open(j, NULL, '{');
+        cli_json_string(j, "name", o->found.subject[s].name);
+        json_figures(j, &o->found.subject[s].result);
+        cli_findings_json_regions(j, &o->found, s);
+        cli_findings_json_images(j, &o->found, s);
+        cli_json_open(j, "config", '{');
+        cli_json_model(j, &o->found.subject[s].model->config);
+        cli_json_close(j, '}');
+        cli_json_close(j, '}');
+    }
+    cli_json_close(j, ']');
 }
 
 static enum tsr_status write_json(const struct outcome *o, struct tsr_error *err) {
     struct cli_json j = {0};
     cli_json_open(&j, NULL, '{');
-    json_figures(&j, &o->result);
+    json_figures(&j, result_of(o));
     cli_json_number(&j, "params_per_value", params_per_value(o));
-    json_regions(&j, o);
+    cli_findings_json_regions(&j, &o->found, 0);
+    cli_findings_json_images(&j, &o->found, 0);
     json_config(&j, o);
-    if (o->args->baseline) json_baseline(&j, &o->baseline);
+    if (o->args->baseline) json_baseline(&j, o);
+    if (o->args->compare) json_models(&j, o);
+    enum tsr_status status = cli_findings_json_rest(&j, &o->found, err);
     cli_json_close(&j, '}');
-    return cli_json_write(&j, o->args->json, err);
+    if (status == TSR_OK) return cli_json_write(&j, o->args->json, err);
+    cli_json_clear(&j);
+    return status;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *dataset,
-                                 struct tsr_model *model, struct tsr_reconstruct_config *config) {
+static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
+                                 struct tsr_reconstruct_config *config) {
     const struct eval_args *a = call->args;
     tsr_reconstruct_config_default(model, config);
     if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
@@ -219,49 +287,175 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_dataset *data
     config->threads = a->common.threads;
     config->kernel = a->kernel;
     config->watch.cancelled = cli_cancelled;
-    size_t classes = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 1;
-    TSR_TRY(cli_rule_override(call, &a->rule, classes, model, &call->err));
     return tsr_reconstruct_config_check(config, &call->err);
 }
 
-static enum tsr_status evaluate(struct cli_call *call, struct tsr_dataset *dataset,
-                                struct outcome *o) {
+/* Cuts a copy of the list apart: *next is the path behind the comma. */
+static char *cut(char *list, char **next) {
+    char *comma = strchr(list, ',');
+    *next = comma ? comma + 1 : NULL;
+    if (comma) *comma = '\0';
+    return list;
+}
+
+static enum tsr_status copy_list(const char *list, char **out, struct tsr_error *err) {
+    size_t size = strlen(list) + 1;
+    TSR_TRY(TSR_ALLOC(out, size, "list of models", err));
+    memcpy(*out, list, size);
+    return TSR_OK;
+}
+
+static enum tsr_status load_compared(struct cli_call *call, struct outcome *o) {
     const struct eval_args *a = call->args;
-    const struct cli_evaluation e = {.model = o->model,
-                                     .dataset = dataset,
-                                     .split = a->split,
-                                     .limit = a->limit,
-                                     .config = o->config,
-                                     .quiet = a->common.quiet};
-    TSR_TRY(cli_evaluate(&e, &o->result, &call->err));
-    if (!a->baseline) return TSR_OK;
-    return cli_evaluate_baseline(&e, a->common.seed, &o->baseline, &call->err);
+    if (!a->compare) return TSR_OK;
+    TSR_TRY(copy_list(a->compare, &o->compared, &call->err));
+    for (char *next = o->compared; next;) {
+        struct cli_subject *s = &o->found.subject[o->found.n];
+        if (o->found.n == CLI_MOST_SUBJECTS)
+            return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--compare takes at most %d models",
+                             CLI_MOST_SUBJECTS - 1 - (a->baseline != NULL));
+        s->name = cut(next, &next);
+        TSR_TRY(tsr_model_load(s->name, &s->model, &call->err));
+        o->found.n++;
+        enum tsr_status status = configure(call, s->model, &s->config);
+        if (status != TSR_OK) tsr_error_prefix(&call->err, "%s", s->name);
+        TSR_TRY(status);
+    }
+    return TSR_OK;
+}
+
+/* The subjects: the model, its baseline, other models. */
+static enum tsr_status load(struct cli_call *call, struct outcome *o) {
+    const struct eval_args *a = call->args;
+    struct cli_subject *m = &o->found.subject[0];
+    const struct tsr_view_options view = cli_view_take(&a->view);
+    TSR_TRY(tsr_dataset_open_as(call->operands[1], &view, &o->found.dataset, &call->err));
+    o->data = cli_data_of(o->found.dataset);
+    size_t classes =
+        tsr_dataset_has_labels(o->found.dataset) ? tsr_dataset_label_count(o->found.dataset) : 1;
+    TSR_TRY(configure(call, m->model, &m->config));
+    TSR_TRY(cli_rule_override(call, &a->rule, classes, m->model, &call->err));
+    if (a->linear_limit)
+        TSR_TRY(cli_findings_linear_limit(
+            a->linear_limit, m->model, tsr_model_regions(m->model, o->data.height, o->data.width),
+            &o->found.linear_limit_db, &o->found.linear_limit_image_db, &call->err));
+    o->found.seed = a->common.seed;
+    o->found.n = 1;
+    if (a->baseline) {
+        o->found.subject[1].name = a->baseline;
+        o->found.subject[1].config = m->config;
+        o->found.n = 2;
+    }
+    return load_compared(call, o);
+}
+
+/* Is anything wanted that is known of single images? */
+static bool wants_survey(const struct eval_args *a) {
+    return a->json || a->report || a->csv || a->image_csv || a->compare || a->by_region ||
+           a->linear_limit;
+}
+
+static enum tsr_status evaluate_subject(struct cli_call *call, struct outcome *o, size_t i) {
+    const struct eval_args *a = call->args;
+    struct cli_subject *s = &o->found.subject[i];
+    struct cli_evaluation e = {.model = s->model ? s->model : o->found.subject[0].model,
+                               .dataset = o->found.dataset,
+                               .split = a->split,
+                               .limit = a->limit,
+                               .config = &s->config,
+                               .quiet = a->common.quiet};
+    if (wants_survey(a)) {
+        TSR_TRY(tsr_survey_create(e.model, e.dataset, a->split, a->limit, &s->config, &s->survey,
+                                  &call->err));
+        e.observer = tsr_survey_observer(s->survey);
+    }
+    if (s->model) return cli_evaluate(&e, &s->result, &call->err);
+    TSR_TRY(cli_evaluate_baseline(&e, a->common.seed, &o->baseline, &call->err));
+    s->result = o->baseline.result;
+    return TSR_OK;
+}
+
+static enum tsr_status evaluate(struct cli_call *call, struct outcome *o) {
+    const struct eval_args *a = call->args;
+    const struct cli_subject *m = &o->found.subject[0];
+    struct cli_evaluation e = {.model = m->model,
+                               .dataset = o->found.dataset,
+                               .split = a->split,
+                               .config = &m->config,
+                               .quiet = a->common.quiet};
+    for (size_t i = 0; i < o->found.n; i++) {
+        enum tsr_status status = evaluate_subject(call, o, i);
+        if (status != TSR_OK && i > 0 && m[i].model) tsr_error_prefix(&call->err, "%s", m[i].name);
+        TSR_TRY(status);
+    }
+    e.limit = a->transfer;
+    if (e.limit) TSR_TRY(cli_evaluate_transfer(&e, &o->found.transfer, &call->err));
+    e.limit = a->reach;
+    if (e.limit) TSR_TRY(cli_evaluate_reach(&e, a->common.seed, &o->found.reach, &call->err));
+    return TSR_OK;
+}
+
+static enum tsr_status write_report(const struct cli_call *call, const struct outcome *o,
+                                    struct tsr_error *err) {
+    const struct cli_report about = {.command = call->line,
+                                     .model_path = o->model_path,
+                                     .split = o->args->split,
+                                     .seconds = tsr_seconds() - o->start,
+                                     .config = json_config,
+                                     .figures = json_figures,
+                                     .user = o,
+                                     .params_per_value = params_per_value(o)};
+    return cli_report_write(&o->found, &about, o->args->report, err);
+}
+
+static enum tsr_status write_all(struct cli_call *call, const struct outcome *o) {
+    const struct eval_args *a = o->args;
+    struct tsr_error *err = &call->err;
+    if (!a->json || !cli_is_stdout(a->json)) {
+        print_table(o);
+        if (a->by_region) cli_findings_print(&o->found);
+        TSR_TRY(cli_findings_print_rest(&o->found, err));
+    }
+    if (a->json) TSR_TRY(write_json(o, err));
+    if (a->csv) TSR_TRY(cli_findings_csv_regions(&o->found, a->csv, err));
+    if (a->image_csv) TSR_TRY(cli_findings_csv_images(&o->found, a->image_csv, err));
+    if (a->report) TSR_TRY(write_report(call, o, err));
+    return TSR_OK;
+}
+
+static enum tsr_status files(struct cli_call *call) {
+    const struct eval_args *a = call->args;
+    char *list;
+    enum tsr_status status = TSR_OK;
+    if (!a->compare) return TSR_OK;
+    TSR_TRY(copy_list(a->compare, &list, &call->err));
+    for (char *next = list; next && status == TSR_OK;) {
+        const char *path = cut(next, &next);
+        status =
+            *path ? cli_files_reads(call, path)
+                  : TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                              "--compare \"%s\": a path between two commas is empty", a->compare);
+    }
+    free(list);
+    return status;
 }
 
 static enum tsr_status run(struct cli_call *call) {
-    struct eval_args *a = call->args;
+    struct outcome o = {
+        .args = call->args, .model_path = call->operands[0], .start = tsr_seconds()};
     struct tsr_model *model = NULL;
-    struct tsr_dataset *dataset = NULL;
-    struct tsr_reconstruct_config config;
-    struct outcome o = {.args = a, .config = &config, .model_path = call->operands[0]};
     enum tsr_status status;
-    bool to_file = a->json && !cli_is_stdout(a->json);
-    const struct tsr_view_options view = cli_view_take(&a->view);
     TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
-    TSR_CHECK(tsr_dataset_open_as(call->operands[1], &view, &dataset, &call->err));
-    o.data = cli_data_of(dataset);
-    TSR_CHECK(configure(call, dataset, model, &config));
-    o.model = model;
-    o.dataset = dataset;
+    o.found.subject[0] = (struct cli_subject){.name = "model", .model = model};
+    TSR_CHECK(load(call, &o));
     cli_signals_catch();
-    TSR_CHECK(evaluate(call, dataset, &o));
+    TSR_CHECK(evaluate(call, &o));
     call->phase = CLI_RUNNING;
-    if (!a->json || to_file) print_table(&o);
-    if (a->json) TSR_CHECK(write_json(&o, &call->err));
+    TSR_CHECK(write_all(call, &o));
 done:
-    tsr_evaluation_clear(&o.result);
-    tsr_evaluation_clear(&o.baseline.result);
-    tsr_dataset_close(dataset);
+    tsr_dataset_close(o.found.dataset);
+    cli_findings_clear(&o.found);
+    free(o.compared);
     tsr_model_free(model);
     return status;
 }
@@ -283,5 +477,6 @@ const struct cli_command cli_eval = {
     .max_operands = 2,
     .first_operand = CLI_READS_HDF5,
     .operand = CLI_READS_HDF5,
+    .files = files,
     .run = run,
 };

@@ -6,6 +6,8 @@
 #define TSR_CLI_EVALUATION_H
 
 #include "image/baseline.h"
+#include "image/reach.h"
+#include "image/transfer.h"
 
 struct cli_evaluation {
     const struct tsr_model *model;
@@ -14,12 +16,18 @@ struct cli_evaluation {
     size_t limit;
     const struct tsr_reconstruct_config *config;
     bool quiet;
+    const struct tsr_observer *observer; /* sees each image; may be NULL */
 };
 
-/* tsr_evaluate() and tsr_evaluate_baseline() with a progress line; a signal stops them. */
+/* tsr_evaluate(), tsr_evaluate_baseline(), tsr_transfer_matrix() and tsr_reach() with a progress
+ * line; a signal stops them. */
 enum tsr_status cli_evaluate(const struct cli_evaluation *e, struct tsr_evaluation *out,
                              struct tsr_error *err);
 enum tsr_status cli_evaluate_baseline(const struct cli_evaluation *e, uint64_t seed,
                                       struct tsr_baseline *out, struct tsr_error *err);
+enum tsr_status cli_evaluate_transfer(const struct cli_evaluation *e, struct tsr_transfer *out,
+                                      struct tsr_error *err);
+enum tsr_status cli_evaluate_reach(const struct cli_evaluation *e, uint64_t seed,
+                                   struct tsr_reach *out, struct tsr_error *err);
 
 #endif

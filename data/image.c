@@ -183,17 +183,29 @@ enum tsr_status tsr_fit_labels(const struct tsr_label_map *map, enum tsr_fit fit
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+enum tsr_status tsr_image_png(const struct tsr_image *image, unsigned char **bytes, size_t *size,
+                              struct tsr_error *err) {
+    int length = 0;
+    if (image->channels != 1 && image->channels != 3)
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "an image has 1 or 3 channels, not %zu",
+                         image->channels);
+    TSR_TRY(tsr_image_check_sides("an image", image->height, image->width, err));
+    *bytes = tsr_stb_png(image->pixels, (int)image->height, (int)image->width, (int)image->channels,
+                         &length);
+    *size = (size_t)length;
+    return *bytes ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "not enough memory for the PNG");
+}
+
 enum tsr_status tsr_image_write_png(const char *path, const struct tsr_image *image,
                                     struct tsr_error *err) {
-    if (image->channels != 1 && image->channels != 3)
-        return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: an image has 1 or 3 channels, not %zu", path,
-                         image->channels);
-    TSR_TRY(tsr_image_check_sides(path, image->height, image->width, err));
-    int size = 0;
-    unsigned char *png = tsr_stb_png(image->pixels, (int)image->height, (int)image->width,
-                                     (int)image->channels, &size);
-    if (!png) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: not enough memory for the PNG", path);
-    enum tsr_status status = tsr_file_replace(path, png, (size_t)size, err);
+    unsigned char *png;
+    size_t size;
+    enum tsr_status status = tsr_image_png(image, &png, &size, err);
+    if (status != TSR_OK) {
+        tsr_error_prefix(err, "%s", path);
+        return status;
+    }
+    status = tsr_file_replace(path, png, size, err);
     free(png);
     return status;
 }

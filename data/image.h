@@ -112,6 +112,10 @@ TSR_API enum tsr_status tsr_fit_labels(const struct tsr_label_map *map, enum tsr
                                        size_t index, size_t height, size_t width, uint16_t *out,
                                        struct tsr_error *err) TSR_MUST_USE;
 
+/* A PNG file (8-bit grey or RGB) in memory; free with free(). */
+TSR_API enum tsr_status tsr_image_png(const struct tsr_image *image, unsigned char **bytes,
+                                      size_t *size, struct tsr_error *err) TSR_MUST_USE;
+
 /* Writes a PNG (8-bit grey or RGB) to a temporary name beside `path`, then renames: `path` holds
  * the whole picture or what it held before. */
 TSR_API enum tsr_status tsr_image_write_png(const char *path, const struct tsr_image *image,

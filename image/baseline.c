@@ -29,7 +29,10 @@ static int on_progress(void *user, size_t done, size_t total, double mean_psnr_d
 
 static enum tsr_status evaluate(struct work *w, double rate, enum tsr_split split, size_t limit,
                                 struct tsr_evaluation *out, struct tsr_error *err) {
-    const struct tsr_evaluate_callbacks callbacks = {on_progress, w};
+    const struct tsr_evaluate_callbacks callbacks = {
+        .progress = on_progress,
+        .user = w,
+        .observer = w->choosing || !w->callbacks ? NULL : w->callbacks->observer};
     struct tsr_model_config config = w->model->config;
     struct tsr_model *random;
     config.rates = TSR_RATES_FIXED;

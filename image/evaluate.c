@@ -37,6 +37,7 @@ struct work {
     uint16_t *map;
     uint32_t *labels;
     struct tsr_reconstruction one;
+    const struct tsr_observer *observer; /* or NULL */
     struct tsr_evaluation *out;
     struct tsr_arena arena;
 };
@@ -54,6 +55,11 @@ static void layout(struct work *w, struct tsr_arena *a) {
     w->one.ssim = tsr_arena_take(a, w->states, sizeof(double));
     w->one.seam = tsr_arena_take(a, w->states, sizeof(double));
     w->one.region_error = tsr_arena_take(a, w->states * w->partition->n_regions, sizeof(double));
+    if (w->observer && w->observer->pictures)
+        w->one.pictures = tsr_arena_take(a, n_pixels * w->model->net.out_dim, w->states);
+    if (w->observer && w->observer->phi)
+        w->one.phi =
+            tsr_arena_take(a, w->partition->n_regions * w->model->net.n_params, sizeof *w->one.phi);
 }
 
 static enum tsr_status allocate_result(struct tsr_evaluation *e, size_t states, size_t n_regions,
@@ -138,6 +144,16 @@ static enum tsr_status find_regions(struct work *w, size_t index, struct tsr_err
     return TSR_OK;
 }
 
+static enum tsr_status observe(const struct work *w, size_t index, struct tsr_error *err) {
+    if (!w->observer) return TSR_OK;
+    const struct tsr_evaluated image = {.model = w->model,
+                                        .index = index,
+                                        .pixels = w->pixels,
+                                        .partition = w->partition,
+                                        .result = &w->one};
+    return w->observer->image(w->observer->user, &image, err);
+}
+
 /* n images of those in the split. */
 static enum tsr_status run(struct work *w, const uint32_t *split, size_t n,
                            const struct tsr_evaluate_callbacks *callbacks, struct tsr_error *err) {
@@ -151,6 +167,7 @@ static enum tsr_status run(struct work *w, const uint32_t *split, size_t n,
         }
         TSR_TRY(tsr_reconstruct(w->reconstructor, w->pixels, &w->one, err));
         add_image(w);
+        TSR_TRY(observe(w, index, err));
         double mean = w->out->psnr_db[w->states - 1] / (double)w->out->images;
         if (callbacks && callbacks->progress &&
             callbacks->progress(callbacks->user, i + 1, n, mean))
@@ -189,6 +206,7 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
                      .dataset = dataset,
                      .follows = tsr_rule_follows_image(&model->config.partition),
                      .states = config->inner_steps + 1,
+                     .observer = callbacks ? callbacks->observer : NULL,
                      .out = out};
     enum tsr_status status;
     *out = (struct tsr_evaluation){.inner_steps = config->inner_steps};

@@ -28,10 +28,28 @@ struct tsr_evaluation {
     size_t not_finite; /* images whose error became NaN or infinite; they are in the mean as NaN */
 };
 
+/* One image of an evaluation, as it has just been found. Views. */
+struct tsr_evaluated {
+    const struct tsr_model *model;
+    size_t index;                          /* in the dataset */
+    struct tsr_pixels pixels;              /* [H, W, C] */
+    const struct tsr_partition *partition; /* of this image */
+    const struct tsr_reconstruction *result;
+};
+
+/* Who wants to see each image of an evaluation, and what of it beside its figures. */
+struct tsr_observer {
+    bool pictures, phi; /* of struct tsr_reconstruction; NULL otherwise */
+    /* A failure ends the evaluation with it. */
+    enum tsr_status (*image)(void *user, const struct tsr_evaluated *image, struct tsr_error *err);
+    void *user;
+};
+
 struct tsr_evaluate_callbacks {
-    /* After every image; nonzero stops with TSR_ERR_INTERRUPTED. */
+    /* After every image; nonzero stops with TSR_ERR_INTERRUPTED. May be NULL. */
     int (*progress)(void *user, size_t done, size_t total, double mean_psnr_db);
     void *user;
+    const struct tsr_observer *observer; /* may be NULL */
 };
 
 /* Evaluates `limit` (0: all) images of a split, evenly spread over it (base/spread.h). Label maps

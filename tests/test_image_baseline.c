@@ -147,7 +147,7 @@ static void progress_and_interruption(void **state) {
     const size_t n = 3 * tsr_baseline_n_rates + 2;
     for (size_t stop = 0; stop <= n; stop++) {
         struct heard heard = all;
-        const struct tsr_baseline_callbacks callbacks = {hear, &heard};
+        const struct tsr_baseline_callbacks callbacks = {.progress = hear, .user = &heard};
         struct tsr_baseline b;
         heard.stop_after = stop;
         if (stop == 0) {

@@ -663,7 +663,7 @@ static void evaluations_that_end_early(void **state) {
     struct tsr_reconstruct_config config = plain_config(model);
     struct tsr_evaluation e;
     size_t done = 0;
-    struct tsr_evaluate_callbacks callbacks = {stop_after_two, &done};
+    struct tsr_evaluate_callbacks callbacks = {.progress = stop_after_two, .user = &done};
     MUST_FAIL(tsr_evaluate(model, data, TSR_SPLIT_ALL, 0, &config, &callbacks, &e, err),
               TSR_ERR_INTERRUPTED, "interrupted after 2 of 4 images");
     assert_int_equal(done, 2);

@@ -5,7 +5,7 @@
 command -v shellcheck >/dev/null 2>&1 || { echo "skip the scripts: there is no shellcheck"; exit 0; }
 root=$(cd "$TSR_TESTS/.." && pwd)
 # shellcheck disable=SC2094 # another "scripts"
-(cd "$root" && grep -rlE '^#!(/bin/sh|/usr/bin/env (ba)?sh)' .ci scripts tests) | sort >scripts
+(cd "$root" && grep -rlE --exclude-dir=node_modules '^#!(/bin/sh|/usr/bin/env (ba)?sh)' .ci scripts tests) | sort >scripts
 check "there are scripts" test "$(wc -l <scripts)" -gt 20
 while read -r script; do
     check "$script" shellcheck "$root/$script"

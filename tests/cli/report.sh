@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The report of eval: one file whose data are those of the JSON; in a browser where there is one.
+. "$TSR_TESTS/cli/common.inc"
+
+pictures photos 12 32 40
+"$TESSERA" pack photos -o d.h5 --size 32x40 --split 0.5,0.25,0.25 --quiet >pack.out 2>&1 || fail "a dataset" "$(cat pack.out)"
+"$TESSERA" train d.h5 -o a.h5 --grid 2x3 --width 8 --hidden-layers 1 --batch 2 --outer-steps 20 --val-every 5 --quiet >train.out 2>&1 ||
+    fail "a model" "$(cat train.out)"
+"$TESSERA" train d.h5 -o b.h5 --grid 2x3 --width 8 --hidden-layers 1 --batch 2 --outer-steps 3 --quiet >train.out 2>&1 ||
+    fail "another model" "$(cat train.out)"
+python=/usr/bin/python3
+[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
+if $python -c 'import h5py' 2>/dev/null; then # a name that no file can have
+    $python - <<'PY'
+import h5py
+with h5py.File("d.h5", "r+") as f:
+    names = f["names"][:].astype("S100")
+    attributes = dict(f["names"].attrs)
+    del f["names"]
+    f["names"] = [b"</script><b>&\"'" + n for n in names]
+PY
+fi
+tessera 0 "a report" eval a.h5 d.h5 --split all --baseline random --compare b.h5 --report r.html --json r.json --quiet
+refused 2 "exists" "a report is not overwritten" eval a.h5 d.h5 --report r.html --quiet
+if grep -qE '<(script|link|img)[^>]*(src|href)="?(http|//)' r.html; then fail "needs no network"; else pass "needs no network"; fi
+# The element of the data, by a parser of HTML that is not ours, holds what the JSON file has.
+cat >data.py <<'PY'
+import html.parser, json
+class Data(html.parser.HTMLParser):
+    text, inside = "", False
+    def handle_starttag(self, tag, attributes): self.inside = ("id", "data") in attributes
+    def handle_data(self, data): self.text += data if self.inside else ""
+    def handle_endtag(self, tag): self.inside = False
+p = Data()
+p.feed(open("r.html", encoding="utf-8").read())
+found, want = json.loads(p.text), json.load(open("r.json"))
+model = found["subjects"][0]
+for key in ("psnr_db", "psnr_db_std", "ssim", "regions", "per_image", "borders", "layers"):
+    assert model[key] == want[key], key
+assert found["compare"] == want["compare"] and found["subjects"][1]["regions"] == want["baseline"]["regions"]
+assert found["subjects"][2]["regions"] == want["models"][0]["regions"]
+last = want["inner_steps"]
+assert [w[0][0] for w in found["worst"]] == [[i["name"] for i in want["per_image"]].index(r["worst_image"]) for r in want["regions"]]
+why = [p["why"] for p in found["pictures"] if "why" in p]
+assert why[:3] == ["best", "median", "worst"] and len(why) == 6, why
+best = max(range(12), key=lambda i: want["per_image"][i]["psnr_db"][last])
+assert next(p["image"] for p in found["pictures"] if p.get("why") == "best") == best
+assert len(found["history"]) >= 2 and len(found["history"][0]) == 5
+PY
+check "its data are those of the JSON" python3 data.py
+cat >clippings.py <<'PY'
+import base64, json, re, subprocess, zlib, struct
+def png(uri):
+    b = base64.b64decode(uri.split(",", 1)[1])
+    at, data, head = 8, b"", None
+    while at < len(b):
+        n, kind = struct.unpack(">I4s", b[at:at + 8])
+        if kind == b"IHDR": head = struct.unpack(">IIBB", b[at + 8:at + 18])
+        if kind == b"IDAT": data += b[at + 8:at + 8 + n]
+        at += 12 + n
+    return head[1], head[0], zlib.decompress(data)
+text = re.search(r'id="data">(.*?)</script>', open("r.html", encoding="utf-8").read(), re.S).group(1)
+found = json.loads(text)
+regions = found["subjects"][0]["regions"]
+for p in found["pictures"]:
+    for c in p["crops"]:
+        g = regions[c["region"]]
+        margin = max(g["height"], g["width"]) // 2
+        rows = min(32, g["top"] + g["height"] + margin) - max(0, g["top"] - margin)
+        cols = min(40, g["left"] + g["width"] + margin) - max(0, g["left"] - margin)
+        assert png(c["picture"])[:2] == (rows, cols)
+    for s in p.get("states", []):
+        assert png(s)[:2] == (32, 40)
+PY
+check "its pictures are what they should be" python3 clippings.py
+no_leftovers "nothing half-written"
+
+if grep -qE '__asan_init|__gcov_' "$TESSERA"; then
+    echo "skip the report in a browser: once is enough, without sanitizers and counters"
+elif ! command -v node >/dev/null 2>&1 || [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ] ||
+    [ ! -d "$TSR_TESTS/report/node_modules/playwright-core" ]; then
+    echo "skip the report in a browser: there is no node, chromium or playwright-core (scripts/install-deps ci)"
+else
+    timeout 60 node "$TSR_TESTS/report/browser.js" r.html r.json ${TSR_SHOTS:+"$TSR_SHOTS"} >browser.out 2>&1
+    code=$?
+    cat browser.out
+    [ $code -eq 0 ] || failures=$((failures + 1))
+    [ $code -ne 124 ] || echo "not ok the browser in time"
+fi
+finish
