@@ -29,7 +29,8 @@ static void objects_are_found_by_name(void **state) {
     assert_int_equal(tsr_registry_find(&registry, "segment", &found, NULL), TSR_OK);
     assert_ptr_equal(found, &segment);
     assert_int_equal(tsr_registry_find(&registry, "segments", &found, &err), TSR_ERR_NOT_FOUND);
-    assert_string_equal(err.message, "rule \"segments\" is unknown; known are whole, segment");
+    assert_string_equal(err.message, "rule \"segments\" is unknown; known are whole, segment; "
+                                     "did you mean segment?");
 }
 
 static void defaults_pass_and_values_are_reached_by_name(void **state) {
