@@ -35,7 +35,7 @@ comma := ,
 
 # ---- dependencies: their flags are asked for below, so what is missing is missing now ------------
 GOALS := $(or $(MAKECMDGOALS),all)
-BUILDS := $(filter-out help clean print-config uninstall format format-check lint deps dist check-san check-tsan check-valgrind coverage,$(GOALS))
+BUILDS := $(filter-out help clean print-config uninstall format format-check lint deps dist check-san check-tsan check-valgrind check-arm64 coverage,$(GOALS))
 ifneq ($(BUILDS),)
 TESTS_TOO := $(filter check check-san check-unit check-threads check-memory check-short coverage-report fuzz fuzz-programs test-programs,$(BUILDS))$(findstring /tests/,$(BUILDS))
 LEVEL := $(if $(TESTS_TOO),check,build)
@@ -286,6 +286,11 @@ check-threads: export OMP_TOOL_LIBRARIES = $(ARCHER)
 check-threads: export TSR_OMP_TOOL = $(ARCHER)
 check-threads: export TSAN_OPTIONS = ignore_noninstrumented_modules=1 halt_on_error=1 exitcode=66
 
+# The numerical core cross-compiled for arm64, under qemu-user.
+check-arm64:
+	$(Q)scripts/check-arm64
+.PHONY: check-arm64
+
 # A short suite under valgrind: every command, and the tests of what handles memory and files.
 REMEMBERED := base_memory base_status cli_json cli_options data_file data_h5 data_image data_labels data_memory \
               image_files partition_regions
@@ -392,6 +397,7 @@ help:
 	@echo "  make check-san     unit tests and command lines under AddressSanitizer and UBSan"
 	@echo "  make check-tsan    what shares work between threads, under ThreadSanitizer"
 	@echo "  make check-valgrind  every command, and tests of memory and files, under valgrind"
+	@echo "  make check-arm64   the numerical core, cross-compiled, under qemu-user"
 	@echo "  make check-docs    every command block of README.md and docs/, briefly, by the installed program"
 	@echo "  make lint          layout, shellcheck, cppcheck, clang-tidy"
 	@echo "  make coverage      lines of the library that the tests run"
