@@ -6,6 +6,7 @@
 #include "cli/image_list.h"
 #include "cli/optimizer_options.h"
 #include "cli/outputs.h"
+#include "cli/panel.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
@@ -20,7 +21,7 @@ struct adapt_args {
     struct cli_common common;
     const char *output, *kernel;
     const char *background;
-    bool png, strict;
+    bool png, panel, strict;
     size_t inner_steps;
     struct tsr_choice optimizer;
     struct cli_rule rule;
@@ -49,6 +50,11 @@ static const struct cli_option options[] = {
      .type = CLI_FLAG,
      .at = AT(png),
      .help = "write the reconstruction too, as NAME.png beside the INR file"},
+    {.name = "panel",
+     .type = CLI_FLAG,
+     .at = AT(panel),
+     .help = "write the image, what is drawn after each inner step and the error too, side by "
+             "side, as NAME.panel.png"},
     {.name = "strict",
      .type = CLI_FLAG,
      .at = AT(strict),
@@ -102,16 +108,16 @@ static enum tsr_status list_images(struct job *job) {
                            &job->images, &call->err);
 }
 
-/* The INR file of the i-th image, or the picture beside it. */
-static char *output_of(const struct job *job, size_t i, bool picture) {
+/* The INR file of the i-th image, or, with another ending, a picture beside it. */
+static char *output_of(const struct job *job, size_t i, const char *picture) {
     char *inr = cli_images_output(&job->images, i, job->args->output, ".inr.h5");
-    char *png = inr && picture ? cli_replace_suffix(inr, ".png") : NULL;
+    char *png = inr && picture ? cli_replace_suffix(inr, picture) : NULL;
     if (!picture) return inr;
     free(inr);
     return png;
 }
 
-static enum tsr_status tell_output(struct job *job, size_t i, bool picture) {
+static enum tsr_status tell_output(struct job *job, size_t i, const char *picture) {
     char *path = output_of(job, i, picture);
     if (!path) return no_memory(&job->call->err);
     enum tsr_status status =
@@ -124,8 +130,9 @@ static enum tsr_status tell_outputs(struct job *job) {
     TSR_TRY(list_images(job));
     TSR_TRY(cli_images_files(job->call, &job->images, job->args->output));
     for (size_t i = 0; i < job->images.n; i++) {
-        TSR_TRY(tell_output(job, i, false));
-        if (job->args->png) TSR_TRY(tell_output(job, i, true));
+        TSR_TRY(tell_output(job, i, NULL));
+        if (job->args->png) TSR_TRY(tell_output(job, i, ".png"));
+        if (job->args->panel) TSR_TRY(tell_output(job, i, ".panel.png"));
     }
     return TSR_OK;
 }
@@ -167,7 +174,7 @@ static enum tsr_status find_regions(struct job *job, const struct tsr_image *ima
 static enum tsr_status write_picture(struct job *job, size_t i, const struct tsr_inr *inr,
                                      struct tsr_error *err) {
     struct tsr_image picture = {0};
-    char *png = output_of(job, i, true);
+    char *png = output_of(job, i, ".png");
     if (!png) return no_memory(err);
     cli_watch_start(&job->watch, job->args->common.quiet, png);
     enum tsr_status status =
@@ -177,6 +184,37 @@ static enum tsr_status write_picture(struct job *job, size_t i, const struct tsr
     if (status == TSR_OK) status = tsr_image_write_png(png, &picture, err);
     tsr_image_clear(&picture);
     free(png);
+    return status;
+}
+
+/* Of what a panel shows all states are kept. */
+static const size_t MOST_PICTURES = (size_t)1 << 30;
+
+static enum tsr_status take_pictures(struct job *job, const struct tsr_image *image,
+                                     uint8_t **out) {
+    size_t states = job->config.inner_steps + 1;
+    size_t values = image->height * image->width * image->channels;
+    if (values > MOST_PICTURES / states)
+        return TSR_ERROR(&job->call->err, TSR_ERR_CONFIG,
+                         "--panel keeps %zu pictures of %zux%zu pixels, which take more than 1 "
+                         "GiB; ask for fewer --inner-steps",
+                         states, image->height, image->width);
+    return tsr_alloc_to(out, states, values, "pictures", &job->call->err);
+}
+
+static enum tsr_status write_panel(struct job *job, size_t i, const struct tsr_image *image,
+                                   const uint8_t *pictures) {
+    struct tsr_error *err = &job->call->err;
+    const struct cli_panel panel = {.image = image,
+                                    .inner_steps = job->config.inner_steps,
+                                    .pictures = pictures,
+                                    .psnr_db = job->psnr_db};
+    char *path = output_of(job, i, ".panel.png"),
+         *name = cli_stem(cli_images_path(&job->images, i));
+    enum tsr_status status =
+        path && name ? cli_panel_write(path, name, &panel, err) : no_memory(err);
+    free(path);
+    free(name);
     return status;
 }
 
@@ -239,12 +277,15 @@ static enum tsr_status reconstruct(struct job *job, size_t i, const struct tsr_i
     struct tsr_error *err = &job->call->err;
     result.numbers = inr->numbers;
     tsr_inr_share(inr, job->model);
+    if (job->args->panel) TSR_TRY(take_pictures(job, image, &result.pictures));
     cli_watch_start(&job->watch, job->args->common.quiet, path);
     enum tsr_status status =
         tsr_reconstruct(job->reconstructor, TSR_BYTES(image->pixels), &result, err);
     cli_watch_end(&job->watch);
+    if (status == TSR_OK && job->args->panel) status = write_panel(job, i, image, result.pictures);
+    free(result.pictures);
     TSR_TRY(status);
-    char *output = output_of(job, i, false);
+    char *output = output_of(job, i, NULL);
     status = output ? tsr_inr_save(inr, output, err) : no_memory(err);
     free(output);
     TSR_TRY(status);

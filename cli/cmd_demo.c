@@ -10,9 +10,9 @@
 #include "cli/evaluation.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
+#include "cli/panel.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
-#include "cli/sheet.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "data/h5.h"
@@ -21,7 +21,6 @@
 
 #define CELL 22 /* pixels; the tiles are 8 cells high and wide */
 #define TILE (8 * CELL)
-#define GAIN 8 /* of the error maps */
 #define MAX_PHOTOS 8
 #define THUMB_HEIGHT 240
 #define THUMB_WIDTH 320
@@ -211,7 +210,7 @@ static enum tsr_status find_photos(struct demo *d) {
 
 /* A photo and its reconstructions. */
 struct showing {
-    struct tsr_image photo, error_map;
+    struct tsr_image photo;
     struct tsr_inr *inr;
     struct tsr_reconstructor *reconstructor;
     double *psnr_db;   /* [K+1] */
@@ -221,18 +220,10 @@ struct showing {
 
 static void clear_showing(struct showing *s) {
     tsr_image_clear(&s->photo);
-    tsr_image_clear(&s->error_map);
     tsr_inr_free(s->inr);
     tsr_reconstructor_free(s->reconstructor);
     free(s->psnr_db);
     free(s->pictures);
-}
-
-/* The picture after k inner steps; a view. */
-static struct tsr_image picture_of(const struct showing *s, size_t k) {
-    struct tsr_image view = s->photo;
-    view.pixels = s->pictures + k * s->photo.height * s->photo.width * s->photo.channels;
-    return view;
 }
 
 static enum tsr_status reconstruct(struct demo *d, const char *path, struct showing *s) {
@@ -258,48 +249,27 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
                                         .pictures = s->pictures};
     TSR_TRY(tsr_reconstruct(s->reconstructor, TSR_BYTES(s->photo.pixels), &result, err));
     s->seconds = result.seconds;
-    struct tsr_image last = picture_of(s, config.inner_steps);
-    return cli_sheet_error_map(&s->photo, &last, GAIN, &s->error_map, err);
+    return TSR_OK;
 }
 
-/* Original, the picture after every inner step, error map: from place (row, 0) on, in `cols`
- * columns. */
-static enum tsr_status put_showing(struct cli_sheet *sheet, size_t row, const char *name,
-                                   const struct showing *s, size_t inner_steps,
-                                   struct tsr_error *err) {
-    char caption[64];
-    size_t place = row * sheet->cols;
-    TSR_TRY(cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->photo, name, err));
-    for (size_t k = 0; k <= inner_steps; k++) {
-        struct tsr_image picture = picture_of(s, k);
-        (void)snprintf(caption, sizeof caption, "%zu step%s %.1f dB", k, k == 1 ? "" : "s",
-                       s->psnr_db[k]);
-        place++;
-        TSR_TRY(
-            cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &picture, caption, err));
-    }
-    place++;
-    (void)snprintf(caption, sizeof caption, "error x %d", GAIN);
-    return cli_sheet_put(sheet, place / sheet->cols, place % sheet->cols, &s->error_map, caption,
-                         err);
+static struct cli_panel panel_of(const struct demo *d, const struct showing *s) {
+    return (struct cli_panel){.image = &s->photo,
+                              .inner_steps = d->model->config.inner_steps,
+                              .pictures = s->pictures,
+                              .psnr_db = s->psnr_db};
 }
 
 static enum tsr_status write_photo(struct demo *d, const char *name, const struct showing *s) {
-    struct cli_sheet own;
     struct tsr_error *err = &d->call->err;
+    const struct cli_panel panel = panel_of(d, s);
     enum tsr_status status = TSR_OK;
-    size_t places = d->model->config.inner_steps + 3, cols = (places + 1) / 2;
     char *inr = cli_join(d->args->output, name, ".inr.h5");
     char *png = cli_join(d->args->output, name, ".png");
-    own.canvas = (struct tsr_image){0};
     if (!inr || !png) status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for paths");
     TSR_CHECK(status);
     TSR_CHECK(tsr_inr_save(s->inr, inr, err));
-    TSR_CHECK(cli_sheet_create(&own, 2, cols, s->photo.height, s->photo.width, err));
-    TSR_CHECK(put_showing(&own, 0, name, s, d->model->config.inner_steps, err));
-    TSR_CHECK(tsr_image_write_png(png, &own.canvas, err));
+    TSR_CHECK(cli_panel_write(png, name, &panel, err));
 done:
-    cli_sheet_clear(&own);
     free(inr);
     free(png);
     return status;
@@ -313,7 +283,8 @@ static enum tsr_status show_photo(struct demo *d, size_t i) {
     if (!name) return TSR_ERROR(&d->call->err, TSR_ERR_NO_MEMORY, "no memory for a name");
     TSR_CHECK(reconstruct(d, d->photos[i], &s));
     TSR_CHECK(write_photo(d, name, &s));
-    TSR_CHECK(put_showing(&d->sheet, i, name, &s, last, &d->call->err));
+    const struct cli_panel panel = panel_of(d, &s);
+    TSR_CHECK(cli_panel_put(&d->sheet, i * d->sheet.cols, name, &panel, &d->call->err));
     (void)printf("%s/%s.png: %zux%zu, %.2f dB after %zu inner steps, %.0f ms\n", d->args->output,
                  name, s.photo.height, s.photo.width, s.psnr_db[last], last, 1e3 * s.seconds);
 done:
@@ -327,8 +298,8 @@ static enum tsr_status show(struct demo *d) {
     say(d, "adapt: photos never seen, in three inner steps");
     TSR_TRY(find_photos(d));
     if (d->n_photos == 0) return TSR_OK;
-    TSR_TRY(cli_sheet_create(&d->sheet, d->n_photos, d->model->config.inner_steps + 3, THUMB_HEIGHT,
-                             THUMB_WIDTH, err));
+    TSR_TRY(cli_sheet_create(&d->sheet, d->n_photos, cli_panel_places(d->model->config.inner_steps),
+                             THUMB_HEIGHT, THUMB_WIDTH, err));
     for (size_t i = 0; i < d->n_photos; i++) {
         TSR_TRY(show_photo(d, i));
         if (cli_interrupted()) return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");

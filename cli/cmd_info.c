@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "cli/label_sheet.h"
+#include "cli/model_sheet.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
@@ -18,7 +19,7 @@
 
 struct info_args {
     struct cli_common common;
-    const char *label_png;
+    const char *label_png, *png;
     size_t image;
     struct cli_view view;
 };
@@ -33,6 +34,13 @@ static const struct cli_option options[] = {
      .at = AT(label_png),
      .help =
          "draws an image beside its label map (dataset), or the picture beside its regions (INR)"},
+    {.name = "png",
+     .metavar = "OUT.png",
+     .type = CLI_STRING,
+     .file = CLI_WRITES_PNG,
+     .at = AT(png),
+     .help = "draws what the file holds: images of a dataset; initialisations, basis and rates of "
+             "a model; an INR beside its regions"},
     {.name = "image",
      .metavar = "I",
      .type = CLI_SIZE,
@@ -168,10 +176,10 @@ static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
 }
 
 /* That it cannot be written is no fault of the file that it shows. */
-static enum tsr_status write_sheet(struct cli_call *call, const struct tsr_image *sheet) {
-    const struct info_args *a = call->args;
+static enum tsr_status write_sheet(struct cli_call *call, const char *path,
+                                   const struct tsr_image *sheet) {
     call->phase = CLI_RUNNING;
-    TSR_TRY(tsr_image_write_png(a->label_png, sheet, &call->err));
+    TSR_TRY(tsr_image_write_png(path, sheet, &call->err));
     call->phase = CLI_READING;
     return TSR_OK;
 }
@@ -192,7 +200,7 @@ static enum tsr_status draw_image(struct cli_call *call, struct tsr_dataset *d,
     (void)snprintf(caption, sizeof caption, "image %zu", a->image);
     TSR_CHECK(read_for_drawing(d, a->image, &picture, &labels, err));
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
-    TSR_CHECK(write_sheet(call, &sheet));
+    TSR_CHECK(write_sheet(call, a->label_png, &sheet));
 done:
     free(labels);
     tsr_image_clear(&picture);
@@ -201,7 +209,8 @@ done:
 }
 
 /* The picture of an INR beside its regions. */
-static enum tsr_status draw_inr(struct cli_call *call, const char *path, struct tsr_error *err) {
+static enum tsr_status draw_inr(struct cli_call *call, const char *path, const char *png,
+                                struct tsr_error *err) {
     const struct info_args *a = call->args;
     enum tsr_status status;
     char caption[64];
@@ -212,7 +221,7 @@ static enum tsr_status draw_inr(struct cli_call *call, const char *path, struct 
     void *memory;
     TSR_CHECK(tsr_inr_load(path, &inr, err));
     const struct tsr_partition *p = inr->partition;
-    cli_watch_start(&watch, a->common.quiet, a->label_png);
+    cli_watch_start(&watch, a->common.quiet, png);
     status = tsr_inr_render(inr, p->height, p->width, a->common.threads, "auto", &watch.watch,
                             &picture, err);
     cli_watch_end(&watch);
@@ -225,7 +234,7 @@ static enum tsr_status draw_inr(struct cli_call *call, const char *path, struct 
         labels[i] = (uint32_t)tsr_partition_region_at(p, i / p->width, i % p->width);
     tsr_partition_rule_describe(&inr->rule, caption, sizeof caption);
     TSR_CHECK(cli_label_sheet(&picture, labels, caption, &sheet, err));
-    TSR_CHECK(write_sheet(call, &sheet));
+    TSR_CHECK(write_sheet(call, png, &sheet));
 done:
     free(labels);
     tsr_inr_free(inr);
@@ -251,10 +260,34 @@ static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_er
                          path);
     if (kind == INR && cli_given(call, "image"))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--image is for datasets; %s is one image", path);
-    if (kind == INR) return draw_inr(call, path, err);
+    if (kind == INR) return draw_inr(call, path, a->label_png, err);
     TSR_TRY(open_dataset(a, path, &d, err));
     enum tsr_status status = draw_image(call, d, err);
     tsr_dataset_close(d);
+    return status;
+}
+
+/* What --png draws. */
+static enum tsr_status draw_all(struct cli_call *call, enum kind kind, struct tsr_error *err) {
+    const struct info_args *a = call->args;
+    const char *path = call->operands[0];
+    struct tsr_image sheet = {0};
+    struct tsr_dataset *dataset = NULL;
+    struct tsr_model *model = NULL;
+    enum tsr_status status;
+    if (kind == INR) return draw_inr(call, path, a->png, err);
+    if (kind == DATASET) {
+        TSR_CHECK(open_dataset(a, path, &dataset, err));
+        TSR_CHECK(cli_dataset_sheet(dataset, &sheet, err));
+    } else {
+        TSR_CHECK(tsr_model_load(path, &model, err));
+        TSR_CHECK(cli_model_sheet(model, a->common.threads, &sheet, err));
+    }
+    TSR_CHECK(write_sheet(call, a->png, &sheet));
+done:
+    tsr_dataset_close(dataset);
+    tsr_model_free(model);
+    tsr_image_clear(&sheet);
     return status;
 }
 
@@ -431,6 +464,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_CHECK(tsr_h5_open(call->operands[0], &f, &call->err));
     TSR_CHECK(find_kind(f, a->view.images != NULL, &kind, &call->err));
     if (a->label_png) TSR_CHECK(draw(call, kind, &call->err));
+    if (a->png) TSR_CHECK(draw_all(call, kind, &call->err));
     if (cli_stdout_taken(call)) goto done;
     (void)printf("file: %s\n", cli_shown(call->operands[0]));
     if (kind == DATASET) TSR_CHECK(dataset_info(f, a, &call->err));
