@@ -28,8 +28,9 @@ struct eval_args {
     struct tsr_choice optimizer;
     struct cli_view view;
     struct cli_rule rule;
-    const char *baseline, *kernel, *json, *csv, *image_csv, *compare, *linear_limit, *report;
-    bool by_region;
+    const char *baseline, *kernel, *json, *csv, *image_csv, *compare, *linear_limit, *report,
+        *background;
+    bool by_region, strict;
     size_t transfer, reach;
 };
 
@@ -38,6 +39,7 @@ static void defaults(void *args) {
     a->split = TSR_SPLIT_TEST;
     a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
     a->kernel = "auto";
+    a->background = "white";
 }
 
 static enum tsr_status check_baseline(const char *text, struct tsr_error *err) {
@@ -54,12 +56,17 @@ static const struct cli_option options[] = {
      .type = CLI_ENUM,
      .names = &tsr_split_names,
      .at = AT(split),
-     .help = "images to evaluate on"},
+     .help = "images of the dataset to evaluate on"},
     {.name = "limit",
      .metavar = "N",
      .type = CLI_SIZE,
      .at = AT(limit),
-     .help = "at most N images, evenly spread over the split; 0: all"},
+     .help = "at most N images, evenly spread over the split or the files; 0: all"},
+    CLI_BACKGROUND(AT(background)),
+    {.name = "strict",
+     .type = CLI_FLAG,
+     .at = AT(strict),
+     .help = "an image file that cannot be used ends the run instead of being left out"},
     CLI_VIEW_OPTIONS(struct eval_args, view, CLI_VIEW_IN_FILE),
 
     {.name = "inner loop", .type = CLI_HEADING},
@@ -146,6 +153,7 @@ struct outcome {
     const struct eval_args *args;
     struct cli_data data;
     const char *model_path;
+    const char *from;             /* of image files the first that is named */
     struct cli_findings found;    /* [0] is the model, with the partition in use */
     struct tsr_baseline baseline; /* if asked for; its result is a subject's */
     double start;                 /* tsr_seconds() */
@@ -162,8 +170,7 @@ static const struct tsr_evaluation *baseline_of(const struct outcome *o) {
 }
 
 static double params_per_value(const struct outcome *o) {
-    return result_of(o)->params_per_image /
-           (double)(o->data.height * o->data.width * o->data.channels);
+    return result_of(o)->params_per_image / result_of(o)->values_per_image;
 }
 
 static void print_table(const struct outcome *o) {
@@ -197,12 +204,16 @@ static void json_config(struct cli_json *j, const void *outcome) {
     cli_json_open(j, "config", '{');
     cli_json_string(j, "version", tsr_version());
     cli_json_string(j, "model", o->model_path);
-    cli_json_string(j, "dataset", o->data.path);
-    cli_json_string(j, "split", tsr_split_name(o->args->split));
+    if (o->found.dataset) {
+        cli_json_string(j, "dataset", o->data.path);
+        cli_json_string(j, "split", tsr_split_name(o->args->split));
+        cli_json_integer(j, "height", o->data.height);
+        cli_json_integer(j, "width", o->data.width);
+    } else {
+        cli_json_string(j, "images_from", o->from);
+    }
     cli_json_integer(j, "limit", o->args->limit);
-    cli_json_integer(j, "height", o->data.height);
-    cli_json_integer(j, "width", o->data.width);
-    cli_json_integer(j, "channels", o->data.channels);
+    cli_json_integer(j, "channels", m->model->net.out_dim);
     cli_json_model(j, &m->model->config);
     cli_json_choice(j, "inner_optimizer", &m->config.optimizer);
     if (tsr_kernel_find(m->config.kernel, &kernel, NULL) == TSR_OK)
@@ -440,18 +451,99 @@ static enum tsr_status files(struct cli_call *call) {
     return status;
 }
 
+/* Options that a dataset, or image files, have no use for. */
+static enum tsr_status check_options(const struct cli_call *call, bool image_files,
+                                     struct tsr_error *err) {
+    static const char *const of_datasets[] = {
+        "split",        "images", "images-layout", "images-range", "baseline", "compare",
+        "linear-limit", "reach",  "transfer",      "by-region",    "report",   "csv",
+        "image-csv",    NULL};
+    static const char *const of_files[] = {"background", "strict", NULL};
+    for (const char *const *name = image_files ? of_datasets : of_files; *name; name++)
+        if (cli_given(call, *name))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s is for %s, and %s", *name,
+                             image_files ? "a dataset" : "image files",
+                             image_files ? "image files are given: `tessera pack` makes it of them"
+                                         : "a dataset is given");
+    return TSR_OK;
+}
+
+static enum tsr_status run_dataset(struct cli_call *call, struct outcome *o) {
+    TSR_TRY(check_options(call, false, &call->err));
+    TSR_TRY(load(call, o));
+    cli_signals_catch();
+    TSR_TRY(evaluate(call, o));
+    call->phase = CLI_RUNNING;
+    return write_all(call, o);
+}
+
+static enum tsr_status write_file_figures(const struct outcome *o, struct tsr_error *err) {
+    const char *json = o->args->json;
+    struct cli_json j = {0};
+    if (!json || !cli_is_stdout(json)) print_table(o);
+    if (!json) return TSR_OK;
+    cli_json_open(&j, NULL, '{');
+    json_figures(&j, result_of(o));
+    cli_json_number(&j, "params_per_value", params_per_value(o));
+    cli_findings_json_regions(&j, &o->found, 0);
+    json_config(&j, o);
+    cli_json_close(&j, '}');
+    return cli_json_write(&j, json, err);
+}
+
+/* What was left out is told by the status, figures are of the others. */
+static enum tsr_status evaluate_files(struct cli_call *call, struct outcome *o,
+                                      struct cli_images *images) {
+    const struct eval_args *a = o->args;
+    struct cli_subject *m = &o->found.subject[0];
+    struct cli_files_evaluation e = {.model = m->model,
+                                     .config = &m->config,
+                                     .images = images,
+                                     .as.channels = m->model->net.out_dim,
+                                     .strict = a->strict,
+                                     .quiet = a->common.quiet};
+    TSR_TRY(tsr_colour_parse(a->background, &e.as.background, &call->err));
+    TSR_TRY(cli_images_list(call->operands + 1, call->n_operands - 1, NULL, images, &call->err));
+    size_t all = images->n;
+    cli_images_limit(images, a->limit);
+    enum tsr_status status = cli_evaluate_files(call, &e, &m->result);
+    if (m->result.images == 0) return status;
+    m->result.of = all;
+    struct tsr_error err = {0};
+    enum tsr_status written = write_file_figures(o, &err);
+    if (written != TSR_OK) call->err = err;
+    return written == TSR_OK ? status : written;
+}
+
+static enum tsr_status run_files(struct cli_call *call, struct outcome *o) {
+    struct cli_images images = {0};
+    struct cli_subject *m = &o->found.subject[0];
+    TSR_TRY(check_options(call, true, &call->err));
+    TSR_TRY(configure(call, m->model, &m->config));
+    TSR_TRY(cli_rule_override(call, &o->args->rule, 1, m->model, &call->err));
+    if (tsr_partition_rule_is(&m->model->config.partition, &tsr_rule_labels))
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                         "rule labels: image files have no label maps; pack them with --labels");
+    if (m->model->net.out_dim != 1 && m->model->net.out_dim != 3)
+        return TSR_ERROR(&call->err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
+                         o->model_path, m->model->net.out_dim);
+    o->from = call->operands[1];
+    o->found.n = 1;
+    cli_signals_catch();
+    enum tsr_status status = evaluate_files(call, o, &images);
+    cli_images_clear(&images);
+    return status;
+}
+
 static enum tsr_status run(struct cli_call *call) {
     struct outcome o = {
         .args = call->args, .model_path = call->operands[0], .start = tsr_seconds()};
     struct tsr_model *model = NULL;
+    bool image_files = call->n_operands > 2 || cli_holds_images(call->operands[1]);
     enum tsr_status status;
     TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
     o.found.subject[0] = (struct cli_subject){.name = "model", .model = model};
-    TSR_CHECK(load(call, &o));
-    cli_signals_catch();
-    TSR_CHECK(evaluate(call, &o));
-    call->phase = CLI_RUNNING;
-    TSR_CHECK(write_all(call, &o));
+    TSR_CHECK(image_files ? run_files(call, &o) : run_dataset(call, &o));
 done:
     tsr_dataset_close(o.found.dataset);
     cli_findings_clear(&o.found);
@@ -464,9 +556,10 @@ const struct cli_command cli_eval = {
     .name = "eval",
     .group = "models",
     .summary = "PSNR and SSIM of a model after every inner step",
-    .operands = "M.h5 D.h5",
+    .operands = "M.h5 D.h5|FOLDER|IMAGE...",
     .about =
-        "Adapts the model to each image of a split and prints, for k = 0 to K inner steps,\n"
+        "Adapts the model to each image of a split, or to image files at their own sizes\n"
+        "(folders are searched as by `tessera pack`), and prints, for k = 0 to K inner steps,\n"
         "the means over the images of PSNR (dB, peak 1, from the unclipped output), SSIM (of the\n"
         "8-bit image) and the seam metric (mean jump of the error across borders of regions,\n"
         "divided by that inside regions: 1 is no seam), tab-separated, then sizes and times.",
@@ -474,7 +567,7 @@ const struct cli_command cli_eval = {
     .args_size = sizeof(struct eval_args),
     .defaults = defaults,
     .min_operands = 2,
-    .max_operands = 2,
+    .max_operands = SIZE_MAX,
     .first_operand = CLI_READS_HDF5,
     .operand = CLI_READS_HDF5,
     .files = files,

@@ -648,8 +648,7 @@ static void close_job(struct job *job, enum tsr_status *status) {
 static enum tsr_status fit(void *user, size_t i) {
     struct table *table = user;
     struct fit_args args = *(const struct fit_args *)table->call->args;
-    struct job job = {
-        .call = table->call, .index = i, .args = &args, .table = table};
+    struct job job = {.call = table->call, .index = i, .args = &args, .table = table};
     struct outputs outputs;
     enum tsr_status status;
     TSR_CHECK(name_outputs(&table->images, i, &args, &outputs, &job.call->err));

@@ -151,6 +151,15 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("\n");
 }
 
+static void warn(const struct cli_call *call, const struct tsr_pack_report *r) {
+    if (r->mostly_cut)
+        cli_complain(
+            call,
+            "the crop keeps less than a quarter of %zu of %zu pictures; --fit cover scales "
+            "them before",
+            r->mostly_cut, r->sources - r->skipped);
+}
+
 static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a) {
     if (!a->rule.rule.object) return TSR_OK;
     if (a->config.labels)
@@ -210,6 +219,7 @@ static enum tsr_status run(struct cli_call *call) {
                                       &callbacks, &result, &call->err);
     cli_progress_end(&progress);
     if (status == TSR_OK) report(a, &result);
+    if (status == TSR_OK) warn(call, &result);
     return status;
 }
 

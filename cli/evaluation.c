@@ -87,3 +87,44 @@ enum tsr_status cli_evaluate_reach(const struct cli_evaluation *e, uint64_t seed
     cli_progress_end(&line);
     return status;
 }
+
+/* ---- image files ----------------------------------------------------------------------------- */
+
+struct files {
+    struct cli_call *call;
+    const struct cli_files_evaluation *e;
+    struct tsr_evaluator *evaluator;
+    struct cli_progress line;
+    size_t done; /* figures are of so many */
+};
+
+static enum tsr_status add_file(void *user, size_t i) {
+    struct files *f = user;
+    struct tsr_image image = {0};
+    struct tsr_error *err = &f->call->err;
+    TSR_TRY(cli_images_read(f->call, f->e->images, i, &f->e->as, &image));
+    enum tsr_status status = tsr_evaluator_add(f->evaluator, TSR_BYTES(image.pixels), image.height,
+                                               image.width, NULL, i, err);
+    tsr_image_clear(&image);
+    if (status != TSR_OK) {
+        tsr_error_prefix(err, "%s", cli_images_path(f->e->images, i));
+        return status;
+    }
+    f->done++;
+    show(&f->line, "", i + 1, f->e->images->n, tsr_evaluator_psnr_db(f->evaluator));
+    return TSR_OK;
+}
+
+enum tsr_status cli_evaluate_files(struct cli_call *call, const struct cli_files_evaluation *e,
+                                   struct tsr_evaluation *out) {
+    struct files f = {.call = call, .e = e};
+    *out = (struct tsr_evaluation){0};
+    TSR_TRY(tsr_evaluator_create(e->model, e->config, NULL, &f.evaluator, &call->err));
+    cli_progress_start(&f.line, e->quiet);
+    enum tsr_status status = cli_images_each(call, e->images, e->strict, add_file, &f);
+    cli_progress_end(&f.line);
+    bool whole = status == TSR_OK || (status == TSR_ERR_IO && call->phase == CLI_RUNNING);
+    if (whole && f.done > 0) tsr_evaluator_finish(f.evaluator, out);
+    tsr_evaluator_free(f.evaluator);
+    return status;
+}

@@ -5,6 +5,7 @@
 #ifndef TSR_CLI_EVALUATION_H
 #define TSR_CLI_EVALUATION_H
 
+#include "cli/image_list.h"
 #include "image/baseline.h"
 #include "image/reach.h"
 #include "image/transfer.h"
@@ -29,5 +30,17 @@ enum tsr_status cli_evaluate_transfer(const struct cli_evaluation *e, struct tsr
                                       struct tsr_error *err);
 enum tsr_status cli_evaluate_reach(const struct cli_evaluation *e, uint64_t seed,
                                    struct tsr_reach *out, struct tsr_error *err);
+
+/* The same of image files, each at its own size, by tsr_evaluator_add(). A bad one is left out as
+ * cli_images_each() says: there are figures nevertheless, unless out->images is 0. */
+struct cli_files_evaluation {
+    const struct tsr_model *model;
+    const struct tsr_reconstruct_config *config;
+    const struct cli_images *images;
+    struct tsr_image_as as;
+    bool strict, quiet;
+};
+enum tsr_status cli_evaluate_files(struct cli_call *call, const struct cli_files_evaluation *e,
+                                   struct tsr_evaluation *out);
 
 #endif

@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/spread.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "data/image_bytes.h"
 
 #define INR ".inr.h5"
 
@@ -144,9 +146,26 @@ enum tsr_status cli_images_list(const char *const *operands, size_t n, const cha
     for (size_t i = 0; i < n; i++)
         TSR_TRY(add_operand(out, operands[i], err));
     out->n = out->listing.n;
+    if (!output) return TSR_OK;
     out->one =
         n == 1 && out->folders == 0 && output[strlen(output) - 1] != '/' && !cli_is_folder(output);
     return name_outputs(out, err);
+}
+
+void cli_images_limit(struct cli_images *images, size_t limit) {
+    size_t n = tsr_spread_count(images->n, limit);
+    for (size_t i = 0; i < n; i++)
+        images->listing.items[i] = images->listing.items[tsr_spread(i, images->n, n)];
+    images->n = images->listing.n = n;
+}
+
+bool cli_holds_images(const char *path) {
+    unsigned char bytes[8];
+    if (cli_is_folder(path)) return true;
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file) (void)fclose(file);
+    return tsr_image_kind(bytes, n) != TSR_KIND_UNKNOWN;
 }
 
 void cli_images_clear(struct cli_images *images) {

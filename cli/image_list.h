@@ -24,11 +24,16 @@ struct cli_images {
 };
 
 /* Lists operands [n]. An operand that is missing is an image that cannot be read. `output`: what -o
- * says. Two images that have one name whatever is done are TSR_ERR_CONFIG. To be cleared in any
- * case. */
+ * says; NULL: nothing is written, and there are no names of outputs. Two images that have one name
+ * whatever is done are TSR_ERR_CONFIG. To be cleared in any case. */
 enum tsr_status cli_images_list(const char *const *operands, size_t n, const char *output,
                                 struct cli_images *out, struct tsr_error *err);
+/* Leaves `limit` of them (0: all), evenly spread. */
+void cli_images_limit(struct cli_images *images, size_t limit);
 void cli_images_clear(struct cli_images *images);
+
+/* A folder, or a file that begins as an image does: images, not a dataset. */
+bool cli_holds_images(const char *path);
 
 /* What messages and tables call the i-th; a view. */
 const char *cli_images_path(const struct cli_images *images, size_t i);

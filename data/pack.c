@@ -165,6 +165,7 @@ struct job {
     struct tsr_error err;
     struct tsr_fetched fetched;
     const char *remark;     /* of the decoder, or NULL */
+    bool mostly_cut;        /* a crop keeps less than a quarter of it */
     size_t count;           /* images made of it */
     struct tsr_image whole; /* for tiles: they are cut when they are written */
     uint8_t *pixels;        /* [height, width, channels], else */
@@ -291,6 +292,8 @@ static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item
     const struct tsr_image_as as = {c->channels, c->background};
     TSR_TRY(tsr_source_decode(&p->listing, item, &job->fetched, &as, &job->whole, err));
     job->remark = job->whole.remark;
+    job->mostly_cut =
+        c->fit == TSR_FIT_CROP && c->height * c->width < job->whole.height * job->whole.width / 4;
     job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
     enum tsr_status status = TSR_OK;
     bool tiles = job->count > 0 && c->fit == TSR_FIT_TILE;
@@ -377,6 +380,7 @@ static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item
                                  const struct job *job, struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
     if (job->status != TSR_OK) return skip(p, item->path, job, err);
+    p->report->mostly_cut += job->mostly_cut;
     if (job->remark && p->callbacks && p->callbacks->remark)
         p->callbacks->remark(p->callbacks->user, item->path, job->remark);
     const uint16_t *labels = p->has_labels ? job->labels : NULL;

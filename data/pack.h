@@ -50,6 +50,7 @@ struct tsr_pack_report {
     size_t images;  /* images written */
     size_t per_split[3];
     size_t skipped;    /* unreadable, or too small for the fit */
+    size_t mostly_cut; /* of which a crop keeps less than a quarter */
     size_t not_listed; /* not named by the split file */
     size_t missing;    /* named by the split file, but not there */
     size_t labels;     /* classes of the label maps; 0: no label maps */

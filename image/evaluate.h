@@ -15,7 +15,7 @@ struct tsr_evaluation {
         *psnr_db_std; /* [inner_steps+1] mean and standard deviation (n-1) over images */
     double *ssim;     /* [inner_steps+1]; NaN where it was not computed */
     double *seam; /* [inner_steps+1] seam metric (image/seam.h); NaN where it was not computed */
-    size_t n_regions;
+    size_t n_regions;       /* 0: the images had different numbers of them */
     size_t *region_slot;    /* [n_regions] */
     size_t *region_images;  /* [n_regions] images that have pixels of this region */
     double *region_pixels;  /* [n_regions] mean over these images */
@@ -23,6 +23,7 @@ struct tsr_evaluation {
     double seconds_per_image;     /* of adaptation; without finding the regions */
     double map_seconds_per_image; /* of finding the regions, for a rule that follows the image */
     double params_per_image;      /* adapted; mean over images */
+    double values_per_image;      /* height * width * channels; mean over images */
     double flops_per_image; /* of K inner steps and the final forward pass over the context pixels;
                                mean over images */
     size_t not_finite; /* images whose error became NaN or infinite; they are in the mean as NaN */
@@ -61,6 +62,26 @@ TSR_API enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_d
                                      const struct tsr_evaluate_callbacks *callbacks,
                                      struct tsr_evaluation *out,
                                      struct tsr_error *err) TSR_MUST_USE;
+/* The same of images of any sizes that the model takes, one after the other. The model and the
+ * observer, which may be NULL, are kept. */
+struct tsr_evaluator;
+TSR_API enum tsr_status tsr_evaluator_create(const struct tsr_model *model,
+                                             const struct tsr_reconstruct_config *config,
+                                             const struct tsr_observer *observer,
+                                             struct tsr_evaluator **out,
+                                             struct tsr_error *err) TSR_MUST_USE;
+/* pixels [H, W, C] of the model's channels; map [H, W] its label map, for a rule that wants one, or
+ * NULL; index: what the observer is told. After an error the image is not in the figures, and
+ * others may follow. */
+TSR_API enum tsr_status tsr_evaluator_add(struct tsr_evaluator *e, struct tsr_pixels pixels,
+                                          size_t height, size_t width, const uint16_t *map,
+                                          size_t index, struct tsr_error *err) TSR_MUST_USE;
+/* Mean after K inner steps over the images so far, of which there is one at least. */
+TSR_API double tsr_evaluator_psnr_db(const struct tsr_evaluator *e);
+/* The figures of at least one image: to be cleared; the evaluator is only to be freed then. */
+TSR_API void tsr_evaluator_finish(struct tsr_evaluator *e, struct tsr_evaluation *out);
+TSR_API void tsr_evaluator_free(struct tsr_evaluator *e); /* accepts NULL */
+
 TSR_API void tsr_evaluation_clear(struct tsr_evaluation *evaluation);
 
 #endif

@@ -71,6 +71,32 @@ check "of how many is told" grep -qx 'images_of_split	12' out
 "$TESSERA" train d.h5 -o t.h5 --grid 2x2 --width 8 --batch 2 --outer-steps 1 --val-images 1 >/dev/null 2>err
 check "train tells, too" grep -q 'validation *on 1 of the 2, evenly spread' err
 
+# ---- eval of files --------------------------------------------------------------------------------
+tessera 0 "eval of a dataset of them all" eval m.h5 d.h5 --split all --json all.json
+tessera 0 "eval of the folder" eval m.h5 photos --json files.json
+check "gives the same figures" $python -c '
+import json
+a, b = json.load(open("all.json")), json.load(open("files.json"))
+for key in "psnr_db", "psnr_db_std", "ssim", "seam", "params_per_value", "images":
+    x, y = (v if isinstance(v, list) else [v] for v in (a[key], b[key]))
+    assert all(abs(p - q) < 1e-6 for p, q in zip(x, y)), (key, x, y)
+assert [r["psnr_db"] for r in a["regions"]] == [r["psnr_db"] for r in b["regions"]]'
+tessera 0 "eval of some of them" eval m.h5 photos --limit 3
+check "which are spread, too" awk -F'\t' -v want="$spread" '$1 == 3 { found = $2 } END { exit !(found - want < .002 && want - found < .002) }' out
+picture other.ppm 20 28 3
+tessera 1 "eval goes on after a bad file" eval m.h5 tree other.ppm
+check "names it" grep -q '2 of 7 images were left out: tree/cats/bad.ppm, tree/dogs/empty.png' err
+check "has figures of the rest" grep -qx 'images	5' out
+tessera 3 "unless it is to be strict" eval m.h5 tree --strict
+refused 2 "is for a dataset" "no split of files" eval m.h5 photos --split test
+refused 2 "is for image files" "no background of a dataset" eval m.h5 d.h5 --background black
+
+# ---- a crop of little ------------------------------------------------------------------------------
+tessera 0 "a crop of a corner" pack photos -o corner.h5 --size 7x9
+check "is told, with the way out" grep -q 'less than a quarter of 12 of 12 pictures; --fit cover' err
+tessera 0 "a crop of a quarter" pack photos -o quarter.h5 --size 8x8
+check "is not" test ! -s err
+
 # ---- the last word is the best --------------------------------------------------------------------
 column() { awk -F'\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i } NR == 2 { print $c }' out; }
 for model in m.h5 overlapping.h5; do
