@@ -36,6 +36,9 @@ PYTHON_SUBSTITUTIONS = [
 ]
 # (command, why): lines that are not run here.
 LEFT_OUT = [
+    (r'sudo apt-get install libopenmpi', 'it needs the network'),
+    (r'make MPI=1', 'the program of the suite is built with MPI, too'),
+    (r'mpirun|srun', 'tests/cli/ranks.sh starts several processes'),
     (r'make demo', 'CI runs it by itself'),
     (r'make check', 'this is part of it'),
     (r'scripts/reproduce/', 'tests/cli/reproduce.sh runs each at the smallest scale'),
