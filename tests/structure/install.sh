@@ -11,7 +11,7 @@ make_install() { (cd "$root" && "${MAKE:-make}" -s --no-print-directory "$@"); }
 check "make install" make_install install prefix="$there/usr"
 tree=$(cd "$there/usr" && find . -type f -o -type l | sort | tr '\n' ' ')
 check "the documentation is installed as it lies in the tree" cmp "$root/docs/demo.jpg" "$there/usr/share/doc/tessera/docs/demo.jpg"
-for page in README.md docs/formats.md docs/python.md; do
+for page in README.md docs/formats.md docs/python.md docs/tutorial.md docs/results.md; do
     # What a page leads to is there.
     (cd "$there/usr/share/doc/tessera/$(dirname $page)" && grep -o '](\([^)#:]*\))' "$(basename $page)" |
         sed 's/](//; s/)//' | while read -r link; do [ -e "$link" ] || case $link in include/* | ../include/* | data/*) ;; *) echo "$link" ;; esac; done) >dead
@@ -29,6 +29,7 @@ check "the rest are the program, two libraries, their description, documentation
         ./lib/python3/dist-packages/tessera/*.py | ./share/doc/tessera/* | ./share/tessera/sample/*) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
 PKG_CONFIG_PATH="$there/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"; export PKG_CONFIG_PATH
 check "pkg-config knows the version" test "$(pkg-config --modversion tessera)" = "$("$TESSERA" version | sed -n 's/^tessera //p')"
+check "CITATION.cff names it, too" grep -qx "version: $(pkg-config --modversion tessera)" "$root/CITATION.cff"
 check "the installed program runs" "$there/usr/bin/tessera" version
 
 # shellcheck disable=SC2034 # build evaluates it
