@@ -78,7 +78,8 @@ static const struct cli_option options[] = {
      .file = CLI_WRITES,
      .each = true,
      .at = AT(curve),
-     .help = "write the learning curve while it runs: iteration, seconds, psnr_db, loss"},
+     .help = "write the learning curve: iteration, seconds, psnr_db, loss; to - or a pipe while it "
+             "runs"},
     {.name = "curve-every",
      .metavar = "N",
      .type = CLI_U64,
@@ -206,6 +207,7 @@ struct job {
     struct tsr_model *model;
     struct tsr_fitter *fitter;
     FILE *curve;
+    struct tsr_temp *curve_temp; /* NULL: the curve goes to a pipe, a device or standard output */
     struct cli_progress line;
     double ssim;
     struct table *table;
@@ -343,7 +345,13 @@ static enum tsr_status curve_failed(struct job *job, struct tsr_error *err) {
 
 static enum tsr_status open_curve(struct job *job) {
     if (!job->args->curve) return TSR_OK;
-    job->curve = cli_is_stdout(job->args->curve) ? stdout : fopen(job->args->curve, "w");
+    const char *path = job->args->curve;
+    bool to_stdout = cli_is_stdout(path);
+    if (!to_stdout && !tsr_file_is_stream(path)) {
+        TSR_TRY(tsr_temp_create(path, &job->curve_temp, &job->call->err));
+        path = tsr_temp_path(job->curve_temp);
+    }
+    job->curve = to_stdout ? stdout : fopen(path, "w");
     if (!job->curve) return curve_failed(job, &job->call->err);
     (void)fprintf(job->curve, "iteration,seconds,psnr_db,loss");
     for (size_t r = 0; job->args->curve_regions && r < partition_of(job)->n_regions; r++)
@@ -361,6 +369,19 @@ static enum tsr_status on_point(void *user, const struct tsr_fit_state *s, struc
         (void)fprintf(job->curve, ",%.4f", region_psnr_db(job, s, r));
     (void)fputc('\n', job->curve);
     return fflush(job->curve) == 0 ? TSR_OK : curve_failed(job, err);
+}
+
+/* That of an interrupted run is kept, as its other results are; after a failure the file is what it
+ * was before. */
+static enum tsr_status close_curve(struct job *job, enum tsr_status status) {
+    struct tsr_error *err = status == TSR_OK ? &job->call->err : NULL;
+    enum tsr_status closed = TSR_OK;
+    if (job->curve && job->curve != stdout && fclose(job->curve) != 0)
+        closed = curve_failed(job, err);
+    if (job->curve_temp && closed == TSR_OK && (status == TSR_OK || status == TSR_ERR_INTERRUPTED))
+        closed = tsr_temp_commit(job->curve_temp, err);
+    tsr_temp_discard(job->curve_temp);
+    return status == TSR_OK ? closed : status;
 }
 
 /* ---- while it runs --------------------------------------------------------------------------- */
@@ -637,8 +658,7 @@ static enum tsr_status learn(struct job *job) {
 }
 
 static void close_job(struct job *job, enum tsr_status *status) {
-    if (job->curve && job->curve != stdout && fclose(job->curve) != 0 && *status == TSR_OK)
-        *status = curve_failed(job, &job->call->err);
+    *status = close_curve(job, *status);
     tsr_fitter_free(job->fitter);
     tsr_model_free(job->model);
     tsr_label_map_clear(&job->labels);

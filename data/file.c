@@ -124,8 +124,7 @@ static enum tsr_status write_and_close(int fd, const char *path, const void *byt
     return TSR_OK;
 }
 
-/* Is this a pipe or a device, which nothing can be put in place of? */
-static bool is_stream(const char *path) {
+bool tsr_file_is_stream(const char *path) {
     struct stat info;
     return tsr_path_descriptor(path) >= 0 ||
            (stat(path, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode)));
@@ -134,7 +133,7 @@ static bool is_stream(const char *path) {
 enum tsr_status tsr_file_replace(const char *path, const void *bytes, size_t size,
                                  struct tsr_error *err) {
     struct tsr_temp *temp;
-    if (is_stream(path)) {
+    if (tsr_file_is_stream(path)) {
         int open_one = tsr_path_descriptor(path);
         int fd = open_one >= 0 ? dup(open_one) : open(path, O_WRONLY | O_CLOEXEC);
         return write_and_close(fd, path, bytes, size, err);

@@ -22,6 +22,8 @@
 #ifndef TSR_DATA_FILE_H
 #define TSR_DATA_FILE_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 /* Reads a file of at most `limit` bytes: a regular one, or what is open already as /dev/stdin or
@@ -39,6 +41,9 @@ TSR_API enum tsr_status tsr_file_replace(const char *path, const void *bytes, si
  * Free with free(). Errors: TSR_ERR_IO (a loop of links; not the name of a file). */
 TSR_API enum tsr_status tsr_file_target(const char *path, char **target,
                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Is this a pipe, a device or what is open already, which is written to as it stands? */
+TSR_API bool tsr_file_is_stream(const char *path);
 
 /* ---- temporary files ------------------------------------------------------------------------- */
 

@@ -109,9 +109,17 @@ refused 1 "not finite" "divergence" fit p.ppm -o n --grid 2x3 --width 8 --lr 1e3
     --iterations 20 --quiet
 check "nothing was written" test ! -e n
 
-# Ctrl-C: what was learned is written, the program ends by the signal.
+# A file that is there stays until the new one is whole.
+echo old >kept.csv
+refused 1 "not finite" "a curve that ends in a failure" fit p.ppm -o n --grid 2x3 --width 8 --lr 1e36 \
+    --iterations 20 --curve kept.csv --curve-every 1 --force --quiet
+check "the old curve is still there" test "$(cat kept.csv)" = old
+tessera 0 "a curve in its place" fit p.ppm -o kept.h5 $small --iterations 3 --curve kept.csv --force
+check "it is new" grep -q '^iteration,' kept.csv
+
+# Ctrl-C: what was learned is written, the program ends by the signal. A pipe gets points as they come.
 cp p.inr.h5 i.inr.h5
-"$TESSERA" fit q.ppm -o i.inr.h5 --force $small --time 100s --png i.png --curve i.csv >out 2>err &
+"$TESSERA" fit q.ppm -o i.inr.h5 --force $small --time 100s --png i.png --curve /dev/fd/3 >out 2>err 3>i.csv &
 pid=$!
 tries=0
 while { [ ! -e i.csv ] || [ "$(wc -l <i.csv)" -lt 3 ]; } && [ $tries -lt 300 ]; do
