@@ -31,8 +31,10 @@ struct tsr_dataset {
     const uint32_t *part[4]; /* views of order */
     size_t part_n[4];
     size_t images_in_chunk;
-    char **names;   /* [n], each by itself: those asked for; NULL: none has been */
-    char *numbered; /* [n][NAME_SIZE], where the file has no names */
+    bool nameless;    /* the file has no names that are of use */
+    char **all_names; /* [n], one block; NULL: tsr_dataset_load_names() was not called */
+    char **names;     /* [n], each by itself: those asked for; NULL: none has been */
+    char *numbered;   /* [n][NAME_SIZE], where the file has no names */
 
     size_t label_count; /* 0: no label maps */
     char **label_names; /* [label_count], one block */
@@ -266,6 +268,7 @@ void tsr_dataset_close(struct tsr_dataset *dataset) {
     for (size_t i = 0; dataset->names && i < dataset->n; i++)
         free(dataset->names[i]);
     free(dataset->names);
+    free(dataset->all_names);
     free(dataset->numbered);
     free(dataset->label_names);
     free(dataset);
@@ -391,9 +394,32 @@ enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void
                      err);
 }
 
-/* Reads one name from the file. Names of some other kind or number are as good as none: nothing but
- * messages needs them. */
+/* Names of some other kind or number are as good as none. */
+static bool has_names(struct tsr_dataset *dataset) {
+    if (!dataset->file || dataset->nameless) return false;
+    if (!dataset->all_names && !dataset->names)
+        dataset->nameless = !tsr_h5_exists(dataset->file, "/names");
+    return !dataset->nameless;
+}
+
+enum tsr_status tsr_dataset_load_names(struct tsr_dataset *dataset, struct tsr_error *err) {
+    struct tsr_error why;
+    size_t n;
+    if (!has_names(dataset) || dataset->all_names) return TSR_OK;
+    enum tsr_status status =
+        tsr_h5_read_strings(dataset->file, "/names", &n, &dataset->all_names, &why);
+    if (status == TSR_OK && n == dataset->n) return TSR_OK;
+    free(dataset->all_names);
+    dataset->all_names = NULL;
+    dataset->nameless = status == TSR_OK || status == TSR_ERR_FORMAT;
+    if (dataset->nameless) return TSR_OK;
+    if (err) *err = why;
+    return status;
+}
+
+/* Reads one name from the file; NULL: it cannot be read, which shows in messages only. */
 static const char *load_name(struct tsr_dataset *dataset, size_t index) {
+    if (dataset->all_names) return dataset->all_names[index];
     if (!dataset->names) dataset->names = calloc(dataset->n, sizeof *dataset->names);
     if (!dataset->names) return NULL;
     char **name = &dataset->names[index];
@@ -414,8 +440,7 @@ static const char *numbered_name(struct tsr_dataset *dataset, size_t index) {
 const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index) {
     if (index >= dataset->n) return "#?";
     if (dataset->given_names) return dataset->given_names[index];
-    const char *name = NULL;
-    if (dataset->file && tsr_h5_exists(dataset->file, "/names")) name = load_name(dataset, index);
+    const char *name = has_names(dataset) ? load_name(dataset, index) : NULL;
     return name ? name : numbered_name(dataset, index);
 }
 

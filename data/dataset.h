@@ -90,7 +90,13 @@ TSR_API const char *tsr_dataset_label_rule(const struct tsr_dataset *dataset);
 TSR_API enum tsr_status tsr_dataset_read_labels(struct tsr_dataset *dataset, size_t index,
                                                 uint16_t *out, struct tsr_error *err) TSR_MUST_USE;
 
-/* Name of an image (view, valid until the dataset is closed), or "#index" if the file has none. */
+/* Name of an image (view, valid until the dataset is closed), or "#index" if the file has none, or
+ * one that cannot be read. */
 TSR_API const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index);
+/* Reads all names at once, for those who ask for many, or to whom it matters that a name is the one
+ * of the file; that it has none, or a number or kind that cannot be names, is no error.
+ * TSR_ERR_IO, TSR_ERR_NO_MEMORY: there may be names. */
+TSR_API enum tsr_status tsr_dataset_load_names(struct tsr_dataset *dataset,
+                                               struct tsr_error *err) TSR_MUST_USE;
 
 #endif

@@ -38,13 +38,16 @@ static uint64_t digest_of_split(const struct tsr_dataset *dataset) {
     return digest;
 }
 
-static uint64_t digest_of_names(struct tsr_dataset *dataset) {
+static enum tsr_status digest_names(struct tsr_dataset *dataset, uint64_t *out,
+                                    struct tsr_error *err) {
     uint64_t digest = FNV_START;
+    TSR_TRY(tsr_dataset_load_names(dataset, err));
     for (size_t i = 0; i < tsr_dataset_images(dataset); i++) {
         const char *name = tsr_dataset_name(dataset, i);
         digest = add(digest, name, strlen(name) + 1);
     }
-    return digest;
+    *out = digest;
+    return TSR_OK;
 }
 
 static size_t samples(size_t images, size_t bytes) {
@@ -97,8 +100,8 @@ enum tsr_status tsr_identity_of(struct tsr_dataset *dataset, struct tsr_identity
         .test = split[TSR_SPLIT_TEST],
         .labels = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 0,
         .split_digest = digest_of_split(dataset),
-        .names_digest = digest_of_names(dataset),
     };
+    TSR_TRY(digest_names(dataset, &out->names_digest, err));
     return digest_samples(dataset, out, err);
 }
 

@@ -20,8 +20,9 @@ struct tsr_identity {
 };
 
 /* Reads all names and up to TSR_IDENTITY_SAMPLE images with their label maps, fewer of large ones:
- * tens of milliseconds, and about one for a thousand names. Afterwards tsr_dataset_name() only
- * looks up. Errors: what reading gives. */
+ * tens of milliseconds, a tenth of a second with a million names. Afterwards tsr_dataset_name()
+ * only looks up. Errors: what reading gives; names that cannot be read for want of memory are not
+ * taken for none. */
 #define TSR_IDENTITY_SAMPLE 32
 TSR_API enum tsr_status tsr_identity_of(struct tsr_dataset *dataset, struct tsr_identity *out,
                                         struct tsr_error *err) TSR_MUST_USE;

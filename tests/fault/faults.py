@@ -7,6 +7,7 @@ the last good file or a whole new one, nothing temporary.
     faults.py TESSERA INJECT.so            all of them
     faults.py TESSERA INJECT.so --sample N at most N of each kind and command, spread evenly
     faults.py ... --only pack,eval         these commands
+    faults.py ... --calls alloc,open       these calls
     faults.py ... --hdf5                   allocations of HDF5 instead: counted, not judged
 """
 import argparse
@@ -199,7 +200,8 @@ class Faults:
         words, _ = self.words(name)
         words = self.forced(words)
         folder, good = self.last_good(name)
-        kinds = [('alloc', errno.ENOMEM, 1, False)] if self.options.hdf5 else KINDS
+        calls = self.options.calls.split(',') if self.options.calls else [k[0] for k in KINDS]
+        kinds = [('alloc', errno.ENOMEM, 1, False)] if self.options.hdf5 else [k for k in KINDS if k[0] in calls]
         # HDF5 reads by itself; its allocations are another matter (docs/reliability.md).
         callers = {k[0]: 'any' if k[0] != 'alloc' else 'hdf5' if self.options.hdf5 else 'program' for k in kinds}
 
@@ -269,6 +271,7 @@ def main():
     parser.add_argument('inject')
     parser.add_argument('--sample', type=int, default=0)
     parser.add_argument('--only')
+    parser.add_argument('--calls')
     parser.add_argument('--jobs', type=int, default=0)
     parser.add_argument('--show', type=int, default=60)
     parser.add_argument('--hdf5', action='store_true')
