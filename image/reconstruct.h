@@ -18,7 +18,8 @@ struct tsr_reconstruct_config {
     bool seam;                   /* compute the seam metric too (image/seam.h) */
     size_t threads;              /* 0: all */
     const char *kernel;          /* "auto" or NULL, ... */
-    struct tsr_watch watch;      /* looked at after every inner step of a region */
+    struct tsr_watch watch;      /* looked at after every inner step of a region, and several times
+                                    a second within one of a large region */
 };
 /* inner_steps = the model's, SGD, no SSIM. */
 TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,

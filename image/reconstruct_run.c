@@ -17,7 +17,9 @@ struct round {
     tsr_real *phi, *numbers; /* of the caller, or NULL */
     size_t first, end;
     atomic_bool cancelled;
-    atomic_size_t done; /* measurements of regions */
+    atomic_size_t done;   /* measurements of regions */
+    atomic_size_t points; /* since the last of them, of large regions */
+    double shown;         /* the part of the work that was last told of */
 };
 
 /* The caller's picture after k inner steps, or that of the round; NULL: none is wanted. */
@@ -58,12 +60,21 @@ static void prepare(void *user, struct tsr_trajectory *t, size_t k) {
 /* Is the round to end? Only the thread that called the library asks. */
 static bool is_cancelled(struct round *round, size_t worker) {
     const struct tsr_reconstructor *r = round->r;
-    double all = (double)(tsr_reconstructor_states(r) * r->n_at_hand);
-    if (worker == 0 && !atomic_load(&round->cancelled) &&
-        tsr_watch_ends(&r->config.watch,
-                       all > 0 ? fmin(1, (double)atomic_load(&round->done) / all) : 1))
-        atomic_store(&round->cancelled, true);
+    if (worker == 0 && !atomic_load(&round->cancelled)) {
+        double all = (double)(tsr_reconstructor_states(r) * r->n_at_hand);
+        double begun = fmin(1, (double)atomic_load(&round->points) / (double)r->largest);
+        double done = all > 0 ? fmin(1, ((double)atomic_load(&round->done) + begun) / all) : 1;
+        round->shown = fmax(round->shown, done);
+        if (tsr_watch_ends(&r->config.watch, round->shown)) atomic_store(&round->cancelled, true);
+    }
     return atomic_load(&round->cancelled);
+}
+
+/* Between the turns of a pass over a large region. */
+static bool turn(void *user, size_t thread, size_t points) {
+    struct round *round = user;
+    (void)atomic_fetch_add(&round->points, points);
+    return is_cancelled(round, thread);
 }
 
 static bool wants_parameters(const struct round *round) {
@@ -98,6 +109,7 @@ static bool look(void *user, struct tsr_trajectory *t, size_t k) {
         memcpy(outputs_at(round, k) + r->blend.first[w->region] * g->channels, t->out,
                at->n_context * g->channels * sizeof(tsr_real));
     (void)atomic_fetch_add(&round->done, 1);
+    atomic_store(&round->points, 0);
     bool overlaps = tsr_reconstructor_overlaps(r);
     double error = !overlaps && tsr_region_is_cut(at)
                        ? tsr_geometry_own_error(g, w->region, t->out, w->y)
@@ -307,14 +319,16 @@ enum tsr_status tsr_reconstruct(struct tsr_reconstructor *r, struct tsr_pixels p
         r->workers[i].flops = 0;
     }
     out->seconds = out->flops = 0;
+    r->engine.watch = (struct tsr_pass_watch){turn, &round};
     for (; round.first < tsr_reconstructor_states(r); round.first = round.end) {
         size_t end = round.first + r->round;
         round.end = end < tsr_reconstructor_states(r) ? end : tsr_reconstructor_states(r);
         out->seconds += run_round(&round, out->seam);
-        if (atomic_load(&round.cancelled))
-            return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
+        if (atomic_load(&round.cancelled)) break;
         report(&round, out);
     }
+    r->engine.watch = (struct tsr_pass_watch){0};
+    if (atomic_load(&round.cancelled)) return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted");
     for (size_t i = 0; i < r->n_workers; i++)
         out->flops += r->workers[i].flops;
     out->best_psnr_db = best_psnr_db(&round);

@@ -62,41 +62,55 @@ static bool has_result(const struct tsr_pass *pass) {
     return pass->kind != TSR_PASS_FORWARD && pass->kind != TSR_PASS_RECORD;
 }
 
-static void run_piece(const struct tsr_engine *engine, struct tsr_pass *pass, size_t piece,
-                      tsr_real *result, void *workspace) {
+/* Points [from, to) of a pass; returns their squared error. */
+static double run_points(const struct tsr_engine *engine, const struct tsr_pass *pass, size_t from,
+                         size_t to, tsr_real *result, void *workspace) {
     const struct tsr_net *net = &engine->net;
     const struct tsr_kernel *kernel = engine->kernel;
     const struct tsr_points *all = pass->points;
     const struct tsr_tape *tape = pass->tape.forward ? &pass->tape : NULL;
-    size_t pieces = tsr_pass_pieces(all->n);
-    size_t from = all->n * piece / pieces, to = all->n * (piece + 1) / pieces;
     struct tsr_points part = {.x = all->x + from * net->in_dim,
                               .y = all->y ? all->y + from * net->out_dim : NULL,
                               .n = to - from};
     tsr_real *out = pass->out ? pass->out + from * net->out_dim : NULL;
-    double error = 0;
-    if (has_result(pass)) memset(result, 0, net->n_params * sizeof *result);
     switch (pass->kind) {
     case TSR_PASS_FORWARD:
         kernel->forward(net, pass->phi, part.x, part.n, out, workspace);
-        if (part.y) error = squared_error(out, part.y, part.n * net->out_dim);
-        break;
+        return part.y ? squared_error(out, part.y, part.n * net->out_dim) : 0;
     case TSR_PASS_GRADIENT:
-        error = kernel->gradient(net, pass->phi, &part, pass->scale, result, out, tape, workspace);
-        break;
+        return kernel->gradient(net, pass->phi, &part, pass->scale, result, out, tape, workspace);
     case TSR_PASS_RECORD:
         kernel->record(net, pass->phi, part.x, part.n, pass->tape.forward, workspace);
-        break;
+        return 0;
     case TSR_PASS_BACKWARD:
-        error = kernel->backward(net, pass->phi, &part, pass->scale, result, out, tape, workspace);
-        break;
+        return kernel->backward(net, pass->phi, &part, pass->scale, result, out, tape, workspace);
     case TSR_PASS_HVP:
         kernel->hvp(net, pass->phi, pass->v, &part, pass->scale, result, tape, workspace);
-        break;
+        return 0;
     case TSR_PASS_GAUSS_NEWTON:
         kernel->gauss_newton(net, pass->phi, pass->v, part.x, part.n, pass->scale, result,
                              pass->tape.forward, workspace);
-        break;
+        return 0;
+    }
+    return 0;
+}
+
+static bool is_ended(const struct tsr_engine *engine, size_t thread, size_t points) {
+    const struct tsr_pass_watch *watch = &engine->watch;
+    return watch->turn && watch->turn(watch->user, thread, points);
+}
+
+static void run_piece(const struct tsr_engine *engine, size_t thread, struct tsr_pass *pass,
+                      size_t piece, tsr_real *result) {
+    size_t n = pass->points->n, pieces = tsr_pass_pieces(n);
+    size_t from = n * piece / pieces, to = n * (piece + 1) / pieces;
+    bool watched = to - from > TSR_PASS_TURN;
+    double error = 0;
+    if (has_result(pass)) memset(result, 0, engine->net.n_params * sizeof *result);
+    for (size_t end; from < to; from = end) {
+        end = to - from > TSR_PASS_TURN ? from + TSR_PASS_TURN : to;
+        if (watched && is_ended(engine, thread, end - from)) break;
+        error += run_points(engine, pass, from, end, result, workspace_of(engine, thread));
     }
     pass->piece_error[piece] = error;
 }
@@ -112,10 +126,10 @@ static void sum_errors(struct tsr_pass *pass) {
         pass->error += pass->piece_error[piece];
 }
 
-static void run_alone(const struct tsr_engine *engine, void *workspace, struct tsr_pass *pass) {
-    run_piece(engine, pass, 0, pass->result, workspace);
+static void run_alone(const struct tsr_engine *engine, size_t thread, struct tsr_pass *pass) {
+    run_piece(engine, thread, pass, 0, pass->result);
     for (size_t piece = 1; piece < tsr_pass_pieces(pass->points->n); piece++) {
-        run_piece(engine, pass, piece, pass->partial, workspace);
+        run_piece(engine, thread, pass, piece, pass->partial);
         if (has_result(pass)) add(pass->result, pass->partial, engine->net.n_params);
     }
     sum_errors(pass);
@@ -143,13 +157,13 @@ static void run_team(const struct tsr_engine *engine, struct tsr_pass *passes, s
         n_pieces += tsr_pass_pieces(passes[i].points->n);
 #pragma omp parallel num_threads((int)engine->threads)
     {
-        void *workspace = workspace_of(engine, tsr_thread_number());
+        size_t thread = tsr_thread_number();
 #pragma omp for schedule(dynamic, 1)
         for (size_t index = 0; index < n_pieces; index++) {
             size_t piece;
             struct tsr_pass *pass = find_piece(passes, index, &piece);
-            run_piece(engine, pass, piece,
-                      piece ? pass->partial + (piece - 1) * n_params : pass->result, workspace);
+            run_piece(engine, thread, pass, piece,
+                      piece ? pass->partial + (piece - 1) * n_params : pass->result);
         }
 #pragma omp for schedule(static)
         for (size_t i = 0; i < n_passes * n_slices; i++)
@@ -167,5 +181,5 @@ void tsr_pass_run(const struct tsr_engine *engine, size_t thread, struct tsr_pas
         return;
     }
     for (size_t i = 0; i < n_passes; i++)
-        run_alone(engine, workspace_of(engine, thread), &passes[i]);
+        run_alone(engine, thread, &passes[i]);
 }

@@ -16,6 +16,15 @@
 #include "base/memory.h"
 #include "inner/adaptations.h"
 
+/* Who watches passes over large regions. */
+struct tsr_pass_watch {
+    /* A thread (0: the one that called tsr_pass_run(), where it called with 0 or TSR_TEAM) is about
+     * to take so many points of a large piece. True: the pass ends here, and what it leaves means
+     * nothing. May be called by several threads at a time; NULL: nobody watches. */
+    bool (*turn)(void *user, size_t thread, size_t points);
+    void *user;
+};
+
 /* What runs passes: a kernel, the network's layout and what of it adapts, and scratch for each
  * thread. */
 struct tsr_engine {
@@ -25,6 +34,7 @@ struct tsr_engine {
     size_t threads;
     size_t workspace_size; /* bytes of each thread's workspace */
     struct tsr_arena arena;
+    struct tsr_pass_watch watch;
 };
 
 /* `threads` 0: all processors. */
@@ -38,6 +48,9 @@ TSR_API void tsr_engine_clear(struct tsr_engine *engine);
 
 /* A region is cut into at most this many pieces. */
 #define TSR_PASS_MAX_PIECES 16
+/* Points of a piece that are taken at a time. A piece of more is watched; its sums are sums of
+ * those of its turns. */
+#define TSR_PASS_TURN ((size_t)1 << 16)
 
 enum tsr_pass_kind {
     TSR_PASS_FORWARD,

@@ -7,6 +7,8 @@
 #include "tests/check.h"
 #include "tests/test_kinds.h"
 
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "inner/network.h"
 #include "inner/pass.h"
@@ -237,11 +239,61 @@ static void same_bits_for_any_threads(void **state) {
     }
 }
 
+struct turns {
+    atomic_size_t n, points;
+    atomic_bool strange;
+    size_t most; /* the next one is the last */
+};
+
+static bool count_turn(void *user, size_t thread, size_t points) {
+    struct turns *t = user;
+    if (thread > 2 || points > TSR_PASS_TURN) atomic_store(&t->strange, true);
+    (void)atomic_fetch_add(&t->points, points);
+    return atomic_fetch_add(&t->n, 1) >= t->most;
+}
+
+/* Pieces of one and a half turns: each is looked at twice, and the pass ends when it is told to. */
+static void long_passes_are_watched(void **state) {
+    const struct fixture *f = *state;
+    const size_t n = TSR_PASS_MAX_PIECES * TSR_PASS_TURN * 3 / 2, all = 2 * TSR_PASS_MAX_PIECES;
+    struct tsr_points points = {make(n * 2, sizeof(tsr_real)), make(n * 3, sizeof(tsr_real)), n};
+    tsr_real *result[3];
+    const struct tsr_kernel *kernel;
+    struct tsr_engine engine;
+    double error[3];
+    MUST(tsr_kernel_find("auto", &kernel, err));
+    MUST(tsr_engine_create(&f->net, kernel, 3, &engine, err));
+    struct tsr_pass pass = {
+        .kind = TSR_PASS_GRADIENT, .points = &points, .scale = 1, .phi = f->phi};
+    pass.partial = make(tsr_pass_partial(&engine, n, true), sizeof(tsr_real));
+    for (size_t i = 0; i < 3; i++) {
+        struct turns turns = {.most = i < 2 ? all : 4};
+        pass.result = result[i] = make(f->net.n_params, sizeof(tsr_real));
+        engine.watch = (struct tsr_pass_watch){i > 0 ? count_turn : NULL, &turns};
+        tsr_pass_run(&engine, i == 1 ? 0 : TSR_TEAM, &pass, 1);
+        error[i] = pass.error;
+        assert_false(atomic_load(&turns.strange));
+        if (i == 1) assert_int_equal(atomic_load(&turns.n), all);
+        if (i == 1) assert_int_equal(atomic_load(&turns.points), n);
+        if (i == 2) assert_true(atomic_load(&turns.n) <= 4 + TSR_PASS_MAX_PIECES);
+    }
+    ASSERT_SAME_BITS("watched", result[1], result[0], f->net.n_params);
+    ASSERT_SAME_BITS("watched", &error[1], &error[0], 1);
+    assert_true(error[2] < error[0] / 2);
+    tsr_engine_clear(&engine);
+    free(pass.partial);
+    for (size_t i = 0; i < 3; i++)
+        free(result[i]);
+    free((void *)(uintptr_t)points.x);
+    free((void *)(uintptr_t)points.y);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(number_of_pieces),        cmocka_unit_test(scratch_needed),
         cmocka_unit_test(sums_of_all_points),      cmocka_unit_test(forward_error),
         cmocka_unit_test(forward_without_targets), cmocka_unit_test(same_bits_for_any_threads),
+        cmocka_unit_test(long_passes_are_watched),
     };
     return cmocka_run_group_tests_name("passes", tests, set_up, tear_down);
 }
