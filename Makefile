@@ -266,6 +266,7 @@ check-short: all examples
 check-faults: all $(INJECT)
 	$(Q)python3 tests/fault/kill.py $B/tessera 200
 	$(Q)python3 tests/fault/steady.py $B/tessera 10000
+	$(Q)python3 tests/fault/places.py $B/tessera
 	$(Q)python3 tests/fault/faults.py $B/tessera $(INJECT)
 .PHONY: check-faults
 # Unit tests and command lines once more under AddressSanitizer and UBSan. What exists for tests alone,
