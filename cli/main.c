@@ -19,6 +19,7 @@
 #include "cli/ranks.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "data/file.h"
 #include "data/h5.h"
 
 /* The command line as one string a shell would take; NULL: no memory. */
@@ -153,9 +154,22 @@ static void keep_descriptors(void) {
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+static bool finished;
+
+/* HDF5 ends the process by itself where it has no memory for a handle. */
+static void ended_by_others(void) {
+    static const char text[] = "tessera: ended by a library, most likely for want of memory; files "
+                               "that were being written are left as they were\n";
+    if (finished) return;
+    tsr_temp_abandon();
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(CLI_EXIT_FAILED);
+}
+
 int main(int argc, char **argv) {
     keep_descriptors();
     cli_signals_start();
+    (void)atexit(ended_by_others);
     cli_correct_blas_core(argc, argv);
     tsr_blas_single_thread();
     tsr_h5_end_quietly();
@@ -168,5 +182,6 @@ int main(int argc, char **argv) {
         if (code == CLI_EXIT_DONE) code = CLI_EXIT_FAILED;
     }
     if (code == CLI_EXIT_INTERRUPTED) cli_signals_end();
+    finished = true;
     return (int)code;
 }
