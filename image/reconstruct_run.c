@@ -196,14 +196,14 @@ static void adapt_regions(struct round *round, size_t thread, size_t worker, siz
 static void adapt_all(struct round *round) {
     const struct tsr_reconstructor *r = round->r;
     size_t n = r->n_at_hand, at_once = r->plan.team ? r->plan.at_once : r->turn;
-    size_t threads = r->engine.threads < n ? r->engine.threads : n;
-    if (is_cancelled(round, 0)) return; /* the calling thread may get no region */
+    if (is_cancelled(round, 0) || n == 0) return; /* the calling thread may get no region */
     if (r->plan.team) {
         for (size_t i = 0; i < n; i += at_once)
             adapt_regions(round, TSR_TEAM, 0, i, n - i < at_once ? n - i : at_once);
         return;
     }
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)(threads ? threads : 1))
+#pragma omp parallel for schedule(dynamic, 1)                                                      \
+    num_threads((int)(r->engine.threads < n ? r->engine.threads : n))
     for (size_t i = 0; i < n; i += at_once)
         adapt_regions(round, tsr_thread_number(), tsr_thread_number() * r->turn, i,
                       n - i < at_once ? n - i : at_once);
