@@ -2,8 +2,12 @@
 #include "base/blas.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 #ifdef TSR_REAL_DOUBLE
 #define GEMM cblas_dgemm
@@ -30,6 +34,45 @@ void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alph
     tsr_blas_single_thread();
     GEMM(CblasRowMajor, op(ta), op(tb), (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda,
          b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+void tsr_blas_gemm_double(bool ta, bool tb, size_t m, size_t n, size_t k, const double *a,
+                          size_t lda, const double *b, size_t ldb, double beta, double *c,
+                          size_t ldc) {
+    tsr_blas_single_thread();
+    cblas_dgemm(CblasRowMajor, op(ta), op(tb), (blasint)m, (blasint)n, (blasint)k, 1, a,
+                (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+/* LAPACK, which OpenBLAS contains; it has no header that all distributions install. */
+void dsyevd_(const char *jobz, const char *uplo, const blasint *n, double *a, const blasint *lda,
+             double *w, double *work, const blasint *lwork, blasint *iwork, const blasint *liwork,
+             blasint *info);
+
+enum tsr_status tsr_blas_eigen(size_t n, double *a, double *values, struct tsr_error *err) {
+    blasint size = (blasint)n, info = 0, n_whole = -1, n_work = -1, whole_wanted;
+    double work_wanted;
+    for (size_t i = 0; i < n * n; i++)
+        if (!isfinite(a[i]))
+            return TSR_ERROR(err, TSR_ERR_NUMERIC,
+                             "eigenvalues of a matrix that holds %g; it must be finite", a[i]);
+    tsr_blas_single_thread();
+    /* What it wants to work in. Its columns are our rows: the eigenvectors. */
+    dsyevd_("V", "L", &size, a, &size, values, &work_wanted, &n_work, &whole_wanted, &n_whole,
+            &info);
+    n_work = (blasint)work_wanted, n_whole = whole_wanted;
+    double *work = NULL;
+    blasint *whole = NULL;
+    enum tsr_status status = TSR_ALLOC(&work, (size_t)n_work, "room for eigenvalues", err);
+    if (status == TSR_OK) status = TSR_ALLOC(&whole, (size_t)n_whole, "room for eigenvalues", err);
+    if (status == TSR_OK)
+        dsyevd_("V", "L", &size, a, &size, values, work, &n_work, whole, &n_whole, &info);
+    free(work);
+    free(whole);
+    if (status == TSR_OK && info != 0)
+        return TSR_ERROR(err, TSR_ERR_NUMERIC, "LAPACK's dsyevd found no eigenvalues (info %d)",
+                         (int)info);
+    return status;
 }
 
 const char *tsr_blas_core(void) {

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "base/api.h"
+#include "base/status.h"
 
 #ifndef TSR_NO_BLAS
 
@@ -18,6 +18,16 @@
 TSR_API void tsr_blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, tsr_real alpha,
                            const tsr_real *a, size_t lda, const tsr_real *b, size_t ldb,
                            tsr_real beta, tsr_real *c, size_t ldc);
+
+/* The same in double, with alpha = 1. */
+TSR_API void tsr_blas_gemm_double(bool ta, bool tb, size_t m, size_t n, size_t k, const double *a,
+                                  size_t lda, const double *b, size_t ldb, double beta, double *c,
+                                  size_t ldc);
+
+/* Eigenvalues [n], ascending, of a symmetric matrix a [n,n], and in its place the eigenvectors, of
+ * length 1, one a row. TSR_ERR_NO_MEMORY; TSR_ERR_NUMERIC: a is not finite, or LAPACK gave up. */
+TSR_API enum tsr_status tsr_blas_eigen(size_t n, double *a, double *values,
+                                       struct tsr_error *err) TSR_MUST_USE;
 
 /* Makes BLAS use one thread from now on, in the whole process: tessera's own threads lie above it.
  * What it does, it does once, whoever calls it and how often. */

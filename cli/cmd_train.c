@@ -63,6 +63,11 @@ static const struct cli_option options[] = {
     HEADING("datasets that others wrote"),
     CLI_VIEW_OPTIONS(struct train_args, view, CLI_VIEW_IN_FILE),
 
+    CHOICE("start", "KIND", trainer.start, start,
+           .help = "what a new run starts from: random numbers, or, for latent:D, the waves of a "
+                   "Fourier series and the principal directions of the train split in the last "
+                   "layer: best with --hidden-layers 0 and a large --width"),
+
     HEADING("partition"),
     CLI_RULE_OPTIONS(struct train_args, rule, NULL),
     CHOICE("slots", "KIND", model.slots, slots,

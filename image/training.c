@@ -15,10 +15,12 @@
 #include "image/regions.h"
 #include "image/validation.h"
 #include "inner/kernels/kernel.h"
+#include "meta/principal.h"
 
 /* Images that the anchors of segments are learned from. */
 enum { ANCHOR_IMAGES = 256 };
 enum { REMARKS = 2 };
+enum { START_IMAGES_LEAST = 128, START_IMAGES_MOST = 4096 };
 
 struct tsr_training {
     struct tsr_model *model;
@@ -145,6 +147,33 @@ static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *datase
                               err);
 }
 
+/* Images that a principal start is solved on: what this number of numbers for each parameter of the
+ * last layer asks for, within bounds; as many again for the mean. */
+static size_t start_images(const struct tsr_model *m) {
+    size_t regions = tsr_model_regions(m, m->config.height, m->config.width);
+    size_t wanted = 8 * (m->net.width + 1) * m->net.out_dim / (regions ? regions : 1);
+    return wanted < START_IMAGES_LEAST  ? START_IMAGES_LEAST
+           : wanted > START_IMAGES_MOST ? START_IMAGES_MOST
+                                        : wanted;
+}
+
+static enum tsr_status start_principal(struct tsr_training *t, struct tsr_dataset *dataset,
+                                       struct tsr_error *err) {
+    const struct tsr_trainer_config *c = &t->state.config;
+    const struct tsr_learner learner = tsr_model_learner(t->model);
+    const struct tsr_coords *coords = &t->model->config.coords;
+    const struct tsr_image_tasks_config tasks = {
+        .batch = 1, .region_fraction = 1, .seed = c->seed, .size = 1, .threads = c->threads};
+    const struct tsr_principal config = {start_images(t->model), c->kernel, c->threads};
+    struct tsr_task_source source;
+    if (t->model->net.kind->waves)
+        t->model->net.kind->waves(&t->model->net, coords->lo, coords->hi, t->model->theta);
+    TSR_TRY(tsr_image_tasks_create(t->model, dataset, &tasks, &source, err));
+    enum tsr_status status = tsr_principal_start(&learner, &source, &config, err);
+    source.close(source.user);
+    return status;
+}
+
 static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model_config *from,
                                   struct tsr_dataset *dataset, const struct tsr_model *init,
                                   struct tsr_error *err) {
@@ -160,7 +189,9 @@ static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model
     tsr_regions_count_classes(&config.partition, dataset);
     TSR_TRY(tsr_model_create(&config, t->state.config.seed, &t->model, err));
     if (init) TSR_TRY(tsr_model_init_from(t->model, init, err));
-    return tsr_regions_learn(t->model, dataset, ANCHOR_IMAGES, t->state.config.threads, err);
+    TSR_TRY(tsr_regions_learn(t->model, dataset, ANCHOR_IMAGES, t->state.config.threads, err));
+    if (init || t->state.config.start != TSR_START_PRINCIPAL) return TSR_OK;
+    return start_principal(t, dataset, err);
 }
 
 /* Moments and progress of a new run; its settings are there. */

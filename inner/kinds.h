@@ -29,6 +29,10 @@ struct tsr_kind {
     /* A random network: phi [n_params], overwritten. A pure function of (seed, stream). */
     void (*randomize)(const struct tsr_net *net, uint64_t seed, uint64_t stream, tsr_real *phi);
 
+    /* Sets the first layer of phi to the waves of a Fourier series over coordinates of range lo ..
+     * hi, cosine and sine of each, the longest first. NULL: the kind's units are no waves. */
+    void (*waves)(const struct tsr_net *net, double lo, double hi, tsr_real *phi);
+
     /* n units of a layer of this omega: value a(z), slope da/dz, curvature d2a/dz2 at z [n]. The
      * arrays do not overlap; curvature may be NULL. NaN stays NaN. Error: that of sincos.h. */
     void (*units)(size_t n, double omega, const tsr_real *__restrict z, tsr_real *__restrict value,

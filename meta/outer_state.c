@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+static const char *const start_names[] = {"random", "principal"};
+TSR_DEFINE_NAMES(tsr_start, tsr_start, start_names, "start")
+
 void tsr_trainer_config_default(struct tsr_trainer_config *config) {
     *config = (struct tsr_trainer_config){
         .method = tsr_choice_of(tsr_methods.object[0]),
@@ -68,6 +71,7 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
 enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setting_fn fn,
                                          void *user, struct tsr_error *err) {
     const struct tsr_setting table[] = {
+        TSR_SETTING("outer", "start", NAME, &c->start, .names = &tsr_start_names, .optional = true),
         TSR_SETTING("outer", "method", CHOICE, &c->method, .registry = &tsr_methods),
         TSR_SETTING("outer", "batch", SIZE, &c->batch),
         TSR_SETTING("outer", "region_fraction", REAL, &c->region_fraction),

@@ -13,7 +13,16 @@
 
 #define TSR_MAX_ROLLBACKS 16
 
+/* What a new run starts from: networks and basis drawn at random, or solved for on the train split
+ * (meta/principal.h), behind units that are waves where the network kind has such. */
+enum tsr_start { TSR_START_RANDOM, TSR_START_PRINCIPAL };
+TSR_API extern const struct tsr_names tsr_start_names;
+TSR_API const char *tsr_start_name(enum tsr_start start);
+TSR_API enum tsr_status tsr_start_parse(const char *text, enum tsr_start *out,
+                                        struct tsr_error *err) TSR_MUST_USE;
+
 struct tsr_trainer_config {
+    enum tsr_start start;     /* of a new run without an initial model */
     struct tsr_choice method; /* of tsr_methods */
     size_t batch;             /* images of a meta-batch, 1 .. 65536 */
     double region_fraction;   /* of each image's regions in an outer step, (0, 1]; at least one */

@@ -32,4 +32,22 @@ for row in json.load(open("limit.json"))["linear_limit"]:
 PY
 check "as a decomposition says" $python agree.py 0
 if $python agree.py 0.01 2>/dev/null; then fail "the comparison can fail"; else pass "the comparison can fail"; fi
+
+# A principal start reaches it by one inner step, as far as its units express the components: here
+# all of them. Images of one size in cells of one size, so that nothing but rounding stands between.
+if "$TESSERA" version | grep -q '^blas: none'; then
+    echo "skip the principal start: this build has no OpenBLAS"
+else
+    check "a principal start" "$TESSERA" train d.h5 -o start.h5 --grid 2x2 --hidden-layers 0 --width 80 --adapt latent:9 \
+        --start principal --outer-steps 1 --outer-lr 1e-9 --rates-lr 0
+    check "evaluated" "$TESSERA" eval start.h5 d.h5 --inner-steps 1 --json start.json
+    cat >reaches.py <<'PY'
+import json, sys
+limit = [row["psnr_db"] for row in json.load(open("limit.json"))["linear_limit"] if row["numbers_per_cell"] == 9][0]
+found = json.load(open("start.json"))["psnr_db"][1]
+assert abs(found - limit) < float(sys.argv[1]), (found, limit)
+PY
+    check "reaches the linear limit" $python reaches.py 0.3
+    if $python reaches.py 1e-9 2>/dev/null; then fail "the comparison can fail"; else pass "the comparison can fail"; fi
+fi
 finish

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "meta/principal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+
+/* Tasks whose curvature is averaged: enough to meet regions of all sizes. Passes that are run at
+ * once for it. */
+enum { CURVED_TASKS = 8, AT_ONCE = 64 };
+/* What of the curvature's spectrum counts as there: a direction that is weaker by this factor is
+ * left alone, since it would take large parameters, which do harm between the points. */
+static const double RANGE = 1e-4;
+
+struct start {
+    const struct tsr_learner *learner;
+    struct tsr_task_source *source;
+    size_t batches;
+    struct tsr_engine engine;
+    size_t n, n_out; /* parameters of an output: width + 1; outputs */
+    size_t max_passes;
+    struct tsr_pass *passes;            /* [max_passes] */
+    tsr_real *results, *partial, *unit; /* [max_passes, n_params], .., [AT_ONCE, n_params] */
+    double *curvature;                  /* [n, n] of each output; later H^-1/2 */
+    double *values;                     /* [n_out n] eigenvalues */
+    double *mean;                       /* [n_out, n] gradient */
+    double *rows;                       /* [max_tasks, n_out n] gradients of a meta-batch */
+    double *spread; /* [n_out n, n_out n] their products, summed; later the directions */
+    double *room;   /* [n_out n, n] */
+    size_t rank;    /* directions of an output that the units span */
+};
+
+/* Where parameter j of output o stands: its weights, then its bias. */
+static size_t place(const struct start *s, size_t o, size_t j) {
+    const struct tsr_net *net = s->learner->net;
+    size_t last = net->n_layers - 1;
+    return j < net->width ? net->weight_at[last] + o * net->width + j : net->bias_at[last] + o;
+}
+
+static enum tsr_status allocate(struct start *s, struct tsr_error *err) {
+    const char *what = "room for a principal start";
+    size_t n_params = s->learner->net->n_params, all = s->n * s->n_out;
+    size_t partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
+    TSR_TRY(TSR_ALLOC(&s->passes, s->max_passes, what, err));
+    TSR_TRY(tsr_alloc_to(&s->results, s->max_passes, n_params * sizeof *s->results, what, err));
+    TSR_TRY(tsr_alloc_to(&s->partial, s->max_passes, partial * sizeof *s->partial, what, err));
+    TSR_TRY(tsr_alloc_to(&s->unit, AT_ONCE, n_params * sizeof *s->unit, what, err));
+    TSR_TRY(tsr_alloc_to(&s->curvature, s->n, s->n * sizeof(double), what, err));
+    TSR_TRY(TSR_ALLOC(&s->values, all, what, err));
+    TSR_TRY(TSR_ALLOC(&s->mean, all, what, err));
+    TSR_TRY(tsr_alloc_to(&s->rows, s->source->max_tasks, all * sizeof(double), what, err));
+    TSR_TRY(tsr_alloc_to(&s->spread, all, all * sizeof(double), what, err));
+    return tsr_alloc_to(&s->room, all, s->n * sizeof(double), what, err);
+}
+
+static void release(struct start *s) {
+    void *const blocks[] = {s->passes, s->results, s->partial, s->unit,   s->curvature,
+                            s->values, s->mean,    s->rows,    s->spread, s->room};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        free(blocks[i]);
+    tsr_engine_clear(&s->engine);
+}
+
+/* Gradients of the last layer for all tasks of a meta-batch, to rows. */
+static void find_gradients(struct start *s, const struct tsr_task_batch *batch) {
+    size_t n_params = s->learner->net->n_params, n_tasks = batch->first[batch->n_items];
+    size_t partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
+    for (size_t i = 0; i < n_tasks; i++)
+        s->passes[i] = (struct tsr_pass){.kind = TSR_PASS_GRADIENT,
+                                         .points = &batch->tasks[i].ctx,
+                                         .scale = batch->tasks[i].ctx_scale,
+                                         .phi = s->learner->theta,
+                                         .result = s->results + i * n_params,
+                                         .partial = s->partial + i * partial};
+    tsr_pass_run(&s->engine, TSR_TEAM, s->passes, n_tasks);
+    for (size_t i = 0; i < n_tasks; i++)
+        for (size_t o = 0; o < s->n_out; o++)
+            for (size_t j = 0; j < s->n; j++)
+                s->rows[(i * s->n_out + o) * s->n + j] =
+                    (double)s->results[i * n_params + place(s, o, j)];
+}
+
+/* Adds the curvature of one task, the same for all outputs: that of the first. */
+static void add_curvature(struct start *s, const struct tsr_task *task, double share) {
+    size_t n_params = s->learner->net->n_params;
+    size_t partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
+    for (size_t from = 0; from < s->n; from += AT_ONCE) {
+        size_t count = s->n - from < AT_ONCE ? s->n - from : AT_ONCE;
+        memset(s->unit, 0, AT_ONCE * n_params * sizeof *s->unit);
+        for (size_t i = 0; i < count; i++) {
+            s->unit[i * n_params + place(s, 0, from + i)] = 1;
+            s->passes[i] = (struct tsr_pass){.kind = TSR_PASS_GAUSS_NEWTON,
+                                             .points = &task->ctx,
+                                             .scale = task->ctx_scale,
+                                             .phi = s->learner->theta,
+                                             .v = s->unit + i * n_params,
+                                             .result = s->results + i * n_params,
+                                             .partial = s->partial + i * partial};
+        }
+        tsr_pass_run(&s->engine, TSR_TEAM, s->passes, count);
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < s->n; j++)
+                s->curvature[(from + i) * s->n + j] +=
+                    share * (double)s->results[i * n_params + place(s, 0, j)];
+    }
+}
+
+static enum tsr_status find_mean(struct start *s, struct tsr_error *err) {
+    struct tsr_task_batch batch;
+    size_t n_tasks = 0, all = s->n * s->n_out;
+    for (size_t at = 0; at < s->batches; at++) {
+        TSR_TRY(s->source->next(s->source->user, at, &batch, err));
+        size_t found = batch.first[batch.n_items];
+        find_gradients(s, &batch);
+        for (size_t i = 0; i < found * all; i++)
+            s->mean[i % all] += s->rows[i];
+        n_tasks += found;
+        size_t curved = found < CURVED_TASKS ? found : CURVED_TASKS;
+        for (size_t i = 0; at == 0 && i < curved; i++)
+            add_curvature(s, &batch.tasks[i * found / curved], 1 / (double)curved);
+    }
+    for (size_t i = 0; i < all; i++)
+        s->mean[i] /= (double)n_tasks;
+    return TSR_OK;
+}
+
+/* H becomes H^-1/2 on what of its spectrum counts, symmetric. */
+static enum tsr_status take_root(struct start *s, struct tsr_error *err) {
+    size_t n = s->n;
+    TSR_TRY(tsr_blas_eigen(n, s->curvature, s->values, err));
+    double most = s->values[n - 1];
+    if (!(most > 0))
+        return TSR_ERROR(err, TSR_ERR_NUMERIC, "principal start: the last layer has no curvature");
+    for (size_t i = 0; i < n; i++) {
+        bool counts = s->values[i] > RANGE * most;
+        double factor = counts ? pow(s->values[i], -0.25) : 0;
+        s->rank += counts;
+        for (size_t j = 0; j < n; j++)
+            s->room[i * n + j] = factor * s->curvature[i * n + j];
+    }
+    tsr_blas_gemm_double(true, false, n, n, n, s->room, n, s->room, n, 0, s->curvature, n);
+    return TSR_OK;
+}
+
+/* w = - H^-1/2 (H^-1/2 g) */
+static void set_last_layer(struct start *s) {
+    size_t n = s->n;
+    tsr_blas_gemm_double(false, false, s->n_out, n, n, s->mean, n, s->curvature, n, 0, s->room, n);
+    tsr_blas_gemm_double(false, false, s->n_out, n, n, s->room, n, s->curvature, n, 0, s->mean, n);
+    for (size_t o = 0; o < s->n_out; o++)
+        for (size_t j = 0; j < n; j++)
+            s->learner->theta[place(s, o, j)] = (tsr_real)-s->mean[o * n + j];
+}
+
+/* Principal directions of H^-1/2 g, one a row of `spread`, the weakest first. */
+static enum tsr_status find_directions(struct start *s, struct tsr_error *err) {
+    struct tsr_task_batch batch;
+    size_t n = s->n, all = n * s->n_out;
+    for (size_t at = s->batches; at < 2 * s->batches; at++) {
+        TSR_TRY(s->source->next(s->source->user, at, &batch, err));
+        find_gradients(s, &batch);
+        tsr_blas_gemm_double(true, false, all, all, batch.first[batch.n_items], s->rows, all,
+                             s->rows, all, 1, s->spread, all);
+    }
+    for (size_t o = 0; o < s->n_out; o++) { /* columns, then rows of output o, times H^-1/2 */
+        tsr_blas_gemm_double(false, false, all, n, n, s->spread + o * n, all, s->curvature, n, 0,
+                             s->room, n);
+        for (size_t i = 0; i < all; i++)
+            memcpy(s->spread + i * all + o * n, s->room + i * n, n * sizeof *s->room);
+    }
+    for (size_t o = 0; o < s->n_out; o++) {
+        tsr_blas_gemm_double(false, false, n, all, n, s->curvature, n, s->spread + o * n * all, all,
+                             0, s->room, all);
+        memcpy(s->spread + o * n * all, s->room, n * all * sizeof *s->room);
+    }
+    return tsr_blas_eigen(all, s->spread, s->values, err);
+}
+
+/* Row i of the basis: H^-1/2 times the i-th strongest direction, so scaled that the rate times the
+ * curvature along it is 1. */
+static void set_basis(struct start *s, size_t directions) {
+    const struct tsr_learner *l = s->learner;
+    size_t n = s->n, all = n * s->n_out;
+    double factor = 1 / sqrt(l->inner_lr);
+    memset(l->basis, 0, directions * l->net->n_params * sizeof *l->basis);
+    for (size_t i = 0; i < directions; i++) {
+        const double *direction = s->spread + (all - 1 - i) * all;
+        tsr_blas_gemm_double(false, false, s->n_out, n, n, direction, n, s->curvature, n, 0,
+                             s->room, n);
+        for (size_t o = 0; o < s->n_out; o++)
+            for (size_t j = 0; j < n; j++)
+                l->basis[i * l->net->n_params + place(s, o, j)] =
+                    (tsr_real)(factor * s->room[o * n + j]);
+    }
+}
+
+/* All slots start as the first. */
+static void share(const struct tsr_learner *l, size_t n_slots, size_t directions) {
+    size_t n = l->net->n_params;
+    for (size_t slot = 1; slot < n_slots; slot++) {
+        memcpy(l->theta + slot * n, l->theta, n * sizeof *l->theta);
+        if (directions)
+            memcpy(l->basis + slot * directions * n, l->basis, directions * n * sizeof *l->basis);
+    }
+}
+
+static enum tsr_status solve(struct start *s, size_t directions, struct tsr_error *err) {
+    for (size_t o = 0; o < s->n_out; o++)
+        for (size_t j = 0; j < s->n; j++)
+            s->learner->theta[place(s, o, j)] = 0;
+    TSR_TRY(find_mean(s, err));
+    TSR_TRY(take_root(s, err));
+    set_last_layer(s);
+    if (!directions) return TSR_OK;
+    if (directions > s->rank * s->n_out)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "principal start: %zu numbers of a region are to adapt, but the %zu units "
+                         "before the last layer span %zu directions; use a wider network or fewer "
+                         "numbers",
+                         directions, s->n - 1, s->rank * s->n_out);
+    TSR_TRY(find_directions(s, err));
+    set_basis(s, directions);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_principal_start(const struct tsr_learner *learner,
+                                    struct tsr_task_source *source,
+                                    const struct tsr_principal *config, struct tsr_error *err) {
+    const struct tsr_kernel *kernel;
+    const struct tsr_net *net = learner->net;
+    size_t passes = source->max_tasks > AT_ONCE ? source->max_tasks : AT_ONCE;
+    struct tsr_space space;
+    struct start s = {.learner = learner,
+                      .source = source,
+                      .batches = config->batches,
+                      .n = net->width + 1,
+                      .n_out = net->out_dim,
+                      .max_passes = passes};
+    enum tsr_status status;
+    tsr_space_layout(&learner->adaptation, net, &space);
+    TSR_TRY(tsr_kernel_find(config->kernel ? config->kernel : "auto", &kernel, err));
+    TSR_TRY(tsr_engine_create(net, kernel, config->threads, &s.engine, err));
+    TSR_CHECK(allocate(&s, err));
+    TSR_CHECK(solve(&s, space.n_directions, err));
+    share(learner, source->n_slots, space.n_directions);
+done:
+    release(&s);
+    return status;
+}
