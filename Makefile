@@ -142,6 +142,7 @@ TESTS_DOUBLE := $(if $(filter 1,$(DOUBLE)),$(patsubst tests/%.c,$B/double/tests/
 
 # What the program says of itself: man pages (their OPTIONS), completion of the command line.
 MAN := $(patsubst docs/man/%.in,$B/man/%,$(wildcard docs/man/*.in))
+MAN_FORMATS := $B/man/tessera-formats.5
 COMPLETION := $B/completion/bash $B/completion/zsh
 PYTHON_MODULE := $(wildcard python/tessera/*.py)
 # The documentation, laid out as here, and the photos of tessera demo: folder by folder.
@@ -150,7 +151,7 @@ shared_files = $(wildcard $(if $(filter .,$(1)),README.md CHANGELOG.md LICENSE C
 # where the files of a folder are installed
 shared_place = $(if $(filter data/%,$(1)),$(datadir)/tessera$(1:data%=%),$(docdir)$(if $(filter .,$(1)),,/$(1)))
 
-all: tessera libtessera.a libtessera.so $(MAN) $(COMPLETION)
+all: tessera libtessera.a libtessera.so $(MAN) $(MAN_FORMATS) $(COMPLETION)
 # The links are made anew each time: they lead to the build of the switches at hand.
 .PHONY: all tessera libtessera.a libtessera.so
 
@@ -226,6 +227,9 @@ fuzz:
 $B/man/%: docs/man/%.in scripts/man-page $B/tessera
 	@mkdir -p $(@D)
 	$(Q)scripts/man-page $B/tessera $< > $@.part && mv $@.part $@
+$(MAN_FORMATS): docs/formats.md scripts/man-formats
+	@mkdir -p $(@D)
+	$(Q)scripts/man-formats $(VERSION) $< > $@.part && mv $@.part $@
 $B/completion/%: $B/tessera
 	@mkdir -p $(@D)
 	$(Q)$B/tessera help --completion $* > $@.part && mv $@.part $@
@@ -359,6 +363,7 @@ install: all
 	ln -sf libtessera.so.$(SOVERSION) $(call to,$(libdir)/libtessera.so)
 	$(if $(wildcard include/tessera.h),install -m 644 include/tessera.h $(call to,$(includedir)/tessera.h))
 	install -m 644 $(MAN) $(call to,$(mandir)/man1)
+	install -D -m 644 $(MAN_FORMATS) $(call to,$(mandir)/man5/tessera-formats.5)
 	install -D -m 644 $B/completion/bash $(call to,$(datadir)/bash-completion/completions/tessera)
 	install -D -m 644 $B/completion/zsh $(call to,$(datadir)/zsh/site-functions/_tessera)
 	$(foreach d,$(SHARED_DIRS),install -d $(call to,$(call shared_place,$(d))) && install -m 644 $(call shared_files,$(d)) $(call to,$(call shared_place,$(d))) &&) true
@@ -378,6 +383,7 @@ uninstall:
 	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
 	rm -f $(call to,$(datadir)/bash-completion/completions/tessera) $(call to,$(datadir)/zsh/site-functions/_tessera)
 	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
+	rm -f $(call to,$(mandir)/man5/tessera-formats.5)
 	for m in $(notdir $(PYTHON_MODULE)); do rm -f $(call to,$(pythondir)/tessera)/"$$m"; done
 	rm -rf $(call to,$(pythondir)/tessera/__pycache__)
 	$(foreach d,$(SHARED_DIRS),for f in $(notdir $(call shared_files,$(d))); do rm -f $(call to,$(call shared_place,$(d)))/"$$f"; done;)

@@ -42,6 +42,19 @@ for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
 done
 check "lines of --help end before column 80" sh -c 'for c in pack train eval adapt fit render info demo hypothesis bench help version; do
     "$1" $c --help; done | sed 1,10d | grep -v "^[^ -]" | awk "length > 80 { print; bad = 1 } END { exit bad }"' sh "$TESSERA"
+# The formats, from Markdown: what stands there as a name stands here, in bold.
+formats=$pages/tessera-formats.5
+grep -o '^| [^|]*| `[a-z_]*`' "$TSR_TESTS/../docs/formats.md" | sed 's/.*`\(.*\)`/\1/' | sort -u >names
+check "tessera-formats.5 has the attributes of formats.md" sh -c 'test "$(wc -l <names)" -gt 15 &&
+    while read -r name; do grep -qF "\fB$name\fR" "$1" || { echo "$name"; exit 1; }; done <names' sh "$formats"
+check "and its chapters" test "$(grep -c '^\.S[HS] ' "$formats")" -ge "$(grep -c '^##' "$TSR_TESTS/../docs/formats.md")"
+if command -v groff >/dev/null 2>&1; then
+    for page in "$pages"/*; do
+        check "groff has nothing to say about $(basename "$page")" sh -c 'groff -man -Tutf8 -ww -Kutf8 "$1" 2>&1 >/dev/null | tee said; test ! -s said' sh "$page"
+    done
+else
+    echo "skip what groff says about the man pages: there is none"
+fi
 if [ -e /dev/full ]; then
     "$TESSERA" --help >/dev/full 2>err
     check "a full disk is an error" test $? -eq 1
