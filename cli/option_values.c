@@ -230,7 +230,7 @@ enum tsr_status cli_set_named(const struct cli_option *o, const char *text, stru
                               struct tsr_error *err) {
     const struct tsr_params *params = &o->object->params;
     size_t n = cli_positionals(o->object), next = 0;
-    uint64_t value[8];
+    uint64_t value[8] = {0};
     *at = tsr_choice_of(o->object);
     if (n > 0 && (n > 8 || !(n == 1 ? read_whole(text, value) : read_extents(text, n, value))))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s: \"%s\" is not %s%s", o->name, text, o->metavar,
