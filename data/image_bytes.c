@@ -314,7 +314,7 @@ static bool bmp_is_whole(const unsigned char *bytes, size_t size) {
 
 static const char *bmp_header(const unsigned char *bytes, size_t size,
                               struct tsr_image_header *out) {
-    struct bmp bmp;
+    struct bmp bmp = {0};
     (void)bmp_read(bytes, size, &bmp);
     *out = (struct tsr_image_header){.height = (size_t)bmp.rows,
                                      .width = (size_t)bmp.width,

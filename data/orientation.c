@@ -15,7 +15,6 @@ enum field_type { FIELD_BYTE = 1, FIELD_SHORT = 3, FIELD_LONG = 4 };
 
 struct tiff {
     const unsigned char *bytes;
-    size_t size;
     bool big; /* the most significant byte comes first */
 };
 
@@ -37,7 +36,7 @@ static unsigned orientation_of_entry(const struct tiff *t, size_t at) {
 }
 
 unsigned tsr_exif_orientation(const unsigned char *bytes, size_t size) {
-    struct tiff t = {.bytes = bytes, .size = size};
+    struct tiff t = {.bytes = bytes};
     if (size < 8) return 1;
     t.big = bytes[0] == 'M';
     if (memcmp(bytes, "II", 2) != 0 && memcmp(bytes, "MM", 2) != 0) return 1;

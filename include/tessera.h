@@ -299,7 +299,7 @@ struct tsr_adapt_report {
      * there is room. NULL: not wanted. */
     double *psnr_db;
     size_t psnr_room;
-    size_t inner_steps; /* done */
+    size_t inner_steps;     /* done */
     double final_psnr_db;   /* of the INR, which holds of each region the best of its steps */
     double seconds;         /* of computing; finding the regions is not in it */
     double regions_seconds; /* of finding the regions, where the rule looks at the image */

@@ -443,7 +443,8 @@ static void strict_ends_at_the_first(void **state) {
     struct tsr_pack_config config = config_of(8, 6);
     config.strict = true;
     make_mixture();
-    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_FORMAT, &err, "in/03.png: not a JPEG");
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_FORMAT, &err,
+                 "in/03.png: not a JPEG");
     assert_int_equal(remove(in_folder("in/03.png")), 0);
     assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_SHAPE, &err,
                  "in/17.png: image of 7x6");

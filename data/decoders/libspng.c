@@ -67,7 +67,7 @@ static enum tsr_status decode(const struct tsr_encoded *in, struct tsr_decoded *
     unsigned char *bytes = malloc(in->size);
     spng_ctx *png = spng_ctx_new(0);
     void *samples = NULL;
-    size_t pixel = h->samples * (h->bits / 8);
+    size_t pixel = (size_t)h->samples * (h->bits / 8);
     enum tsr_status status = tsr_alloc(&samples, h->height * h->width, pixel, in->name, err);
     if (status == TSR_OK && (!bytes || !png))
         status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: not enough memory to decode it", in->name);
