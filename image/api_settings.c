@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 #include "base/parse.h"
 #include "image/api_checks.h"
 #include "inner/kernels/kernel.h"
@@ -105,13 +106,25 @@ static enum tsr_status visit_own(struct search *s, struct tsr_settings *t, struc
     return TSR_OK;
 }
 
+/* The setting that was probably meant by a name that none has; NULL: none. */
+static const char *nearest_setting(const struct tsr_settings *settings, const char *name) {
+    enum { MOST = 128 };
+    const char *names[MOST], *next;
+    size_t n = 0;
+    while (n < MOST && (next = tsr_settings_name(settings, n)))
+        names[n++] = next;
+    return tsr_name_nearest(name, names, n);
+}
+
 static enum tsr_status search(struct tsr_settings *t, struct search *s, struct tsr_error *err) {
     TSR_TRY(tsr_model_config_visit(&t->model, visit, s, err));
     if (!s->found) TSR_TRY(tsr_trainer_config_visit(&t->outer.config, visit, s, err));
     if (!s->found) TSR_TRY(visit_own(s, t, err));
     if (s->found || !s->name) return TSR_OK;
+    const char *nearest = nearest_setting(t, s->name);
     return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "there is no setting \"%s\", or none with the present choices", s->name);
+                     "there is no setting \"%s\", or none with the present choices%s%s%s", s->name,
+                     nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
 enum tsr_status tsr_settings_create(struct tsr_settings **out, struct tsr_error *err) {

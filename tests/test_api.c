@@ -257,6 +257,7 @@ static void test_settings_by_name(void **state) {
     MUST(tsr_settings_set(s, "threads", "1", err));
     MUST(tsr_settings_set(s, "kernel", "portable", err));
     MUST_FAIL(tsr_settings_set(s, "colour", "red", err), TSR_ERR_NOT_FOUND, "colour");
+    MUST_FAIL(tsr_settings_set(s, "widht", "8", err), TSR_ERR_NOT_FOUND, "did you mean width?");
     MUST_FAIL(tsr_settings_set(s, "octaves", "4", err), TSR_ERR_NOT_FOUND, "octaves");
     MUST_FAIL(tsr_settings_set(s, "net", "mlp", err), TSR_ERR_NOT_FOUND, "mlp");
     MUST_FAIL(tsr_settings_set(s, "rule", "grid 0x6", err), TSR_ERR_CONFIG, "rows");
