@@ -78,7 +78,7 @@ static void put_palette(struct png *p) {
 
 static void write_samples(struct png *p) {
     static const unsigned char signature[] = "\x89PNG\r\n\x1a\n";
-    unsigned char header[13] = {0}, packed[8192], key[6] = {0};
+    unsigned char header[13] = {0}, packed[8192], key[8] = {0};
     uLongf n = sizeof packed;
     memcpy(p->bytes, signature, 8);
     p->size = 8;
