@@ -85,7 +85,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_pack, cli_train, cli_eval, cli_adapt, cli_fit, cli_render,
-    cli_info, cli_demo, cli_hypothesis, cli_bench, cli_version, cli_help;
+    cli_info, cli_demo, cli_hypothesis, cli_bench, cli_watch_run, cli_version, cli_help;
 
 /* Up to one without a name, grouped. */
 extern const struct cli_command *const cli_commands[];

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/blas.h"
 #include "base/clock.h"
 #include "cli/network_options.h"
 #include "cli/outputs.h"
+#include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/rule.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "cli/train_log.h"
 #include "cli/train_view.h"
 #include "cli/view_options.h"
 #include "inner/kernels/kernel.h"
 
 struct train_args {
     struct cli_common common;
-    const char *output, *resume, *init;
+    const char *output, *resume, *init, *tensorboard;
+    bool log;
     struct cli_view view;
     struct cli_rule rule;
     double range[2];
@@ -59,6 +63,14 @@ static const struct cli_option options[] = {
     TEXT("init", "M0.h5", init, .file = CLI_READS_HDF5,
          .help = "start from this model, with its network and coordinates; a shared slot expands "
                  "into as many as are needed"),
+
+    {.name = "log",
+     .type = CLI_FLAG,
+     .at = AT(log),
+     .help = "write a line of JSON about once a second to M.h5.jsonl, for `tessera watch` and "
+             "others"},
+    TEXT("tensorboard", "DIR", tensorboard,
+         .help = "write the same as an event file for TensorBoard into this folder"),
 
     HEADING("datasets that others wrote"),
     CLI_VIEW_OPTIONS(struct train_args, view, CLI_VIEW_IN_FILE),
@@ -150,8 +162,9 @@ static const struct cli_option options[] = {
 
 /* What a resumed run can still change. */
 static const char *const resumable[] = {
-    "output", "resume", "outer-steps", "time",   "kernel",        "checkpoint-every", "threads",
-    "seed",   "quiet",  "force",       "images", "images-layout", "images-range",     NULL};
+    "output",       "resume", "outer-steps", "time",  "kernel", "checkpoint-every",
+    "threads",      "seed",   "quiet",       "force", "images", "images-layout",
+    "images-range", "log",    "tensorboard", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -231,6 +244,35 @@ static void summary(const struct cli_call *call, const struct train_args *a,
     }
 }
 
+/* The log beside a model; free with free(). NULL: no memory. */
+static char *log_of(const struct train_args *a) {
+    return cli_join("", a->output ? a->output : a->resume, ".jsonl");
+}
+
+static enum tsr_status open_log(const struct train_args *a, const struct tsr_training *training,
+                                struct cli_train_log **log, struct tsr_error *err) {
+    char *path = a->log ? log_of(a) : NULL;
+    enum tsr_status status = a->log && !path
+                                 ? TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path")
+                                 : cli_train_log_open(path, a->tensorboard, training, log, err);
+    free(path);
+    return status;
+}
+
+static enum tsr_status run_logged(struct cli_call *call, const struct train_args *a,
+                                  struct tsr_training *training) {
+    struct cli_train_log *log = NULL;
+    enum tsr_status status = TSR_OK;
+    if (call->comm->rank == 0) status = open_log(a, training, &log, &call->err);
+    status = tsr_comm_agree(call->comm, status, &call->err);
+    if (status == TSR_OK) {
+        status = cli_training_run(training, a->common.quiet, log, &call->err);
+        summary(call, a, training, status);
+    }
+    cli_train_log_close(log);
+    return status;
+}
+
 static enum tsr_status train(struct cli_call *call, const struct train_args *a,
                              struct tsr_dataset *dataset) {
     struct tsr_training *training = NULL;
@@ -245,19 +287,30 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     if (!a->common.quiet) cli_training_table(training, &data, stderr);
     for (size_t i = 0; call->comm->rank == 0 && tsr_training_remark(training, i); i++)
         (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
-    status = cli_training_run(training, a->common.quiet, &call->err);
-    summary(call, a, training, status);
+    status = run_logged(call, a, training);
     tsr_training_free(training);
     return status;
 }
 
-static enum tsr_status files(struct cli_call *call) {
-    struct train_args *a = call->args;
+static enum tsr_status tell_resumed(struct cli_call *call, struct train_args *a) {
     if (!a->resume) return TSR_OK;
     TSR_TRY(cli_files_resumes(call, a->resume));
     if (a->output) return TSR_OK;
     a->output = a->resume;
     return cli_files_writes(call, a->output, CLI_WRITES_HDF5);
+}
+
+/* A log that is gone on with is not in the way, and no other output may replace it. */
+static enum tsr_status files(struct cli_call *call) {
+    struct train_args *a = call->args;
+    TSR_TRY(tell_resumed(call, a));
+    if (!a->log || (!a->output && !a->resume)) return TSR_OK;
+    char *path = log_of(a);
+    if (!path) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for a path");
+    enum tsr_status status =
+        a->resume ? cli_files_reads(call, path) : cli_files_writes(call, path, CLI_WRITES);
+    free(path);
+    return status;
 }
 
 static enum tsr_status run(struct cli_call *call) {

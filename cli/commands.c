@@ -8,8 +8,8 @@
 #include "cli/cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_pack, &cli_train,      &cli_eval,  &cli_adapt,   &cli_fit,  &cli_render, &cli_info,
-    &cli_demo, &cli_hypothesis, &cli_bench, &cli_version, &cli_help, NULL,
+    &cli_pack, &cli_train, &cli_watch_run,  &cli_eval,  &cli_adapt,   &cli_fit,  &cli_render,
+    &cli_info, &cli_demo,  &cli_hypothesis, &cli_bench, &cli_version, &cli_help, NULL,
 };
 
 const struct cli_command *cli_find_command(const char *name) {

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "cli/train_log.h"
 #include "data/view.h"
 #include "image/training.h"
 
@@ -22,6 +23,7 @@ struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a vie
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 
 /* tsr_training_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */
-enum tsr_status cli_training_run(struct tsr_training *training, bool quiet, struct tsr_error *err);
+enum tsr_status cli_training_run(struct tsr_training *training, bool quiet,
+                                 struct cli_train_log *log, struct tsr_error *err);
 
 #endif

@@ -40,7 +40,7 @@ for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
     check "tessera-$command.1 has options" test "$(wc -l <page.options)" -gt 4
     check "tessera-$command.1 has the options of --help" diff help.options page.options
 done
-check "lines of --help end before column 80" sh -c 'for c in pack train eval adapt fit render info demo hypothesis bench help version; do
+check "lines of --help end before column 80" sh -c 'for c in pack train watch eval adapt fit render info demo hypothesis bench help version; do
     "$1" $c --help; done | sed 1,10d | grep -v "^[^ -]" | awk "length > 80 { print; bad = 1 } END { exit bad }"' sh "$TESSERA"
 # The formats, from Markdown: what stands there as a name stands here, in bold.
 formats=$pages/tessera-formats.5

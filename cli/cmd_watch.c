@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#define _XOPEN_SOURCE 700
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "cli/options.h"
+#include "cli/outputs.h"
+#include "cli/paths.h"
+#include "cli/progress.h"
+#include "cli/report_assets.h"
+#include "cli/shown.h"
+#include "cli/signals.h"
+#include "cli/train_log.h"
+#include "data/file.h"
+
+struct watch_args {
+    struct cli_common common;
+    const char *html;
+    bool once;
+};
+
+#define AT(member) offsetof(struct watch_args, member)
+
+static const struct cli_option options[] = {
+    {.name = "once",
+     .type = CLI_FLAG,
+     .at = AT(once),
+     .help = "draw what there is and end; so it is where stdout is no terminal"},
+    {.name = "html",
+     .metavar = "F.html",
+     .type = CLI_STRING,
+     .file = CLI_WRITES,
+     .at = AT(html),
+     .help = "write it as a page for a browser too, which loads itself anew"},
+    {.type = CLI_END},
+};
+
+static const size_t MOST_BYTES = (size_t)1 << 30;
+
+struct history {
+    struct cli_log_line *line; /* [n] */
+    size_t n;
+};
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static enum tsr_status read_log(const char *path, struct history *h, struct tsr_error *err) {
+    unsigned char *bytes;
+    size_t size, most = 1;
+    char *next;
+    *h = (struct history){0};
+    TSR_TRY(tsr_file_read(path, MOST_BYTES, &bytes, &size, err));
+    for (size_t i = 0; i < size; i++)
+        most += bytes[i] == '\n';
+    enum tsr_status status = TSR_ALLOC(&h->line, most, "lines of the log", err);
+    for (char *text = (char *)bytes; status == TSR_OK && text && *text; text = next) {
+        next = strchr(text, '\n');
+        if (next) *next++ = '\0';
+        h->n += cli_log_line_read(text, &h->line[h->n]);
+    }
+    free(bytes);
+    return status;
+}
+
+/* ---- the terminal ---------------------------------------------------------------------------- */
+
+enum { ROWS = 16, MARGIN = 9, MOST_COLUMNS = 96 };
+
+struct plot {
+    char cell[ROWS][MOST_COLUMNS];
+    size_t cols;
+    double low, high, first, last;
+};
+
+static void mark(struct plot *p, double outer_step, double psnr_db, char c) {
+    if (!isfinite(psnr_db)) return;
+    double x = p->last > p->first ? (outer_step - p->first) / (p->last - p->first) : 1;
+    double y = p->high > p->low ? (psnr_db - p->low) / (p->high - p->low) : 0.5;
+    p->cell[(size_t)lround((1 - y) * (ROWS - 1))][(size_t)lround(x * (double)(p->cols - 1))] = c;
+}
+
+static void draw(const struct history *h) {
+    struct plot p = {.low = (double)INFINITY, .high = -(double)INFINITY};
+    p.cols = cli_text_width() - MARGIN - 1;
+    p.first = (double)h->line[0].outer_step;
+    p.last = (double)h->line[h->n - 1].outer_step;
+    for (size_t i = 0; i < h->n; i++) {
+        p.low = fmin(p.low, fmin(h->line[i].train_psnr_db, h->line[i].val_psnr_db));
+        p.high = fmax(p.high, fmax(h->line[i].train_psnr_db, h->line[i].val_psnr_db));
+    }
+    memset(p.cell, ' ', sizeof p.cell);
+    for (size_t i = 0; i < h->n; i++)
+        mark(&p, (double)h->line[i].outer_step, h->line[i].train_psnr_db, '.');
+    for (size_t i = 0; i < h->n; i++)
+        mark(&p, (double)h->line[i].outer_step, h->line[i].val_psnr_db, 'o');
+    for (size_t row = 0; row < ROWS; row++) {
+        size_t end = p.cols;
+        while (end > 0 && p.cell[row][end - 1] == ' ')
+            end--;
+        double at = p.high - (p.high - p.low) * (double)row / (ROWS - 1);
+        if (row % 5 == 0 && isfinite(at))
+            (void)printf("%7.2f |%.*s\n", at, (int)end, p.cell[row]);
+        else
+            (void)printf("        |%.*s\n", (int)end, p.cell[row]);
+    }
+    (void)printf("        +");
+    for (size_t i = 0; i < p.cols; i++)
+        (void)putchar('-');
+    (void)printf("\n%*s%-12.0f%*.0f\n", MARGIN, "", p.first, (int)p.cols - 12, p.last);
+}
+
+static void print(const char *path, const struct history *h) {
+    char time[16];
+    double val = (double)NAN;
+    if (h->n == 0) {
+        (void)printf("%s: nothing yet\n", cli_shown(path));
+        return;
+    }
+    const struct cli_log_line *last = &h->line[h->n - 1];
+    for (size_t i = 0; i < h->n; i++)
+        if (isfinite(h->line[i].val_psnr_db)) val = h->line[i].val_psnr_db;
+    (void)printf("PSNR, dB, over outer steps: . train, o validation\n");
+    draw(h);
+    (void)printf("outer step %llu  %s  train %.2f dB", last->outer_step,
+                 cli_time(last->seconds, time), last->train_psnr_db);
+    if (isfinite(val)) (void)printf("  validation %.2f dB", val);
+    (void)printf("\nouter rate %.3g  gradient %.3g  %.0f images/s\n", last->outer_lr,
+                 last->gradient_norm, last->images_per_second);
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+static void put_column(FILE *to, const char *name, const struct history *h, size_t offset) {
+    (void)fprintf(to, "\"%s\":[", name);
+    for (size_t i = 0; i < h->n; i++) {
+        double value;
+        memcpy(&value, (const char *)&h->line[i] + offset, sizeof value);
+        if (isfinite(value))
+            (void)fprintf(to, "%s%.6g", i ? "," : "", value);
+        else
+            (void)fprintf(to, "%snull", i ? "," : "");
+    }
+    (void)fprintf(to, "],");
+}
+
+static void put_page(FILE *to, const struct history *h) {
+    (void)fprintf(
+        to,
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
+        "http-equiv=\"refresh\" content=\"5\"><meta name=\"viewport\" "
+        "content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" "
+        "content=\"light dark\"><title>tessera train</title><link rel=\"icon\" href=\"data:,\">"
+        "<style>%s body{font:15px system-ui,sans-serif;margin:16px}</style></head><body><h1>PSNR, "
+        "dB, over outer steps</h1><p id=\"now\"></p><div id=\"psnr\"></div><h2>Norm of the "
+        "gradient</h2><div id=\"norm\"></div><script>/* uPlot\n%s\n*/\n%s</script><script>const "
+        "d={",
+        cli_asset_uPlot_min_css, cli_asset_uPlot_LICENSE, cli_asset_uPlot_iife_min_js);
+    put_column(to, "train", h, offsetof(struct cli_log_line, train_psnr_db));
+    put_column(to, "val", h, offsetof(struct cli_log_line, val_psnr_db));
+    put_column(to, "norm", h, offsetof(struct cli_log_line, gradient_norm));
+    (void)fprintf(to, "\"step\":[");
+    for (size_t i = 0; i < h->n; i++)
+        (void)fprintf(to, "%s%llu", i ? "," : "", h->line[i].outer_step);
+    (void)fprintf(
+        to,
+        "]};const c=getComputedStyle(document.body).color,axis={stroke:c,grid:{stroke:'#8884'}};"
+        "function chart(id,s){new uPlot({width:Math.min(innerWidth-32,1000),height:320,scales:{x:"
+        "{time:false}},axes:[axis,{...axis,size:60}],series:[{label:'outer step'},...s.map(([l,k,"
+        "o])=>({label:l,stroke:o,spanGaps:true,width:2}))]},[d.step,...s.map(x=>d[x[1]])],"
+        "document.getElementById(id));}chart('psnr',[['train','train','#0072b2'],['validation',"
+        "'val','#d55e00']]);chart('norm',[['gradient','norm','#008a63']]);"
+        "document.getElementById('now').textContent='outer step '+(d.step[d.step.length-1]||0);"
+        "</script></body></html>\n");
+}
+
+static enum tsr_status write_page(const char *path, const struct history *h,
+                                  struct tsr_error *err) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (!to) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for the page", path);
+    put_page(to, h);
+    bool whole = !ferror(to);
+    whole = fclose(to) == 0 && whole;
+    enum tsr_status status = whole ? tsr_file_replace(path, text, size, err)
+                                   : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory", path);
+    free(text);
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static enum tsr_status show(struct cli_call *call, const char *path, bool live) {
+    const struct watch_args *a = call->args;
+    struct history h;
+    call->phase = CLI_READING;
+    enum tsr_status status = read_log(path, &h, &call->err);
+    call->phase = CLI_RUNNING;
+    if (status == TSR_OK && live) (void)printf("\033[H\033[2J");
+    if (status == TSR_OK && !cli_stdout_taken(call)) print(path, &h);
+    (void)fflush(stdout);
+    if (status == TSR_OK && a->html) status = write_page(a->html, &h, &call->err);
+    free(h.line);
+    return status;
+}
+
+static enum tsr_status run(struct cli_call *call) {
+    const struct watch_args *a = call->args;
+    const struct timespec second = {.tv_sec = 1};
+    bool live = !a->once && isatty(STDOUT_FILENO) == 1;
+    char *path = cli_join("", call->operands[0], ".jsonl");
+    if (!path) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for a path");
+    cli_signals_catch();
+    enum tsr_status status = cli_check_input(path, &call->err);
+    if (status != TSR_OK)
+        status = TSR_ERROR(&call->err, TSR_ERR_IO,
+                           "%s: there is no log; tessera train --log writes one", path);
+    do {
+        if (status == TSR_OK) status = show(call, path, live);
+        if (status == TSR_OK && live) (void)nanosleep(&second, NULL);
+    } while (live && status == TSR_OK && !cli_interrupted());
+    free(path);
+    if (status == TSR_OK && live) return TSR_ERROR(&call->err, TSR_ERR_INTERRUPTED, "interrupted");
+    return status;
+}
+
+const struct cli_command cli_watch_run = {
+    .name = "watch",
+    .group = "models",
+    .summary = "draw how a training run goes, in the terminal or as a page",
+    .operands = "M.h5",
+    .about = "Draws PSNR over outer steps from the log that `tessera train --log` writes beside\n"
+             "the model, again and again until Ctrl-C.",
+    .options = options,
+    .args_size = sizeof(struct watch_args),
+    .min_operands = 1,
+    .max_operands = 1,
+    .first_operand = CLI_NO_FILE,
+    .run = run,
+};
