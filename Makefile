@@ -266,7 +266,7 @@ check-unit: test-programs
 check-short: all examples
 	+$(Q)TESTS="cli/chain.sh cli/examples.sh structure/exports.sh structure/house.sh structure/install.sh" \
 	    tests/run $B cli structure
-# Every fault at every place (an hour), of which check has a sample; 200 kills. docs/reliability.md.
+# Every fault at every place (a quarter of an hour), of which check has a sample; full disks; 200 kills. docs/reliability.md.
 check-faults: all $(INJECT)
 	$(Q)python3 tests/fault/kill.py $B/tessera 200
 	$(Q)python3 tests/fault/steady.py $B/tessera 10000
