@@ -485,18 +485,35 @@ static void note(char *others, size_t size, unsigned long long numbers) {
         (void)snprintf(others + used, size - used, "%s", text);
 }
 
+/* "numbers region psnr_db", the region being a number or "image". */
+static bool read_line(const char *line, unsigned long long *numbers, unsigned long long *region,
+                      bool *image, double *psnr_db) {
+    const char *at;
+    char *end;
+    *numbers = strtoull(line, &end, 10);
+    if (end == line || *end != '\t') return false;
+    at = end + 1;
+    *image = strncmp(at, "image\t", 6) == 0;
+    *region = *image ? 0 : strtoull(at, &end, 10);
+    if (!*image && (end == at || *end != '\t')) return false;
+    at = *image ? at + 6 : end + 1;
+    *psnr_db = strtod(at, &end);
+    return end != at && *end == '\0';
+}
+
 static enum tsr_status take_line(const char *line, const char *path, size_t wanted, size_t n,
                                  double *out, double *image_db, char *others, size_t size,
                                  struct tsr_error *err) {
     unsigned long long numbers, region;
+    bool image;
     double psnr_db;
-    if (sscanf(line, "%llu\timage\t%lf", &numbers, &psnr_db) == 2) {
+    if (!read_line(line, &numbers, &region, &image, &psnr_db))
+        return TSR_ERROR(err, TSR_ERR_FORMAT,
+                         "%s: \"%.60s\" is not a line \"numbers region psnr_db\"", path, line);
+    if (image) {
         if (numbers == wanted) *image_db = psnr_db;
         return TSR_OK;
     }
-    if (sscanf(line, "%llu\t%llu\t%lf", &numbers, &region, &psnr_db) != 3)
-        return TSR_ERROR(err, TSR_ERR_FORMAT,
-                         "%s: \"%.60s\" is not a line \"numbers region psnr_db\"", path, line);
     if (numbers != wanted) {
         note(others, size, numbers);
         return TSR_OK;

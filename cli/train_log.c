@@ -34,16 +34,23 @@ struct cli_train_log {
 
 static double number_of(const char *text, const char *key) {
     char quoted[40];
-    double value;
+    char *end;
     (void)snprintf(quoted, sizeof quoted, "\"%s\": ", key);
     const char *at = strstr(text, quoted);
-    return at && sscanf(at + strlen(quoted), "%lf", &value) == 1 ? value : (double)NAN;
+    if (!at) return (double)NAN;
+    at += strlen(quoted);
+    double value = strtod(at, &end);
+    return end == at ? (double)NAN : value; /* null */
 }
 
 bool cli_log_line_read(const char *text, struct cli_log_line *out) {
+    static const char head[] = "{\"outer_step\": ";
     size_t n = strlen(text);
-    if (n < 2 || text[n - 1] != '}' || sscanf(text, "{\"outer_step\": %llu", &out->outer_step) != 1)
+    char *end;
+    if (n < sizeof head || text[n - 1] != '}' || strncmp(text, head, sizeof head - 1) != 0)
         return false;
+    out->outer_step = strtoull(text + sizeof head - 1, &end, 10);
+    if (end == text + sizeof head - 1) return false;
     out->seconds = number_of(text, "seconds");
     out->train_psnr_db = number_of(text, "train_psnr_db");
     out->val_psnr_db = number_of(text, "val_psnr_db");

@@ -11,7 +11,7 @@
 /* ---- what is seen ---------------------------------------------------------------------------- */
 
 static size_t map_cell(size_t at, size_t cells, size_t length) {
-    return at * cells / length;
+    return length ? at * cells / length : 0;
 }
 
 /* Marks the pixels that have another region at most TSR_BORDER_PIXELS above, below, left or right
