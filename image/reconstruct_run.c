@@ -135,7 +135,7 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     t->out = w->out;
     t->forward = NULL;
     t->stopped = false;
-    t->passes = 0;
+    t->passes = t->maps = 0;
     if (round->first > 0) {
         const unsigned char *kept = r->kept + region * tsr_reconstructor_kept_size(r);
         memcpy(t->z ? t->z : t->phi, kept, vector);
@@ -149,16 +149,12 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
     t->forward = tsr_forwards_find(forwards, &r->engine, thread, theta, &w->task.ctx);
 }
 
-/* Passes over the points, and the directions of a basis: as many times as a gradient leads to
- * numbers or numbers to a network. */
+/* Passes over the points, and the directions of a basis on every way between numbers and
+ * parameters. */
 static double flops_of(const struct round *round, const struct tsr_trajectory *t) {
     const struct tsr_engine *e = &round->r->engine;
-    size_t k_max = round->r->config.inner_steps;
-    size_t steps = (round->end < k_max ? round->end : k_max) - round->first;
-    double measured = 3 * (double)steps + (round->end > k_max), tries = t->passes - measured;
-    double products = 2 * (double)steps + (tries > 0 ? tries : 0);
     return tsr_network_flops(&e->net, t->passes) * (double)t->task->ctx.n +
-           2 * (double)(e->space.n_directions * e->net.n_params) * products;
+           2 * (double)(e->space.n_directions * e->net.n_params) * t->maps;
 }
 
 /* What the next round begins with. */

@@ -327,6 +327,12 @@ static void hand_on(const struct work *w, const struct tsr_trajectory *t) {
                                  (tsr_real *[]){t->request.result});
 }
 
+/* Ways between numbers and parameters that an answer takes. */
+static double maps_of(const struct work *w, const struct tsr_trajectory *t) {
+    double there = t->request.at != z_at(t, w->k), back = t->request.want != TSR_WANT_LOSS;
+    return there + is_product(t->request.want) + back;
+}
+
 /* Runs what is asked for; false: nothing is. */
 static bool answer(const struct work *w) {
     size_t n = 0;
@@ -340,6 +346,7 @@ static bool answer(const struct work *w) {
         if (t->request.want == TSR_WANT_NOTHING) continue;
         t->request.loss = t->task->ctx_scale * w->passes[n++].error;
         t->passes += answers[t->request.want].passes;
+        t->maps += maps_of(w, t);
         hand_on(w, t);
     }
     return true;
@@ -366,6 +373,8 @@ static void for_each(const struct work *w,
 }
 
 static void step(const struct work *w) {
+    for (size_t i = 0; i < w->n; i++)
+        if (takes_step(w, &w->t[i])) w->t[i].maps += 2; /* g to gz, z to phi */
     if (tsr_optimizer_of(w->loop->optimizer)->elementwise) {
         for_parts(w, w->loop->engine->space.n, ask_part);
         return;

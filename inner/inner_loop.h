@@ -52,6 +52,7 @@ struct tsr_trajectory {
     void *state;       /* of the optimiser (tsr_optimizer_state), zeros at the start; or NULL */
     double error;      /* squared error over the context points at the last phi_k measured */
     double passes;     /* forward passes that its inner steps so far were worth: a gradient is 3 */
+    double maps;       /* ways between numbers and parameters that they took */
     /* g and error are already those at the next phi_k: it is not measured, nor looked at. */
     bool known;
     bool stopped; /* takes no further part until the caller clears it */

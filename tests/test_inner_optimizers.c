@@ -289,15 +289,17 @@ static void shipped_steps_never_rise(void **state) {
     (void)state;
     enum { K = 30 };
     static const double rates[] = {1e3, 1, 1e-3};
-    double accept[TASKS * (K + 1)], lbfgs[TASKS * (K + 1)];
+    double accept[TASKS * (K + 1)], lbfgs[TASKS * (K + 1)], lm[TASKS * (K + 1)];
     for (size_t i = 0; i < 3; i++) {
         start_rate = rates[i];
         never_rise(&tsr_optimizer_accept, K, accept);
         never_rise(&tsr_optimizer_lbfgs, K, lbfgs);
+        never_rise(&tsr_optimizer_lm, K, lm);
         for (size_t t = 0; t < TASKS; t++) {
             const size_t last = t * (K + 1) + K;
             assert_true(accept[last] < accept[last - K] && lbfgs[last] < 0.8 * lbfgs[last - K]);
             assert_true(lbfgs[last] < accept[last]); /* curvature is worth something */
+            assert_true(lm[last] < lbfgs[last]);     /* and that of least squares more */
         }
     }
     start_rate = 1;

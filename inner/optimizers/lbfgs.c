@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "inner/dot.h"
 #include "inner/optimizers.h"
 
 enum { PAIRS = 10, TRIES = 12 };
@@ -35,22 +36,6 @@ static tsr_real *vector_of(const struct tsr_inner_state *s, size_t i) {
     return (tsr_real *)(void *)((char *)s->state + head_size()) + i * s->n;
 }
 
-static double dot(const tsr_real *a, const tsr_real *b, size_t n) {
-    double sum[4] = {0};
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (size_t k = 0; k < 4; k++)
-            sum[k] += (double)a[i + k] * (double)b[i + k];
-    for (; i < n; i++)
-        sum[0] += (double)a[i] * (double)b[i];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
-static void add(tsr_real *to, double factor, const tsr_real *x, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        to[i] += (tsr_real)factor * x[i];
-}
-
 /* Adds the pair of the step that led here, if the loss curves upwards along it. */
 static void remember(const struct tsr_inner_state *s, struct lbfgs *l) {
     size_t at = (l->newest + 1) % PAIRS;
@@ -59,8 +44,8 @@ static void remember(const struct tsr_inner_state *s, struct lbfgs *l) {
         move[i] = s->phi[i] - vector_of(s, LAST)[i];
         change[i] = s->g[i] - vector_of(s, LAST_G)[i];
     }
-    double sy = dot(move, change, s->n);
-    if (!(sy > CURVED * dot(change, change, s->n))) return;
+    double sy = tsr_dot(move, change, s->n);
+    if (!(sy > CURVED * tsr_dot(change, change, s->n))) return;
     l->rho[at] = 1 / sy;
     l->newest = at;
     if (l->n_pairs < PAIRS) l->n_pairs++;
@@ -73,17 +58,17 @@ static void direction(const struct tsr_inner_state *s, const struct lbfgs *l, ts
         d[i] = -s->g[i];
     for (size_t j = 0; j < l->n_pairs; j++) {
         size_t at = (l->newest + PAIRS - j) % PAIRS;
-        alpha[j] = l->rho[at] * dot(vector_of(s, S + at), d, s->n);
-        add(d, -alpha[j], vector_of(s, Y + at), s->n);
+        alpha[j] = l->rho[at] * tsr_dot(vector_of(s, S + at), d, s->n);
+        tsr_add(d, -alpha[j], vector_of(s, Y + at), s->n);
     }
     const tsr_real *y = vector_of(s, Y + l->newest);
-    double scale = 1 / (l->rho[l->newest] * dot(y, y, s->n));
+    double scale = 1 / (l->rho[l->newest] * tsr_dot(y, y, s->n));
     for (size_t i = 0; i < s->n; i++)
         d[i] *= (tsr_real)scale;
     for (size_t j = l->n_pairs; j-- > 0;) {
         size_t at = (l->newest + PAIRS - j) % PAIRS;
-        add(d, alpha[j] - l->rho[at] * dot(vector_of(s, Y + at), d, s->n), vector_of(s, S + at),
-            s->n);
+        tsr_add(d, alpha[j] - l->rho[at] * tsr_dot(vector_of(s, Y + at), d, s->n),
+                vector_of(s, S + at), s->n);
     }
 }
 
@@ -112,12 +97,12 @@ static void begin(const struct tsr_inner_state *s, struct lbfgs *l, struct tsr_r
     l->slope = 0;
     if (!trained && l->n_pairs > 0) {
         direction(s, l, d);
-        l->slope = dot(d, s->g, s->n);
+        l->slope = tsr_dot(d, s->g, s->n);
     }
     if (!(l->slope < 0)) { /* no direction yet, or none that descends */
         if (!trained) l->n_pairs = 0;
         by_rates(s, d);
-        l->slope = dot(d, s->g, s->n);
+        l->slope = tsr_dot(d, s->g, s->n);
     }
     l->length = 1;
     l->tries = 0;

@@ -10,6 +10,7 @@
     X(sgd)                                                                                         \
     X(adam)                                                                                        \
     X(accept)                                                                                      \
-    X(lbfgs)
+    X(lbfgs)                                                                                       \
+    X(lm)
 
 #endif
