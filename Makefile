@@ -116,7 +116,7 @@ endif
 
 # ---- sources ------------------------------------------------------------------------------------
 ROOMS := base data partition inner meta image study
-LIB_DIRS := $(ROOMS) data/decoders partition/rules inner/adaptations inner/kinds inner/kernels inner/optimizers meta/methods
+LIB_DIRS := $(ROOMS) data/decoders partition/rules inner/adaptations inner/kinds inner/kernels inner/optimizers meta/losses meta/methods
 LIB_SRC := $(filter-out $(WITHOUT),$(sort $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))))
 CLI_SRC := $(sort $(filter-out cli/ranks_%.c,$(wildcard cli/*.c)))
 TEST_SRC := $(filter-out $(WITHOUT),$(sort $(wildcard tests/test_*.c)))

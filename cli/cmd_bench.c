@@ -315,8 +315,8 @@ static enum tsr_status make_outer(struct outer_bench *b, const struct outer_row 
     TSR_TRY(tsr_engine_create(&b->model->net, kernel, threads, &b->engine, err));
     b->n_tasks = row->images * b->geometry.partition->n_regions;
     struct tsr_choice method = tsr_choice_of(&row->method->object);
-    TSR_TRY(tsr_meta_workspace_create(&b->engine, &method, row->inner_steps, &b->model->rates, 1,
-                                      b->n_tasks, b->geometry.max_context, NULL, &b->meta, err));
+    TSR_TRY(tsr_meta_workspace_create(&b->engine, &method, NULL, row->inner_steps, &b->model->rates,
+                                      1, b->n_tasks, b->geometry.max_context, NULL, &b->meta, err));
     struct tsr_arena measure = {0};
     layout_outer(b, &measure);
     TSR_TRY(tsr_arena_create(&b->arena, measure.used, "bench", err));

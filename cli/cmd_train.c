@@ -109,6 +109,12 @@ static const struct cli_option options[] = {
      .registry = &tsr_methods,
      .at = AT(trainer.method),
      .help = "how the meta-gradient is taken"},
+    {.name = "outer-loss",
+     .metavar = "KIND",
+     .type = CLI_OBJECT,
+     .registry = &tsr_losses,
+     .at = AT(trainer.outer_loss),
+     .help = "what the outer steps lower, of the errors after the last inner step"},
     {.name = "outer-steps",
      .metavar = "N",
      .type = CLI_U64,
@@ -146,6 +152,12 @@ static const struct cli_option options[] = {
           .help =
               "times that a run which diverges goes back to its last good state, each time with "
               "half the outer rate"),
+    COUNT("patience", "N", trainer.patience,
+          .help = "validations in a row without a new best after which the outer rates are halved; "
+                  "0: never"),
+    NUMBER("ema", "F", trainer.ema, .max = 0.9999999,
+           .help = "learn a running mean of the outer steps, whose weights fall by this factor at "
+                   "each; 0: the last one"),
     {.name = "checkpoint-every",
      .metavar = "TIME",
      .type = CLI_DURATION,

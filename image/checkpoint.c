@@ -70,15 +70,44 @@ static enum tsr_status transfer_good(bool write, struct tsr_h5 *file, const stru
     return transfer(write, file, m, &arrays, err);
 }
 
+/* With a running mean, which the model holds: what a run goes on from, and the mean of the last
+ * good state. */
+static enum tsr_status transfer_means(bool write, struct tsr_h5 *file, const struct tsr_model *m,
+                                      struct tsr_outer_state *s, bool good, struct tsr_error *err) {
+    const struct tsr_values *v = good ? &s->good.mean : &s->other;
+    const struct arrays arrays = {.group = good ? "/outer/good/mean" : "/outer/values",
+                                  .theta = v->theta,
+                                  .basis = m->basis ? v->basis : NULL,
+                                  .rates = v->rates};
+    return transfer(write, file, m, &arrays, err);
+}
+
+/* The model's arrays. */
+static struct tsr_values values_of(const struct tsr_model *m) {
+    return (struct tsr_values){m->theta, m->basis, m->rates.value};
+}
+
+static enum tsr_status read_means(struct tsr_h5 *file, const struct tsr_model *m,
+                                  struct tsr_outer_state *s, struct tsr_error *err) {
+    const struct tsr_values values = values_of(m);
+    if (!(s->config.ema > 0)) return TSR_OK;
+    TSR_TRY(tsr_outer_state_average(s, &values, err));
+    return transfer_means(false, file, m, s, false, err);
+}
+
 static enum tsr_status read_good(struct tsr_h5 *file, const struct tsr_model *m,
                                  struct tsr_outer_state *s, struct tsr_error *err) {
     struct tsr_good_state *g = &s->good;
     uint64_t outer_step = g->outer_step;
     if (tsr_h5_exists(file, "/outer/good")) {
         g->kept = true;
-        return transfer_good(false, file, m, g, err);
+        TSR_TRY(transfer_good(false, file, m, g, err));
+        return transfer_means(false, file, m, s, true, err);
     }
+    const struct tsr_values values = values_of(m);
+    tsr_outer_state_swap(s, &values);
     tsr_outer_state_keep(s, m->theta, m->basis, m->rates.value);
+    tsr_outer_state_swap(s, &values);
     if (tsr_h5_has_attr(file, "/outer", "good_outer_step")) g->outer_step = outer_step;
     return TSR_OK;
 }
@@ -163,8 +192,11 @@ enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
         struct tsr_outer_state copy = *state; /* a visitor may write */
         TSR_CHECK(tsr_outer_state_visit(&copy, tsr_attribute_write, file, err));
         TSR_CHECK(transfer_moments(true, file, model, &copy, err));
-        if (state->good.kept && !state->good.current)
+        TSR_CHECK(transfer_means(true, file, model, &copy, false, err));
+        if (state->good.kept && !state->good.current) {
             TSR_CHECK(transfer_good(true, file, model, &copy.good, err));
+            TSR_CHECK(transfer_means(true, file, model, &copy, true, err));
+        }
         TSR_CHECK(transfer_rollbacks(true, file, &copy, err));
         TSR_CHECK(write_history(file, state, err));
     }
@@ -196,6 +228,7 @@ enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
                                      tsr_rates_count(&(*model)->rates), state, err));
     TSR_CHECK(tsr_outer_state_visit(state, tsr_attribute_read, file, err));
     TSR_CHECK(transfer_moments(false, file, *model, state, err));
+    TSR_CHECK(read_means(file, *model, state, err));
     TSR_CHECK(transfer_rollbacks(false, file, state, err));
     TSR_CHECK(read_good(file, *model, state, err));
     TSR_CHECK(read_history(file, state, err));

@@ -45,6 +45,8 @@ static void take_rows(const struct tsr_basis_sum *s, const struct tsr_bundle *bu
     s->engine->kernel->outer((hi - lo) * terms, s->b + at * rows, rows, s->a + at * n_params,
                              n_params, from, to, s->part);
     if (hi < bundle->first + bundle->n) return;
+    for (size_t i = from * n_params; bundle->weight != 1 && i < to * n_params; i++)
+        s->part[i] *= bundle->weight;
     tsr_sum_tree_add(&s->tree, bundle->turn, s->part, from * n_params, to * n_params);
     if (bundle->last)
         tsr_sum_tree_finish(&s->tree, bundle->turn, from * n_params, to * n_params,

@@ -21,6 +21,7 @@ struct tsr_bundle {
     struct tsr_sum_turn turn; /* in the tree of its range */
     size_t range;             /* whose sum it is part of: piece * slots + slot */
     bool last;                /* of its range */
+    tsr_real weight;          /* of its sum in that of the range */
 };
 
 struct tsr_basis_sum {

@@ -68,10 +68,11 @@ static void layout_numbers(struct tsr_carried_task *t, struct tsr_trajectory *wa
 
 void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
                         const struct tsr_engine *engine, const struct tsr_method *method,
-                        size_t inner_steps, size_t max_points, struct tsr_arena *a) {
+                        const struct tsr_loss *loss, size_t inner_steps, size_t max_points,
+                        struct tsr_arena *a) {
     size_t n = engine->net.n_params;
     size_t partial = tsr_pass_partial(engine, max_points, engine->threads > 1);
-    size_t outputs = method->wants_outputs ? max_points * engine->net.out_dim : 0;
+    size_t values = max_points * engine->net.out_dim;
     *t = (struct tsr_carried_task){0};
     *way = (struct tsr_trajectory){.phi_stride = n, .g_stride = n};
     way->phi = tsr_arena_take(a, (inner_steps + 1) * n, sizeof *way->phi);
@@ -82,7 +83,9 @@ void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
     t->v = tsr_arena_take(a, n, sizeof *t->v);
     t->product = tsr_arena_take(a, n, sizeof *t->product);
     t->scaled = tsr_arena_take(a, n, sizeof *t->scaled);
-    t->out = outputs ? tsr_arena_take(a, outputs, sizeof *t->out) : NULL;
+    t->out =
+        method->wants_outputs || loss->slope ? tsr_arena_take(a, values, sizeof *t->out) : NULL;
+    t->target = loss->slope ? tsr_arena_take(a, values, sizeof *t->target) : NULL;
     t->tape_room = tape_room(engine, method, inner_steps, max_points);
     t->tapes = t->tape_room ? tsr_arena_take(a, t->tape_room, 1) : NULL;
 }
@@ -216,9 +219,11 @@ void tsr_carried_finish_basis(const struct tsr_carried_task *t, const struct tsr
         t->of_u[i] = -t->of_u[i];
 }
 
-/* Are the query points the context points? Then their gradients differ by a factor. */
-static bool same_points(const struct tsr_task *task) {
-    return task->qry.x == task->ctx.x && task->qry.y == task->ctx.y && task->qry.n == task->ctx.n;
+/* Are the query points the context points, and the errors squared? Then their gradients differ by a
+ * factor. */
+static bool same_points(const struct tsr_carried *c, const struct tsr_task *task) {
+    return !tsr_loss_of(c->loss)->slope && task->qry.x == task->ctx.x &&
+           task->qry.y == task->ctx.y && task->qry.n == task->ctx.n;
 }
 
 /* v <- v - product + the query gradient at phi_k, which stands in `scaled` or follows from g_k. */
@@ -226,8 +231,8 @@ static void step_back(const struct tsr_carried *c, size_t i, size_t k, double we
                       size_t to) {
     const struct tsr_task *task = c->ways[i].task;
     const struct tsr_carried_task *t = &c->tasks[i];
-    const tsr_real *g = g_at(&c->ways[i], k), *query = same_points(task) ? g : t->scaled;
-    tsr_real f = same_points(task) ? (tsr_real)(weight * task->qry_scale / task->ctx_scale) : 1;
+    const tsr_real *g = g_at(&c->ways[i], k), *query = same_points(c, task) ? g : t->scaled;
+    tsr_real f = same_points(c, task) ? (tsr_real)(weight * task->qry_scale / task->ctx_scale) : 1;
     for (size_t j = from; j < to; j++)
         t->product[j] = t->v[j] - t->product[j];
     for (size_t j = from; weight != 0 && j < to; j++)
@@ -271,35 +276,55 @@ size_t tsr_carried_steps(const struct tsr_carried *c) {
     return c->inner_steps;
 }
 
-/* Query passes at phi_k, to `v` or `scaled`; of methods without a gradient, outputs. */
-static void query_passes(struct tsr_carried *c, size_t k, double weight, bool to_v) {
+/* Query passes at phi_k: outputs, or the gradient to `v` or `scaled`. */
+static void query_passes(struct tsr_carried *c, enum tsr_pass_kind kind, size_t k, double weight,
+                         bool to_v) {
     for (size_t i = 0; i < c->n; i++) {
-        const struct tsr_carried_task *t = &c->tasks[i];
+        struct tsr_carried_task *t = &c->tasks[i];
         const struct tsr_trajectory *way = &c->ways[i];
-        c->passes[i] = (struct tsr_pass){.kind = t->out ? TSR_PASS_FORWARD : TSR_PASS_GRADIENT,
-                                         .points = &way->task->qry,
+        bool moved = t->target && kind == TSR_PASS_GRADIENT;
+        c->passes[i] = (struct tsr_pass){.kind = kind,
+                                         .points = moved ? &t->moved : &way->task->qry,
                                          .scale = weight * way->task->qry_scale,
                                          .phi = phi_at(way, k),
                                          .result = to_v ? t->v : t->scaled,
-                                         .out = t->out,
+                                         .out = kind == TSR_PASS_FORWARD ? t->out : NULL,
                                          .partial = way->partial};
     }
     tsr_pass_run(c->engine, c->thread, c->passes, c->n);
 }
 
-static void keep_query_errors(const struct tsr_carried *c) {
-    for (size_t i = 0; i < c->n; i++)
+/* Targets y' with 2 (f - y') = rho'(f - y). */
+static void move_targets(const struct tsr_carried *c, struct tsr_carried_task *t,
+                         const struct tsr_points *qry) {
+    for (size_t i = 0; i < qry->n * c->engine->net.out_dim; i++) {
+        double f = (double)t->out[i],
+               slope = tsr_loss_of(c->loss)->slope(c->loss, f - (double)qry->y[i]);
+        t->target[i] = (tsr_real)(f - slope);
+    }
+    t->moved = (struct tsr_points){qry->x, t->target, qry->n};
+}
+
+/* The gradient of the outer loss at phi_k, to `v` or `scaled`. */
+static void query_gradient(struct tsr_carried *c, size_t k, double weight, bool to_v) {
+    bool has_slope = tsr_loss_of(c->loss)->slope;
+    query_passes(c, has_slope ? TSR_PASS_FORWARD : TSR_PASS_GRADIENT, k, weight, to_v);
+    for (size_t i = 0; to_v && i < c->n; i++)
         c->tasks[i].query_error = c->passes[i].error;
+    if (!has_slope) return;
+    for (size_t i = 0; i < c->n; i++)
+        move_targets(c, &c->tasks[i], &c->ways[i].task->qry);
+    query_passes(c, TSR_PASS_GRADIENT, k, weight, to_v);
 }
 
 void tsr_carried_query(struct tsr_carried *c, double weight) {
-    query_passes(c, c->inner_steps, weight, true);
-    keep_query_errors(c);
+    query_gradient(c, c->inner_steps, weight, true);
 }
 
 void tsr_carried_query_error(struct tsr_carried *c) {
-    query_passes(c, c->inner_steps, 0, true);
-    keep_query_errors(c);
+    query_passes(c, TSR_PASS_FORWARD, c->inner_steps, 0, true);
+    for (size_t i = 0; i < c->n; i++)
+        c->tasks[i].query_error = c->passes[i].error;
 }
 
 void tsr_carried_rates(struct tsr_carried *c, size_t k) {
@@ -322,7 +347,7 @@ void tsr_carried_back(struct tsr_carried *c, size_t k, double weight) {
         const struct tsr_carried_task *t = &c->tasks[i];
         const struct tsr_trajectory *way = &c->ways[i];
         const struct tsr_tape none = {NULL, NULL};
-        same = same && same_points(way->task);
+        same = same && same_points(c, way->task);
         c->passes[i] = (struct tsr_pass){.kind = TSR_PASS_HVP,
                                          .points = &way->task->ctx,
                                          .scale = way->task->ctx_scale,
@@ -333,7 +358,7 @@ void tsr_carried_back(struct tsr_carried *c, size_t k, double weight) {
                                          .partial = way->partial};
     }
     tsr_pass_run(c->engine, c->thread, c->passes, c->n);
-    if (weight != 0 && !same) query_passes(c, k, weight, false);
+    if (weight != 0 && !same) query_gradient(c, k, weight, false);
     by_slices(c, n_params, step_back, k, weight);
 }
 

@@ -45,7 +45,7 @@ struct shared {
 
 struct tsr_meta_workspace {
     const struct tsr_engine *engine;
-    struct tsr_choice method;
+    struct tsr_choice method, loss;
     size_t inner_steps, slots, max_tasks, max_points;
     struct tsr_rates rates;      /* extents */
     size_t n_basis;              /* numbers of a slot's basis that are learned */
@@ -65,10 +65,11 @@ struct tsr_meta_workspace {
     uint64_t *position;         /* [max_tasks] in the tree of the slot, by `order` */
     struct tsr_sum_turn *turns; /* [max_tasks] of each in the tree of its block, by `order` */
     size_t *slot_first;         /* [slots + 1] range of each slot in order */
-    size_t *slot_block;  /* [pieces * slots + 1] range of blocks of each piece of each slot */
-    tsr_real *slot_rate; /* [slots] its share of a rate that all slots have in common */
-    double *slot_weight; /* [slots] of its sum in d_theta; 0: no task */
-    unsigned item_bits;  /* of the position of a task in its item */
+    size_t *slot_block;    /* [pieces * slots + 1] range of blocks of each piece of each slot */
+    tsr_real *slot_rate;   /* [slots] its share of a rate that all slots have in common */
+    double *slot_weight;   /* [slots] of its sum in d_theta; 0: no task */
+    tsr_real *task_weight; /* [max_tasks] that the loss gives its image */
+    unsigned item_bits;    /* of the position of a task in its item */
     struct shared shared;
     struct tsr_arena arena;       /* the sums of the blocks */
     struct tsr_arena basis_arena; /* of what `basis` has */
@@ -92,6 +93,11 @@ static unsigned bits_below(size_t n) {
     return bits;
 }
 
+/* Does the loss weigh the items? Then no block has tasks of two of them. */
+static bool weighs_items(const struct tsr_meta_workspace *m) {
+    return tsr_loss_of(&m->loss)->weight;
+}
+
 static size_t n_pieces(const struct tsr_meta_workspace *m) {
     return m->shared.n_pieces ? m->shared.n_pieces : 1;
 }
@@ -104,7 +110,7 @@ static void layout_worker(const struct tsr_meta_workspace *m, size_t thread, str
     struct worker *w = &m->workers[thread];
     for (size_t i = thread * m->together; i < (thread + 1) * m->together; i++)
         tsr_carried_layout(&m->carried[i], &m->ways[i], m->engine, tsr_method_of(&m->method),
-                           m->inner_steps, m->max_points, a);
+                           tsr_loss_of(&m->loss), m->inner_steps, m->max_points, a);
     w->leaf = tsr_arena_take(a, m->n_sum, sizeof *w->leaf);
     for (size_t l = 0; l < m->n_levels; l++) {
         tsr_real *level = tsr_arena_take(a, m->n_sum, sizeof *level);
@@ -168,7 +174,7 @@ static enum tsr_status allocate_basis(struct tsr_meta_workspace *m, struct tsr_e
         .max_kept = tsr_basis_sum_room(m->engine, m->inner_steps, least),
         .n_levels = m->n_levels - m->item_bits,
     };
-    if (m->basis.max_kept > m->max_tasks) m->basis.max_kept = m->max_tasks;
+    if (weighs_items(m) || m->basis.max_kept > m->max_tasks) m->basis.max_kept = m->max_tasks;
     TSR_TRY(TSR_ALLOC(&m->basis.bundle, m->max_tasks, what, err));
     TSR_TRY(TSR_ALLOC(&m->basis.tree.level, m->basis.n_levels, what, err));
     return reserve(m, &m->basis_arena, layout_basis, err);
@@ -176,7 +182,8 @@ static enum tsr_status allocate_basis(struct tsr_meta_workspace *m, struct tsr_e
 
 static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *err) {
     size_t threads = m->engine->threads, ranges = n_pieces(m) * m->slots;
-    size_t most = most_blocks(m) + ranges, carried = threads * m->together;
+    size_t most = most_blocks(m) + (weighs_items(m) ? m->max_tasks : ranges),
+           carried = threads * m->together;
     m->max_blocks = m->max_tasks < most ? m->max_tasks : most;
     TSR_TRY(TSR_ALLOC(&m->workers, threads, what, err));
     TSR_TRY(TSR_ALLOC(&m->ways, carried, what, err));
@@ -192,6 +199,7 @@ static enum tsr_status allocate(struct tsr_meta_workspace *m, struct tsr_error *
     TSR_TRY(TSR_ALLOC(&m->slot_block, ranges + 1, what, err));
     TSR_TRY(TSR_ALLOC(&m->slot_rate, m->slots, what, err));
     TSR_TRY(TSR_ALLOC(&m->slot_weight, m->slots, what, err));
+    TSR_TRY(TSR_ALLOC(&m->task_weight, m->max_tasks, what, err));
     for (size_t i = 0; i < threads; i++)
         TSR_TRY(allocate_worker(m, i, err));
     TSR_TRY(reserve(m, &m->arena, layout_sums, err));
@@ -213,17 +221,21 @@ static void set_up_share(struct tsr_meta_workspace *m, const struct tsr_meta_sha
 }
 
 enum tsr_status tsr_meta_workspace_create(const struct tsr_engine *engine,
-                                          const struct tsr_choice *method, size_t inner_steps,
+                                          const struct tsr_choice *method,
+                                          const struct tsr_choice *loss, size_t inner_steps,
                                           const struct tsr_rates *rates, size_t slots,
                                           size_t max_tasks, size_t max_points,
                                           const struct tsr_meta_share *share,
                                           struct tsr_meta_workspace **out, struct tsr_error *err) {
     *out = NULL;
+    const struct tsr_choice mse = tsr_choice_of(tsr_losses.object[0]);
     TSR_TRY(tsr_choice_check(&tsr_methods, method, err));
+    TSR_TRY(tsr_loss_check(loss ? loss : &mse, tsr_method_of(method), err));
     struct tsr_meta_workspace *m;
     TSR_TRY(TSR_ALLOC(&m, 1, what, err));
     *m = (struct tsr_meta_workspace){.engine = engine,
                                      .method = *method,
+                                     .loss = loss ? *loss : mse,
                                      .inner_steps = inner_steps,
                                      .slots = slots,
                                      .max_tasks = max_tasks,
@@ -271,6 +283,7 @@ void tsr_meta_workspace_free(struct tsr_meta_workspace *m) {
     free(m->slot_block);
     free(m->slot_rate);
     free(m->slot_weight);
+    free(m->task_weight);
     free(m);
 }
 
@@ -286,10 +299,16 @@ struct call {
     double *error;
 };
 
+/* Without items, every task is one. */
+static bool same_item(const struct call *call, size_t i, size_t j) {
+    return call->item && call->item[i] == call->item[j];
+}
+
 static struct tsr_carried carry(struct tsr_meta_workspace *m, const struct call *call,
                                 size_t thread, size_t n) {
     size_t first = thread == TSR_TEAM ? 0 : thread * m->together;
     return (struct tsr_carried){.engine = m->engine,
+                                .loss = &m->loss,
                                 .rates = call->at->rates,
                                 .theta = call->at->theta,
                                 .basis = call->at->basis,
@@ -414,6 +433,7 @@ static size_t bundle_range(struct tsr_meta_workspace *m, size_t at, size_t slot,
         b[m->basis.n_bundles++] =
             (struct tsr_bundle){.first = at,
                                 .n = next - at,
+                                .weight = 1,
                                 .turn = tsr_sum_tree_push(&stack, m->position[at] >> m->item_bits),
                                 .range = piece * m->slots + slot};
     if (m->basis.n_bundles > first) b[m->basis.n_bundles - 1].last = true;
@@ -436,6 +456,7 @@ static void make_blocks(struct tsr_meta_workspace *m, const struct call *call) {
     while (call->n_tasks >> h > most_blocks(m) ||
            ((size_t)2 << h <= m->together && call->n_tasks >> (h + 1) >= m->engine->threads))
         h++;
+    if (weighs_items(m) && h > m->item_bits) h = m->item_bits;
     while (!cut(m, h))
         h++;
     for (size_t i = 0; i < m->n_blocks; i++) {
@@ -525,6 +546,28 @@ static size_t slice_end(const struct tsr_meta_workspace *m, size_t from) {
     return from + SLICE < m->n_sum ? from + SLICE : m->n_sum;
 }
 
+/* The weight that the loss gives each item, from its error: of its blocks, and of its bundles of a
+ * basis. Once all tasks are back. */
+static void weigh_items(struct tsr_meta_workspace *m, const struct call *call) {
+    size_t out_dim = m->engine->net.out_dim;
+    for (size_t i = 0, end; i < call->n_tasks; i = end) {
+        double error = 0, values = 0;
+        for (end = i; end < call->n_tasks && (end == i || same_item(call, i, end)); end++) {
+            error += call->error[end];
+            values += (double)(call->tasks[end].qry.n * out_dim);
+        }
+        double weight = tsr_loss_of(&m->loss)->weight(&m->loss, error / values);
+        while (i < end)
+            m->task_weight[i++] = (tsr_real)weight;
+    }
+#pragma omp parallel for schedule(static) num_threads((int)m->engine->threads)
+    for (size_t i = 0; i < m->n_blocks; i++)
+        for (size_t j = 0; j < m->n_sum; j++)
+            m->sums[i][j] *= m->task_weight[m->order[m->blocks[i].first]];
+    for (size_t i = 0; m->n_basis && i < m->basis.n_bundles; i++)
+        m->basis.bundle[i].weight = m->task_weight[m->order[m->basis.bundle[i].first]];
+}
+
 /* Each thread carries tasks of its own, block by block; where a basis is learned, as many blocks as
  * can be kept, before they are taken in. */
 static void run_alone(struct tsr_meta_workspace *m, const struct call *call) {
@@ -535,6 +578,7 @@ static void run_alone(struct tsr_meta_workspace *m, const struct call *call) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)m->engine->threads)
         for (size_t i = begin; i < end; i++)
             run_block(m, call, i, first);
+        if (weighs_items(m)) weigh_items(m, call);
         if (m->n_basis) tsr_basis_sum_take(&m->basis, first, n);
     }
 }
@@ -559,7 +603,7 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
         size_t n = call->n_tasks - first < at_once ? call->n_tasks - first : at_once;
         struct tsr_carried carried = carry(m, call, TSR_TEAM, n);
         for (size_t i = 0; i < n; i++)
-            take_task(m, call, i, first + i, first);
+            take_task(m, call, i, first + i, weighs_items(m) ? 0 : first);
         while (m->blocks[block].first + m->blocks[block].n <= first)
             block++;
         tsr_carried_start(&carried, NULL);
@@ -573,8 +617,11 @@ static void run_team(struct tsr_meta_workspace *m, const struct call *call, size
             for (size_t i = 0; i < n_slices(m); i++)
                 add_leaves(m, block, first, n, i * SLICE, slice_end(m, i * SLICE));
         }
-        if (m->n_basis) tsr_basis_sum_take(&m->basis, first, n);
+        if (m->n_basis && !weighs_items(m)) tsr_basis_sum_take(&m->basis, first, n);
     }
+    if (!weighs_items(m)) return;
+    weigh_items(m, call);
+    if (m->n_basis) tsr_basis_sum_take(&m->basis, 0, call->n_tasks);
 }
 
 static size_t largest_block(const struct tsr_meta_workspace *m) {

@@ -2,8 +2,8 @@
  *
  * The gradient of the outer loss with respect to the initialisations and the inner rates.
  *
- * Outer loss: sum over tasks of qry_scale * E_qry(phi_K). For exact second order (`maml`, arXiv
- * 1703.03400), without automatic differentiation:
+ * Outer loss: sum over tasks of qry_scale * E_qry(phi_K), or as meta/losses.h says. For exact
+ * second order (`maml`, arXiv 1703.03400), without automatic differentiation:
  *
  *     v = d/dphi_K;   for k = K-1 .. 0:   d/dalpha_k = -v * g_k,   v <- v - H(phi_k) (alpha_k * v)
  *
@@ -26,6 +26,7 @@
 #include "base/comm.h"
 #include "base/names.h"
 #include "inner/inner_loop.h"
+#include "meta/losses.h"
 #include "meta/methods.h"
 
 /* Room for meta-gradients; one per engine, used by one caller at a time. */
@@ -39,17 +40,20 @@ struct tsr_meta_share {
 };
 
 /* For up to max_tasks tasks of up to max_points context or query points each, of this process. The
- * engine is kept. Extents of `rates` (not its values) and `method` are copied. `share` (may be
+ * engine is kept. Extents of `rates` (not its values), `method` and `loss` (of
+ * tsr_losses; NULL: the squared error) are copied. `share` (may be
  * NULL: one process) is copied, its communicator kept. Memory: per thread about (2 K + 8) vectors
  * of n_params and 8 MiB of tapes, which the thread touches first; partial sums of at most 16 blocks
  * of tasks per thread and one per slot; of several processes, two vectors of all sums.
  * Where a basis is learned, a thread carries up to eight tasks, and 64 MiB of what the gradient of
  * the basis needs are kept, or of as many tasks as all threads carry.
- * TSR_ERR_CONFIG: the method is not one of the registry or has values out of range. */
+ * TSR_ERR_CONFIG: method or loss is not one of its registry, has values out of range, or cannot be
+ * with the other. */
 TSR_API enum tsr_status
 tsr_meta_workspace_create(const struct tsr_engine *engine, const struct tsr_choice *method,
-                          size_t inner_steps, const struct tsr_rates *rates, size_t slots,
-                          size_t max_tasks, size_t max_points, const struct tsr_meta_share *share,
+                          const struct tsr_choice *loss, size_t inner_steps,
+                          const struct tsr_rates *rates, size_t slots, size_t max_tasks,
+                          size_t max_points, const struct tsr_meta_share *share,
                           struct tsr_meta_workspace **out, struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_meta_workspace_free(struct tsr_meta_workspace *workspace); /* accepts NULL */
 

@@ -22,7 +22,8 @@ struct tsr_method {
     bool learns_rates;  /* leaves gradients for the rates; otherwise they keep their start values */
     bool second_order;  /* asks for products with the Hessian, so that tapes serve it */
     bool mean_of_tasks; /* the direction of a slot is the mean over its tasks, not the sum */
-    bool wants_outputs; /* asks for tsr_carried_query_error() */
+    bool wants_outputs; /* asks for tsr_carried_query_error(); has no outer loss but its error */
+    bool many_losses;   /* takes the outer loss at other inner steps than the last one, too */
 
     /* Forward passes (of 2 * weights FLOPs per point) that an outer step of K inner steps is worth.
      */

@@ -13,6 +13,7 @@ TSR_DEFINE_NAMES(tsr_start, tsr_start, start_names, "start")
 void tsr_trainer_config_default(struct tsr_trainer_config *config) {
     *config = (struct tsr_trainer_config){
         .method = tsr_choice_of(tsr_methods.object[0]),
+        .outer_loss = tsr_choice_of(tsr_losses.object[0]),
         .batch = 4,
         .region_fraction = 0.25,
         .rates_lr = 0.02,
@@ -39,6 +40,7 @@ static enum tsr_status check_fraction(const char *name, double value, double lo,
 enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config,
                                          struct tsr_error *err) {
     TSR_TRY(tsr_choice_check(&tsr_methods, &config->method, err));
+    TSR_TRY(tsr_loss_check(&config->outer_loss, tsr_method_of(&config->method), err));
     if (config->batch < 1 || config->batch > 65536)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "training: batch is %zu; it must be 1 to 65536",
                          config->batch);
@@ -54,6 +56,7 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
     TSR_TRY(check_fraction("beta2", config->beta2, 0, 0.999999, err));
     TSR_TRY(check_fraction("final_lr", config->final_lr, 0, 1, err));
     TSR_TRY(check_fraction("clip", config->clip, 0, 1e30, err));
+    TSR_TRY(check_fraction("ema", config->ema, 0, 0.9999999, err));
     TSR_TRY(check_fraction("seconds", config->seconds, 0, 1e9, err));
     TSR_TRY(check_fraction("checkpoint_seconds", config->checkpoint_seconds, 0, 1e9, err));
     if (config->max_rollbacks > TSR_MAX_ROLLBACKS)
@@ -73,6 +76,8 @@ enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setti
     const struct tsr_setting table[] = {
         TSR_SETTING("outer", "start", NAME, &c->start, .names = &tsr_start_names, .optional = true),
         TSR_SETTING("outer", "method", CHOICE, &c->method, .registry = &tsr_methods),
+        TSR_SETTING("outer", "outer_loss", CHOICE, &c->outer_loss, .registry = &tsr_losses,
+                    .optional = true),
         TSR_SETTING("outer", "batch", SIZE, &c->batch),
         TSR_SETTING("outer", "region_fraction", REAL, &c->region_fraction),
         TSR_SETTING("outer", "outer_lr", REAL, &c->outer_lr),
@@ -87,6 +92,8 @@ enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setti
         TSR_SETTING("outer", "val_every", SIZE, &c->val_every),
         TSR_SETTING("outer", "val_images", SIZE, &c->val_images),
         TSR_SETTING("outer", "max_rollbacks", SIZE, &c->max_rollbacks, .optional = true),
+        TSR_SETTING("outer", "patience", SIZE, &c->patience, .optional = true),
+        TSR_SETTING("outer", "ema", REAL, &c->ema, .optional = true),
         TSR_SETTING("outer", "seed", U64, &c->seed),
     };
     return TSR_SETTINGS_VISIT(table, fn, user, err);
@@ -106,6 +113,8 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
         TSR_SETTING("outer", "best_val_psnr_db", REAL, &p->best_val_psnr_db, .optional = true),
         TSR_SETTING("outer", "rollbacks", U64, &p->rollbacks, .optional = true),
         TSR_SETTING("outer", "lost_outer_steps", U64, &p->lost, .optional = true),
+        TSR_SETTING("outer", "halvings", U64, &p->halvings, .optional = true),
+        TSR_SETTING("outer", "waited", U64, &p->waited, .optional = true),
         TSR_SETTING("outer", "good_outer_step", U64, &s->good.outer_step, .optional = true),
         TSR_SETTING("outer", "good_updates", U64, &s->good.updates, .optional = true),
         TSR_SETTING("outer", "good_train_psnr_db", REAL, &s->good.train_psnr_db, .optional = true),
@@ -138,16 +147,19 @@ enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_basis, size_t n_
     }
     /* What files of older programs do not have. */
     out->config.max_rollbacks = defaults.max_rollbacks;
+    out->config.outer_loss = defaults.outer_loss;
     out->progress.best_val_psnr_db = g->train_psnr_db = g->val_psnr_db = (double)NAN;
     return TSR_OK;
 }
 
 void tsr_outer_state_clear(struct tsr_outer_state *state) {
     struct tsr_good_state *g = &state->good;
-    tsr_real *arrays[] = {state->m_theta, state->v_theta, state->m_basis, state->v_basis,
-                          state->m_rates, state->v_rates, g->theta,       g->m_theta,
-                          g->v_theta,     g->basis,       g->m_basis,     g->v_basis,
-                          g->rates,       g->m_rates,     g->v_rates};
+    tsr_real *arrays[] = {state->m_theta,    state->v_theta, state->m_basis,     state->v_basis,
+                          state->m_rates,    state->v_rates, g->theta,           g->m_theta,
+                          g->v_theta,        g->basis,       g->m_basis,         g->v_basis,
+                          g->rates,          g->m_rates,     g->v_rates,         g->mean.theta,
+                          g->mean.basis,     g->mean.rates,  state->other.theta, state->other.basis,
+                          state->other.rates};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free(state->history);
@@ -161,6 +173,43 @@ static void copy_numbers(tsr_real *to, const tsr_real *from, size_t n) {
     if (n) memcpy(to, from, n * sizeof *to);
 }
 
+static void copy_values(const struct tsr_outer_state *s, const struct tsr_values *to,
+                        const struct tsr_values *from) {
+    if (!to->theta) return;
+    copy_numbers(to->theta, from->theta, s->n_theta);
+    copy_numbers(to->basis, from->basis, s->n_basis);
+    copy_numbers(to->rates, from->rates, s->n_rates);
+}
+
+enum tsr_status tsr_outer_state_average(struct tsr_outer_state *s, const struct tsr_values *first,
+                                        struct tsr_error *err) {
+    static const char *const what = "running mean";
+    struct tsr_values *all[] = {&s->other, &s->good.mean};
+    if (!(s->config.ema > 0) || s->other.theta) return TSR_OK;
+    for (size_t i = 0; i < 2; i++) {
+        TSR_TRY(TSR_ALLOC(&all[i]->theta, s->n_theta, what, err));
+        TSR_TRY(TSR_ALLOC(&all[i]->basis, s->n_basis, what, err));
+        TSR_TRY(TSR_ALLOC(&all[i]->rates, s->n_rates, what, err));
+        copy_values(s, all[i], first);
+    }
+    return TSR_OK;
+}
+
+static void swap_numbers(tsr_real *a, tsr_real *b, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        tsr_real x = a[i];
+        a[i] = b[i];
+        b[i] = x;
+    }
+}
+
+void tsr_outer_state_swap(struct tsr_outer_state *s, const struct tsr_values *learner) {
+    if (!s->other.theta) return;
+    swap_numbers(learner->theta, s->other.theta, s->n_theta);
+    swap_numbers(learner->basis, s->other.basis, s->n_basis);
+    swap_numbers(learner->rates, s->other.rates, s->n_rates);
+}
+
 void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, const tsr_real *basis,
                           const tsr_real *rates) {
     struct tsr_good_state *g = &s->good;
@@ -172,6 +221,7 @@ void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, cons
     copy_numbers(g->m_basis, s->m_basis, s->n_basis);
     copy_numbers(g->v_basis, s->v_basis, s->n_basis);
     copy_numbers(g->rates, rates, s->n_rates);
+    copy_values(s, &g->mean, &s->other);
     copy_numbers(g->m_rates, s->m_rates, s->n_rates);
     copy_numbers(g->v_rates, s->v_rates, s->n_rates);
     g->kept = g->current = true;
@@ -192,6 +242,7 @@ void tsr_outer_state_restore(struct tsr_outer_state *s, tsr_real *theta, tsr_rea
     copy_numbers(s->m_basis, g->m_basis, s->n_basis);
     copy_numbers(s->v_basis, g->v_basis, s->n_basis);
     copy_numbers(rates, g->rates, s->n_rates);
+    copy_values(s, &s->other, &g->mean);
     copy_numbers(s->m_rates, g->m_rates, s->n_rates);
     copy_numbers(s->v_rates, g->v_rates, s->n_rates);
     g->current = true;

@@ -9,6 +9,7 @@
 
 #include "base/comm.h"
 #include "base/setting.h"
+#include "meta/losses.h"
 #include "meta/methods.h"
 
 #define TSR_MAX_ROLLBACKS 16
@@ -22,10 +23,11 @@ TSR_API enum tsr_status tsr_start_parse(const char *text, enum tsr_start *out,
                                         struct tsr_error *err) TSR_MUST_USE;
 
 struct tsr_trainer_config {
-    enum tsr_start start;     /* of a new run without an initial model */
-    struct tsr_choice method; /* of tsr_methods */
-    size_t batch;             /* images of a meta-batch, 1 .. 65536 */
-    double region_fraction;   /* of each image's regions in an outer step, (0, 1]; at least one */
+    enum tsr_start start;         /* of a new run without an initial model */
+    struct tsr_choice method;     /* of tsr_methods */
+    struct tsr_choice outer_loss; /* of tsr_losses */
+    size_t batch;                 /* images of a meta-batch, 1 .. 65536 */
+    double region_fraction; /* of each image's regions in an outer step, (0, 1]; at least one */
     double outer_lr; /* Adam's rate on the initialisations; 0: by kind and width of the network */
     double rates_lr; /* Adam's rate on the rates, as a fraction of their start value; 0.02 */
     double beta1, beta2;  /* 0.9, 0.99 */
@@ -37,6 +39,9 @@ struct tsr_trainer_config {
     size_t val_every;     /* outer steps between validations; 0: every tenth of the run */
     size_t val_images;    /* at most this many; 0: all */
     size_t max_rollbacks; /* of a run that diverges, 0 .. TSR_MAX_ROLLBACKS; 3 */
+    size_t
+        patience; /* validations in a row without a new best that halve the outer rates; 0: none */
+    double ema; /* what is learned: a running mean, whose weights fall so an outer step; 0: none */
     double checkpoint_seconds; /* between checkpoints; 0: only at the end */
     uint64_t seed;
     size_t threads;      /* 0: all */
@@ -53,21 +58,23 @@ TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config
 
 /* Where a run stands; for progress and history. An item is what a task source says, an image. */
 struct tsr_trainer_progress {
-    uint64_t outer_step;       /* done */
-    uint64_t outer_steps;      /* bound; 0: by time */
-    double seconds;            /* of training so far, earlier sessions included */
-    double seconds_bound;      /* 0: by outer steps */
-    double train_psnr_db;      /* mean over the items of this outer step, after K inner steps */
-    double val_psnr_db;        /* of the last validation; NaN before the first */
-    size_t val_left_out;       /* items that it leaves out because they are not finite */
-    double outer_lr;           /* in use */
-    double gradient_norm;      /* of theta, before clipping */
-    uint64_t items;            /* seen in this session */
-    uint64_t skipped;          /* items left out because something was not finite */
-    double bad_share;          /* of the items left out lately, a running mean */
-    double best_val_psnr_db;   /* of the run; NaN before the first */
-    uint64_t rollbacks;        /* times that the run went back to its last good state */
-    uint64_t lost;             /* outer steps taken back by them */
+    uint64_t outer_step;     /* done */
+    uint64_t outer_steps;    /* bound; 0: by time */
+    double seconds;          /* of training so far, earlier sessions included */
+    double seconds_bound;    /* 0: by outer steps */
+    double train_psnr_db;    /* mean over the items of this outer step, after K inner steps */
+    double val_psnr_db;      /* of the last validation; NaN before the first */
+    size_t val_left_out;     /* items that it leaves out because they are not finite */
+    double outer_lr;         /* in use */
+    double gradient_norm;    /* of theta, before clipping */
+    uint64_t items;          /* seen in this session */
+    uint64_t skipped;        /* items left out because something was not finite */
+    double bad_share;        /* of the items left out lately, a running mean */
+    double best_val_psnr_db; /* of the run; NaN before the first */
+    uint64_t rollbacks;      /* times that the run went back to its last good state */
+    uint64_t lost;           /* outer steps taken back by them */
+    uint64_t halvings; /* times that the outer rates were halved since validation stood still */
+    uint64_t waited;   /* validations since the best one or the last halving */
     double images_per_second;  /* items, since the start of this session */
     int validated;             /* nonzero when val_psnr_db is new */
     int saved;                 /* nonzero when a save of this session has succeeded, ... */
@@ -87,6 +94,11 @@ struct tsr_rollback {
 };
 #define TSR_ROLLBACK_COLUMNS 4
 
+/* Values of all that is learned, [n_theta], [n_basis], [n_rates]; NULL: none. Owned. */
+struct tsr_values {
+    tsr_real *theta, *basis, *rates;
+};
+
 /* The last good state. */
 struct tsr_good_state {
     bool kept;
@@ -97,6 +109,7 @@ struct tsr_good_state {
     tsr_real *theta, *m_theta, *v_theta; /* [n_theta]; owned */
     tsr_real *basis, *m_basis, *v_basis; /* [n_basis]; owned */
     tsr_real *rates, *m_rates, *v_rates; /* [n_rates]; owned */
+    struct tsr_values mean;              /* with config.ema */
 };
 
 /* Everything that a resumed run needs besides model and dataset. */
@@ -109,6 +122,9 @@ struct tsr_outer_state {
     tsr_real *m_rates, *v_rates;      /* as rates.value; owned */
     struct tsr_history_line *history; /* owned */
     size_t n_history, max_history;
+    /* With config.ema: the running mean while a run is under way; while it rests, or validates or
+     * is saved, the learner holds the mean, and these are the values that the run goes on from. */
+    struct tsr_values other;
     struct tsr_good_state good;
     struct tsr_rollback rollback[TSR_MAX_ROLLBACKS]; /* [progress.rollbacks] */
 };
@@ -120,6 +136,14 @@ TSR_API enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *conf
 /* The same, then where it stands: all of the group `outer` (base/setting.h). */
 TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
                                               void *user, struct tsr_error *err);
+
+/* Allocates what a running mean needs, of which these values are the first; nothing to do without
+ * config.ema or where it is there. */
+TSR_API enum tsr_status tsr_outer_state_average(struct tsr_outer_state *state,
+                                                const struct tsr_values *first,
+                                                struct tsr_error *err) TSR_MUST_USE;
+/* Swaps the learner's values with the others; nothing to do without config.ema. */
+TSR_API void tsr_outer_state_swap(struct tsr_outer_state *state, const struct tsr_values *learner);
 
 /* Makes the state at hand the good one: initialisations theta [n_theta], basis [n_basis] and rates
  * [n_rates], which are copied, with moments and figures. */

@@ -50,9 +50,9 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
     TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));
     tsr_engine_adapt(&o->engine, &o->learner.adaptation);
     const struct tsr_meta_share share = {o->comm, s->n_items, s->item_tasks};
-    TSR_TRY(tsr_meta_workspace_create(&o->engine, &c->method, o->learner.inner_steps,
-                                      o->learner.rates, s->n_slots, s->max_tasks, s->max_points,
-                                      &share, &o->workspace, err));
+    TSR_TRY(tsr_meta_workspace_create(&o->engine, &c->method, &c->outer_loss,
+                                      o->learner.inner_steps, o->learner.rates, s->n_slots,
+                                      s->max_tasks, s->max_points, &share, &o->workspace, err));
     layout(o, &measure);
     TSR_TRY(tsr_arena_create(&o->arena, measure.used, "outer steps", err));
     layout(o, &o->arena);
@@ -230,17 +230,39 @@ static void update_slot(struct tsr_outer_step *o, size_t slot, const struct tsr_
              s->v_rates);
 }
 
+/* mean += (1 - decay) (x - mean) */
+static void follow(const struct tsr_outer_step *o, double decay, size_t n, const tsr_real *x,
+                   tsr_real *mean) {
+    tsr_real part = (tsr_real)(1 - decay);
+    (void)o;
+#pragma omp parallel for schedule(static) num_threads((int)o->engine.threads) if (n > SLICE)
+    for (size_t i = 0; i < n; i++)
+        mean[i] += part * (x[i] - mean[i]);
+}
+
+/* The running mean, of as many outer steps as there were at first. */
+static void average(struct tsr_outer_step *o, uint64_t updates) {
+    const struct tsr_outer_state *s = o->state;
+    double n = (double)updates, early = (1 + n) / (10 + n);
+    double decay = early < s->config.ema ? early : s->config.ema;
+    if (!s->other.theta) return;
+    follow(o, decay, s->n_theta, o->learner.theta, s->other.theta);
+    follow(o, decay, s->n_basis, o->learner.basis, s->other.basis);
+    follow(o, decay, s->n_rates, o->learner.rates->value, s->other.rates);
+}
+
 static void update(struct tsr_outer_step *o, double progress) {
     const struct tsr_trainer_config *c = &o->state->config;
     struct tsr_trainer_progress *p = &o->state->progress;
     uint64_t updates = p->outer_step - p->lost; /* that the moments have seen */
-    double schedule =
-        tsr_schedule(updates, c->warmup, progress, c->final_lr) * tsr_rollback_factor(p->rollbacks);
+    double schedule = tsr_schedule(updates, c->warmup, progress, c->final_lr) *
+                      tsr_rollback_factor(p->rollbacks + p->halvings);
     p->outer_lr = c->outer_lr * schedule;
     struct tsr_adam theta = {p->outer_lr, c->beta1, c->beta2, updates + 1}, rates = theta;
     rates.lr = c->rates_lr * o->learner.inner_lr * schedule;
     for (size_t s = 0; s < o->source->n_slots; s++)
         if (o->present[s]) update_slot(o, s, &theta, &rates);
+    average(o, updates);
 }
 
 enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,

@@ -49,7 +49,10 @@ enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
     (*out)->state = state;
     (*out)->validator = *validator;
     (*out)->store = *store;
-    enum tsr_status status = tsr_outer_step_create(learner, source, state, &(*out)->step, err);
+    const struct tsr_values first = {learner->theta, learner->basis, learner->rates->value};
+    enum tsr_status status = tsr_outer_state_average(state, &first, err);
+    if (status == TSR_OK)
+        status = tsr_outer_step_create(learner, source, state, &(*out)->step, err);
     if (status == TSR_OK)
         status = TSR_ALLOC(&(*out)->roll, (*out)->step.comm->size, "what ranks say", err);
     if (status == TSR_OK)
@@ -66,6 +69,14 @@ void tsr_trainer_free(struct tsr_trainer *t) {
     free(t->roll);
     free(t->waited);
     free(t);
+}
+
+/* The learner holds the running mean, if there is one, where others look at it, and what the run
+ * goes on from otherwise. */
+static void swap_mean(struct tsr_trainer *t) {
+    const struct tsr_learner *l = &t->step.learner;
+    const struct tsr_values values = {l->theta, l->basis, l->rates->value};
+    tsr_outer_state_swap(t->state, &values);
 }
 
 /* ---- where the run stands ---------------------------------------------------------------------
@@ -113,6 +124,16 @@ static bool validation_missing(const struct tsr_trainer *t) {
     return last != (double)s->progress.outer_step && validation_due(t);
 }
 
+/* Halves the outer rates when validation has stood still for long enough. */
+static void wait_for_best(struct tsr_trainer *t, bool best) {
+    struct tsr_trainer_progress *p = &t->state->progress;
+    p->waited = best ? 0 : p->waited + 1;
+    if (best) p->best_val_psnr_db = p->val_psnr_db;
+    if (t->state->config.patience == 0 || p->waited < t->state->config.patience) return;
+    p->halvings++;
+    p->waited = 0;
+}
+
 /* Scores the state at hand and adds it to the history; *fell: as a run does that has diverged. */
 static enum tsr_status validate(struct tsr_trainer *t, bool *fell, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
@@ -122,13 +143,16 @@ static enum tsr_status validate(struct tsr_trainer *t, bool *fell, struct tsr_er
     *fell = false;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
     if (!t->validator.score) return TSR_OK;
-    TSR_TRY(t->validator.score(t->validator.user, c ? c->stop : NULL, c ? c->user : NULL, &psnr_db,
-                               &left_out, err));
+    swap_mean(t);
+    enum tsr_status status = t->validator.score(t->validator.user, c ? c->stop : NULL,
+                                                c ? c->user : NULL, &psnr_db, &left_out, err);
+    swap_mean(t);
+    TSR_TRY(status);
     p->val_left_out = left_out;
     p->val_psnr_db = psnr_db;
     p->validated = 1;
     *fell = !isfinite(psnr_db) || psnr_db < p->best_val_psnr_db - CLIFF_DB;
-    if (!*fell && !(psnr_db <= p->best_val_psnr_db)) p->best_val_psnr_db = psnr_db;
+    wait_for_best(t, !*fell && !(psnr_db <= p->best_val_psnr_db));
     struct tsr_history_line line = {(double)p->outer_step, p->seconds, p->train_psnr_db,
                                     p->val_psnr_db, p->outer_lr};
     return tsr_outer_state_add_history(t->state, &line, err);
@@ -182,8 +206,8 @@ static void tell_of_rollback(const struct tsr_trainer *t, const char *why) {
                    "%s: back to the state of outer step %llu, with 1/%.0f of the outer rates "
                    "(rollback %llu of %zu)",
                    why, (unsigned long long)t->state->good.outer_step,
-                   1 / tsr_rollback_factor(p->rollbacks), (unsigned long long)p->rollbacks,
-                   t->state->config.max_rollbacks);
+                   1 / tsr_rollback_factor(p->rollbacks + p->halvings),
+                   (unsigned long long)p->rollbacks, t->state->config.max_rollbacks);
     t->callbacks->rolled_back(t->callbacks->user, what);
 }
 
@@ -244,7 +268,10 @@ static enum tsr_status save(struct tsr_trainer *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
     t->last_save = tsr_seconds();
     if (!t->store.save) return TSR_OK;
-    TSR_TRY(t->store.save(t->store.user, err));
+    swap_mean(t);
+    enum tsr_status status = t->store.save(t->store.user, err);
+    swap_mean(t);
+    TSR_TRY(status);
     p->saved = 1;
     p->saved_outer_step = p->outer_step;
     return TSR_OK;
@@ -318,9 +345,11 @@ enum tsr_status tsr_trainer_run(struct tsr_trainer *t,
     t->step.waited = 0;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;
     uint64_t begun = t->state->progress.outer_step;
+    swap_mean(t);
     enum tsr_status status = train(t, err), saved = TSR_OK;
     bool nothing_new = status != TSR_OK && t->state->progress.outer_step == begun;
     if (!nothing_new || status == TSR_ERR_INTERRUPTED) saved = save(t, &failure);
+    swap_mean(t);
     t->callbacks = NULL;
     if (saved == TSR_OK) return status;
     if (status == TSR_OK) {

@@ -80,7 +80,7 @@ static void whole_gradient(const struct tsr_model *model, const char *path, tsr_
     }
     MUST(tsr_kernel_find("reference", &kernel, err));
     MUST(tsr_engine_create(&model->net, kernel, 1, &engine, err));
-    MUST(tsr_meta_workspace_create(&engine, &choice, model->config.inner_steps, &model->rates,
+    MUST(tsr_meta_workspace_create(&engine, &choice, NULL, model->config.inner_steps, &model->rates,
                                    model->n_slots, TASKS, VALUES, NULL, &meta, err));
     const struct tsr_meta_point at = {model->theta, NULL, &model->rates, 0};
     MUST(tsr_meta_gradient(meta, &at, tasks, TASKS, d_theta, NULL, d_rates, error, err));

@@ -26,7 +26,8 @@ enum { SLOTS = 2, TASKS = 5, CTX = 11, QRY = 7, STEPS = 3, DIRECTIONS = 6, MOST 
 struct fixture {
     struct tsr_net net;
     struct tsr_engine engine;
-    struct tsr_choice method;
+    struct tsr_choice method, loss;
+    const size_t *item; /* whose the tasks are; NULL: each is one */
     struct tsr_rates rates;
     tsr_real *theta, *basis; /* [SLOTS, n_params], [SLOTS, n_directions, n_params] */
     size_t n_basis;          /* of a slot */
@@ -63,6 +64,7 @@ static void set_up(struct fixture *f, const struct tsr_object *adaptation, enum 
     memset(f, 0, sizeof *f);
     (void)tsr_choice_set(&choice, "numbers", DIRECTIONS);
     f->method = tsr_choice_of(&tsr_method_maml.object);
+    f->loss = tsr_choice_of(&tsr_loss_mse.object);
     tsr_network_layout(&config, &f->net);
     MUST(tsr_kernel_find(kernel_name, &kernel, err));
     MUST(tsr_engine_create(&f->net, kernel, threads, &f->engine, err));
@@ -164,11 +166,32 @@ static double adapt(struct fixture *f, const struct tsr_task *task, size_t steps
     }
 }
 
+/* The sum of rho over the query values of a task. */
+static double task_loss(struct fixture *f, const struct tsr_task *task) {
+    double sum = 0, z[MOST], d = tsr_choice_get(&f->loss, "huber_delta");
+    tsr_real phi[MOST], out[QRY * 2];
+    double squared = adapt(f, task, STEPS, z, phi);
+    if (f->loss.object != &tsr_loss_huber.object) return squared;
+    f->engine.kernel->forward(&f->net, phi, task->qry.x, task->qry.n, out, f->scratch.base);
+    for (size_t i = 0; i < task->qry.n * 2; i++) {
+        double r = fabs((double)out[i] - (double)task->qry.y[i]);
+        sum += r < d ? r * r : 2 * d * r - d * d;
+    }
+    return sum;
+}
+
 static double outer_loss(struct fixture *f) {
-    double sum = 0, z[MOST];
-    tsr_real phi[MOST];
-    for (size_t i = 0; i < TASKS; i++)
-        sum += f->task[i].qry_scale * adapt(f, &f->task[i], STEPS, z, phi);
+    double sum = 0;
+    for (size_t i = 0, end; i < TASKS; i = end) {
+        double loss = 0, values = 0;
+        for (end = i; end == i || (end < TASKS && f->item && f->item[end] == f->item[i]); end++) {
+            loss += task_loss(f, &f->task[end]);
+            values += (double)(f->task[end].qry.n * 2);
+        }
+        if (f->loss.object == &tsr_loss_log_mse.object)
+            loss = 1e-3 * values * log(loss / values); /* its slope at 30 dB is 1 */
+        sum += f->task[i].qry_scale * loss;
+    }
     return sum;
 }
 
@@ -254,11 +277,12 @@ static struct gradients meta_gradient(struct fixture *f) {
     g.basis = make(g.n_basis + 1, sizeof *g.basis);
     g.rates = make(g.n_rates, sizeof *g.rates);
     draw_all(g.basis, g.n_basis, -1, 1); /* overwritten, not added to */
-    MUST(tsr_meta_workspace_create(&f->engine, &f->method, STEPS, &f->rates, SLOTS, TASKS, CTX,
-                                   NULL, &meta, err));
+    const struct tsr_meta_share share = {&tsr_comm_alone, TASKS, TASKS};
+    MUST(tsr_meta_workspace_create(&f->engine, &f->method, &f->loss, STEPS, &f->rates, SLOTS, TASKS,
+                                   CTX, f->item ? &share : NULL, &meta, err));
     const struct tsr_meta_point at = {f->theta, f->n_basis ? f->basis : NULL, &f->rates, 0.5};
-    MUST(tsr_meta_gradient(meta, &at, f->task, TASKS, g.theta, f->n_basis ? g.basis : NULL, g.rates,
-                           error, err));
+    MUST(tsr_meta_sum(meta, &at, f->task, f->item, TASKS, error, err));
+    MUST(tsr_meta_combine(meta, g.theta, f->n_basis ? g.basis : NULL, g.rates, NULL, err));
     for (size_t i = 0; i < TASKS; i++) {
         double want = adapt(f, &f->task[i], STEPS, z, phi);
         assert_true(fabs(error[i] - want) <= 1e-4 * want);
@@ -301,6 +325,38 @@ static void exact(void **state) {
             free_gradients(&g);
             tear_down(&f);
         }
+}
+
+/* Other outer losses, of items whose tasks have different slots; the gradient of one is not that of
+ * another. */
+static void losses(void **state) {
+    (void)state;
+    static const size_t item[TASKS] = {0, 0, 1, 1, 1};
+    const struct tsr_object *all[] = {&tsr_loss_mse.object, &tsr_loss_log_mse.object,
+                                      &tsr_loss_huber.object};
+    for (size_t i = 0; i < 6; i++) {
+        struct fixture f;
+        set_up(&f, adaptations[i % 2 ? 0 : 3], TSR_RATES_PER_STEP, "reference", 2);
+        f.item = item;
+        f.loss = tsr_choice_of(all[i / 2]);
+        for (size_t t = 0; t < TASKS; t++)
+            f.task[t].qry_scale = t < 2 ? 0.01 : 0.02;
+        struct gradients g = meta_gradient(&f);
+        double *theta = differences(&f, f.theta, g.n_theta);
+        double *basis = differences(&f, f.basis, g.n_basis);
+        double tolerance =
+            i / 2 == 2 && sizeof(tsr_real) == 8 ? 1e-4 : TOLERANCE; /* it has kinks */
+        ASSERT_CLOSE("d theta", g.theta, theta, g.n_theta, tolerance);
+        ASSERT_CLOSE("d basis", g.basis, basis, g.n_basis, tolerance);
+        f.loss = tsr_choice_of(all[(i / 2 + 1) % 3]);
+        double *other = differences(&f, f.theta, g.n_theta);
+        assert_true(distance(g.theta, other, g.n_theta) > 2 * TOLERANCE);
+        free(theta);
+        free(basis);
+        free(other);
+        free_gradients(&g);
+        tear_down(&f);
+    }
 }
 
 /* First order is something else, and so is the exact gradient with its sign turned: the comparison
@@ -361,10 +417,8 @@ static void threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact),
-        cmocka_unit_test(inner_loop),
-        cmocka_unit_test(others),
-        cmocka_unit_test(threads),
+        cmocka_unit_test(exact),   cmocka_unit_test(inner_loop), cmocka_unit_test(others),
+        cmocka_unit_test(threads), cmocka_unit_test(losses),
     };
     return cmocka_run_group_tests_name("meta-gradient of adaptations", tests, NULL, NULL);
 }

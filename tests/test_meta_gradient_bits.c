@@ -97,7 +97,7 @@ static struct result run(const struct fixture *f, const struct tsr_kernel *kerne
     struct result r = make_result(f);
     MUST(tsr_engine_create(&f->net, kernel, threads, &engine, err));
     const struct tsr_choice choice = tsr_choice_of(method);
-    MUST(tsr_meta_workspace_create(&engine, &choice, STEPS, &f->rates, SLOTS, max_tasks,
+    MUST(tsr_meta_workspace_create(&engine, &choice, NULL, STEPS, &f->rates, SLOTS, max_tasks,
                                    f->max_points, NULL, &meta, err));
     for (int i = 0; i < calls; i++)
         MUST(gradient(meta, f, f->n_tasks, &r, err));
@@ -294,8 +294,8 @@ static void recovers(void **state) {
     struct result clean = run(&f, kernel, &tsr_method_maml.object, 2, 6, 1), r = make_result(&f);
     MUST(tsr_engine_create(&f.net, kernel, 2, &engine, err));
     const struct tsr_choice maml = tsr_choice_of(&tsr_method_maml.object);
-    MUST(
-        tsr_meta_workspace_create(&engine, &maml, STEPS, &f.rates, SLOTS, 6, 10, NULL, &meta, err));
+    MUST(tsr_meta_workspace_create(&engine, &maml, NULL, STEPS, &f.rates, SLOTS, 6, 10, NULL, &meta,
+                                   err));
     tsr_real *y = (tsr_real *)(uintptr_t)f.task[2].ctx.y, kept = y[0];
     y[0] = (tsr_real)NAN;
     MUST(gradient(meta, &f, 6, &r, err));
@@ -434,8 +434,8 @@ static void too_many_tasks(void **state) {
     set_up(&f, 6, 10);
     struct result r = make_result(&f);
     MUST(tsr_engine_create(&f.net, kernel, 2, &engine, err));
-    MUST(
-        tsr_meta_workspace_create(&engine, &maml, STEPS, &f.rates, SLOTS, 5, 10, NULL, &meta, err));
+    MUST(tsr_meta_workspace_create(&engine, &maml, NULL, STEPS, &f.rates, SLOTS, 5, 10, NULL, &meta,
+                                   err));
     MUST_FAIL(gradient(meta, &f, 6, &r, err), TSR_ERR_ARGUMENT, "6 tasks");
     MUST(gradient(meta, &f, 5, &r, err));
     tsr_meta_workspace_free(meta);

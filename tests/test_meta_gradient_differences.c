@@ -166,8 +166,8 @@ static void meta_gradient(struct fixture *f, const struct tsr_object *method, ts
         assert_true(tsr_choice_set(&choice, "anneal", ANNEAL));
         assert_true(tsr_choice_set(&choice, "rest", REST));
     }
-    MUST(tsr_meta_workspace_create(&f->engine, &choice, f->steps, &f->rates, SLOTS, TASKS, CTX,
-                                   NULL, &meta, err));
+    MUST(tsr_meta_workspace_create(&f->engine, &choice, NULL, f->steps, &f->rates, SLOTS, TASKS,
+                                   CTX, NULL, &meta, err));
     /* overwritten, not added to */
     draw_all(d_theta, SLOTS * f->net.n_params, -1, 1);
     draw_all(d_rates, tsr_rates_count(&f->rates), -1, 1);
@@ -393,8 +393,8 @@ static void multi_step_of_the_last_step(void **state) {
     struct tsr_choice choice = tsr_choice_of(&tsr_method_multi_step.object);
     assert_true(tsr_choice_set(&choice, "rest", 0));
     meta_gradient(&f, &tsr_method_maml.object, want, want_rates);
-    MUST(tsr_meta_workspace_create(&f.engine, &choice, f.steps, &f.rates, SLOTS, TASKS, CTX, NULL, &meta,
-                                   err));
+    MUST(tsr_meta_workspace_create(&f.engine, &choice, NULL, f.steps, &f.rates, SLOTS, TASKS, CTX,
+                                   NULL, &meta, err));
     const struct tsr_meta_point at = {f.theta, NULL, &f.rates, 0.5};
     MUST(tsr_meta_gradient(meta, &at, f.task, TASKS, d_theta, NULL, d_rates, error, err));
     ASSERT_SAME_BITS("theta", d_theta, want, n);

@@ -256,7 +256,7 @@ static void check_method(struct golden *g, const struct tsr_engine *engine,
     struct tsr_meta_workspace *meta;
     const struct tsr_choice choice = tsr_choice_of(method);
     const struct tsr_meta_point at = {g->theta, NULL, &g->rates, 0};
-    MUST(tsr_meta_workspace_create(engine, &choice, g->steps, &g->rates, g->slots, n_tasks,
+    MUST(tsr_meta_workspace_create(engine, &choice, NULL, g->steps, &g->rates, g->slots, n_tasks,
                                    g->n_pixels, NULL, &meta, err));
     MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, NULL, d_rates, error, err));
     double loss = 0, batch = (double)g->images;
@@ -298,7 +298,7 @@ static void check_multi_step(struct golden *g, const struct tsr_engine *engine) 
     MUST(tsr_h5_read_attr_f64(other.file, "/", "progress", &at.progress, err));
     MUST(tsr_h5_read_attr_f64(other.file, "/", "anneal", &choice.value[0], err));
     MUST(tsr_h5_read_attr_f64(other.file, "/", "rest", &choice.value[1], err));
-    MUST(tsr_meta_workspace_create(engine, &choice, g->steps, &g->rates, g->slots, n_tasks,
+    MUST(tsr_meta_workspace_create(engine, &choice, NULL, g->steps, &g->rates, g->slots, n_tasks,
                                    g->n_pixels, NULL, &meta, err));
     MUST(tsr_meta_gradient(meta, &at, g->tasks, n_tasks, d_theta, NULL, d_rates, error, err));
     compare(&other, engine->kernel->name, "init", d_theta, 1, TOLERANCE);

@@ -12,6 +12,9 @@
 
 enum { ITEMS = 3, POINTS = 12, STEPS = 24, NOTHING = 1 << 30 };
 
+/* Decay of the running mean, where there is one. */
+#define EMA 0.7
+
 /* A run, with a source of noise for data: the same for the same outer step. */
 struct play {
     struct tsr_model *model;
@@ -24,6 +27,7 @@ struct play {
     struct tsr_task task[ITEMS];
     size_t first[ITEMS + 1];
     tsr_real *after_8; /* theta after outer step 8 */
+    double *mean;      /* of theta over the outer steps, with a running mean */
     int rollbacks, left_out;
     char said[TSR_ERROR_SIZE], name[32];
 };
@@ -73,6 +77,9 @@ static enum tsr_status save(void *user, struct tsr_error *err) {
 
 static int on_progress(void *user, const struct tsr_trainer_progress *progress) {
     struct play *p = user;
+    double n = (double)progress->outer_step - 1, decay = fmin((1 + n) / (10 + n), EMA);
+    for (size_t i = 0; i < p->state.n_theta; i++)
+        p->mean[i] = decay * p->mean[i] + (1 - decay) * (double)p->model->theta[i];
     if (progress->outer_step == 8)
         memcpy(p->after_8, p->model->theta, p->state.n_theta * sizeof *p->after_8);
     return progress->outer_step == p->stop;
@@ -101,6 +108,9 @@ static void begin(struct play *p, const double *script, size_t max_rollbacks, co
     MUST(tsr_outer_state_create(p->model->n_slots * p->model->net.n_params, 0,
                                 tsr_rates_count(&p->model->rates), &p->state, err));
     p->after_8 = make(p->state.n_theta, sizeof *p->after_8);
+    p->mean = make(p->state.n_theta, sizeof *p->mean);
+    for (size_t i = 0; i < p->state.n_theta; i++)
+        p->mean[i] = (double)p->model->theta[i];
     tsr_trainer_config_default(&p->state.config);
     p->state.config.outer_steps = STEPS;
     p->state.config.val_every = 4;
@@ -147,6 +157,7 @@ static void end(struct play *p) {
     tsr_model_free(p->model);
     tsr_outer_state_clear(&p->state);
     free(p->after_8);
+    free(p->mean);
 }
 
 static void assert_same(const struct play *a, const struct play *b) {
@@ -160,6 +171,12 @@ static void assert_same(const struct play *a, const struct play *b) {
     assert_int_equal(s->progress.outer_step, t->progress.outer_step);
     assert_int_equal(s->progress.rollbacks, t->progress.rollbacks);
     assert_int_equal(s->progress.lost, t->progress.lost);
+    assert_int_equal(s->progress.halvings, t->progress.halvings);
+    assert_int_equal(s->progress.waited, t->progress.waited);
+    if (s->config.ema > 0) {
+        ASSERT_SAME_BITS("values", s->other.theta, t->other.theta, s->n_theta);
+        ASSERT_SAME_BITS("good mean", s->good.mean.rates, t->good.mean.rates, s->n_rates);
+    }
     assert_int_equal(s->progress.skipped, t->progress.skipped);
     assert_int_equal(s->good.outer_step, t->good.outer_step);
     assert_int_equal(s->good.updates, t->good.updates);
@@ -201,26 +218,73 @@ static void goes_back(void **state) {
 
 /* Interrupted after any outer step, and resumed from the file: before, at and after the rollback.
  */
+static void check_resumption(const double *script, double ema, int rollbacks) {
+    struct play whole, parts;
+    begin(&whole, script, 3, in_folder("whole.h5"));
+    whole.state.config.ema = ema;
+    whole.state.config.patience = 2;
+    MUST(go(&whole, NOTHING, err));
+    assert_int_equal(whole.rollbacks, rollbacks);
+    for (uint64_t stop = 1; stop < STEPS; stop++) {
+        begin(&parts, script, 3, in_folder("parts.h5"));
+        parts.state.config.ema = ema;
+        parts.state.config.patience = 2;
+        MUST_FAIL(go(&parts, stop, err), TSR_ERR_INTERRUPTED, "interrupted after outer step");
+        reload(&parts);
+        MUST(go(&parts, NOTHING, err));
+        assert_same(&parts, &whole);
+        reload(&parts);
+        assert_same(&parts, &whole);
+        end(&parts);
+    }
+    end(&whole);
+}
+
 static void resumes_across_a_rollback(void **state) {
     (void)state;
-    const double *scripts[] = {falls, dips, nothing};
-    for (size_t i = 0; i < 3; i++) {
-        struct play whole, parts;
-        begin(&whole, scripts[i], 3, in_folder("whole.h5"));
-        MUST(go(&whole, NOTHING, err));
-        assert_int_equal(whole.rollbacks, i == 1 ? 0 : 1);
-        for (uint64_t stop = 1; stop < STEPS; stop++) {
-            begin(&parts, scripts[i], 3, in_folder("parts.h5"));
-            MUST_FAIL(go(&parts, stop, err), TSR_ERR_INTERRUPTED, "interrupted after outer step");
-            reload(&parts);
-            MUST(go(&parts, NOTHING, err));
-            assert_same(&parts, &whole);
-            reload(&parts);
-            assert_same(&parts, &whole);
-            end(&parts);
-        }
-        end(&whole);
-    }
+    check_resumption(falls, 0, 1);
+    check_resumption(dips, 0, 0);
+    check_resumption(nothing, 0, 1);
+}
+
+static void running_mean_resumes(void **state) {
+    (void)state;
+    check_resumption(falls, EMA, 1);
+    check_resumption(dips, EMA, 0);
+}
+
+/* What a run leaves behind is the mean over its outer steps, and they do not follow from it. */
+static void running_mean(void **state) {
+    (void)state;
+    struct play plain, p;
+    begin(&plain, good, 3, in_folder("plain.h5"));
+    MUST(go(&plain, NOTHING, err));
+    begin(&p, good, 3, in_folder("m.h5"));
+    p.state.config.ema = EMA;
+    MUST(go(&p, NOTHING, err));
+    size_t n = p.state.n_theta;
+    ASSERT_CLOSE("mean", p.model->theta, p.mean, n, sizeof(tsr_real) == 4 ? 1e-6 : 1e-12);
+    ASSERT_SAME_BITS("theta", p.state.other.theta, plain.model->theta, n);
+    assert_memory_not_equal(p.model->theta, plain.model->theta, n * sizeof(tsr_real));
+    end(&plain);
+    end(&p);
+}
+
+/* Two validations without a new best halve the outer rates. */
+static void patience(void **state) {
+    (void)state;
+    static const double stands[] = {20, 21, 20.9, 21, 20.8, 21.5};
+    struct play p;
+    begin(&p, stands, 3, in_folder("m.h5"));
+    p.state.config.patience = 2;
+    MUST(go(&p, NOTHING, err));
+    const struct tsr_outer_state *s = &p.state;
+    double schedule = tsr_schedule(STEPS - 1, 2, (STEPS - 1.0) / STEPS, s->config.final_lr);
+    assert_int_equal(s->progress.halvings, 1);
+    assert_int_equal(s->progress.waited, 0);
+    assert_int_equal(p.rollbacks, 0);
+    assert_true(fabs(s->progress.outer_lr / (0.5 * 1e-3 * schedule) - 1) < 1e-12);
+    end(&p);
 }
 
 static void ends_in_the_last_good_state(void **state) {
@@ -261,6 +325,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(goes_back),
         TEST(resumes_across_a_rollback),
+        TEST(running_mean_resumes),
+        TEST(running_mean),
+        TEST(patience),
         TEST(ends_in_the_last_good_state),
         TEST(names_what_it_leaves_out),
     };

@@ -142,8 +142,8 @@ static enum tsr_status run(uint64_t outer_steps, struct tsr_error *err) {
     rates.value = &rate;
     TSR_CHECK(tsr_kernel_find("auto", &kernel, err));
     TSR_CHECK(tsr_engine_create(&net, kernel, 1, &engine, err));
-    TSR_CHECK(
-        tsr_meta_workspace_create(&engine, &maml, 1, &rates, 1, BATCH, POINTS, NULL, &meta, err));
+    TSR_CHECK(tsr_meta_workspace_create(&engine, &maml, NULL, 1, &rates, 1, BATCH, POINTS, NULL,
+                                        &meta, err));
     (void)printf("outer steps   error after 0, 1 and %d inner steps\n", TEST_STEPS);
     for (uint64_t step = 0; step <= outer_steps; step++) {
         if (step == outer_steps || step % (outer_steps / 5 + 1) == 0) {

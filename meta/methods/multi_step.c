@@ -49,6 +49,7 @@ const struct tsr_method tsr_method_multi_step = {
                TSR_PARAMS(params)},
     .learns_rates = true,
     .second_order = true,
+    .many_losses = true,
     .passes = passes,
     .finish = finish,
 };

@@ -27,7 +27,7 @@ MAY_INCLUDE = {
 }
 # The folders of sources; a new one has to be named here.
 FOLDERS = {'include', 'base', 'data', 'data/decoders', 'partition', 'partition/rules', 'inner', 'inner/adaptations', 'inner/kinds', 'inner/kernels',
-           'inner/kernels/units', 'inner/optimizers', 'meta', 'meta/methods', 'image', 'study', 'cli', 'tests', 'tests/fault', 'tests/fuzz', 'docs/examples'}
+           'inner/kernels/units', 'inner/optimizers', 'meta', 'meta/losses', 'meta/methods', 'image', 'study', 'cli', 'tests', 'tests/fault', 'tests/fuzz', 'docs/examples'}
 # Headers of others: the sources that may include them.
 ONLY_IN = {
     r'hdf5.*\.h|H5\w*\.h': r'data/|tests/',
