@@ -23,6 +23,8 @@ struct adapt_args {
     const char *background;
     bool png, panel, strict;
     size_t inner_steps;
+    double target_psnr_db;
+    bool until_converged;
     struct tsr_choice optimizer;
     struct cli_rule rule;
 };
@@ -64,7 +66,7 @@ static const struct cli_option options[] = {
      .type = CLI_SIZE,
      .at = AT(inner_steps),
      .max = 1000000,
-     .shown = "the model's",
+     .shown = "the model's, or 200 where regions end before",
      .help = "may exceed the model's: its last rates repeat; of each region the best is stored"},
     CLI_OPTIMIZER_OPTIONS(struct adapt_args, optimizer),
     CLI_KERNEL(AT(kernel)),
@@ -342,7 +344,9 @@ static enum tsr_status prepare(struct job *job) {
     TSR_TRY(tsr_colour_parse(job->args->background, &job->as.background, &call->err));
     TSR_TRY(take_rule(job, &call->err));
     tsr_reconstruct_config_default(job->model, &job->config);
-    if (cli_given(call, "inner-steps")) job->config.inner_steps = job->args->inner_steps;
+    job->config.target_psnr_db = job->args->target_psnr_db;
+    job->config.until_converged = job->args->until_converged;
+    job->config.inner_steps = cli_inner_steps(call, job->args->inner_steps, &job->config);
     job->config.threads = job->args->common.threads;
     job->config.kernel = job->args->kernel;
     cli_watch_start(&job->watch, job->args->common.quiet, "");

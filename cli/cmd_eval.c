@@ -25,6 +25,8 @@ struct eval_args {
     enum tsr_split split;
     size_t limit;
     size_t inner_steps;
+    double target_psnr_db;
+    bool until_converged;
     struct tsr_choice optimizer;
     struct cli_view view;
     struct cli_rule rule;
@@ -75,7 +77,7 @@ static const struct cli_option options[] = {
      .type = CLI_SIZE,
      .at = AT(inner_steps),
      .max = 1000000,
-     .shown = "the model's",
+     .shown = "the model's, or 200 where regions end before",
      .help = "may exceed the model's: its last rates repeat"},
     CLI_OPTIMIZER_OPTIONS(struct eval_args, optimizer),
 
@@ -292,7 +294,9 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
                                  struct tsr_reconstruct_config *config) {
     const struct eval_args *a = call->args;
     tsr_reconstruct_config_default(model, config);
-    if (cli_given(call, "inner-steps")) config->inner_steps = a->inner_steps;
+    config->target_psnr_db = a->target_psnr_db;
+    config->until_converged = a->until_converged;
+    config->inner_steps = cli_inner_steps(call, a->inner_steps, config);
     cli_optimizer_apply(call, &a->optimizer, model, config->inner_steps, &config->optimizer);
     config->ssim = config->seam = true;
     config->threads = a->common.threads;

@@ -36,6 +36,9 @@ enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config
     if (config->inner_steps > 1000000)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "inner steps are %zu; at most 1000000 are allowed",
                          config->inner_steps);
+    if (!(config->target_psnr_db >= 0 && config->target_psnr_db <= 200))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "target PSNR is %g dB; it must be 0 to 200",
+                         config->target_psnr_db);
     return tsr_choice_check(&tsr_optimizers, &config->optimizer, err);
 }
 
@@ -106,6 +109,7 @@ static void layout_results(struct tsr_reconstructor *r, struct tsr_arena *a) {
     size_t values = tsr_reconstructor_values(r), ssim = r->engine.threads * 5 * p->width;
     r->region_error = tsr_arena_take(a, r->round, p->n_regions * sizeof *r->region_error);
     r->best = tsr_arena_take(a, p->n_regions, sizeof *r->best);
+    r->halt = tsr_arena_take(a, p->n_regions, sizeof *r->halt);
     r->best_outputs = tsr_reconstructor_overlaps(r)
                           ? tsr_arena_take(a, tsr_reconstructor_outputs(r), sizeof(tsr_real))
                           : NULL;

@@ -14,12 +14,17 @@
 struct tsr_reconstruct_config {
     size_t inner_steps;          /* may exceed the model's K: the last rates repeat */
     struct tsr_choice optimizer; /* of tsr_optimizers */
-    bool ssim;                   /* compute SSIM too */
-    bool seam;                   /* compute the seam metric too (image/seam.h) */
-    size_t threads;              /* 0: all */
-    const char *kernel;          /* "auto" or NULL, ... */
-    struct tsr_watch watch;      /* looked at after every inner step of a region, and several times
-                                    a second within one of a large region */
+    /* A region takes no further step once its own PSNR is this (0: none), so that the image's is,
+     * too; or once three steps in a row, past those of the training, have lowered its error by less
+     * than a thousandth each. Its figures stay as they are from there on. */
+    double target_psnr_db;
+    bool until_converged;
+    bool ssim;              /* compute SSIM too */
+    bool seam;              /* compute the seam metric too (image/seam.h) */
+    size_t threads;         /* 0: all */
+    const char *kernel;     /* "auto" or NULL, ... */
+    struct tsr_watch watch; /* looked at after every inner step of a region, and several times a
+                               second within one of a large region */
 };
 /* inner_steps = the model's, SGD, no SSIM. */
 TSR_API void tsr_reconstruct_config_default(const struct tsr_model *model,

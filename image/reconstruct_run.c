@@ -97,32 +97,80 @@ static void keep_if_best(const struct round *round, const struct tsr_trajectory 
                r->geometry.partition->regions[region].n_context * c * sizeof *z);
 }
 
-/* Outputs of a region after k inner steps: kept for blending, or counted and drawn at once. */
+/* Steps in a row that lower the error by less than this part end a region that is to converge. */
+enum { SLIGHT_STEPS = 3 };
+static const double SLIGHT = 1e-3;
+
+/* Does the region end after k inner steps, with this squared error of n values? */
+static bool halts(const struct tsr_reconstructor *r, struct tsr_halt *halt, size_t k, double error,
+                  size_t n) {
+    const struct tsr_reconstruct_config *c = &r->config;
+    bool slight = k > r->model->config.inner_steps && error > (1 - SLIGHT) * halt->error;
+    halt->slight = slight ? halt->slight + 1 : 0;
+    halt->error = error;
+    halt->due = (c->target_psnr_db > 0 && tsr_psnr_db(error, n) >= c->target_psnr_db) ||
+                (c->until_converged && halt->slight >= SLIGHT_STEPS);
+    return halt->due;
+}
+
+/* The outputs and the error of a region as those after k inner steps. */
+static void record(struct round *round, const struct tsr_trajectory *t, size_t k, double error) {
+    const struct tsr_reconstructor *r = round->r;
+    const struct tsr_reconstruct_worker *w = &r->workers[t - r->t];
+    size_t c = r->geometry.channels;
+    size_t n = r->geometry.partition->regions[w->region].n_context;
+    tsr_real *to = r->outputs ? outputs_at(round, k) + r->blend.first[w->region] * c : NULL;
+    if (to && t->out != to) memcpy(to, t->out, n * c * sizeof *to);
+    (void)atomic_fetch_add(&round->done, 1);
+    atomic_store(&round->points, 0);
+    if (tsr_reconstructor_overlaps(r)) return;
+    errors_at(round, k)[w->region] = error;
+    if (picture_at(round, k)) draw(&r->geometry, w->region, t->out, picture_at(round, k));
+}
+
+/* Squared error of what is measured of a region: of its own pixels, or with overlap of its points.
+ */
+static double error_of(const struct tsr_reconstructor *r, const struct tsr_trajectory *t) {
+    const struct tsr_reconstruct_worker *w = &r->workers[t - r->t];
+    bool cut = tsr_region_is_cut(&r->geometry.partition->regions[w->region]);
+    return cut && !tsr_reconstructor_overlaps(r)
+               ? tsr_geometry_own_error(&r->geometry, w->region, t->out, w->y)
+               : t->error;
+}
+
+/* A region after k inner steps; if it ends there, also after all others of the round. */
 static bool look(void *user, struct tsr_trajectory *t, size_t k) {
     struct round *round = user;
     const struct tsr_reconstructor *r = round->r;
-    const struct tsr_geometry *g = &r->geometry;
-    size_t worker = (size_t)(t - r->t);
-    const struct tsr_reconstruct_worker *w = &r->workers[worker];
-    const struct tsr_region *at = &g->partition->regions[w->region];
-    if (r->outputs && t->out == w->out)
-        memcpy(outputs_at(round, k) + r->blend.first[w->region] * g->channels, t->out,
-               at->n_context * g->channels * sizeof(tsr_real));
-    (void)atomic_fetch_add(&round->done, 1);
-    atomic_store(&round->points, 0);
-    bool overlaps = tsr_reconstructor_overlaps(r);
-    double error = !overlaps && tsr_region_is_cut(at)
-                       ? tsr_geometry_own_error(g, w->region, t->out, w->y)
-                       : t->error;
+    size_t worker = (size_t)(t - r->t), region = r->workers[worker].region;
+    const struct tsr_region *at = &r->geometry.partition->regions[region];
+    size_t points = tsr_reconstructor_overlaps(r) ? at->n_context : at->n_pixels;
+    double error = error_of(r, t);
+    record(round, t, k, error);
     keep_if_best(round, t, k, error);
-    if (overlaps) return is_cancelled(round, worker);
-    errors_at(round, k)[w->region] = error;
-    if (picture_at(round, k)) draw(g, w->region, t->out, picture_at(round, k));
-    return is_cancelled(round, worker);
+    bool ends = halts(r, &r->halt[region], k, error, points * r->geometry.channels);
+    for (size_t later = k + 1; ends && later < round->end; later++)
+        record(round, t, later, error);
+    return is_cancelled(round, worker) || ends;
+}
+
+/* A region that has ended before this round: its outputs once more, for all states of the round. */
+static void repeat_state(struct round *round, size_t thread, struct tsr_trajectory *t) {
+    const struct tsr_reconstructor *r = round->r;
+    struct tsr_pass pass = {.kind = TSR_PASS_FORWARD,
+                            .points = &t->task->ctx,
+                            .phi = t->phi,
+                            .out = t->out,
+                            .partial = t->partial};
+    tsr_pass_run(&r->engine, thread, &pass, 1);
+    t->passes += 1;
+    t->stopped = true;
+    for (size_t k = round->first; k < round->end; k++)
+        record(round, t, k, r->halt[r->workers[t - r->t].region].error);
 }
 
 /* At phi_0 and with a new optimiser, or as the region was at the end of the last round. */
-static void begin_region(const struct round *round, size_t thread, size_t worker, size_t region,
+static void begin_region(struct round *round, size_t thread, size_t worker, size_t region,
                          struct tsr_forwards *forwards) {
     const struct tsr_reconstructor *r = round->r;
     struct tsr_reconstruct_worker *w = &r->workers[worker];
@@ -141,9 +189,11 @@ static void begin_region(const struct round *round, size_t thread, size_t worker
         memcpy(t->z ? t->z : t->phi, kept, vector);
         tsr_trajectory_expand(&r->loop, t, t->z, t->phi);
         if (t->state) memcpy(t->state, kept + vector, tsr_reconstructor_state_size(r));
+        if (r->halt[region].due) repeat_state(round, thread, t);
         return;
     }
     const tsr_real *theta = r->model->theta + w->task.slot * r->engine.net.n_params;
+    r->halt[region] = (struct tsr_halt){.error = (double)INFINITY};
     tsr_trajectory_start(&r->loop, t, r->model->theta);
     if (t->state) memset(t->state, 0, tsr_reconstructor_state_size(r));
     t->forward = tsr_forwards_find(forwards, &r->engine, thread, theta, &w->task.ctx);

@@ -19,6 +19,13 @@ struct tsr_reconstruct_worker {
     tsr_real *y, *out; /* [largest region, C] */
 };
 
+/* Whether a region takes further steps. */
+struct tsr_halt {
+    double error;    /* at its last state */
+    unsigned slight; /* steps in a row that hardly lowered it */
+    bool due;
+};
+
 struct tsr_reconstructor {
     const struct tsr_model *model;
     struct tsr_reconstruct_config config;
@@ -34,6 +41,7 @@ struct tsr_reconstructor {
     struct tsr_reconstruct_worker *workers; /* the same */
     struct tsr_pass *passes;                /* the same */
     size_t n_workers, largest;
+    struct tsr_halt *halt;  /* [n_regions], among the results */
     struct tsr_arena arena; /* of the workers */
     /* Results of a round of inner steps. */
     size_t round;           /* states of the inner loop in it */

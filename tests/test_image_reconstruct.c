@@ -471,6 +471,56 @@ static void adam_goes_on(void **state) {
     free(pixels);
 }
 
+/* Does the region end after step k, by the errors of a run in which none does? */
+static bool is_due(const struct picture *free_run, const struct tsr_reconstruct_config *config,
+                   size_t region, size_t k, size_t trained) {
+    const double *error = free_run->out.region_error + region;
+    size_t values = free_run->partition->regions[region].n_pixels * free_run->channels, slight = 0;
+    double mse = error[k * free_run->n_regions] / (double)values;
+    if (config->target_psnr_db > 0) return -10 * log10(mse) >= config->target_psnr_db;
+    for (size_t i = k > 2 ? k - 2 : 0; i <= k; i++)
+        slight += i > trained &&
+                  error[i * free_run->n_regions] > 0.999 * error[(i - 1) * free_run->n_regions];
+    return slight == 3;
+}
+
+/* Regions end by themselves: up to there everything is as in a run without end, then it stays. */
+static void regions_end(void **state) {
+    (void)state;
+    enum { K = 150, H = 26, W = 34 };
+    struct tsr_model *model = some_model(2, 3);
+    uint8_t *pixels = toy_images(1, H, W, 3);
+    struct tsr_reconstruct_config config = plain_config(model);
+    config.optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_lm);
+    config.inner_steps = K;
+    struct picture without = reconstruct(model, H, W, pixels, &config);
+    for (int target = 0; target < 2; target++) {
+        size_t ended = 0, size = H * W * 3;
+        config.target_psnr_db = target ? without.out.psnr_db[K] - 1 : 0;
+        config.until_converged = !target;
+        struct picture p = reconstruct(model, H, W, pixels, &config);
+        for (size_t r = 0; r < p.n_regions; r++)
+            for (size_t k = 0, end = K; k <= K; k++) {
+                const double *with = p.out.region_error + r, *error = without.out.region_error + r;
+                size_t at = k < end ? k : end;
+                ASSERT_SAME_BITS("error", with + k * p.n_regions, error + at * p.n_regions, 1);
+                if (end < K || !is_due(&without, &config, r, k, model->config.inner_steps))
+                    continue;
+                end = k;
+                ended++;
+            }
+        assert_true(ended > 0);
+        assert_true(p.out.flops < without.out.flops);
+        if (target) assert_true(p.out.psnr_db[K] < without.out.psnr_db[K]);
+        if (ended == p.n_regions)
+            assert_memory_equal(p.out.pictures + K * size, p.out.pictures + (K - 1) * size, size);
+        clear_picture(&p);
+    }
+    clear_picture(&without);
+    tsr_model_free(model);
+    free(pixels);
+}
+
 /* Says stop at the n-th look. */
 static int stop_at(void *user) {
     return --*(int *)user < 0;
@@ -907,6 +957,7 @@ int main(void) {
         cmocka_unit_test(same_bits_for_any_threads),
         cmocka_unit_test(ssim_of_the_pictures),
         cmocka_unit_test(adam_goes_on),
+        cmocka_unit_test(regions_end),
         cmocka_unit_test(a_run_can_be_cancelled),
         cmocka_unit_test(nan_is_no_error),
         cmocka_unit_test(reconstructions_refused),
