@@ -58,7 +58,8 @@ struct scene {
 };
 
 static struct scene make_scene(const struct tsr_model_config *config, size_t height, size_t width) {
-    struct scene s = {.image = {height, width, config->network.out_dim, NULL}};
+    struct scene s = {
+        .image = {.height = height, .width = width, .channels = config->network.out_dim}};
     s.image.pixels = toy_images(1, height, width, s.image.channels);
     s.model = toy_model(config, 5);
     MUST(tsr_partition_create(&config->partition, height, width, &s.partition, err));
