@@ -49,6 +49,10 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
     TSR_TRY(tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, err));
     TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));
     tsr_engine_adapt(&o->engine, &o->learner.adaptation);
+    if (o->engine.space.n_directions && !tsr_method_of(&c->method)->learns_rates)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "method %s with the adaptation %s, whose basis it would not learn",
+                         c->method.object->name, o->learner.adaptation.object->name);
     const struct tsr_meta_share share = {o->comm, s->n_items, s->item_tasks};
     TSR_TRY(tsr_meta_workspace_create(&o->engine, &c->method, &c->outer_loss,
                                       o->learner.inner_steps, o->learner.rates, s->n_slots,

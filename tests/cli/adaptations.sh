@@ -58,7 +58,9 @@ rm -f m.inr.h5 m.png
 tessera 0 "a basis per slot" adapt many.h5 photos/p1.ppm -o m.inr.h5 --png
 render m.inr.h5 drawn.png
 check "a basis per slot: the INR file holds the picture" cmp m.png drawn.png
-for method in fomaml reptile multi-step; do
+refused 2 "method reptile with the adaptation latent, whose basis it would not learn" \
+    "latent by reptile is refused" train d.h5 -o reptile.h5 --adapt latent:5 --method reptile --outer-steps 5
+for method in fomaml multi-step; do
     train $method.h5 --adapt latent:5 --method $method --outer-steps 5
     tessera 0 "latent by $method" eval $method.h5 d.h5
 done
