@@ -378,7 +378,8 @@ static enum tsr_status evaluate_subject(struct cli_call *call, struct outcome *o
                                .split = a->split,
                                .limit = a->limit,
                                .config = &s->config,
-                               .quiet = a->common.quiet};
+                               .quiet = a->common.quiet,
+                               .comm = call->comm};
     if (wants_survey(a)) {
         TSR_TRY(tsr_survey_create(e.model, e.dataset, a->split, a->limit, &s->config, &s->survey,
                                   &call->err));
@@ -472,9 +473,28 @@ static enum tsr_status check_options(const struct cli_call *call, bool image_fil
     return TSR_OK;
 }
 
+/* What several processes do not do together. */
+static enum tsr_status check_shared(const struct cli_call *call, bool image_files,
+                                    struct tsr_error *err) {
+    static const char *const alone[] = {
+        "json",         "report", "csv",      "image-csv", "compare",
+        "linear-limit", "reach",  "transfer", "by-region", NULL};
+    if (call->comm->size == 1) return TSR_OK;
+    if (image_files)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "image files are for one process, and %zu were started; a dataset is "
+                         "shared among several",
+                         call->comm->size);
+    for (const char *const *name = alone; *name; name++)
+        if (cli_given(call, *name))
+            return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s is for one process, and %zu were started",
+                             *name, call->comm->size);
+    return TSR_OK;
+}
+
 static enum tsr_status run_dataset(struct cli_call *call, struct outcome *o) {
     TSR_TRY(check_options(call, false, &call->err));
-    TSR_TRY(load(call, o));
+    TSR_TRY(tsr_comm_agree(call->comm, load(call, o), &call->err));
     cli_signals_catch();
     TSR_TRY(evaluate(call, o));
     call->phase = CLI_RUNNING;
@@ -545,7 +565,9 @@ static enum tsr_status run(struct cli_call *call) {
     struct tsr_model *model = NULL;
     bool image_files = call->n_operands > 2 || cli_holds_images(call->operands[1]);
     enum tsr_status status;
-    TSR_CHECK(tsr_model_load(call->operands[0], &model, &call->err));
+    TSR_CHECK(check_shared(call, image_files, &call->err));
+    TSR_CHECK(tsr_comm_agree(call->comm, tsr_model_load(call->operands[0], &model, &call->err),
+                             &call->err));
     o.found.subject[0] = (struct cli_subject){.name = "model", .model = model};
     TSR_CHECK(image_files ? run_files(call, &o) : run_dataset(call, &o));
 done:
@@ -574,6 +596,7 @@ const struct cli_command cli_eval = {
     .max_operands = SIZE_MAX,
     .first_operand = CLI_READS_HDF5,
     .operand = CLI_READS_HDF5,
+    .shared = true,
     .files = files,
     .run = run,
 };

@@ -21,7 +21,7 @@ static int on_image(void *user, size_t done, size_t total, double mean_psnr_db) 
 enum tsr_status cli_evaluate(const struct cli_evaluation *e, struct tsr_evaluation *out,
                              struct tsr_error *err) {
     struct cli_progress line;
-    const struct tsr_evaluate_callbacks callbacks = {on_image, &line, e->observer};
+    const struct tsr_evaluate_callbacks callbacks = {on_image, &line, e->observer, e->comm};
     cli_progress_start(&line, e->quiet);
     enum tsr_status status =
         tsr_evaluate(e->model, e->dataset, e->split, e->limit, e->config, &callbacks, out, err);
@@ -43,7 +43,7 @@ static int on_baseline(void *user, bool choosing, size_t done, size_t total, dou
 enum tsr_status cli_evaluate_baseline(const struct cli_evaluation *e, uint64_t seed,
                                       struct tsr_baseline *out, struct tsr_error *err) {
     struct cli_progress line;
-    const struct tsr_baseline_callbacks callbacks = {on_baseline, &line, e->observer};
+    const struct tsr_baseline_callbacks callbacks = {on_baseline, &line, e->observer, e->comm};
     cli_progress_start(&line, e->quiet);
     enum tsr_status status = tsr_evaluate_baseline(e->model, e->dataset, e->split, e->limit,
                                                    e->config, seed, &callbacks, out, err);

@@ -18,6 +18,7 @@ struct cli_evaluation {
     const struct tsr_reconstruct_config *config;
     bool quiet;
     const struct tsr_observer *observer; /* sees each image; may be NULL */
+    const struct tsr_comm *comm; /* processes that share it, without an observer; NULL: one */
 };
 
 /* tsr_evaluate(), tsr_evaluate_baseline(), tsr_transfer_matrix() and tsr_reach() with a progress

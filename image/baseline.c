@@ -32,16 +32,21 @@ static enum tsr_status evaluate(struct work *w, double rate, enum tsr_split spli
     const struct tsr_evaluate_callbacks callbacks = {
         .progress = on_progress,
         .user = w,
-        .observer = w->choosing || !w->callbacks ? NULL : w->callbacks->observer};
+        .observer = w->choosing || !w->callbacks ? NULL : w->callbacks->observer,
+        .comm = w->callbacks ? w->callbacks->comm : NULL};
     struct tsr_model_config config = w->model->config;
-    struct tsr_model *random;
+    struct tsr_model *random = NULL;
     config.rates = TSR_RATES_FIXED;
     config.adaptation = tsr_choice_of(&tsr_adaptation_all.object);
     config.inner_lr = rate;
-    TSR_TRY(tsr_model_create(&config, w->seed, &random, err));
+    enum tsr_status status = tsr_model_create(&config, w->seed, &random, err);
+    if (callbacks.comm) status = tsr_comm_agree(callbacks.comm, status, err);
+    if (status != TSR_OK) {
+        tsr_model_free(random);
+        return status;
+    }
     random->anchors = w->model->anchors; /* borrowed */
-    enum tsr_status status =
-        tsr_evaluate(random, w->dataset, split, limit, &w->config, &callbacks, out, err);
+    status = tsr_evaluate(random, w->dataset, split, limit, &w->config, &callbacks, out, err);
     random->anchors = (struct tsr_anchors){0};
     tsr_model_free(random);
     return status;

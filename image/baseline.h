@@ -30,6 +30,7 @@ struct tsr_baseline_callbacks {
     int (*progress)(void *user, bool choosing, size_t done, size_t total, double mean_psnr_db);
     void *user;
     const struct tsr_observer *observer; /* of the evaluation; may be NULL */
+    const struct tsr_comm *comm;         /* as in struct tsr_evaluate_callbacks */
 };
 
 /* Evaluates the baseline of a model like tsr_evaluate() the model, whose partition, coordinates,

@@ -22,6 +22,12 @@ void tsr_evaluation_clear(struct tsr_evaluation *evaluation) {
     *evaluation = (struct tsr_evaluation){0};
 }
 
+/* Single figures of an image, at the end of its record. */
+enum { SECONDS, MAP_SECONDS, FLOPS, FIGURES };
+/* Of several processes: images of each between two meetings, at most, and bytes of their records.
+ */
+enum { ROUND_IMAGES = 8, ROUND_BYTES = 64 << 20 };
+
 /* The figures in `sum` are sums until they are divided at the end. */
 struct tsr_evaluator {
     const struct tsr_model *model;
@@ -38,22 +44,38 @@ struct tsr_evaluator {
     struct tsr_reconstructor *reconstructor;
     const struct tsr_partition *partition;
     uint32_t *labels;
-    bool mixed; /* images had different numbers of regions */
+    double *record; /* what is added of the image, whoever has found it: PSNR, SSIM, seam metric,
+                       errors of regions (as in `one`, which points there), and */
+    double *pixels; /* [n_regions] */
+    double *figure; /* [FIGURES] */
+    bool mixed;     /* images had different numbers of regions */
     struct tsr_arena of_size;
 };
 
 static void layout(struct tsr_evaluator *w, struct tsr_arena *a) {
     w->squares = tsr_arena_take(a, w->states, sizeof *w->squares);
     w->seams = tsr_arena_take(a, w->states, sizeof *w->seams);
-    w->one.psnr_db = tsr_arena_take(a, w->states, sizeof(double));
-    w->one.ssim = tsr_arena_take(a, w->states, sizeof(double));
-    w->one.seam = tsr_arena_take(a, w->states, sizeof(double));
+}
+
+static size_t record_length(const struct tsr_evaluator *w) {
+    size_t n = w->partition->n_regions;
+    return (3 + n) * w->states + n + FIGURES;
+}
+
+static void divide_record(struct tsr_evaluator *w) {
+    w->one.psnr_db = w->record;
+    w->one.ssim = w->one.psnr_db + w->states;
+    w->one.seam = w->one.ssim + w->states;
+    w->one.region_error = w->one.seam + w->states;
+    w->pixels = w->one.region_error + w->states * w->partition->n_regions;
+    w->figure = w->pixels + w->partition->n_regions;
 }
 
 static void layout_size(struct tsr_evaluator *w, struct tsr_arena *a) {
     size_t n_pixels = w->partition->height * w->partition->width;
     w->labels = w->follows ? tsr_arena_take(a, n_pixels, sizeof *w->labels) : NULL;
-    w->one.region_error = tsr_arena_take(a, w->states * w->partition->n_regions, sizeof(double));
+    w->record = tsr_arena_take(a, record_length(w), sizeof *w->record);
+    if (w->record) divide_record(w);
     if (w->observer && w->observer->pictures)
         w->one.pictures = tsr_arena_take(a, n_pixels * w->model->net.out_dim, w->states);
     if (w->observer && w->observer->phi)
@@ -83,15 +105,14 @@ static void add_regions(struct tsr_evaluator *w) {
     struct tsr_evaluation *e = &w->sum;
     size_t channels = w->model->net.out_dim;
     for (size_t r = 0; r < w->partition->n_regions; r++) {
-        const struct tsr_region *g = &w->partition->regions[r];
-        if (g->n_pixels == 0) continue;
+        if (w->pixels[r] == 0) continue;
         e->params_per_image += (double)tsr_model_region_numbers(w->model);
         if (w->mixed) continue;
         e->region_images[r]++;
-        e->region_pixels[r] += (double)g->n_pixels;
+        e->region_pixels[r] += w->pixels[r];
         for (size_t k = 0; k < w->states; k++)
-            e->region_psnr_db[r * w->states + k] +=
-                tsr_psnr_db(w->one.region_error[k * e->n_regions + r], g->n_pixels * channels);
+            e->region_psnr_db[r * w->states + k] += tsr_psnr_db(
+                w->one.region_error[k * e->n_regions + r], (size_t)w->pixels[r] * channels);
     }
 }
 
@@ -106,8 +127,9 @@ static void add_image(struct tsr_evaluator *w) {
         w->seams[k]++;
     }
     add_regions(w);
-    e->seconds_per_image += w->one.seconds;
-    e->flops_per_image += w->one.flops;
+    e->seconds_per_image += w->figure[SECONDS];
+    e->map_seconds_per_image += w->figure[MAP_SECONDS];
+    e->flops_per_image += w->figure[FLOPS];
     e->values_per_image +=
         (double)(w->partition->height * w->partition->width * w->model->net.out_dim);
     e->not_finite += !isfinite(w->one.psnr_db[w->states - 1]);
@@ -206,7 +228,7 @@ static enum tsr_status find_regions(struct tsr_evaluator *w, struct tsr_pixels p
     TSR_TRY(tsr_regions_of_image(w->model, pixels, w->partition->height, w->partition->width, map,
                                  w->labels, err));
     TSR_TRY(tsr_reconstructor_follow(w->reconstructor, w->labels, err));
-    w->sum.map_seconds_per_image += tsr_seconds() - start;
+    w->figure[MAP_SECONDS] = tsr_seconds() - start;
     return TSR_OK;
 }
 
@@ -221,12 +243,24 @@ static enum tsr_status observe(const struct tsr_evaluator *w, struct tsr_pixels 
     return w->observer->image(w->observer->user, &image, err);
 }
 
+/* The record of an image. */
+static enum tsr_status measure(struct tsr_evaluator *w, struct tsr_pixels pixels, size_t height,
+                               size_t width, const uint16_t *map, struct tsr_error *err) {
+    TSR_TRY(fit_size(w, height, width, err));
+    w->figure[MAP_SECONDS] = 0;
+    if (w->follows) TSR_TRY(find_regions(w, pixels, map, err));
+    TSR_TRY(tsr_reconstruct(w->reconstructor, pixels, &w->one, err));
+    w->figure[SECONDS] = w->one.seconds;
+    w->figure[FLOPS] = w->one.flops;
+    for (size_t r = 0; r < w->partition->n_regions; r++)
+        w->pixels[r] = (double)w->partition->regions[r].n_pixels;
+    return TSR_OK;
+}
+
 enum tsr_status tsr_evaluator_add(struct tsr_evaluator *w, struct tsr_pixels pixels, size_t height,
                                   size_t width, const uint16_t *map, size_t index,
                                   struct tsr_error *err) {
-    TSR_TRY(fit_size(w, height, width, err));
-    if (w->follows) TSR_TRY(find_regions(w, pixels, map, err));
-    TSR_TRY(tsr_reconstruct(w->reconstructor, pixels, &w->one, err));
+    TSR_TRY(measure(w, pixels, height, width, map, err));
     add_image(w);
     return observe(w, pixels, index, err);
 }
@@ -271,13 +305,17 @@ static enum tsr_status allocate_stored(const struct tsr_model *model,
     return maps ? TSR_ALLOC(&out->map, n, "evaluation", err) : TSR_OK;
 }
 
-static enum tsr_status add_stored(struct tsr_evaluator *w, struct tsr_dataset *dataset,
-                                  uint32_t index, struct stored *room, struct tsr_error *err) {
+/* The record of an image of the dataset, which is added to the figures if it is `alone`. */
+static enum tsr_status take_stored(struct tsr_evaluator *w, struct tsr_dataset *dataset,
+                                   uint32_t index, struct stored *room, bool alone,
+                                   struct tsr_error *err) {
+    size_t height = tsr_dataset_height(dataset), width = tsr_dataset_width(dataset);
     TSR_TRY(tsr_dataset_read(dataset, index, room->values, err));
     if (room->map) TSR_TRY(tsr_dataset_read_labels(dataset, index, room->map, err));
+    struct tsr_pixels pixels = tsr_dataset_pixels(dataset, room->values);
     enum tsr_status status =
-        tsr_evaluator_add(w, tsr_dataset_pixels(dataset, room->values), tsr_dataset_height(dataset),
-                          tsr_dataset_width(dataset), room->map, index, err);
+        alone ? tsr_evaluator_add(w, pixels, height, width, room->map, index, err)
+              : measure(w, pixels, height, width, room->map, err);
     if (status != TSR_OK && status != TSR_ERR_INTERRUPTED)
         tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(dataset), index);
     return status;
@@ -288,13 +326,89 @@ static enum tsr_status run(struct tsr_evaluator *w, struct tsr_dataset *dataset,
                            const uint32_t *split, size_t of, size_t n, struct stored *room,
                            const struct tsr_evaluate_callbacks *callbacks, struct tsr_error *err) {
     for (size_t i = 0; i < n; i++) {
-        TSR_TRY(add_stored(w, dataset, split[tsr_spread(i, of, n)], room, err));
+        TSR_TRY(take_stored(w, dataset, split[tsr_spread(i, of, n)], room, true, err));
         if (callbacks && callbacks->progress &&
             callbacks->progress(callbacks->user, i + 1, n, tsr_evaluator_psnr_db(w)))
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu images", i + 1,
                              n);
     }
     return TSR_OK;
+}
+
+/* What several processes share. */
+struct sharing {
+    const struct tsr_comm *comm;
+    struct tsr_dataset *dataset;
+    const uint32_t *split;
+    size_t of, n; /* n images of the `of` in the split */
+    size_t most;  /* images of a round */
+    double *records;
+};
+
+static enum tsr_status begin_sharing(struct tsr_evaluator *w, struct sharing *s,
+                                     struct tsr_error *err) {
+    TSR_TRY(fit_size(w, tsr_dataset_height(s->dataset), tsr_dataset_width(s->dataset), err));
+    size_t bytes = record_length(w) * sizeof *s->records;
+    size_t each = ROUND_BYTES / s->comm->size / bytes;
+    each = each < 1 ? 1 : each > ROUND_IMAGES ? ROUND_IMAGES : each;
+    s->most = each * s->comm->size;
+    return TSR_ALLOC(&s->records, s->most * record_length(w), "evaluation", err);
+}
+
+/* This process's records of a round of n images from the first on. */
+static enum tsr_status measure_share(struct tsr_evaluator *w, const struct sharing *s, size_t first,
+                                     size_t n, struct stored *room, struct tsr_error *err) {
+    struct tsr_span span = tsr_comm_span(n, s->comm->rank, s->comm->size);
+    size_t length = record_length(w);
+    for (size_t i = span.first; i < span.first + span.n; i++) {
+        uint32_t index = s->split[tsr_spread(first + i, s->of, s->n)];
+        TSR_TRY(take_stored(w, s->dataset, index, room, false, err));
+        memcpy(s->records + i * length, w->record, length * sizeof *w->record);
+    }
+    return TSR_OK;
+}
+
+/* Every process adds the records of all, in their order. */
+static enum tsr_status run_shared(struct tsr_evaluator *w, struct sharing *s, struct stored *room,
+                                  const struct tsr_evaluate_callbacks *c, struct tsr_error *err) {
+    TSR_TRY(tsr_comm_agree(s->comm, begin_sharing(w, s, err), err));
+    size_t length = record_length(w), bytes = length * sizeof *w->record;
+    for (size_t done = 0, n; done < s->n; done += n) {
+        n = s->n - done < s->most ? s->n - done : s->most;
+        TSR_TRY(tsr_comm_agree(s->comm, measure_share(w, s, done, n, room, err), err));
+        TSR_TRY(tsr_comm_gather(s->comm, s->records, n, bytes, err));
+        for (size_t i = 0; i < n; i++) {
+            memcpy(w->record, s->records + i * length, bytes);
+            add_image(w);
+        }
+        bool stop = c->progress && c->progress(c->user, done + n, s->n, tsr_evaluator_psnr_db(w));
+        TSR_TRY(tsr_comm_any(s->comm, &stop, err));
+        if (stop)
+            return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu images",
+                             done + n, s->n);
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status run_all(struct tsr_evaluator *w, struct tsr_dataset *dataset,
+                               const uint32_t *split, size_t of, size_t n, struct stored *room,
+                               const struct tsr_evaluate_callbacks *callbacks,
+                               struct tsr_error *err) {
+    if (!callbacks || !callbacks->comm || callbacks->comm->size == 1)
+        return run(w, dataset, split, of, n, room, callbacks, err);
+    struct sharing sharing = {
+        .comm = callbacks->comm, .dataset = dataset, .split = split, .of = of, .n = n};
+    enum tsr_status status = run_shared(w, &sharing, room, callbacks, err);
+    free(sharing.records);
+    return status;
+}
+
+static enum tsr_status begin(const struct tsr_model *model, const struct tsr_dataset *dataset,
+                             const struct tsr_reconstruct_config *config,
+                             const struct tsr_observer *observer, struct stored *room,
+                             struct tsr_evaluator **w, struct tsr_error *err) {
+    TSR_TRY(allocate_stored(model, dataset, room, err));
+    return tsr_evaluator_create(model, config, observer, w, err);
 }
 
 enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *dataset,
@@ -311,9 +425,10 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
     if (of == 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: split %s has no images",
                          tsr_dataset_path(dataset), tsr_split_name(split));
-    TSR_CHECK(allocate_stored(model, dataset, &room, err));
-    TSR_CHECK(tsr_evaluator_create(model, config, callbacks ? callbacks->observer : NULL, &w, err));
-    TSR_CHECK(run(w, dataset, index, of, tsr_spread_count(of, limit), &room, callbacks, err));
+    status = begin(model, dataset, config, callbacks ? callbacks->observer : NULL, &room, &w, err);
+    if (callbacks && callbacks->comm) status = tsr_comm_agree(callbacks->comm, status, err);
+    if (status != TSR_OK) goto done;
+    TSR_CHECK(run_all(w, dataset, index, of, tsr_spread_count(of, limit), &room, callbacks, err));
     tsr_evaluator_finish(w, out);
     out->of = of;
 done:

@@ -5,6 +5,7 @@
 #ifndef TSR_IMAGE_EVALUATE_H
 #define TSR_IMAGE_EVALUATE_H
 
+#include "base/comm.h"
 #include "data/dataset.h"
 #include "image/reconstruct.h"
 
@@ -51,11 +52,15 @@ struct tsr_evaluate_callbacks {
     int (*progress)(void *user, size_t done, size_t total, double mean_psnr_db);
     void *user;
     const struct tsr_observer *observer; /* may be NULL */
+    const struct tsr_comm
+        *comm; /* processes that share the images, without an observer; NULL: one */
 };
 
 /* Evaluates `limit` (0: all) images of a split, evenly spread over it (base/spread.h). Label maps
  * come from the dataset where they are stored (image/regions.h). Errors: TSR_ERR_SHAPE when the
- * images do not fit the model, TSR_ERR_CONFIG for an empty split or missing label maps. */
+ * images do not fit the model, TSR_ERR_CONFIG for an empty split or missing label maps. Of several
+ * processes each calls this with the same arguments and has the same figures; `progress` comes
+ * after some images. */
 TSR_API enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *dataset,
                                      enum tsr_split split, size_t limit,
                                      const struct tsr_reconstruct_config *config,

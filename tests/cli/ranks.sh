@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Several processes, by the program built with MPI: the same model whatever their number and that of
+# Several processes, by the program built with MPI: the same model, and the same figures, whatever their number and that of
 # their threads, across a resumption too; one voice; the death of one ends all; what only one of them
 # finds out ends all with one message.
 . "$TSR_TESTS/cli/common.inc"
@@ -62,6 +62,19 @@ same() {
     check "and why" grep -q '3 processes share a meta-batch of 2 images' err
     ranks 2 "a command for one process" 2 info d.h5
     check "is refused by one voice" test "$(grep -c '^tessera info: is for one process' err)" -eq 1
+
+    figures() { grep -v seconds out >"$1"; }
+    for n in 1 3; do
+        ranks 0 "evaluation by $n" $n eval 0x1.h5 d.h5 --split all
+        figures all.$n
+        ranks 0 "evaluation of segments, with a baseline, by $n" $n eval s1.h5 d.h5 --split train --limit 7 --baseline random
+        figures train.$n
+    done
+    check "the same figures" cmp all.1 all.3
+    check "the same figures of segments" cmp train.1 train.3
+    check "of all images, and of some" grep -q 'images.12$' all.3
+    ranks 2 "figures of single images" 2 eval 0x1.h5 d.h5 --json no.json
+    check "are for one process" grep -q -- '--json is for one process, and 2 were started' err
 
     cp d.h5 e.h5
     $python -c 'import h5py; f = h5py.File("e.h5", "r+"); f["images"][0] = 0'
