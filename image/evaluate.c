@@ -371,7 +371,9 @@ static enum tsr_status measure_share(struct tsr_evaluator *w, const struct shari
 /* Every process adds the records of all, in their order. */
 static enum tsr_status run_shared(struct tsr_evaluator *w, struct sharing *s, struct stored *room,
                                   const struct tsr_evaluate_callbacks *c, struct tsr_error *err) {
-    TSR_TRY(tsr_comm_agree(s->comm, begin_sharing(w, s, err), err));
+    enum tsr_status begun = begin_sharing(w, s, err);
+    TSR_TRY(tsr_comm_agree(s->comm, begun, err));
+    if (begun != TSR_OK) return begun;
     size_t length = record_length(w), bytes = length * sizeof *w->record;
     for (size_t done = 0, n; done < s->n; done += n) {
         n = s->n - done < s->most ? s->n - done : s->most;
@@ -427,7 +429,7 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
                          tsr_dataset_path(dataset), tsr_split_name(split));
     status = begin(model, dataset, config, callbacks ? callbacks->observer : NULL, &room, &w, err);
     if (callbacks && callbacks->comm) status = tsr_comm_agree(callbacks->comm, status, err);
-    if (status != TSR_OK) goto done;
+    if (status != TSR_OK || !w) goto done;
     TSR_CHECK(run_all(w, dataset, index, of, tsr_spread_count(of, limit), &room, callbacks, err));
     tsr_evaluator_finish(w, out);
     out->of = of;

@@ -64,29 +64,27 @@ static void add(tsr_real *sum, const tsr_real *x, size_t n) {
         sum[i] += x[i];
 }
 
-/* *out: the sum of a node, on its owner; of other ranks NULL. All ranks meet the nodes in the same
- * order, so that nobody waits in a circle. */
-static enum tsr_status sum_node(struct summing *s, struct tsr_span node, tsr_real **out,
+/* s->sum[*out] becomes the sum of a node, on its owner. All ranks meet the nodes in the same order,
+ * so that nobody waits in a circle. */
+static enum tsr_status sum_node(struct summing *s, struct tsr_span node, size_t *out,
                                 struct tsr_error *err) {
     const struct tsr_comm *c = s->comm;
     size_t bytes = s->length * sizeof(tsr_real);
-    tsr_real *other;
-    *out = NULL;
+    size_t other = 0;
+    *out = 0;
     if (!meets(node, s->share)) return TSR_OK;
     if (within(node, s->share)) {
-        *out = s->sum[s->used++];
+        *out = s->used++;
         return TSR_OK;
     }
     TSR_TRY(sum_node(s, left(node), out, err));
     TSR_TRY(sum_node(s, right(node), &other, err));
     size_t lower = owner(s, node.first), upper = owner(s, right(node).first);
-    if (upper == c->rank && lower != c->rank) return c->send(c->user, lower, other, bytes, err);
+    if (upper == c->rank && lower != c->rank)
+        return c->send(c->user, lower, s->sum[other], bytes, err);
     if (lower != c->rank) return TSR_OK;
-    if (upper != c->rank) {
-        other = s->spare;
-        TSR_TRY(c->receive(c->user, upper, other, bytes, err));
-    }
-    add(*out, other, s->length);
+    if (upper != c->rank) TSR_TRY(c->receive(c->user, upper, s->spare, bytes, err));
+    add(s->sum[*out], upper == c->rank ? s->sum[other] : s->spare, s->length);
     return TSR_OK;
 }
 
@@ -98,7 +96,7 @@ enum tsr_status tsr_comm_sum(const struct tsr_comm *comm, size_t n, tsr_real *co
                         .share = tsr_comm_span(n, comm->rank, comm->size),
                         .sum = sum,
                         .spare = spare};
-    tsr_real *whole;
+    size_t whole;
     TSR_TRY(sum_node(&s, (struct tsr_span){0, n}, &whole, err));
     return tsr_comm_share(comm, sum[0], length * sizeof(tsr_real), err);
 }
