@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "cli/view_options.h"
 #include "data/listing.h"
 #include "data/pack.h"
 #include "image/regions.h"
@@ -15,6 +16,7 @@ struct pack_args {
     struct cli_common common;
     const char *output, *background;
     size_t size[2], deflate;
+    struct cli_view view;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
     struct tsr_pack_config config;
@@ -50,8 +52,8 @@ static const struct cli_option options[] = {
      .at = AT(size),
      .min = 1,
      .max = TSR_IMAGE_MAX_SIDE,
-     .required = true,
-     .help = "height and width of the stored images"},
+     .shown = "of arrays theirs",
+     .help = "height and width of the stored images; needed unless all sources are arrays"},
     {.name = "fit",
      .metavar = "HOW",
      .type = CLI_ENUM,
@@ -65,8 +67,13 @@ static const struct cli_option options[] = {
      .at = AT(config.channels),
      .min = 1,
      .max = 3,
+     .shown = "3, of grey arrays 1",
      .help = "grey or RGB"},
     CLI_BACKGROUND(AT(background)),
+    CLI_VIEW_OPTIONS(struct pack_args, view,
+                     "of HDF5 and .npz files, the arrays or groups of arrays that hold the images, "
+                     "as A or A,B,...; without it images, or the only ones that can be, or those "
+                     "that are named by splits, such as x_train and x_test"),
     {.name = "split-file",
      .metavar = "F",
      .type = CLI_STRING,
@@ -142,8 +149,8 @@ static void on_remark(void *user, const char *path, const char *remark) {
 
 static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
-                 cli_shown(a->output), r->images, a->size[0], a->size[1], a->config.channels,
-                 r->per_split[0], r->per_split[1], r->per_split[2], r->sources - r->skipped);
+                 cli_shown(a->output), r->images, r->height, r->width, r->channels, r->per_split[0],
+                 r->per_split[1], r->per_split[2], r->sources - r->skipped);
     if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
@@ -166,6 +173,9 @@ static enum tsr_status configure_segments(struct cli_call *call, struct pack_arg
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --%s exclude each other",
                          a->rule.rule.object->name);
     tsr_partition_rule_describe(&a->rule, a->rule_text, sizeof a->rule_text);
+    if (a->size[0] == 0)
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--%s needs --size HxW",
+                         a->rule.rule.object->name);
     a->config.label_image = tsr_regions_for_pack;
     a->config.label_user = &a->rule;
     a->config.label_rule = a->rule_text;
@@ -201,6 +211,7 @@ static enum tsr_status run(struct cli_call *call) {
     const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, on_remark, &progress};
     a->config.height = a->size[0];
     a->config.width = a->size[1];
+    a->config.view = cli_view_take(&a->view);
     a->config.deflate = (int)a->deflate;
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;
@@ -227,11 +238,12 @@ const struct cli_command cli_pack = {
     .name = "pack",
     .group = "datasets",
     .summary = "images to an HDF5 dataset",
-    .operands = "SRC... -o D.h5 --size HxW",
-    .about = "Packs images (files, or folders searched for .jpg .jpeg .png .bmp .ppm .pgm .pnm)\n"
-             "into one HDF5 dataset. What lies in a folder named train, val or test belongs to\n"
-             "that split. Files below --labels are label maps; the fit cuts and scales them as\n"
-             "the images, to the nearest pixel.",
+    .operands = "SRC... -o D.h5 [--size HxW]",
+    .about =
+        "Packs images (files, folders searched for .jpg .jpeg .png .bmp .ppm .pgm .pnm, and\n"
+        "arrays in .h5, .npy and .npz files) into one HDF5 dataset. What lies in a folder named\n"
+        "train, val or test belongs to that split. Files below --labels are label maps; the fit\n"
+        "cuts and scales them as the images, to the nearest pixel.",
     .options = options,
     .args_size = sizeof(struct pack_args),
     .defaults = defaults,

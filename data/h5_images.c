@@ -165,20 +165,8 @@ static enum tsr_status check_entry(struct tsr_h5 *file, const struct tsr_h5_entr
     return tsr_h5_images_offer(file, what, err);
 }
 
-enum { LOOKED_AT = 8 }; /* images whose values are looked at */
-
-static enum tsr_status look_at_values(struct tsr_h5_images *m, struct tsr_error *err) {
-    enum tsr_status status = TSR_OK;
-    const struct tsr_view *v = &m->view;
-    size_t n = v->n < LOOKED_AT ? v->n : LOOKED_AT;
-    void *pixels;
-    if (v->narrow && v->stored == v->channels && v->scale == 1) return TSR_OK; /* bytes */
-    TSR_TRY(tsr_alloc(&pixels, v->height * v->width * v->channels, v->floats ? sizeof(float) : 1,
-                      "image", err));
-    for (size_t k = 0; k < n && status == TSR_OK; k++)
-        status = tsr_h5_images_read(m, n > 1 ? k * (v->n - 1) / (n - 1) : 0, pixels, err);
-    free(pixels);
-    return status;
+static enum tsr_status read_values(void *user, size_t index, void *values, struct tsr_error *err) {
+    return tsr_h5_images_values(user, index, values, err);
 }
 
 enum tsr_status tsr_h5_images_open(struct tsr_h5 *file, const char *object,
@@ -195,7 +183,7 @@ enum tsr_status tsr_h5_images_open(struct tsr_h5 *file, const char *object,
     if (!out->view.as_it_lies)
         TSR_TRY(tsr_alloc(&out->values, tsr_view_values(&out->view),
                           out->view.narrow ? 1 : sizeof(float), "values of an image", err));
-    return look_at_values(out, err);
+    return tsr_view_look(&out->view, out->name, read_values, out, err);
 }
 
 void tsr_h5_images_close(struct tsr_h5_images *images) {
@@ -205,8 +193,8 @@ void tsr_h5_images_close(struct tsr_h5_images *images) {
     *images = (struct tsr_h5_images){0};
 }
 
-enum tsr_status tsr_h5_images_read(struct tsr_h5_images *m, size_t index, void *pixels,
-                                   struct tsr_error *err) {
+enum tsr_status tsr_h5_images_values(struct tsr_h5_images *m, size_t index, void *values,
+                                     struct tsr_error *err) {
     const struct tsr_view *v = &m->view;
     size_t start[TSR_H5_MAX_RANK] = {0}, count[TSR_H5_MAX_RANK];
     enum tsr_h5_type type = v->narrow ? TSR_H5_U8 : TSR_H5_F32;
@@ -218,9 +206,15 @@ enum tsr_status tsr_h5_images_read(struct tsr_h5_images *m, size_t index, void *
         start[v->axis] = index;
         count[v->axis] = 1;
     }
-    enum tsr_status status = tsr_h5_read_box(m->file, m->object, type, m->rank, start, count,
-                                             v->as_it_lies ? pixels : m->values, err);
+    enum tsr_status status =
+        tsr_h5_read_box(m->file, m->object, type, m->rank, start, count, values, err);
     if (status != TSR_OK) tsr_error_prefix(err, "item %zu", index);
-    if (status != TSR_OK || v->as_it_lies) return status;
-    return tsr_view_image(v, m->name, index, m->values, pixels, err);
+    return status;
+}
+
+enum tsr_status tsr_h5_images_read(struct tsr_h5_images *m, size_t index, void *pixels,
+                                   struct tsr_error *err) {
+    if (m->view.as_it_lies) return tsr_h5_images_values(m, index, pixels, err);
+    TSR_TRY(tsr_h5_images_values(m, index, m->values, err));
+    return tsr_view_image(&m->view, m->name, index, m->values, pixels, err);
 }

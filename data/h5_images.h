@@ -23,6 +23,9 @@ struct tsr_h5_images {
 enum tsr_status tsr_h5_images_open(struct tsr_h5 *file, const char *object,
                                    const struct tsr_view_options *options,
                                    struct tsr_h5_images *out, struct tsr_error *err) TSR_MUST_USE;
+/* The values of an image as they lie in the array, for tsr_view_image(). */
+enum tsr_status tsr_h5_images_values(struct tsr_h5_images *images, size_t index, void *values,
+                                     struct tsr_error *err) TSR_MUST_USE;
 /* Pixels [H,W,C], bytes or floats (images->view.floats). */
 enum tsr_status tsr_h5_images_read(struct tsr_h5_images *images, size_t index, void *pixels,
                                    struct tsr_error *err) TSR_MUST_USE;

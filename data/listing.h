@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "data/source.h"
+#include "data/view.h"
 
 /* Strings that live until all of them are freed. */
 struct tsr_pool_block;
@@ -38,6 +39,7 @@ struct tsr_listing {
     size_t n, capacity;
     struct tsr_source *sources; /* [n_sources], owned */
     size_t n_sources;
+    struct tsr_view_options view; /* how sources that are arrays are read; set before the first */
     struct tsr_pool pool;
 };
 

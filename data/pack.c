@@ -29,11 +29,8 @@
 /* ---- configuration --------------------------------------------------------------------------- */
 
 void tsr_pack_config_default(struct tsr_pack_config *config) {
-    *config = (struct tsr_pack_config){.fit = TSR_FIT_CROP,
-                                       .channels = 3,
-                                       .background = TSR_WHITE,
-                                       .split = {0.8, 0.1, 0.1},
-                                       .deflate = 0};
+    *config = (struct tsr_pack_config){
+        .fit = TSR_FIT_CROP, .background = TSR_WHITE, .split = {0.8, 0.1, 0.1}, .deflate = 0};
 }
 
 static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_error *err) {
@@ -52,8 +49,9 @@ static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_
 enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, struct tsr_error *err) {
     double sum = 0;
     bool fractions = true;
-    if (config->height < 1 || config->width < 1 || config->height > TSR_IMAGE_MAX_SIDE ||
-        config->width > TSR_IMAGE_MAX_SIDE)
+    bool sized = config->height > 0 || config->width > 0;
+    if ((sized && (config->height < 1 || config->width < 1)) ||
+        config->height > TSR_IMAGE_MAX_SIDE || config->width > TSR_IMAGE_MAX_SIDE)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "the size is %zux%zu; a side is 1..%d",
                          config->height, config->width, TSR_IMAGE_MAX_SIDE);
     if (config->height * config->width > TSR_IMAGE_MAX_PIXELS)
@@ -62,7 +60,7 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
     if ((size_t)config->fit > TSR_FIT_TILE)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "fit %d is none of crop, cover, squash and tile",
                          (int)config->fit);
-    if (config->channels != 1 && config->channels != 3)
+    if (config->channels != 0 && config->channels != 1 && config->channels != 3)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "channels is %zu; it is 1 or 3", config->channels);
     for (int i = 0; i < 3; i++) {
         fractions = fractions && config->split[i] >= 0 && config->split[i] <= 1;
@@ -143,6 +141,7 @@ static enum tsr_status apply_fractions(const struct tsr_pack_config *config,
 static enum tsr_status list_files(const struct tsr_pack_config *config, const char *const *sources,
                                   size_t n_sources, struct tsr_listing *listing,
                                   struct tsr_pack_report *report, struct tsr_error *err) {
+    listing->view = config->view;
     for (size_t i = 0; i < n_sources; i++)
         TSR_TRY(tsr_listing_add(listing, sources[i], err));
     if (config->labels) TSR_TRY(tsr_label_files_hide(config->labels, listing, err));
@@ -551,6 +550,29 @@ static enum tsr_status finish(struct packer *p, struct tsr_error *err) {
     return tsr_h5_commit(p->file, err);
 }
 
+/* What was left open, as the arrays have it that all sources are. */
+static enum tsr_status settle_size(struct tsr_pack_config *c, const struct tsr_listing *listing,
+                                   struct tsr_error *err) {
+    size_t n = listing->n_sources;
+    const struct tsr_source *s = listing->sources;
+    bool files = n == 0, same = n > 0, grey = n > 0;
+    for (size_t i = 0; i < listing->n; i++)
+        files = files || listing->items[i].source == TSR_NO_SOURCE;
+    for (size_t i = 0; i < n; i++) {
+        same = same && s[i].height > 0 && s[i].height == s->height && s[i].width == s->width;
+        grey = grey && s[i].channels == 1;
+    }
+    if (c->channels == 0) c->channels = grey && !files ? 1 : 3;
+    if (c->height > 0) return TSR_OK;
+    if (files || !same)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "the size of the images to store is missing (--size HxW): the sources are "
+                         "not all arrays of images of one size");
+    c->height = s->height;
+    c->width = s->width;
+    return TSR_OK;
+}
+
 enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
                          size_t n_sources, const char *output,
                          const struct tsr_pack_callbacks *callbacks, struct tsr_pack_report *report,
@@ -558,17 +580,22 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
     enum tsr_status status;
     double start = tsr_seconds();
     struct tsr_pack_report unused;
+    struct tsr_pack_config settled = *config;
     struct packer p = {
-        .config = config, .callbacks = callbacks, .report = report ? report : &unused};
-    size_t dims[4] = {0, config->height, config->width, config->channels};
+        .config = &settled, .callbacks = callbacks, .report = report ? report : &unused};
     *p.report = (struct tsr_pack_report){0};
     TSR_CHECK(tsr_pack_config_check(config, err));
     TSR_CHECK(list_files(config, sources, n_sources, &p.listing, p.report, err));
+    TSR_CHECK(settle_size(&settled, &p.listing, err));
+    p.report->height = settled.height;
+    p.report->width = settled.width;
+    p.report->channels = settled.channels;
+    const size_t dims[4] = {0, settled.height, settled.width, settled.channels};
     TSR_CHECK(tsr_h5_create(output, &p.file, err));
     TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
     TSR_CHECK(create_labels(&p, err));
     /* No overflow: HDF5 has just accepted it as a chunk, that is less than 2^32. */
-    p.image_size = config->height * config->width * config->channels;
+    p.image_size = settled.height * settled.width * settled.channels;
     TSR_CHECK(allocate(&p, err));
     TSR_CHECK(pack_all(&p, err));
     TSR_CHECK(finish(&p, err));

@@ -9,12 +9,16 @@
 #include <stdbool.h>
 
 #include "data/image.h"
+#include "data/view.h"
 
 struct tsr_pack_config {
-    size_t height, width; /* of each stored image; 1..65535 */
+    size_t height, width; /* of each stored image; 1..65535. Both 0: that of the arrays that all
+                             sources are */
     enum tsr_fit fit;
-    size_t channels;              /* 1 or 3; grey images become RGB and the reverse */
     struct tsr_colour background; /* of what is transparent */
+    size_t channels; /* 1 or 3; grey images become RGB and the reverse. 0: 3, or 1 where all
+                        sources are grey arrays */
+    struct tsr_view_options view; /* how sources that are arrays are read */
     const char *split_file; /* lines "name split", split 0/1/2 or train/val/test; NULL: none. A file
                                that the split file does not name is left out, and counted */
     double split[3];        /* fractions of train, val, test where nothing else decides; sum 1 */
@@ -41,13 +45,14 @@ struct tsr_pack_config {
 
     const char *command; /* stored as an attribute; NULL: none */
 };
-TSR_API void tsr_pack_config_default(struct tsr_pack_config *config); /* 0x0: must be set */
+TSR_API void tsr_pack_config_default(struct tsr_pack_config *config); /* 0x0 */
 TSR_API enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config,
                                               struct tsr_error *err) TSR_MUST_USE;
 
 struct tsr_pack_report {
-    size_t sources; /* files taken up */
-    size_t images;  /* images written */
+    size_t height, width, channels; /* of the stored images */
+    size_t sources;                 /* files taken up */
+    size_t images;                  /* images written */
     size_t per_split[3];
     size_t skipped;    /* unreadable, or too small for the fit */
     size_t mostly_cut; /* of which a crop keeps less than a quarter */

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "data/listing.h"
+#include "data/source_kinds.h"
 
 /* ---- the registry ---------------------------------------------------------------------------- */
 
-static const struct tsr_source_kind *const kinds[] = {NULL};
+static const struct tsr_source_kind *const kinds[] = {&tsr_h5_source, &tsr_npy_source,
+                                                      &tsr_npz_source, NULL};
 
 #define LOOKED_AT 512 /* bytes; the mark of a tar archive lies at 257 */
 

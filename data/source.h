@@ -48,6 +48,7 @@ struct tsr_source_kind {
 struct tsr_source {
     const struct tsr_source_kind *kind;
     void *state;
+    size_t height, width, channels; /* of all of its images; 0: not known, or not the same */
 };
 
 /* The kind that takes the file at `path`; NULL: none, it is an image, or cannot be read. */

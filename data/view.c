@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "data/image.h"
 
 /* ---- layouts --------------------------------------------------------------------------------- */
@@ -345,4 +346,24 @@ enum tsr_status tsr_view_image(const struct tsr_view *view, const char *name, si
             }
         }
     return TSR_OK;
+}
+
+enum { LOOKED_AT = 8 };
+
+enum tsr_status tsr_view_look(const struct tsr_view *v, const char *name, tsr_view_read_fn read,
+                              void *user, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    size_t n = v->n < LOOKED_AT ? v->n : LOOKED_AT, area = v->height * v->width;
+    void *values, *pixels = NULL;
+    if (v->narrow && !v->floats) return TSR_OK; /* any byte will do */
+    TSR_TRY(tsr_alloc(&values, tsr_view_values(v), v->narrow ? 1 : sizeof(float), name, err));
+    status = tsr_alloc(&pixels, area * v->channels, v->floats ? sizeof(float) : 1, name, err);
+    for (size_t k = 0; k < n && status == TSR_OK; k++) {
+        size_t index = n > 1 ? k * (v->n - 1) / (n - 1) : 0;
+        status = read(user, index, values, err);
+        if (status == TSR_OK) status = tsr_view_image(v, name, index, values, pixels, err);
+    }
+    free(values);
+    free(pixels);
+    return status;
 }

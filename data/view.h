@@ -73,6 +73,13 @@ enum tsr_status tsr_view_image(const struct tsr_view *view, const char *name, si
                                const void *values, void *pixels,
                                struct tsr_error *err) TSR_MUST_USE;
 
+/* Looks at the values of a few images, spread over all, where values have to be within a range: so
+ * that it is told before the work begins. `read` gives those of one image. */
+typedef enum tsr_status (*tsr_view_read_fn)(void *user, size_t index, void *values,
+                                            struct tsr_error *err);
+enum tsr_status tsr_view_look(const struct tsr_view *view, const char *name, tsr_view_read_fn read,
+                              void *user, struct tsr_error *err) TSR_MUST_USE;
+
 /* How many values an image has in the array. */
 size_t tsr_view_values(const struct tsr_view *view);
 

@@ -88,6 +88,11 @@ for version in (1, 0), (2, 0), (3, 0):
         np.lib.format.write_array(f, rgb, version)
 
 # Not fit.
+np.save('bright.npy', np.float32(rgb))
+np.save('objects.npy', np.array([{}, None], dtype=object), allow_pickle=True)
+np.savez('several.npz', a=rgb, b=rgb[:3])
+with open('cut.npy', 'wb') as f:
+    f.write(open('plain.npy', 'rb').read()[:-1])
 write('one', rgb[0])
 write('one-planar', rgb[0].transpose(2, 0, 1))
 write('negative', rgb.astype(np.int16) - 4)

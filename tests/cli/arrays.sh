@@ -68,6 +68,60 @@ tessera 0 "info says how an array was read" info matlab.h5
 check "it names the layout" grep -q 'read as: NCWH' out
 tessera 0 "eval takes the same options" eval reference-model.h5 to-255.h5 --images-range 0..255 --quiet
 
+
+# ---- packed ------------------------------------------------------------------------------------------
+
+packs() { # FILE [OPTION...]: to the images of the reference, in their order
+    file=$1
+    shift
+    tessera 0 "pack of $file" pack "$file" "$@" -o "packed-$file.h5" --quiet
+    echo "$file" >>packed
+}
+for file in nchw matlab big-endian opaque float hwcn; do packs $file.h5; done
+packs to-1.h5 --images-range=-1..1
+packs planes.h5 --images-layout flat:3x24x16
+packs each.h5 --images faces --size 24x16
+packs groups.h5 --images train/images,val/images,test/images
+packs keras.h5 --images x_train,x_test
+for file in plain.npy fortran.npy float.npy short.npy version1.npy version2.npy version3.npy one.npz; do
+    packs $file
+done
+packs keras.npz
+if [ -e encoded.h5 ]; then
+    packs encoded.h5 --size 24x16
+    packs encoded-each.h5 --images faces --size 24x16
+fi
+packs matlab-grey.h5
+$python - <<'PY'
+import h5py, numpy as np
+want = {name: h5py.File(name + '.h5')['images'][()] for name in ('reference', 'reference-grey')}
+split = {'groups.h5': [6, 3, 3], 'keras.h5': [9, 0, 3], 'keras.npz': [9, 0, 3]}
+def report(right, name):
+    print('ok' if right else 'not ok', name)
+for name in open('packed').read().split():
+    f = h5py.File('packed-' + name + '.h5')
+    grey = 'grey' in name
+    report(np.array_equal(f['images'][()], want['reference-grey' if grey else 'reference']), name + ' was packed as it is')
+    counts = np.bincount(f['split'][()], minlength=3).tolist()
+    report(counts == split.get(name, [10, 1, 1]), 'the splits of %s: %s' % (name, counts))
+report(not np.array_equal(want['reference'], np.repeat(want['reference-grey'], 3, -1)), 'the comparison tells colours from greys')
+PY
+tessera 0 "pack again, of what pack wrote" pack packed-groups.h5.h5 --deflate 4 -o again.h5 --quiet
+check "images, splits and names are the same" $python -c "
+import h5py
+a, b = h5py.File('packed-groups.h5.h5'), h5py.File('again.h5')
+assert all((a[k][()] == b[k][()]).all() for k in ('images', 'split', 'names')) and b['images'].compression == 'gzip'"
+tessera 0 "an array to another size, grey" pack plain.npy --size 8x8 --fit squash --channels 1 -o small.h5
+check "it has that size" grep -q '12 images of 8x8x1' out
+refused 3 'images-range 0..255 takes those' "numpy floats beyond 1" pack bright.npy -o x.h5
+refused 3 'is shorter than its shape says' "an array that is cut off" pack cut.npy -o x.h5
+refused 3 'holds no integers, floats' "pickled objects" pack objects.npy -o x.h5
+refused 3 'which arrays are the images is to be said (--images NAME' "arrays that do not say" pack several.npz -o x.h5
+tessera 0 "one of them" pack several.npz --images b -o b.h5
+refused 2 'size of the images to store is missing' "no size of images of any size" pack each.h5 --images faces -o y.h5
+
+# ---- refused in place ----------------------------------------------------------------------------------
+
 refused 3 'HWC reads it as one image of 3 channels, NHW as 24 grey' "a single image" train one.h5 -o x.h5 --outer-steps 1
 refused 3 'CHW reads it as one image of 3 channels, NHW as 3 grey' "a single planar image" train one-planar.h5 -o x.h5 --outer-steps 1
 tessera 0 "a single image that was asked for" info one.h5 --images-layout HWC

@@ -14,7 +14,8 @@ refused 2 "an argument is missing" "missing argument" train -o m.h5
 refused 2 "one argument too many" "argument too many" info a b
 refused 2 "one argument too many: \"--threads\"" "-- ends the options" info a -- --threads
 refused 2 "--output D.h5 is missing" "missing output" pack photos --size 8x8
-refused 2 "--size HxW is missing" "missing size" pack photos -o d.h5
+picture p.ppm 8 8 0
+refused 2 "(--size HxW)" "missing size" pack p.ppm -o d.h5
 
 for value in 8x '' -1 1.5e0 8.0 0x10 ' 8' 8q 1e3k 1.0005k 1e999 1e300 99999999999999999999; do
     refused 2 "--width" "width \"$value\"" train d.h5 -o m.h5 --outer-steps 1 "--width=$value"

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Arrays of numpy as sources of images: .npy, and .npz, which is a zip file of these.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "data/array_item.h"
+#include "data/listing.h"
+#include "data/npy.h"
+#include "data/source_kinds.h"
+#include "data/zip.h"
+
+struct part {
+    struct tsr_npy npy;
+    struct tsr_view view;
+    size_t first; /* item of the source */
+};
+
+struct state {
+    struct part *part; /* [n_parts] */
+    size_t n_parts;
+};
+
+static void close_source(void *user) {
+    struct state *s = user;
+    for (size_t i = 0; i < s->n_parts; i++)
+        tsr_npy_clear(&s->part[i].npy);
+    free(s->part);
+    free(s);
+}
+
+static bool takes_npy(const char *path, const unsigned char *bytes, size_t size) {
+    (void)path;
+    return tsr_npy_is(bytes, size);
+}
+
+static bool takes_npz(const char *path, const unsigned char *bytes, size_t size) {
+    const char *dot = strrchr(path, '.');
+    return dot && strcasecmp(dot, ".npz") == 0 && tsr_zip_is(bytes, size);
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+static enum tsr_status add_part(struct state *s, const char *path, struct part **out,
+                                struct tsr_error *err) {
+    struct part *part = realloc(s->part, (s->n_parts + 1) * sizeof *part);
+    if (!part) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory to open it", path);
+    s->part = part;
+    *out = &part[s->n_parts++];
+    **out = (struct part){.npy.fd = -1};
+    return TSR_OK;
+}
+
+/* `name`: of the array. */
+static enum tsr_status list_part(struct part *part, const char *path, const char *name, size_t i,
+                                 struct tsr_listing *listing, size_t source,
+                                 struct tsr_error *err) {
+    size_t size = strlen(path) + strlen(name) + 32;
+    char *text = tsr_pool_take(&listing->pool, size);
+    if (!text) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for names", path);
+    (void)snprintf(text, size, "%s/%s#%zu", path, name, i);
+    const struct tsr_listed item = {.path = text,
+                                    .name = text + strlen(path) + 1,
+                                    .split = tsr_array_split(name),
+                                    .source = source,
+                                    .index = part->first + i};
+    return tsr_listing_add_item(listing, &item, err);
+}
+
+static enum tsr_status read_values(void *user, size_t index, void *values, struct tsr_error *err) {
+    const struct part *part = user;
+    return tsr_npy_values(&part->npy, &part->view, index, values, err);
+}
+
+/* Sees an open array as images, and lists them. */
+static enum tsr_status see_part(struct part *part, size_t first, const char *path, const char *name,
+                                struct tsr_listing *listing, size_t source, struct tsr_error *err) {
+    struct tsr_source *out = &listing->sources[source];
+    TSR_TRY(tsr_view_find(part->npy.name, &part->npy.array, &listing->view, &part->view, err));
+    TSR_TRY(tsr_npy_prepare(&part->npy, &part->view, err));
+    TSR_TRY(tsr_view_look(&part->view, part->npy.name, read_values, part, err));
+    part->first = first;
+    for (size_t i = 0; i < part->view.n; i++)
+        TSR_TRY(list_part(part, path, name, i, listing, source, err));
+    if (first > 0 && (out->height != part->view.height || out->width != part->view.width ||
+                      out->channels != part->view.channels))
+        out->height = out->width = out->channels = 0;
+    if (first > 0) return TSR_OK;
+    out->height = part->view.height;
+    out->width = part->view.width;
+    out->channels = part->view.channels;
+    return TSR_OK;
+}
+
+static enum tsr_status open_npy(const char *path, struct tsr_listing *listing, size_t source,
+                                void **state, struct tsr_error *err) {
+    struct state *s;
+    struct part *part;
+    char name[256];
+    TSR_TRY(TSR_ALLOC(&s, 1, path, err));
+    *state = s;
+    TSR_TRY(add_part(s, path, &part, err));
+    TSR_TRY(tsr_npy_open(path, &part->npy, err));
+    (void)snprintf(name, sizeof name, "%s", tsr_last_component(path));
+    char *dot = strrchr(name, '.');
+    if (dot && dot > name) *dot = 0;
+    return see_part(part, 0, path, name, listing, source, err);
+}
+
+/* ---- .npz ------------------------------------------------------------------------------------ */
+
+/* The member is the array of this name: "x_train.npy" is x_train. */
+static bool is_called(const struct tsr_zip_member *member, const char *name, size_t length) {
+    return strncmp(member->name, name, length) == 0 &&
+           (member->name[length] == 0 || strcmp(member->name + length, ".npy") == 0);
+}
+
+static bool was_asked_for(const struct tsr_zip_member *member, const char *names) {
+    for (const char *rest; names; names = rest) {
+        size_t length = tsr_array_next_name(names, &rest);
+        if (is_called(member, names, length)) return true;
+    }
+    return false;
+}
+
+static enum tsr_status open_member(struct state *s, const struct tsr_zip *zip, size_t i,
+                                   const char *path, struct part **out, struct tsr_error *err) {
+    size_t n, size;
+    unsigned char *bytes;
+    char name[512];
+    const struct tsr_zip_member *member = &tsr_zip_members(zip, &n)[i];
+    TSR_TRY(add_part(s, path, out, err));
+    TSR_TRY(tsr_zip_read(zip, i, SIZE_MAX / 4, &bytes, &size, err));
+    (void)snprintf(name, sizeof name, "%.300s: %.200s", path, member->name);
+    return tsr_npy_take(name, bytes, size, &(*out)->npy, err);
+}
+
+/* What can be images as it is, and if several can, is named by a split. */
+static bool is_candidate(const struct part *part, const char *name, bool named,
+                         const struct tsr_view_options *options) {
+    struct tsr_view view;
+    return part->npy.array.rank >= 3 && (!named || tsr_array_split(name) != TSR_UNDECIDED) &&
+           tsr_view_find("", &part->npy.array, options, &view, NULL) == TSR_OK;
+}
+
+static void put(char *text, size_t size, const char *name, const struct tsr_npy *npy) {
+    size_t at = strlen(text);
+    const struct tsr_array *a = &npy->array;
+    at += (size_t)snprintf(text + at, size - at, "%s%.80s %c%zu [", at ? ", " : "", name, npy->kind,
+                           8 * npy->width);
+    for (size_t i = 0; i < a->rank && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%zu", i ? "," : "", a->dims[i]);
+    if (at < size) (void)snprintf(text + at, size - at, "]");
+}
+
+struct choice {
+    size_t member;
+    bool images, named;
+};
+
+/* Chooses among all members: the images, if it is clear which ones are. */
+static enum tsr_status choose(const struct tsr_zip *zip, const char *path,
+                              const struct tsr_view_options *options, struct choice *choice,
+                              size_t n, struct tsr_error *err) {
+    size_t count, images = 0, named = 0;
+    const struct tsr_zip_member *member = tsr_zip_members(zip, &count);
+    char text[600] = "";
+    for (size_t i = 0; i < n; i++) {
+        struct state s = {0};
+        struct part *part;
+        if (open_member(&s, zip, i, path, &part, NULL) == TSR_OK) {
+            choice[i].images = is_candidate(part, member[i].name, false, options);
+            choice[i].named = is_candidate(part, member[i].name, true, options);
+            put(text, sizeof text, member[i].name, &part->npy);
+        }
+        images += choice[i].images;
+        named += choice[i].named;
+        tsr_npy_clear(&s.part[0].npy);
+        free(s.part);
+    }
+    for (size_t i = 0; i < n && images > 1; i++)
+        choice[i].images = choice[i].named;
+    if (images == 1 || named > 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_FORMAT,
+                     "%s: which arrays are the images is to be said (--images NAME or A,B,...); "
+                     "there is %s",
+                     path, *text ? text : "none that can be read");
+}
+
+static enum tsr_status list_members(struct state *s, const struct tsr_zip *zip, const char *path,
+                                    const struct choice *choice, struct tsr_listing *listing,
+                                    size_t source, struct tsr_error *err) {
+    size_t n, first = 0;
+    const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
+    for (size_t i = 0; i < n; i++) {
+        struct part *part;
+        char name[256];
+        if (!choice[i].images) continue;
+        size_t length = strlen(member[i].name);
+        if (length > 4 && strcmp(member[i].name + length - 4, ".npy") == 0) length -= 4;
+        (void)snprintf(name, sizeof name, "%.*s", length < 255 ? (int)length : 255, member[i].name);
+        TSR_TRY(open_member(s, zip, i, path, &part, err));
+        TSR_TRY(see_part(part, first, path, name, listing, source, err));
+        first += part->view.n;
+    }
+    if (first > 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has no array %s", path, listing->view.images);
+}
+
+static enum tsr_status open_npz(const char *path, struct tsr_listing *listing, size_t source,
+                                void **state, struct tsr_error *err) {
+    enum tsr_status status;
+    struct state *s;
+    struct tsr_zip *zip = NULL;
+    struct choice *choice = NULL;
+    size_t n = 0;
+    TSR_TRY(TSR_ALLOC(&s, 1, path, err));
+    *state = s;
+    TSR_CHECK(tsr_zip_open(path, &zip, err));
+    const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
+    TSR_CHECK(TSR_ALLOC(&choice, n, path, err));
+    for (size_t i = 0; i < n; i++)
+        choice[i].images = was_asked_for(&member[i], listing->view.images);
+    if (!listing->view.images) TSR_CHECK(choose(zip, path, &listing->view, choice, n, err));
+    TSR_CHECK(list_members(s, zip, path, choice, listing, source, err));
+done:
+    free(choice);
+    tsr_zip_close(zip);
+    return status;
+}
+
+/* ---- one image ------------------------------------------------------------------------------- */
+
+static enum tsr_status fetch(void *user, const struct tsr_listed *item, struct tsr_fetched *out,
+                             struct tsr_error *err) {
+    const struct state *s = user;
+    const struct part *part = s->part;
+    void *values;
+    while (item->index - part->first >= part->view.n)
+        part++;
+    TSR_TRY(tsr_array_item_create(&part->view, 0, item->path, out, &values, err));
+    enum tsr_status status =
+        tsr_npy_values(&part->npy, &part->view, item->index - part->first, values, err);
+    if (status == TSR_OK) return TSR_OK;
+    free(out->bytes);
+    *out = (struct tsr_fetched){0};
+    return status;
+}
+
+const struct tsr_source_kind tsr_npy_source = {.name = "array of numpy",
+                                               .takes = takes_npy,
+                                               .open = open_npy,
+                                               .fetch = fetch,
+                                               .decode = tsr_array_item_decode,
+                                               .close = close_source};
+const struct tsr_source_kind tsr_npz_source = {.name = "arrays of numpy",
+                                               .takes = takes_npz,
+                                               .open = open_npz,
+                                               .fetch = fetch,
+                                               .decode = tsr_array_item_decode,
+                                               .close = close_source};
