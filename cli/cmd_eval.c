@@ -15,10 +15,12 @@
 #include "cli/report.h"
 #include "cli/rule.h"
 #include "cli/settings.h"
+#include "cli/shown.h"
 #include "cli/signals.h"
 #include "cli/train_view.h"
 #include "cli/view_options.h"
 #include "data/file.h"
+#include "image/dealing.h"
 
 struct eval_args {
     struct cli_common common;
@@ -339,12 +341,32 @@ static enum tsr_status load_compared(struct cli_call *call, struct outcome *o) {
     return TSR_OK;
 }
 
+/* Splits that the dataset does not have are those that the model was trained with; else they are
+ * all images, which is worth a word. */
+static enum tsr_status deal(struct cli_call *call, struct tsr_dataset *dataset) {
+    const struct eval_args *a = call->args;
+    enum tsr_dealing dealing;
+    TSR_TRY(tsr_deal_again(call->operands[0], dataset, &dealing, &call->err));
+    if (a->common.quiet || a->split == TSR_SPLIT_ALL || dealing == TSR_DEALING_OWN) return TSR_OK;
+    const char *path = cli_shown(tsr_dataset_path(dataset));
+    if (dealing == TSR_DEALING_AGAIN)
+        (void)fprintf(stderr, "tessera eval: the splits of %s are those that %s was trained with\n",
+                      path, cli_shown(call->operands[0]));
+    else
+        (void)fprintf(stderr,
+                      "tessera eval: warning: %s has no splits: its %s images are all of them, "
+                      "also those that a model was trained on (train --split T,V,E)\n",
+                      path, tsr_split_name(a->split));
+    return TSR_OK;
+}
+
 /* The subjects: the model, its baseline, other models. */
 static enum tsr_status load(struct cli_call *call, struct outcome *o) {
     const struct eval_args *a = call->args;
     struct cli_subject *m = &o->found.subject[0];
     const struct tsr_view_options view = cli_view_take(&a->view);
     TSR_TRY(tsr_dataset_open_as(call->operands[1], &view, &o->found.dataset, &call->err));
+    TSR_TRY(deal(call, o->found.dataset));
     o->data = cli_data_of(o->found.dataset);
     size_t classes =
         tsr_dataset_has_labels(o->found.dataset) ? tsr_dataset_label_count(o->found.dataset) : 1;

@@ -16,6 +16,7 @@
 #include "cli/train_log.h"
 #include "cli/train_view.h"
 #include "cli/view_options.h"
+#include "image/dealing.h"
 #include "inner/kernels/kernel.h"
 
 struct train_args {
@@ -23,6 +24,7 @@ struct train_args {
     const char *output, *resume, *init, *tensorboard;
     bool log;
     struct cli_view view;
+    double split[3];
     struct cli_rule rule;
     double range[2];
     struct tsr_model_config model;
@@ -74,6 +76,15 @@ static const struct cli_option options[] = {
 
     HEADING("datasets that others wrote"),
     CLI_VIEW_OPTIONS(struct train_args, view, CLI_VIEW_IN_FILE),
+    {.name = "split",
+     .metavar = "T,V,E",
+     .type = CLI_DOUBLES,
+     .list = 3,
+     .at = AT(split),
+     .max = 1,
+     .shown = "",
+     .help = "fractions of train, val and test of a dataset that has no splits; dealt by --seed, "
+             "and kept in the model, so that eval takes the same"},
 
     CHOICE("start", "KIND", trainer.start, start,
            .help = "what a new run starts from: random numbers, or, for latent:D, the waves of a "
@@ -304,6 +315,30 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     return status;
 }
 
+/* Whether what is measured can be trusted. */
+static void warn_of_splits(const struct train_args *a, const struct tsr_dataset *dataset) {
+    if (tsr_dataset_has_split(dataset) || tsr_deal_is(tsr_dataset_dealt(dataset)) ||
+        a->common.quiet)
+        return;
+    (void)fprintf(stderr,
+                  "tessera train: warning: %s has no splits: all its images are trained on, and "
+                  "those of val and test are the same ones; --split 0.8,0.1,0.1 deals them\n",
+                  cli_shown(tsr_dataset_path(dataset)));
+}
+
+/* Splits that the dataset does not have. */
+static enum tsr_status deal(struct cli_call *call, const struct train_args *a,
+                            struct tsr_dataset *dataset) {
+    enum tsr_dealing dealing;
+    struct tsr_deal deal = {.seed = a->common.seed};
+    memcpy(deal.fraction, a->split, sizeof deal.fraction);
+    if (cli_given(call, "split")) TSR_TRY(tsr_dataset_deal(dataset, &deal, &call->err));
+    /* That it is another dataset is found when the run is resumed. */
+    if (a->resume) TSR_TRY(tsr_deal_again(a->resume, dataset, &dealing, &call->err));
+    warn_of_splits(a, dataset);
+    return TSR_OK;
+}
+
 static enum tsr_status tell_resumed(struct cli_call *call, struct train_args *a) {
     if (!a->resume) return TSR_OK;
     TSR_TRY(cli_files_resumes(call, a->resume));
@@ -331,6 +366,7 @@ static enum tsr_status run(struct cli_call *call) {
     TSR_TRY(check(call, a));
     const struct tsr_view_options view = cli_view_take(&a->view);
     enum tsr_status status = tsr_dataset_open_as(call->operands[0], &view, &dataset, &call->err);
+    if (status == TSR_OK) status = deal(call, a, dataset);
     status = tsr_comm_agree(call->comm, status, &call->err);
     if (status == TSR_OK) status = train(call, a, dataset);
     tsr_dataset_close(dataset);

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/names.h"
+#include "base/random.h"
 #include "data/file_mark.h"
 #include "data/h5_images.h"
 #include "data/image.h"
@@ -30,6 +31,8 @@ struct tsr_dataset {
     uint32_t *order;         /* [2n]: all indices, then train, val and test one after the other */
     const uint32_t *part[4]; /* views of order */
     size_t part_n[4];
+    bool has_split;
+    struct tsr_deal deal;
     size_t images_in_chunk;
     bool nameless;    /* the file has no names that are of use */
     char **all_names; /* [n], one block; NULL: tsr_dataset_load_names() was not called */
@@ -57,7 +60,9 @@ static enum tsr_status set_splits(struct tsr_dataset *dataset, const uint8_t *sp
     void *memory;
     size_t n = dataset->n;
     TSR_TRY(tsr_alloc(&memory, n, 2 * sizeof *dataset->order, "splits", err));
+    free(dataset->order);
     dataset->order = memory;
+    dataset->has_split = split != NULL;
     for (size_t i = 0; i < n; i++)
         dataset->order[i] = (uint32_t)i;
     for (size_t k = 0; k < sizeof split_names / sizeof *split_names; k++) {
@@ -87,6 +92,52 @@ static enum tsr_status load_splits(struct tsr_dataset *dataset, struct tsr_error
     enum tsr_status status =
         tsr_h5_read(dataset->file, "/split", TSR_H5_U8, 1, &dataset->n, split, err);
     if (status == TSR_OK) status = set_splits(dataset, split, err);
+    free(split);
+    return status;
+}
+
+bool tsr_dataset_has_split(const struct tsr_dataset *dataset) {
+    return dataset->has_split && !tsr_deal_is(&dataset->deal);
+}
+
+const struct tsr_deal *tsr_dataset_dealt(const struct tsr_dataset *dataset) {
+    return &dataset->deal;
+}
+
+static enum tsr_status check_deal(const struct tsr_dataset *dataset, const struct tsr_deal *deal,
+                                  struct tsr_error *err) {
+    const double *f = deal->fraction;
+    bool fractions = f[0] >= 0 && f[1] >= 0 && f[2] >= 0 && fabs(f[0] + f[1] + f[2] - 1) <= 1e-6;
+    if (!fractions)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "the split is %g,%g,%g; these are fractions of 0..1 whose sum is 1", f[0],
+                         f[1], f[2]);
+    if (tsr_dataset_has_split(dataset))
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: has splits of its own; none can be dealt",
+                         tsr_dataset_path(dataset));
+    return TSR_OK;
+}
+
+enum tsr_status tsr_dataset_deal(struct tsr_dataset *dataset, const struct tsr_deal *deal,
+                                 struct tsr_error *err) {
+    enum tsr_status status;
+    size_t n = dataset->n;
+    uint32_t *order = NULL;
+    uint8_t *split = NULL;
+    TSR_CHECK(check_deal(dataset, deal, err));
+    TSR_CHECK(TSR_ALLOC(&order, n, "splits", err));
+    TSR_CHECK(TSR_ALLOC(&split, n, "splits", err));
+    tsr_random_permutation(deal->seed, TSR_STREAM_SPLIT, n, order);
+    double train = floor((double)n * deal->fraction[0] + 0.5);
+    double val = floor((double)n * (deal->fraction[0] + deal->fraction[1]) + 0.5);
+    for (size_t i = 0; i < n; i++)
+        split[i] = order[i] < train ? TSR_SPLIT_TRAIN
+                   : order[i] < val ? TSR_SPLIT_VAL
+                                    : TSR_SPLIT_TEST;
+    TSR_CHECK(set_splits(dataset, split, err));
+    dataset->deal = *deal;
+done:
+    free(order);
     free(split);
     return status;
 }

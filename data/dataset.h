@@ -69,6 +69,24 @@ TSR_API enum tsr_status tsr_dataset_unchanged(const struct tsr_dataset *dataset,
 TSR_API const uint32_t *tsr_dataset_split(const struct tsr_dataset *dataset, enum tsr_split split,
                                           size_t *n);
 
+/* Does the dataset say itself which image is of which split? */
+TSR_API bool tsr_dataset_has_split(const struct tsr_dataset *dataset);
+
+/* Splits for a dataset that has none: its images in random order, cut by fractions of train, val
+ * and test, whose sum is 1; a function of the seed and the number of images alone. */
+struct tsr_deal {
+    double fraction[3];
+    uint64_t seed;
+};
+static inline bool tsr_deal_is(const struct tsr_deal *deal) { /* not all zeros */
+    return deal->fraction[0] > 0 || deal->fraction[1] > 0 || deal->fraction[2] > 0;
+}
+/* Nobody may hold a view of the splits. TSR_ERR_CONFIG: it has splits; no such fractions. */
+TSR_API enum tsr_status tsr_dataset_deal(struct tsr_dataset *dataset, const struct tsr_deal *deal,
+                                         struct tsr_error *err) TSR_MUST_USE;
+/* Zeros: as the dataset has it. View. */
+TSR_API const struct tsr_deal *tsr_dataset_dealt(const struct tsr_dataset *dataset);
+
 /* Bytes of a pixel value: 1, or 4 for floats. */
 TSR_API size_t tsr_dataset_value_size(const struct tsr_dataset *dataset);
 /* Values that have been read, as a view. */

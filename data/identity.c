@@ -100,6 +100,7 @@ enum tsr_status tsr_identity_of(struct tsr_dataset *dataset, struct tsr_identity
         .test = split[TSR_SPLIT_TEST],
         .labels = tsr_dataset_has_labels(dataset) ? tsr_dataset_label_count(dataset) : 0,
         .split_digest = digest_of_split(dataset),
+        .deal = *tsr_dataset_dealt(dataset),
     };
     TSR_TRY(digest_names(dataset, &out->names_digest, err));
     return digest_samples(dataset, out, err);
@@ -154,6 +155,17 @@ enum tsr_status tsr_identity_visit(struct tsr_identity *identity, tsr_setting_fn
     struct tsr_setting table[FIELDS];
     list(identity, table);
     return tsr_settings_visit(table, FIELDS, fn, user, err);
+}
+
+enum tsr_status tsr_deal_visit(struct tsr_deal *deal, tsr_setting_fn fn, void *user,
+                               struct tsr_error *err) {
+    const struct tsr_setting table[] = {
+        TSR_SETTING("dataset", "split_train", REAL, &deal->fraction[0], .optional = true),
+        TSR_SETTING("dataset", "split_val", REAL, &deal->fraction[1], .optional = true),
+        TSR_SETTING("dataset", "split_test", REAL, &deal->fraction[2], .optional = true),
+        TSR_SETTING("dataset", "split_seed", U64, &deal->seed, .optional = true),
+    };
+    return TSR_SETTINGS_VISIT(table, fn, user, err);
 }
 
 bool tsr_identity_equal(const struct tsr_identity *then, const struct tsr_identity *now, char *text,

@@ -17,6 +17,7 @@ struct tsr_identity {
     uint64_t labels;                       /* count; 0: no label maps */
     uint64_t split_digest, names_digest;   /* of all images */
     uint64_t pixels_digest, labels_digest; /* of some images, spread over all; 0: no label maps */
+    struct tsr_deal deal; /* how the splits came about where the dataset has none; not compared */
 };
 
 /* Reads all names and up to TSR_IDENTITY_SAMPLE images with their label maps, fewer of large ones:
@@ -30,6 +31,10 @@ TSR_API enum tsr_status tsr_identity_of(struct tsr_dataset *dataset, struct tsr_
 /* The group `dataset` of files. An fn that only reads does not change *identity. */
 TSR_API enum tsr_status tsr_identity_visit(struct tsr_identity *identity, tsr_setting_fn fn,
                                            void *user, struct tsr_error *err);
+
+/* Of the same group, where splits were dealt. */
+TSR_API enum tsr_status tsr_deal_visit(struct tsr_deal *deal, tsr_setting_fn fn, void *user,
+                                       struct tsr_error *err);
 
 /* Are they the same? If not, `text` [size] says what differs, with both values, `then` first. */
 TSR_API bool tsr_identity_equal(const struct tsr_identity *then, const struct tsr_identity *now,

@@ -167,7 +167,9 @@ static enum tsr_status write_origin(struct tsr_h5 *file, const struct tsr_origin
     if (origin->kernel[0])
         TSR_TRY(tsr_h5_write_attr_str(file, "/outer", "kernel", origin->kernel, err));
     if (!origin->has_dataset) return TSR_OK;
-    return tsr_identity_visit(&dataset, tsr_attribute_write, file, err);
+    TSR_TRY(tsr_identity_visit(&dataset, tsr_attribute_write, file, err));
+    if (!tsr_deal_is(&dataset.deal)) return TSR_OK;
+    return tsr_deal_visit(&dataset.deal, tsr_attribute_write, file, err);
 }
 
 static enum tsr_status read_origin(struct tsr_h5 *file, struct tsr_origin *origin,
@@ -177,7 +179,18 @@ static enum tsr_status read_origin(struct tsr_h5 *file, struct tsr_origin *origi
                                      sizeof origin->kernel, err));
     origin->has_dataset = tsr_h5_exists(file, "/dataset");
     if (!origin->has_dataset) return TSR_OK;
-    return tsr_identity_visit(&origin->dataset, tsr_attribute_read, file, err);
+    TSR_TRY(tsr_identity_visit(&origin->dataset, tsr_attribute_read, file, err));
+    return tsr_deal_visit(&origin->dataset.deal, tsr_attribute_read, file, err);
+}
+
+enum tsr_status tsr_checkpoint_origin(const char *path, struct tsr_origin *origin,
+                                      struct tsr_error *err) {
+    struct tsr_h5 *file;
+    *origin = (struct tsr_origin){0};
+    TSR_TRY(tsr_h5_open(path, &file, err));
+    enum tsr_status status = read_origin(file, origin, err);
+    tsr_h5_close(file);
+    return status;
 }
 
 enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,

@@ -22,6 +22,9 @@ enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
                                     const struct tsr_outer_state *state,
                                     const struct tsr_origin *origin, const char *path,
                                     struct tsr_error *err) TSR_MUST_USE;
+/* The origin alone; all zeros if the model does not tell. */
+enum tsr_status tsr_checkpoint_origin(const char *path, struct tsr_origin *origin,
+                                      struct tsr_error *err) TSR_MUST_USE;
 /* TSR_ERR_FORMAT if the file has no /outer. */
 enum tsr_status tsr_checkpoint_load(const char *path, struct tsr_model **model,
                                     struct tsr_outer_state *state, struct tsr_origin *origin,

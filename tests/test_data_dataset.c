@@ -116,6 +116,40 @@ static void splits_and_names(void **state) {
     tsr_dataset_close(dataset);
 }
 
+static void dealt_splits(void **state) {
+    (void)state;
+    const struct content c = {TSR_H5_U8, 3, {40, 2, 2}, .split = NULL};
+    const struct tsr_deal deal = {{0.5, 0.2, 0.3}, 7}, other = {{0.5, 0.2, 0.3}, 8};
+    const size_t want[3] = {20, 8, 12};
+    uint32_t first[20];
+    struct tsr_dataset *dataset = open_content(&c);
+    assert_false(tsr_dataset_has_split(dataset));
+    for (int again = 0; again < 2; again++) {
+        bool seen[40] = {false};
+        size_t n;
+        assert_ok(tsr_dataset_deal(dataset, &deal, &err), &err);
+        assert_false(tsr_dataset_has_split(dataset));
+        for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_TEST; s++) {
+            const uint32_t *index = tsr_dataset_split(dataset, (enum tsr_split)s, &n);
+            assert_int_equal(n, want[s]);
+            for (size_t i = 0; i < n; i++) {
+                assert_false(seen[index[i]]);
+                assert_true(i == 0 || index[i] > index[i - 1]);
+                seen[index[i]] = true;
+            }
+        }
+        const uint32_t *train = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+        if (again) assert_memory_equal(first, train, sizeof first);
+        memcpy(first, train, sizeof first);
+        assert_ok(tsr_dataset_deal(dataset, &other, &err), &err);
+        train = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+        assert_memory_not_equal(first, train, sizeof first);
+    }
+    const struct tsr_deal wrong = {{0.5, 0.2, 0.2}, 7};
+    assert_fails(tsr_dataset_deal(dataset, &wrong, &err), TSR_ERR_CONFIG, &err, "whose sum is 1");
+    tsr_dataset_close(dataset);
+}
+
 static void wrong_layouts(void **state) {
     (void)state;
     const struct {
@@ -327,10 +361,9 @@ static void many_images_cost_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(foreign_layouts), TEST(splits_and_names),
-        TEST(wrong_layouts),   TEST(label_maps),
-        TEST(other_labels),    TEST(wrong_label_maps),
-        TEST(split_names),     TEST(many_images_cost_no_memory),
+        TEST(foreign_layouts),  TEST(splits_and_names), TEST(dealt_splits),
+        TEST(wrong_layouts),    TEST(label_maps),       TEST(other_labels),
+        TEST(wrong_label_maps), TEST(split_names),      TEST(many_images_cost_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,27 @@ check "it names the layout" grep -q 'read as: NCWH' out
 tessera 0 "eval takes the same options" eval reference-model.h5 to-255.h5 --images-range 0..255 --quiet
 
 
+# ---- splits of a file that has none --------------------------------------------------------------------
+
+tessera 0 "a dataset with splits" pack nchw.h5 -o packed.h5 --quiet
+tessera 0 "train without splits" train nchw.h5 -o all.h5 --width 4 --inner-steps 1 --outer-steps 1 --batch 2
+check "it says so" grep -q 'has no splits: all its images are trained on' err
+tessera 0 "eval without splits" eval all.h5 nchw.h5
+check "it says so, too" grep -q 'has no splits: its test images are all of them' err
+check "all images are evaluated" grep -q '^images.12$' out
+tessera 0 "train with splits dealt" train nchw.h5 --split 0.5,0.25,0.25 -o dealt.h5 --width 4 \
+    --inner-steps 1 --outer-steps 1 --batch 2
+check "without a warning" sh -c '! grep -q "has no splits" err'
+for split in train:6 val:3 test:3; do
+    tessera 0 "eval of the split ${split%:*}" eval dealt.h5 reference.h5 --split "${split%:*}"
+    check "it has ${split#*:} images" grep -q "^images.${split#*:}$" out
+done
+check "eval says whose splits they are" grep -q 'those that dealt.h5 was trained with' err
+tessera 0 "resumed with the same splits" train matlab.h5 --resume dealt.h5 --outer-steps 2 --quiet
+tessera 0 "eval on other images" eval dealt.h5 planes.h5 --images-layout flat:24x16x3
+check "deals nothing" grep -q 'has no splits' err
+refused 2 'has splits of its own' "splits dealt where there are some" train packed.h5 --split 0.5,0.25,0.25 -o x.h5 --outer-steps 1
+
 # ---- packed ------------------------------------------------------------------------------------------
 
 packs() { # FILE [OPTION...]: to the images of the reference, in their order
