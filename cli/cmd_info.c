@@ -307,9 +307,10 @@ static enum tsr_status print_dataset(struct tsr_h5 *f, struct tsr_dataset *datas
     else
         (void)printf("split: none (all images belong to every split)\n");
     if (*d.layout) (void)printf("read as: %s\n", d.layout);
-    if (d.in_chunk > 1)
-        (void)printf("images in a chunk: %zu (reading one reads all; one in each is faster)\n",
-                     d.in_chunk);
+    if (cli_data_is_slow(&d))
+        (void)printf(
+            "read for an image: %.3g MB, of which it has %.2g (pack stores one in a chunk)\n",
+            (double)d.read_cost / 1e6, cli_data_image_mb(&d));
     TSR_TRY(print_attributes(f, "/", names, err));
     return tsr_dataset_has_labels(dataset) ? print_labels(dataset, err) : TSR_OK;
 }

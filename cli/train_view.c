@@ -18,13 +18,21 @@ struct cli_data cli_data_of(const struct tsr_dataset *dataset) {
     struct cli_data data = {.path = tsr_dataset_path(dataset),
                             .height = tsr_dataset_height(dataset),
                             .width = tsr_dataset_width(dataset),
-                            .in_chunk = tsr_dataset_images_in_chunk(dataset),
+                            .read_cost = tsr_dataset_read_cost(dataset),
                             .channels = tsr_dataset_channels(dataset)};
     const char *layout = tsr_dataset_layout(dataset);
     (void)snprintf(data.layout, sizeof data.layout, "%s", layout ? layout : "");
     for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
         (void)tsr_dataset_split(dataset, (enum tsr_split)s, &data.images[s]);
     return data;
+}
+
+double cli_data_image_mb(const struct cli_data *d) {
+    return (double)(d->height * d->width * d->channels) / 1e6;
+}
+
+bool cli_data_is_slow(const struct cli_data *d) {
+    return (double)d->read_cost / 1e6 > 8 * cli_data_image_mb(d);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -77,9 +85,11 @@ void cli_training_table(const struct tsr_training *training, const struct cli_da
     if (*d->layout) row(to, "", "read as %s", d->layout);
     size_t val = d->images[TSR_SPLIT_VAL], looked_at = tsr_spread_count(val, c->val_images);
     if (looked_at < val) row(to, "validation", "on %zu of the %zu, evenly spread", looked_at, val);
-    if (d->in_chunk > 1)
-        row(to, "", "%zu images in a chunk: reading one of them reads all; one in each is faster",
-            d->in_chunk);
+    if (cli_data_is_slow(d))
+        row(to, "slow to read",
+            "%.3g MB are read for an image of %.2g MB: its chunks hold pieces of many. `tessera "
+            "pack %s -o NEW.h5` stores one in each",
+            (double)d->read_cost / 1e6, cli_data_image_mb(d), cli_shown(d->path));
     model_rows(tsr_training_model(training), d, to);
     outer_rows(c, tsr_training_state(training), to);
     if (c->comm && c->comm->size > 1) {

@@ -16,10 +16,14 @@ struct cli_data {
     const char *path;
     size_t height, width, channels;
     size_t images[4];                  /* by enum tsr_split */
-    size_t in_chunk;                   /* tsr_dataset_images_in_chunk() */
+    size_t read_cost;                  /* tsr_dataset_read_cost() */
     char layout[TSR_VIEW_LAYOUT_SIZE]; /* tsr_dataset_layout(), "" for none */
 };
 struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a view */
+/* Reading an image reads much more than it has. */
+bool cli_data_is_slow(const struct cli_data *data);
+double cli_data_image_mb(const struct cli_data *data);
+
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 
 /* tsr_training_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */

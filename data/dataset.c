@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,6 @@ struct tsr_dataset {
     size_t part_n[4];
     bool has_split;
     struct tsr_deal deal;
-    size_t images_in_chunk;
     bool nameless;    /* the file has no names that are of use */
     char **all_names; /* [n], one block; NULL: tsr_dataset_load_names() was not called */
     char **names;     /* [n], each by itself: those asked for; NULL: none has been */
@@ -274,8 +274,6 @@ static enum tsr_status open_images(struct tsr_dataset *dataset,
     TSR_TRY(tsr_h5_images_path(options->images, &object, err));
     enum tsr_status status = tsr_h5_images_open(dataset->file, object, options, images, err);
     if (status == TSR_OK) status = check_layout(images, err);
-    if (status == TSR_OK)
-        status = tsr_h5_chunk_items(dataset->file, object, &dataset->images_in_chunk, err);
     free(object);
     dataset->n = images->view.n;
     dataset->height = images->view.height;
@@ -489,10 +487,14 @@ static const char *numbered_name(struct tsr_dataset *dataset, size_t index) {
 }
 
 const char *tsr_dataset_name(struct tsr_dataset *dataset, size_t index) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of names looked up before */
     if (index >= dataset->n) return "#?";
     if (dataset->given_names) return dataset->given_names[index];
+    (void)pthread_mutex_lock(&lock);
     const char *name = has_names(dataset) ? load_name(dataset, index) : NULL;
-    return name ? name : numbered_name(dataset, index);
+    if (!name) name = numbered_name(dataset, index);
+    (void)pthread_mutex_unlock(&lock);
+    return name;
 }
 
 const char *tsr_dataset_layout(const struct tsr_dataset *dataset) {
@@ -500,8 +502,12 @@ const char *tsr_dataset_layout(const struct tsr_dataset *dataset) {
     return dataset->file && !v->as_it_lies ? v->layout : NULL;
 }
 
-size_t tsr_dataset_images_in_chunk(const struct tsr_dataset *dataset) {
-    return dataset->file ? dataset->images_in_chunk : 1;
+bool tsr_dataset_deflated(const struct tsr_dataset *dataset) {
+    return dataset->file && dataset->images.chunks.deflated;
+}
+
+size_t tsr_dataset_read_cost(const struct tsr_dataset *dataset) {
+    return dataset->file ? tsr_h5_images_cost(&dataset->images) : 0;
 }
 
 bool tsr_dataset_has_labels(const struct tsr_dataset *dataset) {

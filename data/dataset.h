@@ -25,7 +25,9 @@ TSR_API enum tsr_status tsr_split_parse(const char *text, enum tsr_split *out,
 TSR_API extern const struct tsr_names tsr_split_names;
 TSR_API const char *tsr_split_name(enum tsr_split split);
 
-struct tsr_dataset; /* opaque; one thread at a time */
+/* Opaque; one thread at a time, but for tsr_dataset_read(), _read_labels() and _name(), which
+ * several may call at once. */
+struct tsr_dataset;
 
 /* Checks shapes and types, reads /split. Of images that are not bytes a few are read, to see that
  * their values are in range. Label maps that state neither their count nor their names are all read
@@ -55,9 +57,12 @@ TSR_API size_t tsr_dataset_channels(const struct tsr_dataset *dataset);
  * as those that pack writes. View. */
 TSR_API const char *tsr_dataset_layout(const struct tsr_dataset *dataset);
 
-/* Images that lie in one chunk of the file, all of which reading one of them reads and inflates; 1
- * where there are no chunks. */
-TSR_API size_t tsr_dataset_images_in_chunk(const struct tsr_dataset *dataset);
+/* Have the images of the file to be inflated? */
+TSR_API bool tsr_dataset_deflated(const struct tsr_dataset *dataset);
+/* Bytes of values that reading one image reads, and inflates: of a file with an image in a chunk
+ * those of the image, with pieces of many images in a chunk up to thousands of times as many. 0 in
+ * memory. */
+TSR_API size_t tsr_dataset_read_cost(const struct tsr_dataset *dataset);
 
 /* TSR_ERR_IO if the file was replaced or written to since it was opened; the message says which.
  * Costs a system call. */

@@ -123,10 +123,16 @@ TSR_API enum tsr_status tsr_h5_read_blob(struct tsr_h5 *file, const char *object
                                          unsigned char **bytes, size_t *size,
                                          struct tsr_error *err) TSR_MUST_USE;
 
-/* How many items along the first dimension lie in a chunk; 1 where there are no chunks. Reading one
- * item reads, and inflates, as many. */
-TSR_API enum tsr_status tsr_h5_chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
-                                           struct tsr_error *err) TSR_MUST_USE;
+/* The chunks that an array lies in; reading any value of one reads, and inflates, all of it. */
+struct tsr_h5_chunks {
+    size_t extent[TSR_H5_MAX_RANK]; /* [rank]; zeros: there are no chunks */
+    size_t bytes;                   /* of values */
+    bool deflated;
+    bool cached; /* all of them stay in memory once they have been read */
+};
+TSR_API enum tsr_status tsr_h5_chunks(struct tsr_h5 *file, const char *object,
+                                      struct tsr_h5_chunks *out,
+                                      struct tsr_error *err) TSR_MUST_USE;
 
 /* Creates and writes a dataset. Rank 0 is a scalar. `deflate` 0..9, 0 for none. What is small lies
  * in the structure of the file, whose checksums cover it; what is not, in chunks of some hundred

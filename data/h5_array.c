@@ -243,17 +243,22 @@ enum tsr_status tsr_h5_shape(struct tsr_h5 *file, const char *object, size_t *ra
     TSR_H5_READING(file, err, shape(file, object, rank, dims, type, err));
 }
 
-static enum tsr_status chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
-                                   struct tsr_error *err) {
+static enum tsr_status chunks(struct tsr_h5 *file, const char *object, struct tsr_h5_chunks *out,
+                              struct tsr_error *err) {
+    *out = (struct tsr_h5_chunks){0};
     TSR_TRY(use(file, object, err));
-    const struct tsr_h5_dataset *dataset = &file->recent;
-    *out = dataset->storage.chunked && dataset->rank > 0 ? dataset->storage.chunk[0] : 1;
+    const struct tsr_h5_dataset *d = &file->recent;
+    if (!d->storage.chunked) return TSR_OK;
+    memcpy(out->extent, d->storage.chunk, sizeof out->extent);
+    out->bytes = d->storage.chunk_bytes;
+    out->deflated = d->storage.deflated;
+    out->cached = d->storage.cached;
     return TSR_OK;
 }
 
-enum tsr_status tsr_h5_chunk_items(struct tsr_h5 *file, const char *object, size_t *out,
-                                   struct tsr_error *err) {
-    TSR_H5_READING(file, err, chunk_items(file, object, out, err));
+enum tsr_status tsr_h5_chunks(struct tsr_h5 *file, const char *object, struct tsr_h5_chunks *out,
+                              struct tsr_error *err) {
+    TSR_H5_READING(file, err, chunks(file, object, out, err));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -391,9 +396,91 @@ static enum tsr_status read_any_box(struct tsr_h5 *file, const char *object, enu
     return empty ? TSR_OK : read_box(file, object, type, start, count, out, err);
 }
 
+/* ---- reading a chunk ------------------------------------------------------------------------- */
+
+/* A chunk as it lies in the file, for whoever unpacks it without HDF5. */
+struct packed {
+    unsigned char *bytes; /* [stored]; NULL: it has to be read by HDF5 */
+    size_t stored;
+    uint32_t mask; /* of filters that were not applied */
+    struct tsr_h5_storage storage;
+};
+
+#if H5_VERSION_GE(1, 10, 3)
+/* Bytes, in one chunk that is the box, are unpacked here; so are bytes to 16 bits. */
+static bool can_unpack(const struct tsr_h5_dataset *d, enum tsr_h5_type type, size_t rank,
+                       const size_t *start, const size_t *count) {
+    bool can = d->rank == rank && d->storage.n_filters > 0 && d->type == TSR_H5_U8 &&
+               (type == TSR_H5_U8 || type == TSR_H5_U16);
+    for (size_t i = 0; i < rank && can; i++)
+        can = count[i] == d->storage.chunk[i] && start[i] % count[i] == 0 &&
+              count[i] <= d->dims[i] && start[i] <= d->dims[i] - count[i];
+    return can;
+}
+
+static enum tsr_status take_packed(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                   size_t rank, const size_t *start, const size_t *count,
+                                   struct packed *out, struct tsr_error *err) {
+    hsize_t at[TSR_H5_MAX_RANK];
+    TSR_TRY(check_rank(file, object, rank, 1, err));
+    TSR_TRY(use(file, object, err));
+    const struct tsr_h5_dataset *d = &file->recent;
+    if (file->writing || !can_unpack(d, type, rank, start, count)) return TSR_OK;
+    to_hsize(rank, start, at);
+    out->storage = d->storage;
+    TSR_TRY(tsr_h5_chunk_stored(file, object, d->id, &d->storage, at, &out->stored, err));
+    out->bytes = malloc(out->stored);
+    if (!out->bytes)
+        return TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "needs %zu bytes", out->stored);
+    if (H5Dread_chunk(d->id, H5P_DEFAULT, at, &out->mask, out->bytes) >= 0) return TSR_OK;
+    free(out->bytes); /* HDF5 will say what is wrong */
+    out->bytes = NULL;
+    return TSR_OK;
+}
+#else
+static enum tsr_status take_packed(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                   size_t rank, const size_t *start, const size_t *count,
+                                   struct packed *out, struct tsr_error *err) {
+    (void)file, (void)object, (void)type, (void)rank, (void)start, (void)count;
+    (void)out, (void)err;
+    return TSR_OK;
+}
+#endif
+
+static enum tsr_status lock_and_take(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                     size_t rank, const size_t *start, const size_t *count,
+                                     struct packed *out, struct tsr_error *err) {
+    TSR_H5_READING(file, err, take_packed(file, object, type, rank, start, count, out, err));
+}
+
+/* The values of bytes as 16 bits, in place: from the last to the first. */
+static void widen(void *values, size_t n) {
+    const unsigned char *narrow = values;
+    uint16_t *wide = values;
+    for (size_t i = n; i-- > 0;)
+        wide[i] = narrow[i];
+}
+
+/* Reads a box that is a chunk, HDF5 doing only what it must, while others may read. *done is false
+ * where it has to be read by HDF5, which also says what is wrong with it. */
+static enum tsr_status read_chunk(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                                  size_t rank, const size_t *start, const size_t *count, void *out,
+                                  bool *done, struct tsr_error *err) {
+    struct packed packed = {0};
+    enum tsr_status status = lock_and_take(file, object, type, rank, start, count, &packed, err);
+    *done = status == TSR_OK && packed.bytes &&
+            tsr_h5_unpack(&packed.storage, packed.mask, packed.bytes, packed.stored, out);
+    if (*done && type == TSR_H5_U16) widen(out, packed.storage.chunk_bytes);
+    free(packed.bytes);
+    return status;
+}
+
 enum tsr_status tsr_h5_read_box(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                 size_t rank, const size_t *start, const size_t *count, void *out,
                                 struct tsr_error *err) {
+    bool done;
+    TSR_TRY(read_chunk(file, object, type, rank, start, count, out, &done, err));
+    if (done) return TSR_OK;
     TSR_H5_READING(file, err, read_any_box(file, object, type, rank, start, count, out, err));
 }
 
@@ -419,6 +506,16 @@ static enum tsr_status read_item(struct tsr_h5 *file, const char *object, enum t
 enum tsr_status tsr_h5_read_item(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                                  size_t rank, const size_t *dims, size_t index, void *out,
                                  struct tsr_error *err) {
+    bool done = false;
+    size_t start[TSR_H5_MAX_RANK] = {index}, count[TSR_H5_MAX_RANK] = {1};
+    for (size_t i = 1; i < rank && i < TSR_H5_MAX_RANK; i++)
+        count[i] = dims[i];
+    if (rank >= 1 && rank <= TSR_H5_MAX_RANK && index < dims[0]) {
+        enum tsr_status status =
+            read_chunk(file, object, type, rank, start, count, out, &done, err);
+        if (status != TSR_OK) tsr_error_prefix(err, "item %zu", index);
+        if (status != TSR_OK || done) return status;
+    }
     TSR_H5_READING(file, err, read_item(file, object, type, rank, dims, index, out, err));
 }
 

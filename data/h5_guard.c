@@ -103,7 +103,7 @@ enum tsr_status tsr_h5_check_path(const struct tsr_h5 *file, const char *object,
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
 #define LARGEST_CHUNK ((size_t)1 << 30)
-#define CACHED_CHUNK ((size_t)64 << 20)
+#define LARGEST_CACHE ((size_t)128 << 20)
 #define SHORTEST_INDEX_ENTRY 8 /* bytes of the file that tell where a chunk is */
 #define DEFLATE_AT_MOST 1032   /* what a byte of deflate can stand for; a property of the format */
 #define COUNTED_CHUNKS 65536   /* HDF5 walks through all of them to add up their sizes */
@@ -119,9 +119,10 @@ enum tsr_status tsr_h5_check_size(const struct tsr_h5 *file, const char *object,
 }
 
 static enum tsr_status check_filter(const struct tsr_h5 *file, const char *object, hid_t properties,
-                                    unsigned i, unsigned *seen, struct tsr_error *err) {
-    static const H5Z_filter_t known[] = {H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE,
-                                         H5Z_FILTER_FLETCHER32};
+                                    unsigned i, unsigned *seen, struct tsr_h5_storage *storage,
+                                    struct tsr_error *err) {
+    static const H5Z_filter_t known[TSR_H5_FILTERS] = {H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE,
+                                                       H5Z_FILTER_FLETCHER32};
     unsigned flags, values[1];
     size_t n = 1;
     char name[64] = "";
@@ -135,6 +136,7 @@ static enum tsr_status check_filter(const struct tsr_h5 *file, const char *objec
             return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
                               "is stored through filter %d twice", (int)filter);
         *seen |= 1u << k;
+        storage->filter[storage->n_filters++] = filter;
         return TSR_OK;
     }
     return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
@@ -172,10 +174,10 @@ static enum tsr_status check_chunked(const struct tsr_h5 *file, const char *obje
     if (H5Pget_chunk(properties, (int)rank, chunk) != (int)rank || n_filters < 0)
         return TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, object, "has damaged chunks");
     for (int i = 0; i < n_filters; i++)
-        TSR_TRY(check_filter(file, object, properties, (unsigned)i, &seen, err));
+        TSR_TRY(check_filter(file, object, properties, (unsigned)i, &seen, storage, err));
     storage->chunked = true;
     storage->deflated = seen & 1; /* the first of those known */
-    storage->chunk_bytes = size;
+    storage->chunk_bytes = storage->value_bytes = size;
     for (size_t i = 0; i < rank; i++) {
         if (chunk[i] == 0 ||
             __builtin_mul_overflow(storage->chunk_bytes, (size_t)chunk[i], &storage->chunk_bytes))
@@ -207,6 +209,23 @@ static enum tsr_status check_place(const struct tsr_h5 *file, const char *object
     return TSR_OK;
 }
 
+/* A chunk of many items is read from the file and inflated for each of them, unless it stays in the
+ * dataset's cache: all chunks if there is room, else those that an item lies in, which serves
+ * whoever reads one item after the other. Returns how many bytes that takes; 0: HDF5's own cache
+ * will do. */
+static size_t cache_bytes(struct tsr_h5_storage *storage, size_t rank, const hsize_t *dims) {
+    size_t row = storage->chunk_bytes, all;
+    if (rank == 0 || storage->chunk[0] < 2) return 0;
+    for (size_t i = 1; i < rank; i++) {
+        size_t across = (size_t)((dims[i] + storage->chunk[i] - 1) / storage->chunk[i]);
+        if (__builtin_mul_overflow(row, across, &row)) return 0;
+    }
+    size_t rows = (size_t)((dims[0] + storage->chunk[0] - 1) / storage->chunk[0]);
+    storage->cached = !__builtin_mul_overflow(row, rows, &all) && all <= LARGEST_CACHE;
+    if (storage->cached) return all;
+    return row <= LARGEST_CACHE ? row : 0;
+}
+
 static enum tsr_status check_storage(const struct tsr_h5 *file, const char *object, hid_t dataset,
                                      hid_t properties, hid_t space, hid_t type,
                                      struct tsr_h5_storage *storage, struct tsr_error *err) {
@@ -224,16 +243,17 @@ static enum tsr_status check_storage(const struct tsr_h5 *file, const char *obje
     if (chunked)
         TSR_TRY(check_chunked(file, object, properties, (size_t)rank, dims, size, storage,
                               &n_chunks, err));
+    if (chunked && !file->writing) storage->cache = cache_bytes(storage, (size_t)rank, dims);
     if (bytes == 0 || file->writing || H5Sget_simple_extent_type(space) == H5S_NULL) return TSR_OK;
     return check_layout(file, object, dataset, storage, n_chunks, bytes, err);
 }
 
-/* A chunk of many items is read from the file and inflated for each of them, unless it fits into
- * the dataset's cache, which is larger for a dataset that is opened so. */
 static enum tsr_status open_cached(const struct tsr_h5 *file, const char *object, size_t bytes,
-                                   hid_t *dataset, struct tsr_error *err) {
+                                   size_t chunk_bytes, hid_t *dataset, struct tsr_error *err) {
     hid_t access = H5Pcopy(file->access), again = H5I_INVALID_HID;
-    if (access >= 0 && H5Pset_chunk_cache(access, 521, bytes, 1) >= 0) {
+    /* A chunk pushes out another one of the same place: there are many more places than chunks. */
+    size_t places = 100 * (bytes / chunk_bytes) + 521;
+    if (access >= 0 && H5Pset_chunk_cache(access, places, bytes, 1) >= 0) {
         /* One that is open keeps its cache. */
         hid_t first = *dataset;
         *dataset = H5I_INVALID_HID;
@@ -279,9 +299,8 @@ enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *objec
     status = tsr_h5_close_id(file, object, properties, status, err);
     status = tsr_h5_close_id(file, object, space, status, err);
     status = tsr_h5_close_id(file, object, type, status, err);
-    size_t bytes = storage->chunk_bytes;
-    if (status == TSR_OK && !file->writing && bytes > (size_t)1 << 20 && bytes <= CACHED_CHUNK)
-        status = open_cached(file, object, bytes, out, err);
+    if (status == TSR_OK && storage->cache > 0)
+        status = open_cached(file, object, storage->cache, storage->chunk_bytes, out, err);
     return status;
 }
 
@@ -336,9 +355,9 @@ static enum tsr_status check_bomb(const struct tsr_h5 *file, const char *object,
 #endif
 }
 
-static enum tsr_status check_chunk(const struct tsr_h5 *file, const char *object, hid_t dataset,
-                                   const struct tsr_h5_storage *storage, const hsize_t *at,
-                                   struct tsr_error *err) {
+enum tsr_status tsr_h5_chunk_stored(const struct tsr_h5 *file, const char *object, hid_t dataset,
+                                    const struct tsr_h5_storage *storage, const hsize_t *at,
+                                    size_t *out, struct tsr_error *err) {
     hsize_t stored = 0;
     size_t most = storage->chunk_bytes + storage->chunk_bytes / 64 + 1024;
     if (H5Dget_chunk_storage_size(dataset, at, &stored) < 0)
@@ -351,8 +370,17 @@ static enum tsr_status check_chunk(const struct tsr_h5 *file, const char *object
         return TSR_H5_BAD(err, TSR_ERR_FORMAT, file, object,
                           "has a chunk of %zu bytes that takes %llu in the file",
                           storage->chunk_bytes, (unsigned long long)stored);
+    *out = (size_t)stored;
+    return TSR_OK;
+}
+
+static enum tsr_status check_chunk(const struct tsr_h5 *file, const char *object, hid_t dataset,
+                                   const struct tsr_h5_storage *storage, const hsize_t *at,
+                                   struct tsr_error *err) {
+    size_t stored;
+    TSR_TRY(tsr_h5_chunk_stored(file, object, dataset, storage, at, &stored, err));
     if (!storage->deflated || stored <= HARMLESS / DEFLATE_AT_MOST) return TSR_OK;
-    return check_bomb(file, object, dataset, at, storage->chunk_bytes, (size_t)stored, err);
+    return check_bomb(file, object, dataset, at, storage->chunk_bytes, stored, err);
 }
 
 enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *object, hid_t dataset,

@@ -180,16 +180,13 @@ enum tsr_status tsr_h5_images_open(struct tsr_h5 *file, const char *object,
     TSR_TRY(tsr_h5_shape(file, object, &out->rank, out->dims, &entry.type, err));
     const struct tsr_array array = tsr_h5_images_array(&entry);
     TSR_TRY(tsr_view_find(out->name, &array, options, &out->view, err));
-    if (!out->view.as_it_lies)
-        TSR_TRY(tsr_alloc(&out->values, tsr_view_values(&out->view),
-                          out->view.narrow ? 1 : sizeof(float), "values of an image", err));
+    TSR_TRY(tsr_h5_chunks(file, object, &out->chunks, err));
     return tsr_view_look(&out->view, out->name, read_values, out, err);
 }
 
 void tsr_h5_images_close(struct tsr_h5_images *images) {
     free(images->object);
     free(images->name);
-    free(images->values);
     *images = (struct tsr_h5_images){0};
 }
 
@@ -214,7 +211,23 @@ enum tsr_status tsr_h5_images_values(struct tsr_h5_images *m, size_t index, void
 
 enum tsr_status tsr_h5_images_read(struct tsr_h5_images *m, size_t index, void *pixels,
                                    struct tsr_error *err) {
-    if (m->view.as_it_lies) return tsr_h5_images_values(m, index, pixels, err);
-    TSR_TRY(tsr_h5_images_values(m, index, m->values, err));
-    return tsr_view_image(&m->view, m->name, index, m->values, pixels, err);
+    const struct tsr_view *v = &m->view;
+    void *values;
+    if (v->as_it_lies) return tsr_h5_images_values(m, index, pixels, err);
+    TSR_TRY(tsr_alloc(&values, tsr_view_values(v), v->narrow ? 1 : sizeof(float),
+                      "values of an image", err));
+    enum tsr_status status = tsr_h5_images_values(m, index, values, err);
+    if (status == TSR_OK) status = tsr_view_image(v, m->name, index, values, pixels, err);
+    free(values);
+    return status;
+}
+
+size_t tsr_h5_images_cost(const struct tsr_h5_images *m) {
+    size_t bytes = m->chunks.bytes;
+    if (bytes == 0 || m->chunks.cached)
+        return tsr_view_values(&m->view) * (m->view.narrow ? 1 : sizeof(float));
+    for (size_t i = 0; i < m->rank; i++)
+        if ((int)i != m->view.axis)
+            bytes *= (m->dims[i] + m->chunks.extent[i] - 1) / m->chunks.extent[i];
+    return bytes;
 }

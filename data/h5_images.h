@@ -14,7 +14,7 @@ struct tsr_h5_images {
     char *name;          /* "faces.h5: /images", for messages */
     struct tsr_view view;
     size_t rank, dims[TSR_H5_MAX_RANK];
-    void *values; /* of an image, as they lie there; NULL: not needed */
+    struct tsr_h5_chunks chunks;
 };
 
 /* `object` is an absolute path. Where values have to be within a range, those of a few images are
@@ -26,9 +26,13 @@ enum tsr_status tsr_h5_images_open(struct tsr_h5 *file, const char *object,
 /* The values of an image as they lie in the array, for tsr_view_image(). */
 enum tsr_status tsr_h5_images_values(struct tsr_h5_images *images, size_t index, void *values,
                                      struct tsr_error *err) TSR_MUST_USE;
-/* Pixels [H,W,C], bytes or floats (images->view.floats). */
+/* Pixels [H,W,C], bytes or floats (images->view.floats). Several threads may read at once: what is
+ * slow about it is done outside HDF5. */
 enum tsr_status tsr_h5_images_read(struct tsr_h5_images *images, size_t index, void *pixels,
                                    struct tsr_error *err) TSR_MUST_USE;
+/* Bytes of values that reading one image reads, and inflates: those of all chunks that it lies in.
+ */
+size_t tsr_h5_images_cost(const struct tsr_h5_images *images);
 void tsr_h5_images_close(struct tsr_h5_images *images);
 
 /* The absolute path of an array that is called `name`, NULL: "/images"; free with free(). */

@@ -10,11 +10,18 @@
 #include "data/h5.h"
 #include "data/h5_driver.h"
 
+#define TSR_H5_FILTERS 3 /* that are read: deflate, shuffle, fletcher32 */
+
 /* How the values of a dataset lie in the file. */
 struct tsr_h5_storage {
     bool chunked, deflated;
     size_t chunk[TSR_H5_MAX_RANK]; /* extents of a chunk */
     size_t chunk_bytes;            /* of its values */
+    size_t value_bytes;            /* of one of them */
+    size_t cache;                  /* bytes of the dataset's cache; 0: as HDF5 has it */
+    bool cached;                   /* all chunks stay in it */
+    unsigned n_filters;
+    H5Z_filter_t filter[TSR_H5_FILTERS]; /* in the order in which they were applied */
 };
 
 struct tsr_h5_strings; /* h5_strings.c: an array of strings that is kept open */
@@ -121,6 +128,11 @@ bool tsr_h5_is_virtual(hid_t dataset);
  * known, and could be as many as it claims. */
 enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *object, hid_t *out,
                                     struct tsr_h5_storage *storage, struct tsr_error *err);
+/* The bytes of the file that the chunk at `at` takes: it is there, and takes no more than it can.
+ */
+enum tsr_status tsr_h5_chunk_stored(const struct tsr_h5 *file, const char *object, hid_t dataset,
+                                    const struct tsr_h5_storage *storage, const hsize_t *at,
+                                    size_t *out, struct tsr_error *err);
 /* Before a box of extents count [rank] from start [rank] on is read: each of its chunks is there,
  * and inflates to no more than its size. */
 enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *object, hid_t dataset,
@@ -130,6 +142,15 @@ enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *objec
 /* Before `count` items of `size` bytes that are stored as they are get memory. */
 enum tsr_status tsr_h5_check_size(const struct tsr_h5 *file, const char *object, size_t count,
                                   size_t size, struct tsr_error *err);
+
+/* ---- chunks without HDF5 (h5_chunk.c), any thread ---------------------------------------------
+ */
+
+/* The values out [storage->chunk_bytes] of a chunk that lies in the file as bytes [stored]. Filters
+ * whose bit is set in `mask` were not applied. False: damaged, or no memory; nothing beyond `out`
+ * is written whatever the bytes are. */
+bool tsr_h5_unpack(const struct tsr_h5_storage *storage, uint32_t mask, const unsigned char *bytes,
+                   size_t stored, unsigned char *out);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 

@@ -15,11 +15,14 @@
 /* One with the caller, one ready, one or two being filled: enough to hide the reading as long as it
  * is faster than the work on average. */
 #define SLOTS 4
+#define READERS_AT_MOST 16
+#define PROCESSORS_TO_A_READER 2 /* of images that have to be inflated */
 
 struct slot {
     uint8_t *pixels;  /* [part.n] images as tsr_dataset_read() gives them */
     uint16_t *labels; /* NULL: not asked for */
     uint32_t *index;
+    size_t read; /* images that are there; guarded by the lock */
 };
 
 struct tsr_sampler {
@@ -27,28 +30,36 @@ struct tsr_sampler {
     const uint32_t *split; /* [n], view of the dataset's */
     size_t n, batch, image_bytes, area;
     struct tsr_span part; /* of each batch */
+    uint64_t position;    /* in the stream of images, of the first batch */
     bool labels;
     uint64_t seed;
     struct slot slots[SLOTS];
     double waited; /* used by the caller's thread only */
 
-    /* Used by the I/O thread only. */
-    uint64_t position; /* in the stream of images, of the next batch */
-    uint64_t epoch;    /* whose order `order` holds */
-    bool ordered;
-    uint32_t *order; /* [n] */
-
-    pthread_t thread;
-    bool started;
+    pthread_t readers[READERS_AT_MOST];
+    size_t n_readers;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    uint64_t filled; /* batches put into the ring */
-    uint64_t taken;  /* batches handed to the caller; the last of them is still in use */
+    uint64_t epoch; /* whose order `order` holds */
+    bool ordered;
+    uint32_t *order;   /* [n] */
+    uint64_t assigned; /* images that readers have taken up */
+    uint64_t filled;   /* batches put into the ring */
+    uint64_t taken;    /* batches handed to the caller; the last of them is still in use */
+    size_t reading;    /* readers that are at an image */
     bool stop, failed;
+    uint64_t failed_at; /* which image, as `assigned` counts */
     struct tsr_error error;
 };
 
-/* ---- the I/O thread -------------------------------------------------------------------------- */
+/* ---- the readers ----------------------------------------------------------------------------- */
+
+/* An image and its place in the ring. */
+struct job {
+    uint64_t number; /* as `assigned` counts */
+    struct slot *slot;
+    size_t i; /* of the batch */
+};
 
 static uint32_t image_at(struct tsr_sampler *s, uint64_t position) {
     uint64_t epoch = position / s->n;
@@ -60,56 +71,82 @@ static uint32_t image_at(struct tsr_sampler *s, uint64_t position) {
     return s->split[s->order[position % s->n]];
 }
 
-static enum tsr_status fill(struct tsr_sampler *s, struct slot *slot, struct tsr_error *err) {
-    for (size_t i = 0; i < s->part.n; i++) {
-        slot->index[i] = image_at(s, s->position + s->part.first + i);
-        TSR_TRY(
-            tsr_dataset_read(s->dataset, slot->index[i], slot->pixels + i * s->image_bytes, err));
-        if (s->labels)
-            TSR_TRY(tsr_dataset_read_labels(s->dataset, slot->index[i], slot->labels + i * s->area,
-                                            err));
+/* Takes up the next image, once there is room for it; false: there will be none. Locked. */
+static bool next_job(struct tsr_sampler *s, struct job *job) {
+    while (!s->stop && !s->failed && s->assigned / s->part.n - s->taken >= SLOTS - 1)
+        pthread_cond_wait(&s->changed, &s->lock);
+    if (s->stop || s->failed) return false;
+    job->number = s->assigned++;
+    uint64_t batch = job->number / s->part.n;
+    job->slot = &s->slots[batch % SLOTS];
+    job->i = (size_t)(job->number % s->part.n);
+    if (job->i == 0) job->slot->read = 0;
+    job->slot->index[job->i] = image_at(s, s->position + batch * s->batch + s->part.first + job->i);
+    s->reading++;
+    return true;
+}
+
+static enum tsr_status read_image(struct tsr_sampler *s, const struct job *job,
+                                  struct tsr_error *err) {
+    uint32_t index = job->slot->index[job->i];
+    TSR_TRY(tsr_dataset_read(s->dataset, index, job->slot->pixels + job->i * s->image_bytes, err));
+    if (!s->labels) return TSR_OK;
+    return tsr_dataset_read_labels(s->dataset, index, job->slot->labels + job->i * s->area, err);
+}
+
+/* Batches are complete in their order, whoever read what. Of several errors the first image's is
+ * kept: all before it have been taken up, and will be there. Locked. */
+static void end_job(struct tsr_sampler *s, const struct job *job, enum tsr_status status,
+                    const struct tsr_error *err) {
+    s->reading--;
+    if (status == TSR_OK) {
+        job->slot->read++;
+    } else if (!s->failed || job->number < s->failed_at) {
+        s->failed = true;
+        s->failed_at = job->number;
+        s->error = *err;
     }
-    s->position += s->batch;
-    return TSR_OK;
+    while (s->filled < s->assigned / s->part.n && s->slots[s->filled % SLOTS].read == s->part.n)
+        s->filled++;
+    pthread_cond_broadcast(&s->changed);
 }
 
 static void *read_ahead(void *data) {
     struct tsr_sampler *s = data;
-    struct tsr_error err = {0};
-    bool more = true;
-    while (more) {
-        pthread_mutex_lock(&s->lock);
-        while (!s->stop && s->filled - s->taken >= SLOTS - 1)
-            pthread_cond_wait(&s->changed, &s->lock);
-        more = !s->stop;
-        struct slot *slot = &s->slots[s->filled % SLOTS];
+    struct job job;
+    pthread_mutex_lock(&s->lock);
+    while (next_job(s, &job)) {
+        struct tsr_error err = {0};
         pthread_mutex_unlock(&s->lock);
-        if (!more) break;
-
-        enum tsr_status status = fill(s, slot, &err);
-
+        enum tsr_status status = read_image(s, &job, &err);
         pthread_mutex_lock(&s->lock);
-        if (status == TSR_OK) {
-            s->filled++;
-        } else {
-            s->failed = true;
-            s->error = err;
-            more = false;
-        }
-        pthread_cond_broadcast(&s->changed);
-        pthread_mutex_unlock(&s->lock);
+        end_job(s, &job, status, &err);
     }
+    pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-/* Signals are for the thread that knows what to do with them. */
-static int start_thread(struct tsr_sampler *s) {
+/* HDF5 admits one thread at a time, but what is slow about a deflated image is not HDF5's. */
+static size_t count_readers(const struct tsr_dataset *dataset) {
+    size_t n = 1;
+    if (tsr_dataset_deflated(dataset)) n += tsr_thread_count(0) / PROCESSORS_TO_A_READER;
+    return n < READERS_AT_MOST ? n : READERS_AT_MOST;
+}
+
+/* Signals are for the thread that knows what to do with them. Zero if there is a reader; some of
+ * several may be missing. */
+static int start_readers(struct tsr_sampler *s) {
     sigset_t all, old;
+    int result = 0;
+    size_t wanted = count_readers(s->dataset);
     sigfillset(&all);
     int masked = pthread_sigmask(SIG_SETMASK, &all, &old);
-    int result = pthread_create(&s->thread, NULL, read_ahead, s);
+    while (s->n_readers < wanted && result == 0) {
+        result = pthread_create(&s->readers[s->n_readers], NULL, read_ahead, s);
+        s->n_readers += result == 0;
+    }
     if (masked == 0) (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return result;
+    return s->n_readers > 0 ? 0 : result;
 }
 
 /* ---- the caller's thread --------------------------------------------------------------------- */
@@ -175,13 +212,12 @@ enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr_split s
     pthread_cond_init(&s->changed, NULL);
     TSR_CHECK(check(s, split, first_batch, err));
     TSR_CHECK(allocate(s, err));
-    int result = start_thread(s);
+    int result = start_readers(s);
     if (result != 0) {
         status = TSR_ERROR(err, TSR_ERR_NO_MEMORY, "cannot start a thread for reading: %s",
                            strerror(result));
         goto done;
     }
-    s->started = true;
     *out = s;
     s = NULL;
 done:
@@ -189,13 +225,18 @@ done:
     return status;
 }
 
+/* Will there be another batch? Locked. */
+static bool may_fill(const struct tsr_sampler *s) {
+    return !s->failed || s->reading > 0;
+}
+
 enum tsr_status tsr_sampler_next(struct tsr_sampler *s, struct tsr_image_batch *out,
                                  struct tsr_error *err) {
     enum tsr_status status = TSR_OK;
     pthread_mutex_lock(&s->lock);
-    if (s->filled == s->taken && !s->failed) {
+    if (s->filled == s->taken && may_fill(s)) {
         double start = tsr_seconds();
-        while (s->filled == s->taken && !s->failed)
+        while (s->filled == s->taken && may_fill(s))
             pthread_cond_wait(&s->changed, &s->lock);
         s->waited += tsr_seconds() - start;
     }
@@ -224,13 +265,12 @@ double tsr_sampler_waited(const struct tsr_sampler *sampler) {
 
 void tsr_sampler_free(struct tsr_sampler *s) {
     if (!s) return;
-    if (s->started) {
-        pthread_mutex_lock(&s->lock);
-        s->stop = true;
-        pthread_cond_broadcast(&s->changed);
-        pthread_mutex_unlock(&s->lock);
-        (void)pthread_join(s->thread, NULL);
-    }
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < s->n_readers; i++)
+        (void)pthread_join(s->readers[i], NULL);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     for (size_t i = 0; i < SLOTS; i++) {

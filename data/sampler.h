@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Meta-batches of images, read ahead by one I/O thread.
+ * Meta-batches of images, read ahead by an I/O thread; deflated ones by several where there are
+ * many processors.
  *
  * The stream of images is the concatenation of epochs; epoch e is the split in the random order
  * given by (seed, stream TSR_STREAM_SHUFFLE, e). Batch b holds the images b*batch ..
@@ -33,7 +34,8 @@ TSR_API enum tsr_status tsr_sampler_create(struct tsr_dataset *dataset, enum tsr
                                            struct tsr_sampler **out,
                                            struct tsr_error *err) TSR_MUST_USE;
 
-/* The next batch; waits only if reading is behind. An error of the I/O thread is returned here. */
+/* The next batch; waits only if reading is behind. An error of an I/O thread is returned here, in
+ * the place of the batch that has the image. */
 TSR_API enum tsr_status tsr_sampler_next(struct tsr_sampler *sampler, struct tsr_image_batch *out,
                                          struct tsr_error *err) TSR_MUST_USE;
 
