@@ -6,7 +6,7 @@
 /* Numbers that one thread of a team takes at a time. */
 enum { PART = 4096, MAP_PART = 256 };
 /* Regions that a thread carries together, unless they have more bytes than this. */
-enum { TOGETHER = 8, CARRIED_BYTES = 16 << 20 };
+enum { TOGETHER = 4, CARRIED_BYTES = 16 << 20 };
 
 struct tsr_tape tsr_trajectory_tape(const struct tsr_trajectory *t, size_t k) {
     struct tsr_tape tape = {0};

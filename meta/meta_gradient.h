@@ -45,7 +45,7 @@ struct tsr_meta_share {
  * NULL: one process) is copied, its communicator kept. Memory: per thread about (2 K + 8) vectors
  * of n_params and 8 MiB of tapes, which the thread touches first; partial sums of at most 16 blocks
  * of tasks per thread and one per slot; of several processes, two vectors of all sums.
- * Where a basis is learned, a thread carries up to eight tasks, and 64 MiB of what the gradient of
+ * Where a basis is learned, a thread carries up to four tasks, and 64 MiB of what the gradient of
  * the basis needs are kept, or of as many tasks as all threads carry.
  * TSR_ERR_CONFIG: method or loss is not one of its registry, has values out of range, or cannot be
  * with the other. */
