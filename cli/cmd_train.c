@@ -17,6 +17,7 @@
 #include "cli/train_view.h"
 #include "cli/view_options.h"
 #include "image/dealing.h"
+#include "image/presets.h"
 #include "inner/kernels/kernel.h"
 
 struct train_args {
@@ -25,6 +26,7 @@ struct train_args {
     bool log;
     struct cli_view view;
     double split[3];
+    enum tsr_preset preset;
     struct cli_rule rule;
     double range[2];
     struct tsr_model_config model;
@@ -86,6 +88,9 @@ static const struct cli_option options[] = {
      .help = "fractions of train, val and test of a dataset that has no splits; dealt by --seed, "
              "and kept in the model, so that eval takes the same"},
 
+    CHOICE("preset", "SIZE", preset, preset,
+           .help = "cells, network, adaptation and training time that are best for at most so many "
+                   "numbers an image of 178x178 pixels; other options still say otherwise"),
     CHOICE("start", "KIND", trainer.start, start,
            .help = "what a new run starts from: random numbers, or, for latent:D, the waves of a "
                    "Fourier series and the principal directions of the train split in the last "
@@ -202,6 +207,23 @@ static enum tsr_status check_resume(const struct cli_call *call, struct tsr_erro
     return TSR_OK;
 }
 
+/* What the preset says, where no option says otherwise. */
+static void apply_preset(const struct cli_call *call, struct train_args *a) {
+    const struct train_args asked = *a;
+    if (a->preset == TSR_PRESET_NONE) return;
+    tsr_preset_apply(a->preset, &a->model, &a->trainer);
+    if (cli_given(call, "width")) a->model.network.width = asked.model.network.width;
+    if (cli_given(call, "hidden-layers"))
+        a->model.network.hidden_layers = asked.model.network.hidden_layers;
+    if (cli_given(call, "adapt")) a->model.adaptation = asked.model.adaptation;
+    if (cli_given(call, "start")) a->trainer.start = asked.trainer.start;
+    if (cli_given(call, "outer-lr")) a->trainer.outer_lr = asked.trainer.outer_lr;
+    if (cli_given(call, "outer-steps") || cli_given(call, "time")) {
+        a->trainer.outer_steps = asked.trainer.outer_steps;
+        a->trainer.seconds = asked.trainer.seconds;
+    }
+}
+
 static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     struct tsr_error *err = &call->err;
     bool given;
@@ -212,6 +234,9 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     a->trainer.threads = tsr_thread_count(a->common.threads);
     a->trainer.command = call->line;
     a->trainer.comm = call->comm;
+    if (a->preset != TSR_PRESET_NONE && a->init)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--preset and --init exclude each other");
+    apply_preset(call, a);
     TSR_TRY(cli_rule_take(call, &a->rule, &a->model.partition, &given, err));
     if (a->trainer.outer_steps && a->trainer.seconds > 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--outer-steps and --time exclude each other");
@@ -235,6 +260,9 @@ static enum tsr_status create(struct cli_call *call, const struct train_args *a,
     struct tsr_model_config model = a->model;
     if (a->resume)
         return tsr_training_resume(a->resume, &a->trainer, dataset, training, &call->err);
+    if (a->preset != TSR_PRESET_NONE && !cli_given(call, "adapt"))
+        (void)tsr_choice_set(&model.adaptation, "numbers",
+                             (double)tsr_preset_numbers(a->preset, tsr_dataset_channels(dataset)));
     if (a->init) TSR_TRY(tsr_model_load(a->init, &init, &call->err));
     if (init) cli_network_keep(call, &init->config, &model);
     if (!cli_given(call, "inner-lr")) model.inner_lr = tsr_model_start_rate(&model);
