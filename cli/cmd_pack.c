@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
+#include <string.h>
 
 #include "cli/options.h"
 #include "cli/outputs.h"
@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/shown.h"
 #include "cli/signals.h"
+#include "data/dataset.h"
 #include "data/listing.h"
 #include "data/pack.h"
 #include "image/regions.h"
@@ -17,6 +18,8 @@ struct pack_args {
     size_t size[2], deflate;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
+    const char *split_list;
+    char split_lists[8192]; /* a copy, cut into its paths */
     struct tsr_pack_config config;
 };
 
@@ -71,15 +74,21 @@ static const struct cli_option options[] = {
      .file = CLI_READS,
      .at = AT(config.split_file),
      .help = "lines \"name split\", split 0/1/2 or train/val/test, such as CelebA's "
-             "list_eval_partition.txt; files that it does not name are left out"},
+             "list_eval_partition.txt, or a CSV table with a column of images and one of splits; "
+             "files that it does not name are left out"},
+    {.name = "split-list",
+     .metavar = "SPLIT=F,...",
+     .type = CLI_STRING,
+     .at = AT(split_list),
+     .help = "files of names, one a line, with or without ending: train=F,val=F,test=F, or some of "
+             "these; files that they do not name are left out"},
     {.name = "split",
      .metavar = "T,V,E",
      .type = CLI_DOUBLES,
      .list = 3,
      .at = AT(config.split),
      .max = 1,
-     .help = "fractions of train, val and test where neither a folder's name nor the split file "
-             "decides"},
+     .help = "fractions of train, val and test where neither folders nor a split file decide"},
     {.name = "labels",
      .metavar = "DIR",
      .type = CLI_STRING,
@@ -134,6 +143,10 @@ static void on_skipped(void *user, const char *path, const char *why) {
     cli_progress_say(user, "tessera pack: skipped %s: %s", cli_shown(path), cli_shown(why));
 }
 
+static void on_note(void *user, const char *text) {
+    cli_progress_say(user, "tessera pack: %s", cli_shown(text));
+}
+
 static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
                  cli_shown(a->output), r->images, a->size[0], a->size[1], a->config.channels,
@@ -142,7 +155,47 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
     if (r->missing) (void)printf(", %zu of the split file missing", r->missing);
+    if (r->unlisted) (void)printf(", %zu folders that cannot be listed", r->unlisted);
+    if (r->passed_over[0]) (void)printf(", passed over: %s", cli_shown(r->passed_over));
     (void)printf("\n");
+}
+
+/* Behind "train=" and the like; NULL: something else stands there. */
+static char *split_prefix(char *text, enum tsr_split *split) {
+    for (int i = 0; i < 3; i++) {
+        const char *name = tsr_split_name((enum tsr_split)i);
+        size_t length = strlen(name);
+        if (strncmp(text, name, length) != 0 || text[length] != '=') continue;
+        *split = (enum tsr_split)i;
+        return text + length + 1;
+    }
+    return NULL;
+}
+
+/* Cuts "train=F,val=F" where a comma is followed by the name of a split and '=': paths may have
+ * commas. */
+static enum tsr_status cut_split_list(struct cli_call *call, struct pack_args *a) {
+    if (!a->split_list) return TSR_OK;
+    char *at = a->split_lists;
+    if (strlen(a->split_list) >= sizeof a->split_lists)
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--split-list has more than %zu characters",
+                         sizeof a->split_lists - 1);
+    strcpy(a->split_lists, a->split_list);
+    while (at) {
+        enum tsr_split split = TSR_SPLIT_ALL;
+        char *path = split_prefix(at, &split), *end = path;
+        if (!path || !*path || a->config.split_lists[split])
+            return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                             "--split-list is \"%s\"; it is train=F,val=F,test=F, or some of these",
+                             a->split_list);
+        a->config.split_lists[split] = path;
+        while (end && (end == path || !split_prefix(end + 1, &split)))
+            end = strchr(end + 1, ',');
+        if (end) *end++ = 0;
+        at = end;
+        TSR_TRY(cli_files_reads(call, path));
+    }
+    return TSR_OK;
 }
 
 static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a) {
@@ -171,7 +224,8 @@ static enum tsr_status reads(struct cli_call *call, const char *source) {
 }
 
 static enum tsr_status files(struct cli_call *call) {
-    const struct pack_args *a = call->args;
+    struct pack_args *a = call->args;
+    TSR_TRY(cut_split_list(call, a));
     /* Without --force, or where nothing is, nothing can be lost. */
     if (!a->common.force || cli_check_input(a->output, NULL) != TSR_OK) return TSR_OK;
     for (size_t i = 0; i < call->n_operands; i++)
@@ -183,7 +237,7 @@ static enum tsr_status run(struct cli_call *call) {
     struct pack_args *a = call->args;
     struct cli_progress progress;
     struct tsr_pack_report result;
-    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, &progress};
+    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, on_note, &progress};
     a->config.height = a->size[0];
     a->config.width = a->size[1];
     a->config.deflate = (int)a->deflate;
@@ -195,6 +249,9 @@ static enum tsr_status run(struct cli_call *call) {
     for (size_t i = 0; i < call->n_operands; i++)
         TSR_TRY(cli_check_input(call->operands[i], &call->err));
     if (a->config.split_file) TSR_TRY(cli_check_input(a->config.split_file, &call->err));
+    for (int i = 0; i < 3; i++)
+        if (a->config.split_lists[i])
+            TSR_TRY(cli_check_input(a->config.split_lists[i], &call->err));
     if (a->config.labels) TSR_TRY(cli_check_input(a->config.labels, &call->err));
     if (a->config.label_names) TSR_TRY(cli_check_input(a->config.label_names, &call->err));
     call->phase = CLI_RUNNING;
@@ -211,9 +268,10 @@ const struct cli_command cli_pack = {
     .group = "datasets",
     .summary = "images to an HDF5 dataset",
     .operands = "SRC... -o D.h5 --size HxW",
-    .about = "Packs images (files, or folders searched for .jpg .jpeg .png .bmp .ppm .pgm .pnm)\n"
-             "into one HDF5 dataset. What lies in a folder named train, val or test belongs to\n"
-             "that split. Files below --labels are label maps; the fit cuts and scales them as\n"
+    .about = "Packs images (files, or folders searched for JPEG, PNG, BMP and PNM files) into\n"
+             "one HDF5 dataset. Folders or sources whose names differ only in train, val or\n"
+             "test (or training, valid, validation, dev, testing) are splits. Files below --labels "
+             "are label maps; the fit cuts and scales them as\n"
              "the images, to the nearest pixel.",
     .options = options,
     .args_size = sizeof(struct pack_args),

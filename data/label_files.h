@@ -22,9 +22,10 @@ enum tsr_status tsr_label_files_match(const char *folder, struct tsr_listing *im
 enum tsr_status tsr_label_files_hide(const char *folder, struct tsr_listing *images,
                                      struct tsr_error *err) TSR_MUST_USE;
 
-/* A file of names: line i (from 0) the name of label i; or, if each line begins with a number and a
- * space, "i name" in any order, where a number that is passed over is its own name. Empty lines
- * only at the end. */
+/* A file of names: line i (from 0) the name of label i; or, if each line begins with a number,
+ * "i name", "i: name", "i,name" or "i. name" in any order, where a number that is passed over is
+ * its own name. Lines with a number and lines without are not mixed. Empty lines only at the end.
+ */
 struct tsr_label_names {
     char **names; /* [n], one block */
     size_t n;

@@ -9,10 +9,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "base/version.h"
 #include "data/h5.h"
 #include "data/label_files.h"
+#include "data/splits.h"
 
 #ifdef _OPENMP
 #define OMP(directive) _Pragma(#directive)
@@ -78,33 +78,22 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
 
 /* ---- which files, which split ---------------------------------------------------------------- */
 
-/* The name below the source, or else the file's own: CelebA's list works from any folder above. */
-static struct tsr_split_entry *find_entry(const struct tsr_split_file *file, const char *name) {
-    struct tsr_split_entry *entry = tsr_split_file_find(file, name);
-    return entry ? entry : tsr_split_file_find(file, tsr_last_component(name));
-}
-
-static enum tsr_status apply_split_file(const char *path, struct tsr_listing *listing,
-                                        struct tsr_pack_report *report, struct tsr_error *err) {
-    struct tsr_split_file file;
-    TSR_TRY(tsr_split_file_read(path, &file, err));
-    size_t kept = 0, listed = listing->n;
-    for (size_t i = 0; i < listed; i++) {
-        struct tsr_listed item = listing->items[i];
-        struct tsr_split_entry *entry = find_entry(&file, item.name);
-        if (entry) entry->used = true;
-        if (item.split == TSR_UNDECIDED && !entry) continue;
-        if (item.split == TSR_UNDECIDED) item.split = entry->split;
-        listing->items[kept++] = item;
-    }
-    listing->n = kept;
-    report->not_listed = listed - kept;
-    for (size_t i = 0; i < file.n; i++)
-        report->missing += !file.entries[i].used;
+static enum tsr_status apply_split_files(const struct tsr_pack_config *c,
+                                         struct tsr_listing *listing,
+                                         const struct tsr_notice *notice,
+                                         struct tsr_pack_report *report, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    struct tsr_split_file file = {0};
+    if (c->split_file) TSR_CHECK(tsr_split_file_add(&file, c->split_file, err));
+    for (uint8_t split = 0; split < 3; split++)
+        if (c->split_lists[split])
+            TSR_CHECK(tsr_split_list_add(&file, c->split_lists[split], split, err));
+    TSR_CHECK(tsr_split_file_sort(&file, err));
+    TSR_CHECK(
+        tsr_split_by_files(&file, listing, notice, &report->not_listed, &report->missing, err));
+done:
     tsr_split_file_clear(&file);
-    if (kept > 0) return TSR_OK;
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: names none of the %zu images found", path,
-                     listed);
+    return status;
 }
 
 static void apply_limit(size_t limit, struct tsr_listing *listing) {
@@ -114,43 +103,50 @@ static void apply_limit(size_t limit, struct tsr_listing *listing) {
     listing->n = limit;
 }
 
-/* Deals out in random order what nothing else has decided, so that the counts are exact. */
-static enum tsr_status apply_fractions(const struct tsr_pack_config *config,
-                                       struct tsr_listing *listing, struct tsr_error *err) {
-    size_t n = 0, rank = 0;
-    void *memory;
-    for (size_t i = 0; i < listing->n; i++)
-        n += listing->items[i].split == TSR_UNDECIDED;
-    if (n == 0) return TSR_OK;
-    TSR_TRY(tsr_alloc(&memory, n, sizeof(uint32_t), "random split", err));
-    uint32_t *order = memory;
-    tsr_random_permutation(config->seed, TSR_STREAM_SPLIT, n, order);
-    double train = floor((double)n * config->split[0] + 0.5);
-    double val = floor((double)n * (config->split[0] + config->split[1]) + 0.5);
-    for (size_t i = 0; i < listing->n; i++) {
-        if (listing->items[i].split != TSR_UNDECIDED) continue;
-        uint32_t place = order[rank++];
-        listing->items[i].split = place < train ? 0 : place < val ? 1 : 2;
+static enum tsr_status say_unlisted(const struct tsr_pack_config *config,
+                                    const struct tsr_listing *listing,
+                                    const struct tsr_pack_callbacks *callbacks,
+                                    struct tsr_error *err) {
+    for (size_t i = 0; i < listing->n_unlisted; i++) {
+        char why[128];
+        const struct tsr_unlisted *folder = &listing->unlisted[i];
+        (void)snprintf(why, sizeof why, "cannot be listed: %s", strerror(folder->number));
+        if (config->strict) return TSR_ERROR(err, TSR_ERR_IO, "%s: %s", folder->path, why);
+        if (callbacks && callbacks->skipped) callbacks->skipped(callbacks->user, folder->path, why);
     }
-    free(order);
     return TSR_OK;
 }
 
+static enum tsr_status nothing_found(const char *const *sources, size_t n_sources,
+                                     const struct tsr_pack_report *report, struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
+                     "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm and the like)%s%s",
+                     n_sources ? sources[0] : "no source", n_sources > 1 ? " and others" : "",
+                     report->passed_over[0] ? "; passed over: " : "", report->passed_over);
+}
+
 static enum tsr_status list_files(const struct tsr_pack_config *config, const char *const *sources,
-                                  size_t n_sources, struct tsr_listing *listing,
-                                  struct tsr_pack_report *report, struct tsr_error *err) {
+                                  size_t n_sources, const struct tsr_pack_callbacks *callbacks,
+                                  struct tsr_listing *listing, struct tsr_pack_report *report,
+                                  struct tsr_error *err) {
+    const struct tsr_notice notice = {callbacks ? callbacks->note : NULL,
+                                      callbacks ? callbacks->user : NULL};
+    const char *const *lists = config->split_lists;
     for (size_t i = 0; i < n_sources; i++)
         TSR_TRY(tsr_listing_add(listing, sources[i], err));
+    TSR_TRY(say_unlisted(config, listing, callbacks, err));
+    report->unlisted = listing->n_unlisted;
+    tsr_listing_passed_over(listing, report->passed_over, sizeof report->passed_over);
     if (config->labels) TSR_TRY(tsr_label_files_hide(config->labels, listing, err));
-    if (listing->n == 0)
-        return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                         "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm)",
-                         n_sources ? sources[0] : "no source", n_sources > 1 ? " and others" : "");
-    if (config->split_file) TSR_TRY(apply_split_file(config->split_file, listing, report, err));
+    if (listing->n == 0) return nothing_found(sources, n_sources, report, err);
+    if (config->split_file || lists[0] || lists[1] || lists[2])
+        TSR_TRY(apply_split_files(config, listing, &notice, report, err));
+    else
+        tsr_split_by_folders(listing, &notice);
     apply_limit(config->limit, listing);
     report->sources = listing->n;
     if (config->labels) TSR_TRY(tsr_label_files_match(config->labels, listing, err));
-    return apply_fractions(config, listing, err);
+    return tsr_split_at_random(config->split, config->seed, listing, err);
 }
 
 /* ---- decoding -------------------------------------------------------------------------------- */
@@ -548,7 +544,7 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
     size_t dims[4] = {0, config->height, config->width, config->channels};
     *p.report = (struct tsr_pack_report){0};
     TSR_CHECK(tsr_pack_config_check(config, err));
-    TSR_CHECK(list_files(config, sources, n_sources, &p.listing, p.report, err));
+    TSR_CHECK(list_files(config, sources, n_sources, callbacks, &p.listing, p.report, err));
     TSR_CHECK(tsr_h5_create(output, &p.file, err));
     TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
     TSR_CHECK(create_labels(&p, err));

@@ -557,8 +557,14 @@ static void name_files(void **state) {
         {"0 a\n1\tb c\n", 2, {"a", "b c"}},
         {"3 d\n1 b\n", 4, {"0", "b", "2", "d"}},
         {"0\n1\n", 2, {"0", "1"}},
-        {"0 a\nb\n", 2, {"0 a", "b"}},
-        {"2 wheels\n3 wheels\n4wheels", 3, {"2 wheels", "3 wheels", "4wheels"}},
+        {"1: b\r\n0: a\r\n", 2, {"a", "b"}},
+        {"0,a\n1, b c\n", 2, {"a", "b c"}},
+        {"0 : a\n2 b\n1. c\n", 3, {"a", "c", "b"}},
+        {"\xef\xbb\xbf"
+         "0 a\n1 b\n",
+         2,
+         {"a", "b"}},
+        {"2wheels\n3wheels", 2, {"2wheels", "3wheels"}},
     };
     struct tsr_label_names names;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -575,6 +581,8 @@ static void name_files(void **state) {
         {" \n\n", "names no label"},
         {"a\n\nb\n", "line 2 is empty; it is the name of label 1"},
         {"1 a\n0 b\n1 c\n", "line 3 names label 1 once more"},
+        {"0 a\nb\n", "line 1 is \"0 a\", with a number, and line 2 \"b\", without"},
+        {"a\n2 wheels\n", "line 2 is \"2 wheels\", with a number, and line 1 \"a\""},
         {"4000 a\n", "names 4001 labels; at most 4000"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
