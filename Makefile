@@ -9,6 +9,7 @@ CC ?= cc
 OPT ?= -O3
 OPENMP ?= 1
 BLAS ?= 1
+ARCHIVE ?= 1
 SAN ?=
 COVERAGE ?= 0
 WERROR ?= 0
@@ -26,7 +27,7 @@ pythondir ?= $(libdir)/python3/dist-packages
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
-export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS
+export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS ARCHIVE
 
 comma := ,
 
@@ -82,6 +83,11 @@ BASE_FLAGS += -DTSR_NO_BLAS
 WITHOUT := base/blas.c inner/kernels/kernel_blas.c tests/test_base_blas.c
 else
 PACKAGES := openblas hdf5 zlib
+endif
+ifeq ($(ARCHIVE),0)
+BASE_FLAGS += -DTSR_NO_ARCHIVE
+else
+PACKAGES += libarchive
 endif
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
 DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
@@ -361,6 +367,7 @@ help:
 	@echo "switches"
 	@echo "  OPENMP=0           build without threads"
 	@echo "  BLAS=0             build without OpenBLAS and the kernel \"blas\""
+	@echo "  ARCHIVE=0          build without libarchive: of archives only zip files are read"
 	@echo "  SAN=address,undefined   sanitizers"
 	@echo "  COVERAGE=1         counts for gcov"
 	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"

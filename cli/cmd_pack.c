@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/options.h"
@@ -211,14 +212,27 @@ static enum tsr_status configure_segments(struct cli_call *call, struct pack_arg
     return TSR_OK;
 }
 
+static enum tsr_status reads_archive(struct cli_call *call, const char *path, size_t length) {
+    char *archive = malloc(length + 1);
+    if (!archive) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "%s: no memory", path);
+    memcpy(archive, path, length);
+    archive[length] = 0;
+    enum tsr_status status = cli_files_reads(call, archive);
+    free(archive);
+    return status;
+}
+
 /* The files of a folder are inputs, too. */
 static enum tsr_status reads(struct cli_call *call, const char *source) {
     struct tsr_listing listing = {0};
     enum tsr_status status = TSR_OK;
+    const char *inside = tsr_source_inside(source);
+    if (inside) return reads_archive(call, source, (size_t)(inside - source) - 1);
     /* What cannot be listed is told when it is packed. */
     if (tsr_listing_add(&listing, source, NULL) == TSR_OK)
         for (size_t i = 0; i < listing.n && status == TSR_OK; i++)
-            status = cli_files_reads(call, listing.items[i].path);
+            if (listing.items[i].source == TSR_NO_SOURCE)
+                status = cli_files_reads(call, listing.items[i].path);
     tsr_listing_clear(&listing);
     return status;
 }
@@ -231,6 +245,22 @@ static enum tsr_status files(struct cli_call *call) {
     for (size_t i = 0; i < call->n_operands; i++)
         TSR_TRY(reads(call, call->operands[i]));
     return a->config.labels ? reads(call, a->config.labels) : TSR_OK;
+}
+
+/* A path into an archive is looked at when that is read. */
+static enum tsr_status check_input(struct cli_call *call, const char *path) {
+    return !path || tsr_source_inside(path) ? TSR_OK : cli_check_input(path, &call->err);
+}
+
+static enum tsr_status check_inputs(struct cli_call *call) {
+    const struct pack_args *a = call->args;
+    for (size_t i = 0; i < call->n_operands; i++)
+        TSR_TRY(check_input(call, call->operands[i]));
+    TSR_TRY(check_input(call, a->config.split_file));
+    for (int i = 0; i < 3; i++)
+        TSR_TRY(check_input(call, a->config.split_lists[i]));
+    TSR_TRY(check_input(call, a->config.labels));
+    return check_input(call, a->config.label_names);
 }
 
 static enum tsr_status run(struct cli_call *call) {
@@ -246,14 +276,7 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.command = call->line;
     TSR_TRY(configure_segments(call, a));
     TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
-    for (size_t i = 0; i < call->n_operands; i++)
-        TSR_TRY(cli_check_input(call->operands[i], &call->err));
-    if (a->config.split_file) TSR_TRY(cli_check_input(a->config.split_file, &call->err));
-    for (int i = 0; i < 3; i++)
-        if (a->config.split_lists[i])
-            TSR_TRY(cli_check_input(a->config.split_lists[i], &call->err));
-    if (a->config.labels) TSR_TRY(cli_check_input(a->config.labels, &call->err));
-    if (a->config.label_names) TSR_TRY(cli_check_input(a->config.label_names, &call->err));
+    TSR_TRY(check_inputs(call));
     call->phase = CLI_RUNNING;
     cli_progress_start(&progress, a->common.quiet);
     enum tsr_status status = tsr_pack(&a->config, call->operands, call->n_operands, a->output,
@@ -268,8 +291,8 @@ const struct cli_command cli_pack = {
     .group = "datasets",
     .summary = "images to an HDF5 dataset",
     .operands = "SRC... -o D.h5 --size HxW",
-    .about = "Packs images (files, or folders searched for JPEG, PNG, BMP and PNM files) into\n"
-             "one HDF5 dataset. Folders or sources whose names differ only in train, val or\n"
+    .about = "Packs images (files, folders and archives searched for JPEG, PNG, BMP and PNM)\n"
+             "into one HDF5 dataset. Folders or sources whose names differ only in train, val or\n"
              "test (or training, valid, validation, dev, testing) are splits. Files below --labels "
              "are label maps; the fit cuts and scales them as\n"
              "the images, to the nearest pixel.",

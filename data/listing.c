@@ -232,10 +232,35 @@ static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_
     return kind->open(path, listing, listing->n_sources++, &source->state, err);
 }
 
+/* Of an archive what lies below a folder in it, or the one member that it names. */
+static enum tsr_status add_inside(struct tsr_listing *listing, const char *source,
+                                  const char *inside, struct tsr_error *err) {
+    size_t first = listing->n, kept = first, length = strlen(source);
+    char *archive = tsr_pool_take(&listing->pool, length + 1);
+    if (!archive) return no_memory(source, err);
+    memcpy(archive, source, length + 1);
+    archive[inside - source - 1] = 0;
+    while (source[length - 1] == '/')
+        length--;
+    TSR_TRY(add_source(listing, tsr_source_kind_of(archive), archive, err));
+    for (size_t i = first; i < listing->n; i++) {
+        struct tsr_listed item = listing->items[i];
+        if (strncmp(item.path, source, length) != 0) continue;
+        if (item.path[length] != '/' && item.path[length] != 0) continue;
+        item.name = item.path[length] ? item.path + length + 1 : tsr_last_component(item.path);
+        listing->items[kept++] = item;
+    }
+    listing->n = kept;
+    if (kept > first) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: there is no image in %s there", source, archive);
+}
+
 enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
                                 struct tsr_error *err) {
     struct stat info;
+    const char *inside = tsr_source_inside(source);
     listing->n_origins++;
+    if (inside) return add_inside(listing, source, inside, err);
     if (stat(source, &info) != 0)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", source, strerror(errno));
     const struct tsr_source_kind *kind = S_ISREG(info.st_mode) ? tsr_source_kind_of(source) : NULL;
@@ -248,9 +273,49 @@ enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
     size_t first = listing->n, length = strlen(source);
     struct trail trail = {NULL, info.st_dev, info.st_ino, 0};
     TSR_TRY(walk(listing, source, length + (source[length - 1] != '/'), &trail, err));
+    tsr_listing_sort(listing, first);
+    return TSR_OK;
+}
+
+/* A path without "", "." and ".." components, so that it leads nowhere else. */
+static char *tidy_path(struct tsr_pool *pool, const char *archive, const char *member) {
+    size_t a = strlen(archive);
+    char *path = tsr_pool_take(pool, a + strlen(member) + 2), *to = path;
+    if (!path) return NULL;
+    memcpy(path, archive, a);
+    to += a;
+    while (*member) {
+        size_t length = strcspn(member, "/\\");
+        bool counts = length > 2 || strncmp(member, "..", length) != 0;
+        if (counts) {
+            *to++ = '/';
+            memcpy(to, member, length);
+            to += length;
+        }
+        member += length + (member[length] != 0);
+    }
+    *to = 0;
+    return path;
+}
+
+enum tsr_status tsr_listing_add_member(struct tsr_listing *listing, const char *archive,
+                                       const char *member, size_t source, size_t index,
+                                       struct tsr_error *err) {
+    size_t length = strlen(member);
+    if (length == 0 || member[length - 1] == '/') return TSR_OK; /* a folder */
+    char *path = tidy_path(&listing->pool, archive, member);
+    if (!path) return no_memory(archive, err);
+    const char *name = path + strlen(archive);
+    if (*name != '/' || strstr(name, "/.")) return TSR_OK;
+    if (!tsr_image_ending(name)) return tsr_listing_pass_over(listing, name, err);
+    const struct tsr_listed item = {
+        .path = path, .name = name + 1, .split = TSR_UNDECIDED, .source = source, .index = index};
+    return tsr_listing_add_item(listing, &item, err);
+}
+
+void tsr_listing_sort(struct tsr_listing *listing, size_t first) {
     if (listing->n > first)
         qsort(listing->items + first, listing->n - first, sizeof *listing->items, by_name);
-    return TSR_OK;
 }
 
 void tsr_listing_clear(struct tsr_listing *listing) {

@@ -60,10 +60,11 @@ struct tsr_listing {
     struct tsr_pool pool;
 };
 
-/* Lists files as they are, the images of what is a source of many (data/source.h), and folders
- * recursively, sorted by name; names that begin with a dot are passed over, files that have no
- * ending of an image counted, folders below a source that cannot be listed kept in mind.
- * TSR_ERR_IO: a source is missing, or is a folder that cannot be listed. To be cleared in any case.
+/* Lists files as they are, the images of what is a source of many (data/source.h; also those in a
+ * folder of an archive, "photos.zip/a"), and folders recursively, sorted by name; names that begin
+ * with a dot are passed over, files that have no ending of an image counted, folders below a source
+ * that cannot be listed kept in mind. TSR_ERR_IO: a source is missing, or is a folder that cannot
+ * be listed. To be cleared in any case.
  */
 enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
                                 struct tsr_error *err) TSR_MUST_USE;
@@ -76,6 +77,15 @@ enum tsr_status tsr_listing_add_item(struct tsr_listing *listing, const struct t
 
 /* The last component of a path. */
 const char *tsr_last_component(const char *path);
+
+/* For archives: adds a member as the file that it would be in a folder. Folders and names that
+ * begin with a dot are passed over, other endings counted; of its name, which only ever is a name,
+ * "." and ".." go. `index` as in struct tsr_listed. */
+enum tsr_status tsr_listing_add_member(struct tsr_listing *listing, const char *archive,
+                                       const char *member, size_t source, size_t index,
+                                       struct tsr_error *err) TSR_MUST_USE;
+/* Sorts the items from `first` on by name, as those of a folder are. */
+void tsr_listing_sort(struct tsr_listing *listing, size_t first);
 
 /* Length of the ending of a name, its dot included, if it is one that images have (.jpg .jpeg .jpe
  * .jfif .jif .pjpeg .pjp .png .bmp .dib .ppm .pgm .pnm, in any case); else 0. */

@@ -125,6 +125,11 @@ static enum tsr_status nothing_found(const char *const *sources, size_t n_source
                      report->passed_over[0] ? "; passed over: " : "", report->passed_over);
 }
 
+static void want_all(const struct tsr_listing *listing) {
+    for (size_t i = 0; i < listing->n; i++)
+        tsr_source_want(listing, &listing->items[i]);
+}
+
 static enum tsr_status list_files(const struct tsr_pack_config *config, const char *const *sources,
                                   size_t n_sources, const struct tsr_pack_callbacks *callbacks,
                                   struct tsr_listing *listing, struct tsr_pack_report *report,
@@ -145,6 +150,7 @@ static enum tsr_status list_files(const struct tsr_pack_config *config, const ch
         tsr_split_by_folders(listing, &notice);
     apply_limit(config->limit, listing);
     report->sources = listing->n;
+    want_all(listing);
     if (config->labels) TSR_TRY(tsr_label_files_match(config->labels, listing, err));
     return tsr_split_at_random(config->split, config->seed, listing, err);
 }

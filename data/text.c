@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/file.h"
+#include "data/source.h"
 
 /* ---- encodings ------------------------------------------------------------------------------- */
 
@@ -67,7 +67,7 @@ enum tsr_status tsr_text_read(const char *path, size_t limit, char **text, size_
     unsigned char *bytes;
     size_t length;
     bool wide, big;
-    TSR_TRY(tsr_file_read(path, limit, &bytes, &length, err));
+    TSR_TRY(tsr_source_read_file(path, limit, &bytes, &length, err));
     size_t mark = find_encoding(bytes, length, &wide, &big);
     if (!wide) {
         length -= mark;

@@ -13,7 +13,8 @@
 /* Reads a text of at most `limit` bytes as lines of UTF-8 that end with '\n': a byte order mark
  * goes, UTF-16 of either byte order (with a mark, or seen by the zero of its first character) is
  * converted, and where all lines end with '\r' alone these become '\n'. The result has a
- * terminating zero that is not counted; free with free(). Errors of tsr_file_read(). */
+ * terminating zero that is not counted; free with free(). Errors of tsr_source_read_file(),
+ * of which it is also the path: a member of an archive, too. */
 enum tsr_status tsr_text_read(const char *path, size_t limit, char **text, size_t *size,
                               struct tsr_error *err) TSR_MUST_USE;
 
