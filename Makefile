@@ -87,10 +87,13 @@ endif
 ifeq ($(ARCHIVE),0)
 BASE_FLAGS += -DTSR_NO_ARCHIVE
 else
-PACKAGES += libarchive
+LIBARCHIVE := libarchive
 endif
-DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
-DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
+DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LIBARCHIVE) 2>/dev/null) $(shell scripts/find-stb)
+# What libarchive itself needs is no business of who links the static library: it is linked with its
+# shared one.
+ARCHIVE_LIBS := $(if $(LIBARCHIVE),$(shell $(PKG_CONFIG) --libs $(LIBARCHIVE) 2>/dev/null))
+DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) $(ARCHIVE_LIBS) -lm -lpthread
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 ALL_CFLAGS := $(BASE_FLAGS) $(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
@@ -321,15 +324,17 @@ install: all
 	install -D -m 644 $B/completion/zsh $(call to,$(datadir)/zsh/site-functions/_tessera)
 	install -d $(call to,$(pythondir)/tessera)
 	install -m 644 $(PYTHON_MODULE) $(call to,$(pythondir)/tessera)
+	install -D -m 644 share/celebamask-hq.txt $(call to,$(datadir)/tessera/celebamask-hq.txt)
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
-	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) -lm -lpthread|' \
+	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) $(ARCHIVE_LIBS) -lm -lpthread|' \
 	    scripts/tessera.pc.in > $(call to,$(libdir)/pkgconfig/tessera.pc)
 uninstall:
 	rm -f $(call to,$(bindir)/tessera) $(call to,$(libdir)/libtessera.a) $(call to,$(libdir)/libtessera.so) \
 	    $(call to,$(libdir)/libtessera.so.$(SOVERSION)) $(call to,$(libdir)/libtessera.so.$(VERSION)) \
 	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
 	rm -f $(call to,$(datadir)/bash-completion/completions/tessera) $(call to,$(datadir)/zsh/site-functions/_tessera)
+	rm -f $(call to,$(datadir)/tessera/celebamask-hq.txt)
 	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
 	for m in $(notdir $(PYTHON_MODULE)); do rm -f $(call to,$(pythondir)/tessera)/"$$m"; done
 	rm -rf $(call to,$(pythondir)/tessera/__pycache__)

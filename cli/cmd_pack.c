@@ -19,7 +19,9 @@ struct pack_args {
     size_t size[2], deflate;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
-    const char *split_list;
+    const char *split_list, *label_values, *ignore_label;
+    uint16_t values[256];
+    int32_t ignored[16];
     char split_lists[8192]; /* a copy, cut into its paths */
     struct tsr_pack_config config;
 };
@@ -105,6 +107,41 @@ static const struct cli_option options[] = {
      .help =
          "the names of the labels: line i, from 0, that of label i, or lines \"i name\"; without "
          "it \"0\", \"1\", ... up to the largest found"},
+    {.name = "label-values",
+     .metavar = "V,...",
+     .type = CLI_STRING,
+     .at = AT(label_values),
+     .help = "the values in the label maps that stand for labels 0, 1, ...: 0,255 for a mask"},
+    {.name = "ignore-label",
+     .metavar = "V,...",
+     .type = CLI_STRING,
+     .at = AT(ignore_label),
+     .help = "values in the label maps that stand for no class, such as 255; -1: the largest that "
+             "the file can hold. Such pixels get a label of their own, \"void\""},
+    {.name = "label-suffix",
+     .metavar = "S",
+     .type = CLI_STRING,
+     .at = AT(config.label_suffix),
+     .help =
+         "label maps are the files whose names end so, _gtFine_labelIds.png say; what is before "
+         "it is the image's name"},
+    {.name = "image-suffix",
+     .metavar = "S",
+     .type = CLI_STRING,
+     .at = AT(config.image_suffix),
+     .help = "images are the files whose names end so, _leftImg8bit.png say"},
+    {.name = "label-parts",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .file = CLI_READS,
+     .at = AT(config.label_parts),
+     .help =
+         "a label map is composed of one mask for each label, called after the image, \"_\" and "
+         "the label: names of labels as in --label-names, later ones lie above"},
+    {.name = "labels-fit",
+     .type = CLI_FLAG,
+     .at = AT(config.labels_fit),
+     .help = "label maps of another size than their image are scaled to it, to the nearest pixel"},
     {.type = CLI_NAMED_OBJECT,
      .registry = &tsr_rules,
      .offers = finds_regions,
@@ -154,6 +191,7 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
                  r->per_split[0], r->per_split[1], r->per_split[2], r->sources - r->skipped);
     if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
+    if (r->no_map) (void)printf(", %zu without a label map", r->no_map);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
     if (r->missing) (void)printf(", %zu of the split file missing", r->missing);
     if (r->unlisted) (void)printf(", %zu folders that cannot be listed", r->unlisted);
@@ -196,6 +234,40 @@ static enum tsr_status cut_split_list(struct cli_call *call, struct pack_args *a
         at = end;
         TSR_TRY(cli_files_reads(call, path));
     }
+    return TSR_OK;
+}
+
+/* Whole numbers with commas between them; *n of at most `room`. */
+static enum tsr_status read_numbers(struct cli_call *call, const char *option, const char *text,
+                                    long least, size_t room, long *out, size_t *n) {
+    for (*n = 0; text;) {
+        char *end;
+        long number = strtol(text, &end, 10);
+        if (end == text || (*end && *end != ',') || number < least || number > UINT16_MAX ||
+            *n == room)
+            return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                             "--%s: expected up to %zu numbers %ld..%d with commas between them at "
+                             "\"%.40s\"",
+                             option, room, least, UINT16_MAX, text);
+        out[(*n)++] = number;
+        text = *end ? end + 1 : NULL;
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status configure_labels(struct cli_call *call, struct pack_args *a) {
+    long numbers[256];
+    size_t n;
+    TSR_TRY(read_numbers(call, "label-values", a->label_values, 0, 256, numbers, &n));
+    for (size_t i = 0; i < n; i++)
+        a->values[i] = (uint16_t)numbers[i];
+    a->config.label_values = a->values;
+    a->config.n_label_values = n;
+    TSR_TRY(read_numbers(call, "ignore-label", a->ignore_label, -1, 16, numbers, &n));
+    for (size_t i = 0; i < n; i++)
+        a->ignored[i] = (int32_t)numbers[i];
+    a->config.ignored_labels = a->ignored;
+    a->config.n_ignored_labels = n;
     return TSR_OK;
 }
 
@@ -260,6 +332,7 @@ static enum tsr_status check_inputs(struct cli_call *call) {
     for (int i = 0; i < 3; i++)
         TSR_TRY(check_input(call, a->config.split_lists[i]));
     TSR_TRY(check_input(call, a->config.labels));
+    TSR_TRY(check_input(call, a->config.label_parts));
     return check_input(call, a->config.label_names);
 }
 
@@ -274,6 +347,7 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;
     a->config.command = call->line;
+    TSR_TRY(configure_labels(call, a));
     TSR_TRY(configure_segments(call, a));
     TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
     TSR_TRY(check_inputs(call));

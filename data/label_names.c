@@ -139,5 +139,6 @@ enum tsr_status tsr_label_names_read(const char *path, struct tsr_label_names *o
 
 void tsr_label_names_clear(struct tsr_label_names *names) {
     free(names->names);
+    free(names->kept);
     *names = (struct tsr_label_names){0};
 }

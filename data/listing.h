@@ -25,13 +25,13 @@ void tsr_pool_free(struct tsr_pool *pool);
 #define TSR_NO_SOURCE SIZE_MAX
 
 struct tsr_listed {
-    const char *path;   /* to open it, or to name it: "photos.zip/a.jpg" */
-    const char *name;   /* relative to its source: the end of `path` */
-    uint8_t split;      /* enum tsr_split, or TSR_UNDECIDED (data/splits.h decides) */
-    const char *labels; /* path of its label map; NULL: not looked for */
-    size_t source;      /* of listing.sources; TSR_NO_SOURCE: a file of its own */
-    size_t index;       /* what its source calls it */
-    size_t origin;      /* which call of tsr_listing_add() listed it, from 1 */
+    const char *path;       /* to open it, or to name it: "photos.zip/a.jpg" */
+    const char *name;       /* relative to its source: the end of `path` */
+    uint8_t split;          /* enum tsr_split, or TSR_UNDECIDED (data/splits.h decides) */
+    size_t first_map, maps; /* files of its label map: struct tsr_label_files */
+    size_t source;          /* of listing.sources; TSR_NO_SOURCE: a file of its own */
+    size_t index;           /* what its source calls it */
+    size_t origin;          /* which call of tsr_listing_add() listed it, from 1 */
 };
 
 /* Files of an ending that images do not have. */

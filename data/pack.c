@@ -11,8 +11,8 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "data/h5.h"
-#include "data/label_files.h"
-#include "data/splits.h"
+#include "data/label_reader.h"
+#include "data/pack_list.h"
 
 #ifdef _OPENMP
 #define OMP(directive) _Pragma(#directive)
@@ -22,7 +22,6 @@
 
 #define MAX_THREADS 4096
 #define BLOCK_BYTES ((size_t)16 << 20)
-#define LABELS_WITHOUT_NAMES 256
 #define LABELS_AT_MOST 65536
 
 /* ---- configuration --------------------------------------------------------------------------- */
@@ -36,8 +35,14 @@ static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_
     if (c->labels && c->label_image)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "label maps come from files or from a rule, not from both");
-    if (c->label_names && !c->labels)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "label names are given, but no label maps");
+    if ((c->label_names || c->label_parts || c->label_suffix || c->n_label_values ||
+         c->n_ignored_labels || c->labels_fit) &&
+        !c->labels)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "names, parts, a suffix or values of labels are given, but no label maps");
+    if (c->label_parts && (c->n_label_values || c->n_ignored_labels))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "label maps are composed of parts, or have values of labels, not both");
     if (c->label_image && (!c->label_rule || c->label_count < 1 || c->label_count > LABELS_AT_MOST))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "the rule of the labels is \"%s\" of %zu; it is a text, and 1..%d labels",
@@ -76,95 +81,16 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
     return check_labels(config, err);
 }
 
-/* ---- which files, which split ---------------------------------------------------------------- */
-
-static enum tsr_status apply_split_files(const struct tsr_pack_config *c,
-                                         struct tsr_listing *listing,
-                                         const struct tsr_notice *notice,
-                                         struct tsr_pack_report *report, struct tsr_error *err) {
-    enum tsr_status status = TSR_OK;
-    struct tsr_split_file file = {0};
-    if (c->split_file) TSR_CHECK(tsr_split_file_add(&file, c->split_file, err));
-    for (uint8_t split = 0; split < 3; split++)
-        if (c->split_lists[split])
-            TSR_CHECK(tsr_split_list_add(&file, c->split_lists[split], split, err));
-    TSR_CHECK(tsr_split_file_sort(&file, err));
-    TSR_CHECK(
-        tsr_split_by_files(&file, listing, notice, &report->not_listed, &report->missing, err));
-done:
-    tsr_split_file_clear(&file);
-    return status;
-}
-
-static void apply_limit(size_t limit, struct tsr_listing *listing) {
-    if (limit == 0 || limit >= listing->n) return;
-    for (size_t i = 0; i < limit; i++)
-        listing->items[i] = listing->items[(size_t)((unsigned __int128)i * listing->n / limit)];
-    listing->n = limit;
-}
-
-static enum tsr_status say_unlisted(const struct tsr_pack_config *config,
-                                    const struct tsr_listing *listing,
-                                    const struct tsr_pack_callbacks *callbacks,
-                                    struct tsr_error *err) {
-    for (size_t i = 0; i < listing->n_unlisted; i++) {
-        char why[128];
-        const struct tsr_unlisted *folder = &listing->unlisted[i];
-        (void)snprintf(why, sizeof why, "cannot be listed: %s", strerror(folder->number));
-        if (config->strict) return TSR_ERROR(err, TSR_ERR_IO, "%s: %s", folder->path, why);
-        if (callbacks && callbacks->skipped) callbacks->skipped(callbacks->user, folder->path, why);
-    }
-    return TSR_OK;
-}
-
-static enum tsr_status nothing_found(const char *const *sources, size_t n_sources,
-                                     const struct tsr_pack_report *report, struct tsr_error *err) {
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                     "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm and the like)%s%s",
-                     n_sources ? sources[0] : "no source", n_sources > 1 ? " and others" : "",
-                     report->passed_over[0] ? "; passed over: " : "", report->passed_over);
-}
-
-static void want_all(const struct tsr_listing *listing) {
-    for (size_t i = 0; i < listing->n; i++)
-        tsr_source_want(listing, &listing->items[i]);
-}
-
-static enum tsr_status list_files(const struct tsr_pack_config *config, const char *const *sources,
-                                  size_t n_sources, const struct tsr_pack_callbacks *callbacks,
-                                  struct tsr_listing *listing, struct tsr_pack_report *report,
-                                  struct tsr_error *err) {
-    const struct tsr_notice notice = {callbacks ? callbacks->note : NULL,
-                                      callbacks ? callbacks->user : NULL};
-    const char *const *lists = config->split_lists;
-    for (size_t i = 0; i < n_sources; i++)
-        TSR_TRY(tsr_listing_add(listing, sources[i], err));
-    TSR_TRY(say_unlisted(config, listing, callbacks, err));
-    report->unlisted = listing->n_unlisted;
-    tsr_listing_passed_over(listing, report->passed_over, sizeof report->passed_over);
-    if (config->labels) TSR_TRY(tsr_label_files_hide(config->labels, listing, err));
-    if (listing->n == 0) return nothing_found(sources, n_sources, report, err);
-    if (config->split_file || lists[0] || lists[1] || lists[2])
-        TSR_TRY(apply_split_files(config, listing, &notice, report, err));
-    else
-        tsr_split_by_folders(listing, &notice);
-    apply_limit(config->limit, listing);
-    report->sources = listing->n;
-    want_all(listing);
-    if (config->labels) TSR_TRY(tsr_label_files_match(config->labels, listing, err));
-    return tsr_split_at_random(config->split, config->seed, listing, err);
-}
-
 /* ---- decoding -------------------------------------------------------------------------------- */
 
 /* One source file on its way. */
 struct job {
     enum tsr_status status;
     struct tsr_error err;
-    struct tsr_fetched fetched;
-    size_t count;           /* images made of it */
-    struct tsr_image whole; /* for tiles: they are cut when they are written */
-    uint8_t *pixels;        /* [height, width, channels], else */
+    struct tsr_fetched fetched, *maps; /* maps: [item->maps] files of its label map */
+    size_t count;                      /* images made of it */
+    struct tsr_image whole;            /* for tiles: they are cut when they are written */
+    uint8_t *pixels;                   /* [height, width, channels], else */
 
     uint16_t *labels;   /* [count, height, width], if there are any */
     size_t labels_room; /* for as many maps */
@@ -188,47 +114,25 @@ struct packer {
     uint8_t *tile;          /* [height, width, channels] */
 
     bool has_labels;
-    struct tsr_label_names names_of_labels;
-    size_t label_bound; /* labels are below it */
-    uint16_t largest;   /* of those written */
+    struct tsr_label_reader labels; /* where there are label maps in files */
+    size_t label_bound;             /* labels are below it */
+    uint16_t largest;               /* of those written */
 
     uint8_t *splits;    /* [capacity], of the images written */
     const char **names; /* [capacity] */
     size_t capacity;
 };
 
-static enum tsr_status check_label_bound(const struct packer *p, const char *path,
-                                         const struct tsr_label_map *map, struct tsr_error *err) {
-    const char *names = p->config->label_names;
-    for (size_t i = 0; i < map->height * map->width; i++)
-        if (map->labels[i] >= p->label_bound)
-            return TSR_ERROR(err, TSR_ERR_FORMAT,
-                             "%s: has the label %u at row %zu, column %zu; %s%s labels 0..%zu",
-                             path, map->labels[i], i / map->width, i % map->width,
-                             names ? names : "without names there are", names ? " names the" : "",
-                             p->label_bound - 1);
-    return TSR_OK;
-}
-
 /* The labels of a file, cut and scaled as the image was. */
 static enum tsr_status read_labels(const struct packer *p, const struct tsr_listed *item,
                                    struct job *job, struct tsr_error *err) {
-    enum tsr_status status;
     const struct tsr_pack_config *c = p->config;
-    const struct tsr_image *image = &job->whole;
     struct tsr_label_map map;
-    TSR_TRY(tsr_label_map_read(item->labels, &map, err));
-    if (map.height != image->height || map.width != image->width) {
-        status = TSR_ERROR(err, TSR_ERR_SHAPE,
-                           "%s: is %zux%zu (height x width); its image %s is %zux%zu", item->labels,
-                           map.height, map.width, item->path, image->height, image->width);
-        goto done;
-    }
-    TSR_CHECK(check_label_bound(p, item->labels, &map, err));
-    for (size_t k = 0; k < job->count; k++)
-        TSR_CHECK(tsr_fit_labels(&map, c->fit, k, c->height, c->width,
-                                 job->labels + k * c->height * c->width, err));
-done:
+    enum tsr_status status = tsr_label_reader_read(&p->labels, item, job->maps, job->whole.height,
+                                                   job->whole.width, &map, err);
+    for (size_t k = 0; k < job->count && status == TSR_OK; k++)
+        status = tsr_fit_labels(&map, c->fit, k, c->height, c->width,
+                                job->labels + k * c->height * c->width, err);
     tsr_label_map_clear(&map);
     return status;
 }
@@ -301,15 +205,38 @@ static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item
     return status;
 }
 
+static enum tsr_status fetch_item(const struct packer *p, const struct tsr_listed *item,
+                                  struct job *job, struct tsr_error *err) {
+    TSR_TRY(tsr_source_fetch(&p->listing, item, &job->fetched, err));
+    if (!item->maps) return TSR_OK;
+    job->fatal = true;
+    TSR_TRY(TSR_ALLOC(&job->maps, item->maps, item->path, err));
+    TSR_TRY(tsr_label_reader_fetch(&p->labels, item, job->maps, err));
+    job->fatal = false;
+    return TSR_OK;
+}
+
 static void fetch(const struct packer *p, size_t i, struct job *job) {
     job->err = (struct tsr_error){0};
     job->count = 0;
     job->fatal = false;
-    job->status = tsr_source_fetch(&p->listing, &p->listing.items[i], &job->fetched, &job->err);
+    job->maps = NULL;
+    job->status = fetch_item(p, &p->listing.items[i], job, &job->err);
+}
+
+/* What was fetched and, where something failed, not used. */
+static void discard_fetched(const struct tsr_listed *item, struct job *job) {
+    free(job->fetched.bytes);
+    job->fetched = (struct tsr_fetched){0};
+    for (size_t i = 0; job->maps && i < item->maps; i++)
+        free(job->maps[i].bytes);
+    free(job->maps);
+    job->maps = NULL;
 }
 
 static void decode(const struct packer *p, size_t i, struct job *job) {
     if (job->status == TSR_OK) job->status = fit(p, &p->listing.items[i], job, &job->err);
+    discard_fetched(&p->listing.items[i], job);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -467,7 +394,7 @@ static void free_packer(struct packer *p) {
     free(p->tile);
     free(p->splits);
     free(p->names);
-    tsr_label_names_clear(&p->names_of_labels);
+    tsr_label_reader_clear(&p->labels);
     tsr_listing_clear(&p->listing);
     tsr_h5_close(p->file);
 }
@@ -499,28 +426,26 @@ static enum tsr_status create_labels(struct packer *p, struct tsr_error *err) {
     const size_t dims[3] = {0, c->height, c->width};
     p->has_labels = c->labels || c->label_image;
     if (!p->has_labels) return TSR_OK;
-    p->label_bound = c->label_image ? c->label_count : LABELS_WITHOUT_NAMES;
-    if (c->label_names) {
-        TSR_TRY(tsr_label_names_read(c->label_names, &p->names_of_labels, err));
-        p->label_bound = p->names_of_labels.n;
-    }
+    p->label_bound = c->label_image ? c->label_count : p->labels.bound;
     return tsr_h5_create_growing(p->file, "/labels", p->label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8,
                                  3, dims, c->deflate ? c->deflate : 1, err);
 }
 
 static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
-    struct tsr_label_names *names = &p->names_of_labels;
+    const struct tsr_label_names *names = NULL;
     if (!p->has_labels) return TSR_OK;
     p->report->labels = p->label_bound;
-    if (c->labels && !c->label_names) {
-        p->report->labels = (size_t)p->largest + 1;
-        TSR_TRY(tsr_label_names_number(p->report->labels, names, err));
+    if (c->labels) {
+        TSR_TRY(tsr_label_reader_names(&p->labels, p->largest, &names, err));
+        p->report->labels = names->n;
     }
     TSR_TRY(tsr_h5_write_attr_str(p->file, "/labels", "rule",
                                   c->label_image ? c->label_rule : "labels", err));
     TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "count", (int64_t)p->report->labels, err));
-    if (c->label_image) return TSR_OK;
+    if (!names) return TSR_OK;
+    if (p->labels.no_class >= 0)
+        TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "void", p->labels.no_class, err));
     return tsr_h5_write_attr_strings(p->file, "/labels", "label_names", names->n,
                                      (const char *const *)names->names, err);
 }
@@ -550,7 +475,8 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
     size_t dims[4] = {0, config->height, config->width, config->channels};
     *p.report = (struct tsr_pack_report){0};
     TSR_CHECK(tsr_pack_config_check(config, err));
-    TSR_CHECK(list_files(config, sources, n_sources, callbacks, &p.listing, p.report, err));
+    TSR_CHECK(
+        tsr_pack_list(config, sources, n_sources, callbacks, &p.listing, &p.labels, p.report, err));
     TSR_CHECK(tsr_h5_create(output, &p.file, err));
     TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
     TSR_CHECK(create_labels(&p, err));

@@ -27,10 +27,22 @@ struct tsr_pack_config {
     size_t threads;  /* 0: all */
 
     /* Label maps, stored as /labels: from files, or from a function, or (both NULL) none. */
-    const char *labels;      /* folder of label maps (tsr_label_map_read()), of the size of their
-                                images, and found by their names (data/label_files.h) */
+    const char *labels;      /* folder, archive or folder in an archive, of label maps
+                                (tsr_label_map_read()), found by their names (data/label_files.h) */
     const char *label_names; /* file of names, which bound the labels; NULL: "0", "1", ... up to the
                                 largest found, at most 256 */
+    const char *label_suffix; /* of the names of label maps; NULL: none */
+    const char *image_suffix; /* of the names of images, which is cut off before names are compared,
+                                 and without which a file is no image; NULL: none */
+    const char *label_parts;  /* file of names: maps are composed of one file for each label, in its
+                                 order, 0 where there is none; it also names the labels. NULL: no */
+    bool labels_fit;          /* a map of another size, but the same aspect, is scaled */
+    const uint16_t *label_values; /* [n_label_values]: the value in the files of each label */
+    size_t n_label_values;        /* 0: values are labels */
+    /* Values of pixels that belong to no class; -1: the largest that a file can hold. They get a
+     * label of their own, behind all others, named "void". */
+    const int32_t *ignored_labels; /* [n_ignored_labels] */
+    size_t n_ignored_labels;
     /* Writes the labels [height, width] of one stored image [height, width, channels]. Called from
      * several threads at once, once for each image; the result must depend on the pixels alone. An
      * error ends the run. */
@@ -53,6 +65,7 @@ struct tsr_pack_report {
     size_t skipped;        /* unreadable, or too small for the fit */
     size_t not_listed;     /* not named by the split files */
     size_t missing;        /* named by the split files, but not there */
+    size_t no_map;         /* images without a label map, left out */
     size_t unlisted;       /* folders that could not be listed */
     char passed_over[256]; /* files without an ending of images: ".webp 12, .gif 3"; "": none */
     size_t labels;         /* classes of the label maps; 0: no label maps */
@@ -78,8 +91,9 @@ struct tsr_pack_callbacks {
  * be listed (TSR_ERR_IO).
  *
  * Of label maps: .png .pgm .pnm below config->labels are no images, wherever they are found; an
- * image without a label map is TSR_ERR_NOT_FOUND, a map of another size TSR_ERR_SHAPE, a map that
- * cannot be decoded, or with a label that has no name, TSR_ERR_FORMAT, whether strict or not. */
+ * image without a label map is left out, if strict TSR_ERR_NOT_FOUND; a map of another size is
+ * TSR_ERR_SHAPE, a map that cannot be decoded, or with a value that is no label, TSR_ERR_FORMAT,
+ * whether strict or not. */
 TSR_API enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
                                  size_t n_sources, const char *output,
                                  const struct tsr_pack_callbacks *callbacks,

@@ -13,7 +13,7 @@ tree=$(cd "$there/usr" && find . -type f -o -type l | sort | tr '\n' ' ')
 check "one header is installed" test "$(cd "$there/usr/include" && find . -type f)" = ./tessera.h
 check "the rest are the program, two libraries, their description, man pages and the Python module" sh -c \
     'for f; do case $f in ./bin/tessera | ./lib/libtessera.a | ./lib/libtessera.so* | ./lib/pkgconfig/tessera.pc | \
-        ./share/man/man1/*.1 | ./share/bash-completion/* | ./share/zsh/* | ./include/tessera.h | \
+        ./share/man/man1/*.1 | ./share/bash-completion/* | ./share/zsh/* | ./share/tessera/celebamask-hq.txt | ./include/tessera.h | \
         ./lib/python3/dist-packages/tessera/*.py) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
 PKG_CONFIG_PATH="$there/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"; export PKG_CONFIG_PATH
 check "pkg-config knows the version" test "$(pkg-config --modversion tessera)" = "$("$TESSERA" version | sed -n 's/^tessera //p')"
