@@ -12,6 +12,7 @@ BLAS ?= 1
 MPI ?= 0
 IMAGE ?= auto
 DOUBLE ?= 1
+ARCHIVE ?= 1
 SAN ?=
 COVERAGE ?= 0
 WERROR ?= 0
@@ -30,7 +31,7 @@ pythondir ?= $(libdir)/python3/dist-packages
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
-export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS MPI IMAGE
+export CC CPPFLAGS PKG_CONFIG STB_DIR BLAS MPI IMAGE ARCHIVE
 
 comma := ,
 
@@ -97,8 +98,16 @@ endif
 PACKAGES += $(IMAGE_PACKAGES)
 BASE_FLAGS += $(if $(filter libjpeg,$(IMAGE_PACKAGES)),-DTSR_HAVE_LIBJPEG) $(if $(filter spng,$(IMAGE_PACKAGES)),-DTSR_HAVE_LIBSPNG)
 WITHOUT += $(if $(filter libjpeg,$(IMAGE_PACKAGES)),,data/decoders/libjpeg.c) $(if $(filter spng,$(IMAGE_PACKAGES)),,data/decoders/libspng.c)
-DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) $(shell scripts/find-stb)
-DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm -lpthread
+ifeq ($(ARCHIVE),0)
+BASE_FLAGS += -DTSR_NO_ARCHIVE
+else
+LIBARCHIVE := libarchive
+endif
+DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) $(LIBARCHIVE) 2>/dev/null) $(shell scripts/find-stb)
+# What libarchive itself needs is no business of who links the static library: it is linked with its
+# shared one.
+ARCHIVE_LIBS := $(if $(LIBARCHIVE),$(shell $(PKG_CONFIG) --libs $(LIBARCHIVE) 2>/dev/null))
+DEP_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) $(ARCHIVE_LIBS) -lm -lpthread
 # Open MPI or MPICH, for the program that several processes run together; the library knows nothing of it.
 MPI_PACKAGE := $(firstword $(foreach p,mpi-c ompi-c mpich,$(shell $(PKG_CONFIG) --exists $p 2>/dev/null && echo $p)))
 MPI_CFLAGS := $(if $(MPI_PACKAGE),$(shell $(PKG_CONFIG) --cflags $(MPI_PACKAGE)))
@@ -369,9 +378,10 @@ install: all
 	$(foreach d,$(SHARED_DIRS),install -d $(call to,$(call shared_place,$(d))) && install -m 644 $(call shared_files,$(d)) $(call to,$(call shared_place,$(d))) &&) true
 	install -d $(call to,$(pythondir)/tessera)
 	install -m 644 $(PYTHON_MODULE) $(call to,$(pythondir)/tessera)
+	install -D -m 644 share/celebamask-hq.txt $(call to,$(datadir)/tessera/celebamask-hq.txt)
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
-	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) -lm -lpthread|' \
+	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) $(ARCHIVE_LIBS) -lm -lpthread|' \
 	    scripts/tessera.pc.in > $(call to,$(libdir)/pkgconfig/tessera.pc)
 # A Debian package; the switches are those of the build.
 deb: all
@@ -382,6 +392,7 @@ uninstall:
 	    $(call to,$(libdir)/libtessera.so.$(SOVERSION)) $(call to,$(libdir)/libtessera.so.$(VERSION)) \
 	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
 	rm -f $(call to,$(datadir)/bash-completion/completions/tessera) $(call to,$(datadir)/zsh/site-functions/_tessera)
+	rm -f $(call to,$(datadir)/tessera/celebamask-hq.txt)
 	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
 	rm -f $(call to,$(mandir)/man5/tessera-formats.5)
 	for m in $(notdir $(PYTHON_MODULE)); do rm -f $(call to,$(pythondir)/tessera)/"$$m"; done
@@ -427,6 +438,7 @@ help:
 	@echo "  MPI=1              the program for several processes, with Open MPI or MPICH (docs/cluster.md)"
 	@echo "  IMAGE=stb          decode JPEG and PNG by stb_image, even where libjpeg and libspng are"
 	@echo "  DOUBLE=0           leave out the tests of the numerical core in double precision"
+	@echo "  ARCHIVE=0          build without libarchive: of archives only zip files are read"
 	@echo "  SAN=address,undefined   sanitizers"
 	@echo "  COVERAGE=1         counts for gcov"
 	@echo "  DEBUG=1            -O1 instead of OPT ($(OPT))"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/options.h"
 #include "cli/outputs.h"
@@ -8,6 +9,7 @@
 #include "cli/shown.h"
 #include "cli/signals.h"
 #include "cli/view_options.h"
+#include "data/dataset.h"
 #include "data/listing.h"
 #include "data/pack.h"
 #include "image/regions.h"
@@ -19,6 +21,10 @@ struct pack_args {
     struct cli_view view;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
+    const char *split_list, *label_values, *ignore_label;
+    uint16_t values[256];
+    int32_t ignored[16];
+    char split_lists[8192]; /* a copy, cut into its paths */
     struct tsr_pack_config config;
 };
 
@@ -80,15 +86,21 @@ static const struct cli_option options[] = {
      .file = CLI_READS,
      .at = AT(config.split_file),
      .help = "lines \"name split\", split 0/1/2 or train/val/test, such as CelebA's "
-             "list_eval_partition.txt; files that it does not name are left out"},
+             "list_eval_partition.txt, or a CSV table with a column of images and one of splits; "
+             "files that it does not name are left out"},
+    {.name = "split-list",
+     .metavar = "SPLIT=F,...",
+     .type = CLI_STRING,
+     .at = AT(split_list),
+     .help = "files of names, one a line, with or without ending: train=F,val=F,test=F, or some of "
+             "these; files that they do not name are left out"},
     {.name = "split",
      .metavar = "T,V,E",
      .type = CLI_DOUBLES,
      .list = 3,
      .at = AT(config.split),
      .max = 1,
-     .help = "fractions of train, val and test where neither a folder's name nor the split file "
-             "decides"},
+     .help = "fractions of train, val and test where neither folders nor a split file decide"},
     {.name = "labels",
      .metavar = "DIR",
      .type = CLI_STRING,
@@ -104,6 +116,41 @@ static const struct cli_option options[] = {
      .help =
          "the names of the labels: line i, from 0, that of label i, or lines \"i name\"; without "
          "it \"0\", \"1\", ... up to the largest found"},
+    {.name = "label-values",
+     .metavar = "V,...",
+     .type = CLI_STRING,
+     .at = AT(label_values),
+     .help = "the values in the label maps that stand for labels 0, 1, ...: 0,255 for a mask"},
+    {.name = "ignore-label",
+     .metavar = "V,...",
+     .type = CLI_STRING,
+     .at = AT(ignore_label),
+     .help = "values in the label maps that stand for no class, such as 255; -1: the largest that "
+             "the file can hold. Such pixels get a label of their own, \"void\""},
+    {.name = "label-suffix",
+     .metavar = "S",
+     .type = CLI_STRING,
+     .at = AT(config.label_suffix),
+     .help =
+         "label maps are the files whose names end so, _gtFine_labelIds.png say; what is before "
+         "it is the image's name"},
+    {.name = "image-suffix",
+     .metavar = "S",
+     .type = CLI_STRING,
+     .at = AT(config.image_suffix),
+     .help = "images are the files whose names end so, _leftImg8bit.png say"},
+    {.name = "label-parts",
+     .metavar = "F",
+     .type = CLI_STRING,
+     .file = CLI_READS,
+     .at = AT(config.label_parts),
+     .help =
+         "a label map is composed of one mask for each label, called after the image, \"_\" and "
+         "the label: names of labels as in --label-names, later ones lie above"},
+    {.name = "labels-fit",
+     .type = CLI_FLAG,
+     .at = AT(config.labels_fit),
+     .help = "label maps of another size than their image are scaled to it, to the nearest pixel"},
     {.type = CLI_NAMED_OBJECT,
      .registry = &tsr_rules,
      .offers = finds_regions,
@@ -147,15 +194,94 @@ static void on_remark(void *user, const char *path, const char *remark) {
     cli_progress_say(user, "tessera pack: %s: %s", cli_shown(path), remark);
 }
 
+static void on_note(void *user, const char *text) {
+    cli_progress_say(user, "tessera pack: %s", cli_shown(text));
+}
+
 static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     (void)printf("%s: %zu images of %zux%zux%zu (%zu train, %zu val, %zu test) from %zu files",
                  cli_shown(a->output), r->images, r->height, r->width, r->channels, r->per_split[0],
                  r->per_split[1], r->per_split[2], r->sources - r->skipped);
     if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
+    if (r->no_map) (void)printf(", %zu without a label map", r->no_map);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
     if (r->missing) (void)printf(", %zu of the split file missing", r->missing);
+    if (r->unlisted) (void)printf(", %zu folders that cannot be listed", r->unlisted);
+    if (r->passed_over[0]) (void)printf(", passed over: %s", cli_shown(r->passed_over));
     (void)printf("\n");
+}
+
+/* Behind "train=" and the like; NULL: something else stands there. */
+static char *split_prefix(char *text, enum tsr_split *split) {
+    for (int i = 0; i < 3; i++) {
+        const char *name = tsr_split_name((enum tsr_split)i);
+        size_t length = strlen(name);
+        if (strncmp(text, name, length) != 0 || text[length] != '=') continue;
+        *split = (enum tsr_split)i;
+        return text + length + 1;
+    }
+    return NULL;
+}
+
+/* Cuts "train=F,val=F" where a comma is followed by the name of a split and '=': paths may have
+ * commas. */
+static enum tsr_status cut_split_list(struct cli_call *call, struct pack_args *a) {
+    if (!a->split_list) return TSR_OK;
+    char *at = a->split_lists;
+    if (strlen(a->split_list) >= sizeof a->split_lists)
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--split-list has more than %zu characters",
+                         sizeof a->split_lists - 1);
+    strcpy(a->split_lists, a->split_list);
+    while (at) {
+        enum tsr_split split = TSR_SPLIT_ALL;
+        char *path = split_prefix(at, &split), *end = path;
+        if (!path || !*path || a->config.split_lists[split])
+            return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                             "--split-list is \"%s\"; it is train=F,val=F,test=F, or some of these",
+                             a->split_list);
+        a->config.split_lists[split] = path;
+        while (end && (end == path || !split_prefix(end + 1, &split)))
+            end = strchr(end + 1, ',');
+        if (end) *end++ = 0;
+        at = end;
+        TSR_TRY(cli_files_reads(call, path));
+    }
+    return TSR_OK;
+}
+
+/* Whole numbers with commas between them; *n of at most `room`. */
+static enum tsr_status read_numbers(struct cli_call *call, const char *option, const char *text,
+                                    long least, size_t room, long *out, size_t *n) {
+    for (*n = 0; text;) {
+        char *end;
+        long number = strtol(text, &end, 10);
+        if (end == text || (*end && *end != ',') || number < least || number > UINT16_MAX ||
+            *n == room)
+            return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                             "--%s: expected up to %zu numbers %ld..%d with commas between them at "
+                             "\"%.40s\"",
+                             option, room, least, UINT16_MAX, text);
+        out[(*n)++] = number;
+        text = *end ? end + 1 : NULL;
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status configure_labels(struct cli_call *call, struct pack_args *a) {
+    long numbers[256];
+    size_t n;
+    TSR_TRY(read_numbers(call, "label-values", a->label_values, 0, 256, numbers, &n));
+    for (size_t i = 0; i < n; i++)
+        a->values[i] = (uint16_t)numbers[i];
+    a->config.label_values = a->values;
+    a->config.n_label_values = n;
+    TSR_TRY(read_numbers(call, "ignore-label", a->ignore_label, -1, 16, numbers, &n));
+    for (size_t i = 0; i < n; i++)
+        a->ignored[i] = (int32_t)numbers[i];
+    a->config.ignored_labels = a->ignored;
+    a->config.n_ignored_labels = n;
+    return TSR_OK;
 }
 
 static void warn(const struct cli_call *call, const struct tsr_pack_report *r) {
@@ -183,20 +309,34 @@ static enum tsr_status configure_segments(struct cli_call *call, struct pack_arg
     return TSR_OK;
 }
 
+static enum tsr_status reads_archive(struct cli_call *call, const char *path, size_t length) {
+    char *archive = malloc(length + 1);
+    if (!archive) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "%s: no memory", path);
+    memcpy(archive, path, length);
+    archive[length] = 0;
+    enum tsr_status status = cli_files_reads(call, archive);
+    free(archive);
+    return status;
+}
+
 /* The files of a folder are inputs, too. */
 static enum tsr_status reads(struct cli_call *call, const char *source) {
     struct tsr_listing listing = {0};
     enum tsr_status status = TSR_OK;
+    const char *inside = tsr_source_inside(source);
+    if (inside) return reads_archive(call, source, (size_t)(inside - source) - 1);
     /* What cannot be listed is told when it is packed. */
     if (tsr_listing_add(&listing, source, NULL) == TSR_OK)
         for (size_t i = 0; i < listing.n && status == TSR_OK; i++)
-            status = cli_files_reads(call, listing.items[i].path);
+            if (listing.items[i].source == TSR_NO_SOURCE)
+                status = cli_files_reads(call, listing.items[i].path);
     tsr_listing_clear(&listing);
     return status;
 }
 
 static enum tsr_status files(struct cli_call *call) {
-    const struct pack_args *a = call->args;
+    struct pack_args *a = call->args;
+    TSR_TRY(cut_split_list(call, a));
     /* Without --force, or where nothing is, nothing can be lost. */
     if (!a->common.force || cli_check_input(a->output, NULL) != TSR_OK) return TSR_OK;
     for (size_t i = 0; i < call->n_operands; i++)
@@ -204,11 +344,29 @@ static enum tsr_status files(struct cli_call *call) {
     return a->config.labels ? reads(call, a->config.labels) : TSR_OK;
 }
 
+/* A path into an archive is looked at when that is read. */
+static enum tsr_status check_input(struct cli_call *call, const char *path) {
+    return !path || tsr_source_inside(path) ? TSR_OK : cli_check_input(path, &call->err);
+}
+
+static enum tsr_status check_inputs(struct cli_call *call) {
+    const struct pack_args *a = call->args;
+    for (size_t i = 0; i < call->n_operands; i++)
+        TSR_TRY(check_input(call, call->operands[i]));
+    TSR_TRY(check_input(call, a->config.split_file));
+    for (int i = 0; i < 3; i++)
+        TSR_TRY(check_input(call, a->config.split_lists[i]));
+    TSR_TRY(check_input(call, a->config.labels));
+    TSR_TRY(check_input(call, a->config.label_parts));
+    return check_input(call, a->config.label_names);
+}
+
 static enum tsr_status run(struct cli_call *call) {
     struct pack_args *a = call->args;
     struct cli_progress progress;
     struct tsr_pack_report result;
-    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, on_remark, &progress};
+    const struct tsr_pack_callbacks callbacks = {on_progress, on_skipped, on_remark, on_note,
+                                                 &progress};
     a->config.height = a->size[0];
     a->config.width = a->size[1];
     a->config.view = cli_view_take(&a->view);
@@ -217,13 +375,10 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.seed = a->common.seed;
     a->config.command = call->line;
     TSR_TRY(tsr_colour_parse(a->background, &a->config.background, &call->err));
+    TSR_TRY(configure_labels(call, a));
     TSR_TRY(configure_segments(call, a));
     TSR_TRY(tsr_pack_config_check(&a->config, &call->err));
-    for (size_t i = 0; i < call->n_operands; i++)
-        TSR_TRY(cli_check_input(call->operands[i], &call->err));
-    if (a->config.split_file) TSR_TRY(cli_check_input(a->config.split_file, &call->err));
-    if (a->config.labels) TSR_TRY(cli_check_input(a->config.labels, &call->err));
-    if (a->config.label_names) TSR_TRY(cli_check_input(a->config.label_names, &call->err));
+    TSR_TRY(check_inputs(call));
     call->phase = CLI_RUNNING;
     cli_progress_start(&progress, a->common.quiet);
     enum tsr_status status = tsr_pack(&a->config, call->operands, call->n_operands, a->output,
@@ -239,11 +394,11 @@ const struct cli_command cli_pack = {
     .group = "datasets",
     .summary = "images to an HDF5 dataset",
     .operands = "SRC... -o D.h5 [--size HxW]",
-    .about =
-        "Packs images (files, folders searched for .jpg .jpeg .png .bmp .ppm .pgm .pnm, and\n"
-        "arrays in .h5, .npy and .npz files) into one HDF5 dataset. What lies in a folder named\n"
-        "train, val or test belongs to that split. Files below --labels are label maps; the fit\n"
-        "cuts and scales them as the images, to the nearest pixel.",
+    .about = "Packs images (files, folders and archives searched for JPEG, PNG, BMP and PNM, and\n"
+             "arrays in .h5, .npy and .npz files) into one HDF5 dataset. Folders or sources whose\n"
+             "names differ only in train, val or test (or training, valid, validation, dev,\n"
+             "testing) are splits. Files below --labels are label maps; the fit cuts and scales\n"
+             "them as the images, to the nearest pixel.",
     .options = options,
     .args_size = sizeof(struct pack_args),
     .defaults = defaults,

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "cli/options.h"
 #include "data/decoder.h"
+#include "data/source.h"
 #include "inner/kernels/kernel.h"
 
 /* Each kind of image, and what decodes it. */
@@ -30,6 +31,7 @@ static enum tsr_status run(struct cli_call *call) {
 #endif
     (void)printf("blas: %s\nblas core: %s\n", tsr_blas_config(), tsr_blas_core());
     print_decoders();
+    (void)printf("archives: zip; others: %s\n", tsr_archive_library());
     TSR_TRY(tsr_kernel_find("auto", &chosen, &call->err));
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++)
         (void)printf("kernel: %s%s\n", (*k)->name,

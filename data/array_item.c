@@ -6,27 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "data/listing.h"
 #include "data/pixels.h"
+#include "data/splits.h"
 
 /* ---- names ----------------------------------------------------------------------------------- */
-
-static uint8_t split_of_word(const char *word, size_t length) {
-    static const struct {
-        const char *word;
-        uint8_t split;
-    } words[] = {{"train", TSR_SPLIT_TRAIN}, {"training", TSR_SPLIT_TRAIN}, {"val", TSR_SPLIT_VAL},
-                 {"valid", TSR_SPLIT_VAL},   {"validation", TSR_SPLIT_VAL}, {"dev", TSR_SPLIT_VAL},
-                 {"test", TSR_SPLIT_TEST},   {"testing", TSR_SPLIT_TEST}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i].word) == length && strncasecmp(words[i].word, word, length) == 0)
-            return words[i].split;
-    return TSR_UNDECIDED;
-}
 
 uint8_t tsr_array_split(const char *name) {
     uint8_t found = TSR_UNDECIDED;
@@ -34,7 +21,8 @@ uint8_t tsr_array_split(const char *name) {
         size_t length = 0;
         while (isalpha((unsigned char)name[length]))
             length++;
-        uint8_t split = split_of_word(name, length);
+        uint8_t split = TSR_UNDECIDED;
+        (void)tsr_split_of_word(name, length, &split);
         if (split != TSR_UNDECIDED && found != TSR_UNDECIDED && split != found)
             return TSR_UNDECIDED; /* it names two */
         if (split != TSR_UNDECIDED) found = split;

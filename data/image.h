@@ -11,6 +11,8 @@
 #ifndef TSR_DATA_IMAGE_H
 #define TSR_DATA_IMAGE_H
 
+#include <stdbool.h>
+
 #include "base/names.h"
 #include "base/status.h"
 #include "data/colour.h"
@@ -61,6 +63,7 @@ TSR_API void tsr_image_clear(struct tsr_image *image);
 struct tsr_label_map {
     size_t height, width;
     uint16_t *labels; /* [height, width], owned */
+    uint16_t most;    /* that its file could hold: 255 or 65535 */
 };
 
 /* Decodes a label map exactly: a PNG that is grey (of 1 to 16 bits; alpha is dropped) or has a
@@ -75,6 +78,9 @@ TSR_API enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_ma
 TSR_API enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
                                              struct tsr_label_map *out,
                                              struct tsr_error *err) TSR_MUST_USE;
+/* Could the file with these first bytes, 26 or more, be a label map? It is a PNG that is grey or
+ * has a palette, or a grey PNM. */
+TSR_API bool tsr_label_map_header(const unsigned char *bytes, size_t size);
 /* Frees the labels and zeroes the struct; NULL and an empty map are fine. */
 TSR_API void tsr_label_map_clear(struct tsr_label_map *map);
 

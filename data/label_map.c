@@ -29,7 +29,8 @@ static void forget_colours(unsigned char *bytes) {
 
 static enum tsr_status check_png(const char *path, const unsigned char *bytes, size_t size,
                                  struct tsr_label_map *out, struct tsr_error *err) {
-    int colour = bytes[PNG_COLOUR];
+    int depth = bytes[PNG_DEPTH], colour = bytes[PNG_COLOUR];
+    out->most = depth == 16 ? UINT16_MAX : UINT8_MAX;
     out->width = tsr_big_endian(bytes + 16);
     out->height = tsr_big_endian(bytes + 20);
     if (colour != PNG_GREY && colour != PNG_GREY_ALPHA && colour != PNG_PALETTE)
@@ -80,6 +81,7 @@ static enum tsr_status read_pgm(const char *path, const unsigned char *bytes, si
     (void)tsr_pnm_header(bytes, size, &header); /* it was found undamaged */
     out->height = header.height;
     out->width = header.width;
+    out->most = header.max > UINT8_MAX ? UINT16_MAX : UINT8_MAX;
     if (header.channels != 1)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is in colour; a label map is grey", path);
     TSR_TRY(tsr_image_check_sides(path, out->height, out->width, err));
@@ -116,6 +118,9 @@ static enum tsr_status decode(const char *path, unsigned char *bytes, size_t siz
 enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
                                      struct tsr_label_map *out, struct tsr_error *err) {
     *out = (struct tsr_label_map){0};
+    if (size > INT_MAX)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has %zu bytes; at most %d are read", name, size,
+                         INT_MAX);
     enum tsr_status status = decode(name, bytes, size, out, err);
     if (status != TSR_OK) tsr_label_map_clear(out);
     return status;
@@ -130,6 +135,13 @@ enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
     enum tsr_status status = tsr_label_map_decode(path, bytes, size, out, err);
     free(bytes);
     return status;
+}
+
+bool tsr_label_map_header(const unsigned char *bytes, size_t size) {
+    if (tsr_image_kind(bytes, size) == TSR_KIND_PNM) return size > 1 && bytes[1] == '5';
+    if (tsr_image_kind(bytes, size) != TSR_KIND_PNG || size <= PNG_COLOUR) return false;
+    int colour = bytes[PNG_COLOUR];
+    return colour == PNG_GREY || colour == PNG_PALETTE || colour == PNG_GREY_ALPHA;
 }
 
 void tsr_label_map_clear(struct tsr_label_map *map) {

@@ -4,12 +4,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-#include "data/dataset.h"
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
@@ -43,7 +42,7 @@ void tsr_pool_free(struct tsr_pool *pool) {
     }
 }
 
-/* ---- folders --------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 #define DEEPEST 64
 
@@ -60,29 +59,15 @@ const char *tsr_last_component(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-static bool has_image_name(const char *name) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pnm"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    return false;
-}
+static const char *const image_endings[] = {".jpg",   ".jpeg", ".jpe", ".jfif", ".jif",
+                                            ".pjpeg", ".pjp",  ".png", ".bmp",  ".dib",
+                                            ".ppm",   ".pgm",  ".pnm"};
 
-/* The split that the folders of a name ask for, the topmost first. */
-static uint8_t split_of_folders(const char *name) {
-    static const struct {
-        const char *folder;
-        uint8_t split;
-    } rules[] = {{"train", TSR_SPLIT_TRAIN},
-                 {"val", TSR_SPLIT_VAL},
-                 {"validation", TSR_SPLIT_VAL},
-                 {"test", TSR_SPLIT_TEST}};
-    for (const char *end; (end = strchr(name, '/')) != NULL; name = end + 1)
-        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-            if (strlen(rules[i].folder) == (size_t)(end - name) &&
-                strncmp(name, rules[i].folder, (size_t)(end - name)) == 0)
-                return rules[i].split;
-    return TSR_UNDECIDED;
+size_t tsr_image_ending(const char *name) {
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof image_endings / sizeof *image_endings; i++)
+        if (strcasecmp(dot, image_endings[i]) == 0) return strlen(dot);
+    return 0;
 }
 
 static enum tsr_status no_memory(const char *path, struct tsr_error *err) {
@@ -102,7 +87,7 @@ enum tsr_status tsr_listing_add_item(struct tsr_listing *listing, const struct t
     }
     struct tsr_listed *added = &listing->items[listing->n++];
     *added = *item;
-    if (added->split == TSR_UNDECIDED) added->split = split_of_folders(added->name);
+    added->origin = listing->n_origins;
     return TSR_OK;
 }
 
@@ -112,6 +97,66 @@ static enum tsr_status add_file(struct tsr_listing *listing, const char *path, c
         .path = path, .name = name, .split = TSR_UNDECIDED, .source = TSR_NO_SOURCE};
     return tsr_listing_add_item(listing, &item, err);
 }
+
+/* ---- what is left out ------------------------------------------------------------------------ */
+
+enum tsr_status tsr_listing_pass_over(struct tsr_listing *listing, const char *name,
+                                      struct tsr_error *err) {
+    const char *dot = strrchr(tsr_last_component(name), '.');
+    char ending[TSR_ENDING_SIZE] = "";
+    for (size_t i = 0; dot && dot[i] && i + 1 < sizeof ending; i++)
+        ending[i] = (char)(dot[i] >= 'A' && dot[i] <= 'Z' ? dot[i] + 32 : dot[i]);
+    size_t n = listing->n_passed_over, i = 0;
+    while (i < n && strcmp(listing->passed_over[i].ending, ending) != 0)
+        i++;
+    if (i == n && n < TSR_MOST_ENDINGS) {
+        struct tsr_passed_over *grown = realloc(listing->passed_over, (n + 1) * sizeof *grown);
+        if (!grown) return no_memory(name, err);
+        grown[n] = (struct tsr_passed_over){.n = 0};
+        memcpy(grown[n].ending, ending, sizeof ending);
+        listing->passed_over = grown;
+        listing->n_passed_over++;
+    }
+    /* Behind so many kinds of endings it is the last that counts the rest. */
+    listing->passed_over[i < TSR_MOST_ENDINGS ? i : TSR_MOST_ENDINGS - 1].n++;
+    return TSR_OK;
+}
+
+static int most_first(const void *a, const void *b) {
+    const struct tsr_passed_over *x = a, *y = b;
+    if (x->n != y->n) return x->n < y->n ? 1 : -1;
+    return strcmp(x->ending, y->ending);
+}
+
+void tsr_listing_passed_over(const struct tsr_listing *listing, char *text, size_t size) {
+    enum { SHOWN = 8 };
+    size_t used = 0, others = 0;
+    text[0] = 0;
+    if (listing->n_passed_over == 0) return;
+    qsort(listing->passed_over, listing->n_passed_over, sizeof *listing->passed_over, most_first);
+    for (size_t i = 0; i < listing->n_passed_over && used < size; i++) {
+        const struct tsr_passed_over *kind = &listing->passed_over[i];
+        if (i >= SHOWN) others += kind->n;
+        if (i >= SHOWN) continue;
+        int written = snprintf(text + used, size - used, "%s%s %zu", i ? ", " : "",
+                               kind->ending[0] ? kind->ending : "without ending", kind->n);
+        used += written > 0 ? (size_t)written : 0;
+    }
+    if (others && used < size) (void)snprintf(text + used, size - used, ", others %zu", others);
+}
+
+/* A folder that cannot be listed ends nothing but itself. */
+static enum tsr_status leave_folder(struct tsr_listing *listing, const char *folder, int number,
+                                    struct tsr_error *err) {
+    struct tsr_unlisted *unlisted =
+        realloc(listing->unlisted, (listing->n_unlisted + 1) * sizeof *unlisted);
+    if (!unlisted) return no_memory(folder, err);
+    listing->unlisted = unlisted;
+    unlisted[listing->n_unlisted++] = (struct tsr_unlisted){folder, number};
+    return TSR_OK;
+}
+
+/* ---- folders --------------------------------------------------------------------------------- */
 
 static char *join(struct tsr_pool *pool, const char *folder, const char *name) {
     size_t a = strlen(folder), b = strlen(name);
@@ -141,7 +186,8 @@ static enum tsr_status visit(struct tsr_listing *listing, const char *folder, co
         return walk(listing, path, source, &here, err);
     }
     /* What cannot be read, a dangling link say, is reported when it is to be decoded. */
-    return has_image_name(name) ? add_file(listing, path, path + source, err) : TSR_OK;
+    return tsr_image_ending(name) ? add_file(listing, path, path + source, err)
+                                  : tsr_listing_pass_over(listing, name, err);
 }
 
 static enum tsr_status walk(struct tsr_listing *listing, const char *folder, size_t source,
@@ -151,6 +197,7 @@ static enum tsr_status walk(struct tsr_listing *listing, const char *folder, siz
         return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "%s: folders within more than %d others", folder,
                          DEEPEST);
     DIR *dir = opendir(folder);
+    if (!dir && trail->up) return leave_folder(listing, folder, errno, err);
     if (!dir)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be listed: %s", folder, strerror(errno));
     for (;;) {
@@ -161,7 +208,9 @@ static enum tsr_status walk(struct tsr_listing *listing, const char *folder, siz
         if (entry->d_name[0] == '.') continue;
         TSR_CHECK(visit(listing, folder, entry->d_name, source, trail, err));
     }
-    if (errno != 0)
+    if (errno != 0 && trail->up)
+        status = leave_folder(listing, folder, errno, err);
+    else if (errno != 0)
         status = TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be listed: %s", folder, strerror(errno));
 done:
     (void)closedir(dir);
@@ -183,9 +232,35 @@ static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_
     return kind->open(path, listing, listing->n_sources++, &source->state, err);
 }
 
+/* Of an archive what lies below a folder in it, or the one member that it names. */
+static enum tsr_status add_inside(struct tsr_listing *listing, const char *source,
+                                  const char *inside, struct tsr_error *err) {
+    size_t first = listing->n, kept = first, length = strlen(source);
+    char *archive = tsr_pool_take(&listing->pool, length + 1);
+    if (!archive) return no_memory(source, err);
+    memcpy(archive, source, length + 1);
+    archive[inside - source - 1] = 0;
+    while (source[length - 1] == '/')
+        length--;
+    TSR_TRY(add_source(listing, tsr_source_kind_of(archive), archive, err));
+    for (size_t i = first; i < listing->n; i++) {
+        struct tsr_listed item = listing->items[i];
+        if (strncmp(item.path, source, length) != 0) continue;
+        if (item.path[length] != '/' && item.path[length] != 0) continue;
+        item.name = item.path[length] ? item.path + length + 1 : tsr_last_component(item.path);
+        listing->items[kept++] = item;
+    }
+    listing->n = kept;
+    if (kept > first) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: there is no image in %s there", source, archive);
+}
+
 enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
                                 struct tsr_error *err) {
     struct stat info;
+    const char *inside = tsr_source_inside(source);
+    listing->n_origins++;
+    if (inside) return add_inside(listing, source, inside, err);
     if (stat(source, &info) != 0)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", source, strerror(errno));
     const struct tsr_source_kind *kind = S_ISREG(info.st_mode) ? tsr_source_kind_of(source) : NULL;
@@ -198,9 +273,49 @@ enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
     size_t first = listing->n, length = strlen(source);
     struct trail trail = {NULL, info.st_dev, info.st_ino, 0};
     TSR_TRY(walk(listing, source, length + (source[length - 1] != '/'), &trail, err));
+    tsr_listing_sort(listing, first);
+    return TSR_OK;
+}
+
+/* A path without "", "." and ".." components, so that it leads nowhere else. */
+static char *tidy_path(struct tsr_pool *pool, const char *archive, const char *member) {
+    size_t a = strlen(archive);
+    char *path = tsr_pool_take(pool, a + strlen(member) + 2), *to = path;
+    if (!path) return NULL;
+    memcpy(path, archive, a);
+    to += a;
+    while (*member) {
+        size_t length = strcspn(member, "/\\");
+        bool counts = length > 2 || strncmp(member, "..", length) != 0;
+        if (counts) {
+            *to++ = '/';
+            memcpy(to, member, length);
+            to += length;
+        }
+        member += length + (member[length] != 0);
+    }
+    *to = 0;
+    return path;
+}
+
+enum tsr_status tsr_listing_add_member(struct tsr_listing *listing, const char *archive,
+                                       const char *member, size_t source, size_t index,
+                                       struct tsr_error *err) {
+    size_t length = strlen(member);
+    if (length == 0 || member[length - 1] == '/') return TSR_OK; /* a folder */
+    char *path = tidy_path(&listing->pool, archive, member);
+    if (!path) return no_memory(archive, err);
+    const char *name = path + strlen(archive);
+    if (*name != '/' || strstr(name, "/.")) return TSR_OK;
+    if (!tsr_image_ending(name)) return tsr_listing_pass_over(listing, name, err);
+    const struct tsr_listed item = {
+        .path = path, .name = name + 1, .split = TSR_UNDECIDED, .source = source, .index = index};
+    return tsr_listing_add_item(listing, &item, err);
+}
+
+void tsr_listing_sort(struct tsr_listing *listing, size_t first) {
     if (listing->n > first)
         qsort(listing->items + first, listing->n - first, sizeof *listing->items, by_name);
-    return TSR_OK;
 }
 
 void tsr_listing_clear(struct tsr_listing *listing) {
@@ -208,6 +323,8 @@ void tsr_listing_clear(struct tsr_listing *listing) {
         if (listing->sources[i].state) listing->sources[i].kind->close(listing->sources[i].state);
     free(listing->sources);
     free(listing->items);
+    free(listing->passed_over);
+    free(listing->unlisted);
     tsr_pool_free(&listing->pool);
     *listing = (struct tsr_listing){0};
 }

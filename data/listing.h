@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lists of image files: what lies in folders, and what a split file says of it. Internal to data/,
- * and for who has to know which files a folder stands for.
+ * Lists of image files: what lies in folders. Internal to data/, and for who has to know which
+ * files a folder stands for.
  */
 #ifndef TSR_DATA_LISTING_H
 #define TSR_DATA_LISTING_H
@@ -26,58 +26,77 @@ void tsr_pool_free(struct tsr_pool *pool);
 #define TSR_NO_SOURCE SIZE_MAX
 
 struct tsr_listed {
-    const char *path;   /* to open it, or to name it: "photos.zip/a.jpg" */
-    const char *name;   /* relative to its source: the end of `path` */
-    uint8_t split;      /* enum tsr_split by a folder's name, or TSR_UNDECIDED */
-    const char *labels; /* path of its label map; NULL: not looked for */
-    size_t source;      /* of listing.sources; TSR_NO_SOURCE: a file of its own */
-    size_t index;       /* what its source calls it */
+    const char *path;       /* to open it, or to name it: "photos.zip/a.jpg" */
+    const char *name;       /* relative to its source: the end of `path` */
+    uint8_t split;          /* enum tsr_split, or TSR_UNDECIDED (data/splits.h decides) */
+    size_t first_map, maps; /* files of its label map: struct tsr_label_files */
+    size_t source;          /* of listing.sources; TSR_NO_SOURCE: a file of its own */
+    size_t index;           /* what its source calls it */
+    size_t origin;          /* which call of tsr_listing_add() listed it, from 1 */
+};
+
+/* Files of an ending that images do not have. */
+#define TSR_ENDING_SIZE 16
+#define TSR_MOST_ENDINGS 1024
+struct tsr_passed_over {
+    char ending[TSR_ENDING_SIZE]; /* in small letters, with its dot; "": without */
+    size_t n;
+};
+
+/* A folder that could not be listed. */
+struct tsr_unlisted {
+    const char *path;
+    int number; /* errno */
 };
 
 struct tsr_listing {
     struct tsr_listed *items;
     size_t n, capacity;
     struct tsr_source *sources; /* [n_sources], owned */
-    size_t n_sources;
+    size_t n_sources, n_origins;
+    struct tsr_passed_over *passed_over; /* [n_passed_over], owned */
+    size_t n_passed_over;
+    struct tsr_unlisted *unlisted; /* [n_unlisted], owned */
+    size_t n_unlisted;
     struct tsr_view_options view; /* how sources that are arrays are read; set before the first */
     struct tsr_pool pool;
 };
 
-/* Lists files as they are, the images of what is a source of many (data/source.h), and folders
- * recursively, sorted by name; names that begin with a dot are passed over. TSR_ERR_IO: a source is
- * missing, a folder unreadable. To be cleared in any case. */
+/* Lists files as they are, the images of what is a source of many (data/source.h; also those in a
+ * folder of an archive, "photos.zip/a"), and folders recursively, sorted by name; names that begin
+ * with a dot are passed over, files that have no ending of an image counted, folders below a source
+ * that cannot be listed kept in mind. TSR_ERR_IO: a source is missing, or is a folder that cannot
+ * be listed. To be cleared in any case.
+ */
 enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
                                 struct tsr_error *err) TSR_MUST_USE;
 void tsr_listing_clear(struct tsr_listing *listing);
 
 /* For kinds of sources: adds an image. `item` is copied; its strings live as long as the listing
- * (tsr_pool_take()). The split is decided by folders in the name where it is TSR_UNDECIDED. */
+ * (tsr_pool_take()). */
 enum tsr_status tsr_listing_add_item(struct tsr_listing *listing, const struct tsr_listed *item,
                                      struct tsr_error *err) TSR_MUST_USE;
-
-/* Cuts blanks from both ends of a line, in place. */
-char *tsr_trim(char *text);
 
 /* The last component of a path. */
 const char *tsr_last_component(const char *path);
 
-/* A split file: "name split" a line, split 0/1/2 or train/val/test. */
-struct tsr_split_entry {
-    const char *name;
-    size_t line;
-    uint8_t split;
-    bool used;
-};
-struct tsr_split_file {
-    char *text;                      /* the whole file; names are views of it */
-    struct tsr_split_entry *entries; /* [n], sorted by name */
-    size_t n;
-};
-/* TSR_ERR_FORMAT: the message gives the number of the line. */
-enum tsr_status tsr_split_file_read(const char *path, struct tsr_split_file *out,
-                                    struct tsr_error *err) TSR_MUST_USE;
-void tsr_split_file_clear(struct tsr_split_file *file);
-/* NULL if there is none of this name. */
-struct tsr_split_entry *tsr_split_file_find(const struct tsr_split_file *file, const char *name);
+/* For archives: adds a member as the file that it would be in a folder. Folders and names that
+ * begin with a dot are passed over, other endings counted; of its name, which only ever is a name,
+ * "." and ".." go. `index` as in struct tsr_listed. */
+enum tsr_status tsr_listing_add_member(struct tsr_listing *listing, const char *archive,
+                                       const char *member, size_t source, size_t index,
+                                       struct tsr_error *err) TSR_MUST_USE;
+/* Sorts the items from `first` on by name, as those of a folder are. */
+void tsr_listing_sort(struct tsr_listing *listing, size_t first);
+
+/* Length of the ending of a name, its dot included, if it is one that images have (.jpg .jpeg .jpe
+ * .jfif .jif .pjpeg .pjp .png .bmp .dib .ppm .pgm .pnm, in any case); else 0. */
+size_t tsr_image_ending(const char *name);
+
+/* Counts a file that is passed over. */
+enum tsr_status tsr_listing_pass_over(struct tsr_listing *listing, const char *name,
+                                      struct tsr_error *err) TSR_MUST_USE;
+/* ".webp 12, .gif 3": the commonest first. Empty where nothing was passed over. */
+void tsr_listing_passed_over(const struct tsr_listing *listing, char *text, size_t size);
 
 #endif

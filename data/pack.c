@@ -9,11 +9,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/random.h"
-#include "base/spread.h"
 #include "base/version.h"
 #include "data/h5.h"
-#include "data/label_files.h"
+#include "data/label_reader.h"
+#include "data/pack_list.h"
 
 #ifdef _OPENMP
 #define OMP(directive) _Pragma(#directive)
@@ -23,7 +22,6 @@
 
 #define MAX_THREADS 4096
 #define BLOCK_BYTES ((size_t)16 << 20)
-#define LABELS_WITHOUT_NAMES 256
 #define LABELS_AT_MOST 65536
 
 /* ---- configuration --------------------------------------------------------------------------- */
@@ -37,8 +35,14 @@ static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_
     if (c->labels && c->label_image)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "label maps come from files or from a rule, not from both");
-    if (c->label_names && !c->labels)
-        return TSR_ERROR(err, TSR_ERR_CONFIG, "label names are given, but no label maps");
+    if ((c->label_names || c->label_parts || c->label_suffix || c->n_label_values ||
+         c->n_ignored_labels || c->labels_fit) &&
+        !c->labels)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "names, parts, a suffix or values of labels are given, but no label maps");
+    if (c->label_parts && (c->n_label_values || c->n_ignored_labels))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "label maps are composed of parts, or have values of labels, not both");
     if (c->label_image && (!c->label_rule || c->label_count < 1 || c->label_count > LABELS_AT_MOST))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "the rule of the labels is \"%s\" of %zu; it is a text, and 1..%d labels",
@@ -78,96 +82,18 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
     return check_labels(config, err);
 }
 
-/* ---- which files, which split ---------------------------------------------------------------- */
-
-/* The name below the source, or else the file's own: CelebA's list works from any folder above. */
-static struct tsr_split_entry *find_entry(const struct tsr_split_file *file, const char *name) {
-    struct tsr_split_entry *entry = tsr_split_file_find(file, name);
-    return entry ? entry : tsr_split_file_find(file, tsr_last_component(name));
-}
-
-static enum tsr_status apply_split_file(const char *path, struct tsr_listing *listing,
-                                        struct tsr_pack_report *report, struct tsr_error *err) {
-    struct tsr_split_file file;
-    TSR_TRY(tsr_split_file_read(path, &file, err));
-    size_t kept = 0, listed = listing->n;
-    for (size_t i = 0; i < listed; i++) {
-        struct tsr_listed item = listing->items[i];
-        struct tsr_split_entry *entry = find_entry(&file, item.name);
-        if (entry) entry->used = true;
-        if (item.split == TSR_UNDECIDED && !entry) continue;
-        if (item.split == TSR_UNDECIDED) item.split = entry->split;
-        listing->items[kept++] = item;
-    }
-    listing->n = kept;
-    report->not_listed = listed - kept;
-    for (size_t i = 0; i < file.n; i++)
-        report->missing += !file.entries[i].used;
-    tsr_split_file_clear(&file);
-    if (kept > 0) return TSR_OK;
-    return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: names none of the %zu images found", path,
-                     listed);
-}
-
-static void apply_limit(size_t limit, struct tsr_listing *listing) {
-    size_t n = tsr_spread_count(listing->n, limit);
-    for (size_t i = 0; i < n; i++)
-        listing->items[i] = listing->items[tsr_spread(i, listing->n, n)];
-    listing->n = n;
-}
-
-/* Deals out in random order what nothing else has decided, so that the counts are exact. */
-static enum tsr_status apply_fractions(const struct tsr_pack_config *config,
-                                       struct tsr_listing *listing, struct tsr_error *err) {
-    size_t n = 0, rank = 0;
-    void *memory;
-    for (size_t i = 0; i < listing->n; i++)
-        n += listing->items[i].split == TSR_UNDECIDED;
-    if (n == 0) return TSR_OK;
-    TSR_TRY(tsr_alloc(&memory, n, sizeof(uint32_t), "random split", err));
-    uint32_t *order = memory;
-    tsr_random_permutation(config->seed, TSR_STREAM_SPLIT, n, order);
-    double train = floor((double)n * config->split[0] + 0.5);
-    double val = floor((double)n * (config->split[0] + config->split[1]) + 0.5);
-    for (size_t i = 0; i < listing->n; i++) {
-        if (listing->items[i].split != TSR_UNDECIDED) continue;
-        uint32_t place = order[rank++];
-        listing->items[i].split = place < train ? 0 : place < val ? 1 : 2;
-    }
-    free(order);
-    return TSR_OK;
-}
-
-static enum tsr_status list_files(const struct tsr_pack_config *config, const char *const *sources,
-                                  size_t n_sources, struct tsr_listing *listing,
-                                  struct tsr_pack_report *report, struct tsr_error *err) {
-    listing->view = config->view;
-    for (size_t i = 0; i < n_sources; i++)
-        TSR_TRY(tsr_listing_add(listing, sources[i], err));
-    if (config->labels) TSR_TRY(tsr_label_files_hide(config->labels, listing, err));
-    if (listing->n == 0)
-        return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
-                         "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm)",
-                         n_sources ? sources[0] : "no source", n_sources > 1 ? " and others" : "");
-    if (config->split_file) TSR_TRY(apply_split_file(config->split_file, listing, report, err));
-    apply_limit(config->limit, listing);
-    report->sources = listing->n;
-    if (config->labels) TSR_TRY(tsr_label_files_match(config->labels, listing, err));
-    return apply_fractions(config, listing, err);
-}
-
 /* ---- decoding -------------------------------------------------------------------------------- */
 
 /* One source file on its way. */
 struct job {
     enum tsr_status status;
     struct tsr_error err;
-    struct tsr_fetched fetched;
-    const char *remark;     /* of the decoder, or NULL */
-    bool mostly_cut;        /* a crop keeps less than a quarter of it */
-    size_t count;           /* images made of it */
-    struct tsr_image whole; /* for tiles: they are cut when they are written */
-    uint8_t *pixels;        /* [height, width, channels], else */
+    struct tsr_fetched fetched, *maps; /* maps: [item->maps] files of its label map */
+    const char *remark;                /* of the decoder, or NULL */
+    bool mostly_cut;                   /* a crop keeps less than a quarter of it */
+    size_t count;                      /* images made of it */
+    struct tsr_image whole;            /* for tiles: they are cut when they are written */
+    uint8_t *pixels;                   /* [height, width, channels], else */
 
     uint16_t *labels;   /* [count, height, width], if there are any */
     size_t labels_room; /* for as many maps */
@@ -191,47 +117,25 @@ struct packer {
     uint8_t *tile;          /* [height, width, channels] */
 
     bool has_labels;
-    struct tsr_label_names names_of_labels;
-    size_t label_bound; /* labels are below it */
-    uint16_t largest;   /* of those written */
+    struct tsr_label_reader labels; /* where there are label maps in files */
+    size_t label_bound;             /* labels are below it */
+    uint16_t largest;               /* of those written */
 
     uint8_t *splits;    /* [capacity], of the images written */
     const char **names; /* [capacity] */
     size_t capacity;
 };
 
-static enum tsr_status check_label_bound(const struct packer *p, const char *path,
-                                         const struct tsr_label_map *map, struct tsr_error *err) {
-    const char *names = p->config->label_names;
-    for (size_t i = 0; i < map->height * map->width; i++)
-        if (map->labels[i] >= p->label_bound)
-            return TSR_ERROR(err, TSR_ERR_FORMAT,
-                             "%s: has the label %u at row %zu, column %zu; %s%s labels 0..%zu",
-                             path, map->labels[i], i / map->width, i % map->width,
-                             names ? names : "without names there are", names ? " names the" : "",
-                             p->label_bound - 1);
-    return TSR_OK;
-}
-
 /* The labels of a file, cut and scaled as the image was. */
 static enum tsr_status read_labels(const struct packer *p, const struct tsr_listed *item,
                                    struct job *job, struct tsr_error *err) {
-    enum tsr_status status;
     const struct tsr_pack_config *c = p->config;
-    const struct tsr_image *image = &job->whole;
     struct tsr_label_map map;
-    TSR_TRY(tsr_label_map_read(item->labels, &map, err));
-    if (map.height != image->height || map.width != image->width) {
-        status = TSR_ERROR(err, TSR_ERR_SHAPE,
-                           "%s: is %zux%zu (height x width); its image %s is %zux%zu", item->labels,
-                           map.height, map.width, item->path, image->height, image->width);
-        goto done;
-    }
-    TSR_CHECK(check_label_bound(p, item->labels, &map, err));
-    for (size_t k = 0; k < job->count; k++)
-        TSR_CHECK(tsr_fit_labels(&map, c->fit, k, c->height, c->width,
-                                 job->labels + k * c->height * c->width, err));
-done:
+    enum tsr_status status = tsr_label_reader_read(&p->labels, item, job->maps, job->whole.height,
+                                                   job->whole.width, &map, err);
+    for (size_t k = 0; k < job->count && status == TSR_OK; k++)
+        status = tsr_fit_labels(&map, c->fit, k, c->height, c->width,
+                                job->labels + k * c->height * c->width, err);
     tsr_label_map_clear(&map);
     return status;
 }
@@ -308,16 +212,39 @@ static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item
     return status;
 }
 
+static enum tsr_status fetch_item(const struct packer *p, const struct tsr_listed *item,
+                                  struct job *job, struct tsr_error *err) {
+    TSR_TRY(tsr_source_fetch(&p->listing, item, &job->fetched, err));
+    if (!item->maps) return TSR_OK;
+    job->fatal = true;
+    TSR_TRY(TSR_ALLOC(&job->maps, item->maps, item->path, err));
+    TSR_TRY(tsr_label_reader_fetch(&p->labels, item, job->maps, err));
+    job->fatal = false;
+    return TSR_OK;
+}
+
 static void fetch(const struct packer *p, size_t i, struct job *job) {
     job->err = (struct tsr_error){0};
     job->count = 0;
     job->remark = NULL;
     job->fatal = false;
-    job->status = tsr_source_fetch(&p->listing, &p->listing.items[i], &job->fetched, &job->err);
+    job->maps = NULL;
+    job->status = fetch_item(p, &p->listing.items[i], job, &job->err);
+}
+
+/* What was fetched and, where something failed, not used. */
+static void discard_fetched(const struct tsr_listed *item, struct job *job) {
+    free(job->fetched.bytes);
+    job->fetched = (struct tsr_fetched){0};
+    for (size_t i = 0; job->maps && i < item->maps; i++)
+        free(job->maps[i].bytes);
+    free(job->maps);
+    job->maps = NULL;
 }
 
 static void decode(const struct packer *p, size_t i, struct job *job) {
     if (job->status == TSR_OK) job->status = fit(p, &p->listing.items[i], job, &job->err);
+    discard_fetched(&p->listing.items[i], job);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -478,7 +405,7 @@ static void free_packer(struct packer *p) {
     free(p->tile);
     free(p->splits);
     free(p->names);
-    tsr_label_names_clear(&p->names_of_labels);
+    tsr_label_reader_clear(&p->labels);
     tsr_listing_clear(&p->listing);
     tsr_h5_close(p->file);
 }
@@ -511,28 +438,26 @@ static enum tsr_status create_labels(struct packer *p, struct tsr_error *err) {
     const size_t dims[3] = {0, c->height, c->width};
     p->has_labels = c->labels || c->label_image;
     if (!p->has_labels) return TSR_OK;
-    p->label_bound = c->label_image ? c->label_count : LABELS_WITHOUT_NAMES;
-    if (c->label_names) {
-        TSR_TRY(tsr_label_names_read(c->label_names, &p->names_of_labels, err));
-        p->label_bound = p->names_of_labels.n;
-    }
+    p->label_bound = c->label_image ? c->label_count : p->labels.bound;
     return tsr_h5_create_growing(p->file, "/labels", p->label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8,
                                  3, dims, c->deflate ? c->deflate : 1, err);
 }
 
 static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
     const struct tsr_pack_config *c = p->config;
-    struct tsr_label_names *names = &p->names_of_labels;
+    const struct tsr_label_names *names = NULL;
     if (!p->has_labels) return TSR_OK;
     p->report->labels = p->label_bound;
-    if (c->labels && !c->label_names) {
-        p->report->labels = (size_t)p->largest + 1;
-        TSR_TRY(tsr_label_names_number(p->report->labels, names, err));
+    if (c->labels) {
+        TSR_TRY(tsr_label_reader_names(&p->labels, p->largest, &names, err));
+        p->report->labels = names->n;
     }
     TSR_TRY(tsr_h5_write_attr_str(p->file, "/labels", "rule",
                                   c->label_image ? c->label_rule : "labels", err));
     TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "count", (int64_t)p->report->labels, err));
-    if (c->label_image) return TSR_OK;
+    if (!names) return TSR_OK;
+    if (p->labels.no_class >= 0)
+        TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "void", p->labels.no_class, err));
     return tsr_h5_write_attr_strings(p->file, "/labels", "label_names", names->n,
                                      (const char *const *)names->names, err);
 }
@@ -585,7 +510,8 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
         .config = &settled, .callbacks = callbacks, .report = report ? report : &unused};
     *p.report = (struct tsr_pack_report){0};
     TSR_CHECK(tsr_pack_config_check(config, err));
-    TSR_CHECK(list_files(config, sources, n_sources, &p.listing, p.report, err));
+    TSR_CHECK(
+        tsr_pack_list(config, sources, n_sources, callbacks, &p.listing, &p.labels, p.report, err));
     TSR_CHECK(settle_size(&settled, &p.listing, err));
     p.report->height = settled.height;
     p.report->width = settled.width;

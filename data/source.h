@@ -33,6 +33,9 @@ struct tsr_source_kind {
      * close() if it is not NULL, also after an error. */
     enum tsr_status (*open)(const char *path, struct tsr_listing *listing, size_t source,
                             void **state, struct tsr_error *err);
+    /* Item `index` will be fetched: called for all that will, before the first. NULL: not needed.
+     */
+    void (*want)(void *state, size_t index);
     /* One thread at a time, in the order of the list. After an error nothing is left to free. */
     enum tsr_status (*fetch)(void *state, const struct tsr_listed *item, struct tsr_fetched *out,
                              struct tsr_error *err);
@@ -42,6 +45,10 @@ struct tsr_source_kind {
                               struct tsr_fetched *fetched, const struct tsr_image_as *as,
                               struct tsr_image *out, struct tsr_error *err);
     void (*close)(void *state);
+    /* Of archives: reads a member of any kind by its name, at most `limit` bytes; free with free().
+     * TSR_ERR_NOT_FOUND: there is none. NULL: it is no archive of files. */
+    enum tsr_status (*read_member)(const char *path, const char *member, size_t limit,
+                                   unsigned char **bytes, size_t *size, struct tsr_error *err);
 };
 
 /* An open source, owned by its listing. */
@@ -53,6 +60,19 @@ struct tsr_source {
 
 /* The kind that takes the file at `path`; NULL: none, it is an image, or cannot be read. */
 const struct tsr_source_kind *tsr_source_kind_of(const char *path);
+
+/* Where in a path the name inside of an archive begins: behind "photos.zip/" of "photos.zip/a/b";
+ * NULL if the path does not lead into one. Of a path to what is there it is NULL. */
+TSR_API const char *tsr_source_inside(const char *path);
+/* tsr_file_read(), of a file or of a member of an archive. */
+enum tsr_status tsr_source_read_file(const char *path, size_t limit, unsigned char **bytes,
+                                     size_t *size, struct tsr_error *err) TSR_MUST_USE;
+
+/* Name and version of the library that reads archives other than zip; "none". */
+TSR_API const char *tsr_archive_library(void);
+
+/* The item will be fetched: called for all that will, before the first. */
+void tsr_source_want(const struct tsr_listing *listing, const struct tsr_listed *item);
 
 /* The two halves of getting the pixels of an item, which may be a file of its own (there is nothing
  * to fetch). `fetched` is zeroed by the first and freed by the second. */

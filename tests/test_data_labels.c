@@ -180,7 +180,8 @@ static uint16_t under_centre(const struct tsr_label_map *map, double top, double
 }
 
 static struct tsr_label_map make_map(size_t height, size_t width, uint32_t seed, uint16_t count) {
-    struct tsr_label_map map = {height, width, malloc(height * width * sizeof(uint16_t))};
+    struct tsr_label_map map = {
+        .height = height, .width = width, .labels = malloc(height * width * sizeof(uint16_t))};
     assert_non_null(map.labels);
     for (size_t i = 0; i < height * width; i++)
         map.labels[i] = (uint16_t)(lcg(&seed) % count);
@@ -448,7 +449,9 @@ static void bad_maps_end_the_run(void **state) {
     put_png("maps/02.png", 16, 15, 3, 1);
     pack_fails(&config, TSR_ERR_FORMAT, "maps/02.png: is in colour");
     assert_int_equal(remove(in_folder("maps/02.png")), 0);
-    pack_fails(&config, TSR_ERR_NOT_FOUND, "in/02.png: has no label map: no 02.png, .pgm or .pnm");
+    config.strict = true;
+    pack_fails(&config, TSR_ERR_NOT_FOUND, "in/02.png: has no label map (1 of ");
+    config.strict = false;
     assert_non_null(strstr(err.message, "(1 of 5 images have none)"));
     put_pair(2, 6);
     write_text("maps/02.pgm", "P5");
@@ -482,24 +485,94 @@ static void put_files(const char *const *names) {
     }
 }
 
-/* Matches images below `images` with maps below `maps`; the maps' names below the test's folder. */
-static enum tsr_status match(const char *images, const char *maps, struct tsr_listing *listing) {
-    memset(listing, 0, sizeof *listing);
-    assert_ok(tsr_listing_add(listing, in_folder(images), &err), &err);
-    assert_ok(tsr_label_files_hide(in_folder(maps), listing, &err), &err);
-    return tsr_label_files_match(in_folder(maps), listing, &err);
+/* Images, and the files of their label maps. */
+struct matched {
+    struct tsr_listing images;
+    struct tsr_label_files maps;
+    size_t missing;
+    const char *first;
+};
+
+static void clear(struct matched *m) {
+    tsr_listing_clear(&m->images);
+    tsr_label_files_clear(&m->maps);
+}
+
+/* Matches images below `images` with maps by rules whose folder is in the test's. */
+static enum tsr_status match_by(const char *images, const struct tsr_label_rules *rules,
+                                struct matched *m) {
+    struct tsr_label_rules in = *rules;
+    in.folder = in_folder(rules->folder);
+    memset(m, 0, sizeof *m);
+    assert_ok(tsr_listing_add(&m->images, in_folder(images), &err), &err);
+    assert_ok(tsr_label_files_hide(&in, &m->images, &err), &err);
+    return tsr_label_files_match(&in, &m->images, &m->maps, &m->missing, &m->first, &err);
+}
+
+static enum tsr_status match(const char *images, const char *maps, struct matched *m) {
+    return match_by(images, &(struct tsr_label_rules){.folder = maps}, m);
+}
+
+/* `expected`: the maps of one image after the other. */
+static void assert_files(const struct matched *m, const char *const *expected) {
+    size_t i = 0;
+    for (size_t k = 0; k < m->images.n; k++)
+        for (size_t j = 0; j < m->images.items[k].maps; j++, i++) {
+            assert_non_null(expected[i]);
+            assert_string_equal(m->maps.assigned[m->images.items[k].first_map + j].file->path,
+                                in_folder(expected[i]));
+        }
+    assert_null(expected[i]);
 }
 
 static void assert_matched(const char *images, const char *maps, const char *const *expected) {
-    struct tsr_listing listing;
-    assert_ok(match(images, maps, &listing), &err);
-    size_t i = 0;
-    for (; expected[i]; i++) {
-        assert_true(i < listing.n);
-        assert_string_equal(listing.items[i].labels, in_folder(expected[i]));
-    }
-    assert_int_equal(listing.n, i);
-    tsr_listing_clear(&listing);
+    struct matched m;
+    assert_ok(match(images, maps, &m), &err);
+    assert_int_equal(m.missing, 0);
+    assert_files(&m, expected);
+    clear(&m);
+}
+
+static void maps_have_suffixes(void **state) {
+    (void)state;
+    struct matched m;
+    put_files((const char *const[]){"i/a_leftImg8bit.png", "i/b_leftImg8bit.png", "i/other.png",
+                                    "m/a_gtFine_labelIds.png", "m/a_gtFine_color.png",
+                                    "m/b_gtFine_labelIds.png", "m/b_gtFine_color.png", NULL});
+    assert_ok(match_by("i",
+                       &(struct tsr_label_rules){.folder = "m",
+                                                 .suffix = "_gtFine_labelIds.png",
+                                                 .image_suffix = "_leftImg8bit"},
+                       &m),
+              &err);
+    assert_int_equal(m.images.n, 2);
+    assert_files(&m,
+                 (const char *const[]){"m/a_gtFine_labelIds.png", "m/b_gtFine_labelIds.png", NULL});
+    clear(&m);
+    assert_fails(match_by("i", &(struct tsr_label_rules){.folder = "m", .suffix = "_labels"}, &m),
+                 TSR_ERR_NOT_FOUND, &err,
+                 "a_leftImg8bit.png: has no label map: no a_leftImg8bit_labels.png, .pgm or .pnm");
+    clear(&m);
+}
+
+static void maps_have_parts(void **state) {
+    (void)state;
+    struct matched m;
+    struct tsr_label_names parts;
+    assert_ok(tsr_label_names_read(write_text("n", "none\nskin\neye\nl_eye\n"), &parts, &err),
+              &err);
+    put_files((const char *const[]){"i/0.jpg", "i/10.jpg", "i/11.jpg", "m/0/00000_l_eye.png",
+                                    "m/0/00000_eye.png", "m/0/00000_skin.png", "m/1/00010_skin.png",
+                                    "m/1/00010_hair.png", "m/1/00010.png", NULL});
+    assert_ok(match_by("i", &(struct tsr_label_rules){.folder = "m", .parts = &parts}, &m), &err);
+    assert_int_equal(m.images.n, 2);
+    assert_int_equal(m.missing, 1);
+    assert_string_equal(m.first, in_folder("i/11.jpg"));
+    assert_files(&m, (const char *const[]){"m/0/00000_skin.png", "m/0/00000_eye.png",
+                                           "m/0/00000_l_eye.png", "m/1/00010_skin.png", NULL});
+    assert_int_equal(m.maps.assigned[2].part, 3);
+    clear(&m);
+    tsr_label_names_clear(&parts);
 }
 
 static void maps_are_found(void **state) {
@@ -525,22 +598,28 @@ static void maps_are_found(void **state) {
 
 static void maps_that_are_in_doubt(void **state) {
     (void)state;
-    struct tsr_listing listing;
+    struct matched m;
     put_files((const char *const[]){"a/1.jpg", "m/p/1.png", "m/q/1.png", NULL});
-    assert_fails(match("a", "m", &listing), TSR_ERR_FORMAT, &err, "a/1.jpg: has two label maps, ");
+    assert_fails(match("a", "m", &m), TSR_ERR_FORMAT, &err, "a/1.jpg: has two label maps, ");
     assert_non_null(strstr(err.message, "m/p/1.png and "));
-    tsr_listing_clear(&listing);
+    clear(&m);
     put_files((const char *const[]){"b/p/1.jpg", "b/q/1.jpg", "n/1.png", NULL});
-    assert_fails(match("b", "n", &listing), TSR_ERR_FORMAT, &err,
+    assert_fails(match("b", "n", &m), TSR_ERR_FORMAT, &err,
                  "n/1.png: would be the label map of two images, ");
-    tsr_listing_clear(&listing);
-    assert_fails(match("b", "m/p", &listing), TSR_ERR_FORMAT, &err, "of two images");
-    tsr_listing_clear(&listing);
+    clear(&m);
+    assert_fails(match("b", "m/p", &m), TSR_ERR_FORMAT, &err, "of two images");
+    clear(&m);
     put_files((const char *const[]){"e/1.jpg", "e/2.jpg", "e/3.jpg", "o/2.png", NULL});
-    assert_fails(match("e", "o", &listing), TSR_ERR_NOT_FOUND, &err,
-                 "e/1.jpg: has no label map: no 1.png, .pgm or .pnm in ");
-    assert_non_null(strstr(err.message, "(2 of 3 images have none)"));
-    tsr_listing_clear(&listing);
+    assert_ok(match("e", "o", &m), &err);
+    assert_int_equal(m.missing, 2);
+    assert_string_equal(m.first, in_folder("e/1.jpg"));
+    assert_int_equal(m.images.n, 1);
+    clear(&m);
+    put_files((const char *const[]){"f/4.jpg", NULL});
+    assert_fails(match("f", "o", &m), TSR_ERR_NOT_FOUND, &err,
+                 "f/4.jpg: has no label map: no 4.png, .pgm or .pnm in ");
+    assert_non_null(strstr(err.message, "(none of the 1 images has one)"));
+    clear(&m);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -557,8 +636,14 @@ static void name_files(void **state) {
         {"0 a\n1\tb c\n", 2, {"a", "b c"}},
         {"3 d\n1 b\n", 4, {"0", "b", "2", "d"}},
         {"0\n1\n", 2, {"0", "1"}},
-        {"0 a\nb\n", 2, {"0 a", "b"}},
-        {"2 wheels\n3 wheels\n4wheels", 3, {"2 wheels", "3 wheels", "4wheels"}},
+        {"1: b\r\n0: a\r\n", 2, {"a", "b"}},
+        {"0,a\n1, b c\n", 2, {"a", "b c"}},
+        {"0 : a\n2 b\n1. c\n", 3, {"a", "c", "b"}},
+        {"\xef\xbb\xbf"
+         "0 a\n1 b\n",
+         2,
+         {"a", "b"}},
+        {"2wheels\n3wheels", 2, {"2wheels", "3wheels"}},
     };
     struct tsr_label_names names;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -575,6 +660,8 @@ static void name_files(void **state) {
         {" \n\n", "names no label"},
         {"a\n\nb\n", "line 2 is empty; it is the name of label 1"},
         {"1 a\n0 b\n1 c\n", "line 3 names label 1 once more"},
+        {"0 a\nb\n", "line 1 is \"0 a\", with a number, and line 2 \"b\", without"},
+        {"a\n2 wheels\n", "line 2 is \"2 wheels\", with a number, and line 1 \"a\""},
         {"4000 a\n", "names 4001 labels; at most 4000"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -691,6 +778,8 @@ int main(void) {
         TEST(names_and_types),
         TEST(bad_maps_end_the_run),
         TEST(maps_are_found),
+        TEST(maps_have_suffixes),
+        TEST(maps_have_parts),
         TEST(maps_that_are_in_doubt),
         TEST(name_files),
         TEST(rules_label_what_is_stored),

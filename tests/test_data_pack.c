@@ -237,28 +237,88 @@ static void files_and_folders(void **state) {
 
 /* ---- splits -------------------------------------------------------------------------------- */
 
+/* The splits of the files `names` [n], one digit each; what no folder decides is of split `rest`.
+ */
+static void assert_folders(const char *const *names, const char *splits, size_t n, int rest,
+                           const char *const *sources, size_t n_sources) {
+    struct tsr_pack_config config = config_of(4, 4);
+    const char *paths[8];
+    char name[96];
+    config.split[0] = rest == 0;
+    config.split[1] = rest == 1;
+    config.split[2] = rest == 2;
+    for (unsigned i = 0; i < n; i++) {
+        for (const char *c = names[i]; (c = strchr(c, '/')) != NULL; c++) {
+            snprintf(name, sizeof name, "%.*s", (int)(c - names[i]), names[i]);
+            (void)mkdir(in_folder(name), 0777);
+        }
+        put_png(names[i], 4, 4, 3, i);
+    }
+    for (size_t i = 0; i < n_sources; i++)
+        paths[i] = in_folder(sources[i]);
+    assert_ok(tsr_pack(&config, paths, n_sources, in_folder("out.h5"), NULL, NULL, &err), &err);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    assert_int_equal(tsr_dataset_images(dataset), n);
+    for (size_t i = 0; i < n; i++) {
+        /* The name below the source is the end of the path. */
+        const char *end = names[i];
+        int split = -1;
+        while (split < 0 && end) {
+            split = split_of_name(dataset, end);
+            end = strchr(end, '/');
+            end = end ? end + 1 : NULL;
+        }
+        if (split != splits[i] - '0') fail_msg("%s is in split %d", names[i], split);
+    }
+    tsr_dataset_close(dataset);
+    assert_int_equal(leave_folder(NULL) | enter_folder(NULL), 0);
+}
+#define FOLDERS(splits, rest, sources, ...)                                                        \
+    do {                                                                                           \
+        const char *const names[] = {__VA_ARGS__};                                                 \
+        const char *const from[] = {SOURCES sources};                                              \
+        assert_folders(names, splits, sizeof names / sizeof *names, rest, from,                    \
+                       sizeof from / sizeof *from);                                                \
+    } while (0)
+#define SOURCES(...) __VA_ARGS__
+
 static void folders_are_splits(void **state) {
     (void)state;
-    struct tsr_pack_config config = config_of(4, 4);
-    const char *const names[] = {"train/a.png", "val/b.png",        "validation/c.png",
-                                 "test/d.png",  "x/test/val/e.png", "trains/f.png"};
-    const int splits[] = {0, 1, 1, 2, 2, 1};
-    const char *const folders[] = {"in",   "in/train",  "in/val",        "in/validation", "in/test",
-                                   "in/x", "in/x/test", "in/x/test/val", "in/trains"};
-    for (size_t i = 0; i < 9; i++)
-        make_folder(folders[i]);
-    for (unsigned i = 0; i < 6; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "in/%s", names[i]);
-        put_png(name, 4, 4, 3, i);
-    }
-    config.split[0] = config.split[2] = 0;
-    config.split[1] = 1;
-    pack(&config, in_folder("in"), in_folder("out.h5"));
-    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
-    for (size_t i = 0; i < 6; i++)
-        assert_int_equal(split_of_name(dataset, names[i]), splits[i]);
-    tsr_dataset_close(dataset);
+    FOLDERS("01122", 0, ("in"), "in/train/a.png", "in/val/b.png", "in/validation/x/c.png",
+            "in/test/d.png", "in/test/val/e.png");
+    FOLDERS("012", 0, ("in"), "in/Training/a.png", "in/VALID/b.png", "in/Testing/c.png");
+    FOLDERS("01", 2, ("in"), "in/x/train2017/a.png", "in/y/val2017/b.png");
+    FOLDERS("012", 0, ("in"), "in/set_train_HR/a.png", "in/set_valid_HR/b.png",
+            "in/set_test_HR/c.png");
+    /* What lies beside them is not theirs. */
+    FOLDERS("1122", 2, ("in"), "in/dev/a.png", "in/dev/b.png", "in/test/c.png", "in/loose.png");
+    /* Names that differ in more than the split are no splits. */
+    FOLDERS("22", 2, ("in"), "in/old_train/a.png", "in/new_val/b.png");
+    FOLDERS("22", 2, ("in"), "in/train_val/a.png", "in/test_val/b.png");
+    FOLDERS("22", 2, ("in"), "in/strain/a.png", "in/vale/b.png");
+    /* Alone. */
+    FOLDERS("11", 2, ("in"), "in/val/a.png", "in/val/train/b.png");
+}
+
+static void one_level_is_of_splits(void **state) {
+    (void)state;
+    /* A class may be called train. */
+    FOLDERS("222", 2, ("in"), "in/bus/a.png", "in/car/b.png", "in/train/c.png");
+    FOLDERS("0011", 2, ("in"), "in/train/bus/a.png", "in/train/train/b.png", "in/val/train/c.png",
+            "in/val/test/d.png");
+    FOLDERS("0202", 1, ("in"), "in/bus/train/a.png", "in/bus/test/b.png", "in/train/train/c.png",
+            "in/train/test/d.png");
+}
+
+static void sources_are_splits(void **state) {
+    (void)state;
+    FOLDERS("012", 0, ("in/train", "in/val/", "in/test"), "in/train/a.png", "in/val/b.png",
+            "in/test/c.png");
+    FOLDERS("012", 0, ("in/Train/a.png", "in/Val/b.png", "in/Test/c.png"), "in/Train/a.png",
+            "in/Val/b.png", "in/Test/c.png");
+    /* Of one source alone the name says nothing. */
+    FOLDERS("2", 2, ("in/train"), "in/train/a.png");
+    FOLDERS("012", 1, ("a", "b"), "a/train/a.png", "a/val/b.png", "b/test/c.png");
 }
 
 static void random_split(void **state) {
@@ -340,8 +400,115 @@ static void split_file(void **state) {
     assert_int_equal(split_of_name(dataset, "d.png"), -1);
     assert_int_equal(split_of_name(dataset, "sub/e.png"), 1);
     assert_int_equal(split_of_name(dataset, "sub/f.png"), 0);
-    assert_int_equal(split_of_name(dataset, "val/g.png"), 1);
+    assert_int_equal(split_of_name(dataset, "val/g.png"), 2);
     tsr_dataset_close(dataset);
+}
+
+/* The same three images, in all the ways to name them. */
+static void ways_to_say_splits(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    const struct {
+        const char *text;
+        size_t size; /* 0: to its end */
+    } cases[] = {
+        {"a.png 0\nsub/b.png 1\nc d.png 2\n", 0},
+        {"a.jpg 0\nb.JPEG 1\nc d.bmp 2\n", 0},
+        {"a train\nb Validation\nc d TESTING\n", 0},
+        {"\xef\xbb\xbfimage_id,partition\r\na.jpg,0\r\nb.jpg,1\r\nc d.jpg,2\r\n", 0},
+        {"index;Set;File\n1;train;a\n2;dev;b\n3;test;\"c d\"\n", 0},
+        {"filename\twidth\tsplit\nphotos/a.png\t8\ttrain\nphotos/sub/b.png\t8\tval\n"
+         "photos/c d.png\t8\ttest\n",
+         0},
+        {"a.png,train\nb.png, val\nc d.png , test\n", 0},
+        {"./a.png\t0\r/in/sub/b.png 1\rin\\c d.png 2\r", 0},
+        {"\xff\xfe"
+         "a\0 \0"
+         "0\0\n\0"
+         "b\0 \0"
+         "1\0\n\0"
+         "c\0 \0"
+         "d\0 \0"
+         "2\0",
+         28},
+        {"\0a\0 \0"
+         "0\0\r\0\n\0"
+         "b\0 \0"
+         "1\0\n\0"
+         "c\0 \0"
+         "d\0 \0"
+         "2",
+         28},
+    };
+    make_folder("in");
+    make_folder("in/sub");
+    put_png("in/a.png", 2, 2, 1, 0);
+    put_png("in/sub/b.png", 2, 2, 1, 1);
+    put_png("in/c d.png", 2, 2, 1, 2);
+    config.split_file = in_folder("split.txt");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file(config.split_file, cases[i].text,
+                   cases[i].size ? cases[i].size : strlen(cases[i].text));
+        struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+        if (report.images != 3 || report.missing || report.not_listed)
+            fail_msg("case %zu: %zu images", i, report.images);
+        struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+        assert_int_equal(split_of_name(dataset, "a.png"), 0);
+        assert_int_equal(split_of_name(dataset, "sub/b.png"), 1);
+        assert_int_equal(split_of_name(dataset, "c d.png"), 2);
+        tsr_dataset_close(dataset);
+    }
+}
+
+static void lists_of_splits(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    make_folder("in");
+    put_png("in/a.png", 2, 2, 1, 0);
+    put_png("in/a.bmp.png", 2, 2, 1, 1);
+    put_png("in/b.png", 2, 2, 1, 2);
+    put_png("in/c.png", 2, 2, 1, 3);
+    put_png("in/d.png", 2, 2, 1, 4);
+    config.split_lists[0] = write_text("train.txt", "a  -1\nb  1\n");
+    config.split_lists[2] = write_text("test.txt", "/x/in/c.png /x/maps/c.png\ngone\n");
+    struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+    assert_int_equal(report.images, 3);
+    assert_int_equal(report.per_split[0], 2);
+    assert_int_equal(report.per_split[2], 1);
+    assert_int_equal(report.not_listed, 2);
+    assert_int_equal(report.missing, 1);
+    config.split_lists[1] = write_text("val.txt", "filename,class\nb.png,7\n");
+    assert_fails(pack_fails(&config, in_folder("in")), TSR_ERR_FORMAT, &err,
+                 "two splits: line 2 of");
+}
+
+/* An image with another ending than the list's is no second one of it. */
+static void an_ending_is_heeded(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    make_folder("in");
+    put_png("in/a.png", 2, 2, 1, 0);
+    put_png("in/a.jfif", 2, 2, 1, 1);
+    config.split_file = write_text("split.txt", "a.png 2\n");
+    assert_int_equal(pack(&config, in_folder("in"), in_folder("out.h5")).not_listed, 1);
+    config.split_file = write_text("split.txt", "a.jpg 2\n");
+    assert_int_equal(pack(&config, in_folder("in"), in_folder("out.h5")).images, 2);
+}
+
+static void what_is_passed_over_is_counted(void **state) {
+    (void)state;
+    struct tsr_pack_config config = config_of(2, 2);
+    make_folder("in");
+    const char *const names[] = {"a.jfif", "b.JPE", "c.webp",     "d.WEBP",
+                                 "e.gif",  "f",     ".hidden.gif"};
+    for (unsigned i = 0; i < 7; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "in/%s", names[i]);
+        put_png(name, 2, 2, 1, i);
+    }
+    struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+    assert_int_equal(report.images, 2);
+    assert_string_equal(report.passed_over, ".webp 2, without ending 1, .gif 1");
 }
 
 static void bad_split_files(void **state) {
@@ -355,7 +522,10 @@ static void bad_split_files(void **state) {
         {"a.png 0\n\nb.png\n", "split.txt: line 3 is \"b.png\""},
         {"a.png all\n", "line 1 is \"a.png all\""},
         {"a.png -1\n", "line 1"},
-        {"image_id,partition\na.png,0\n", "line 1 is \"image_id,partition\""},
+        {"image_id,partition\na.png,3\n", "line 2 has the split \"3\""},
+        {"image_id,partition\na.png\n", "line 2 has 1 columns"},
+        {"image_id,class\na.png,0\n", "line 1 is \"image_id,class\", a header without a column"},
+        {"x/a.png 0\ny/a.png 1\n", "has two splits: line 1"},
         {"a.png 0\nb.png 1\na.png 1\n", "line 3 puts \"a.png\" into another split than line 1"},
         {"\n \n", "names no image"},
         {"b.png 0\n", "names none of the 1 images found"},
@@ -416,7 +586,7 @@ static void unreadable_files_are_counted(void **state) {
     struct tsr_pack_config config = config_of(8, 6);
     struct tsr_pack_report report;
     struct log log = {.stop_after = 1000};
-    const struct tsr_pack_callbacks callbacks = {log_progress, log_skipped, NULL, &log};
+    const struct tsr_pack_callbacks callbacks = {log_progress, log_skipped, NULL, NULL, &log};
     make_mixture();
     const char *source = in_folder("in");
     assert_ok(tsr_pack(&config, &source, 1, in_folder("out.h5"), &callbacks, &report, &err), &err);
@@ -459,7 +629,7 @@ static void interruption_leaves_nothing(void **state) {
     for (size_t stop = 0; stop < 3; stop++) {
         struct tsr_pack_report report;
         struct log log = {.stop_after = stop};
-        const struct tsr_pack_callbacks callbacks = {log_progress, NULL, NULL, &log};
+        const struct tsr_pack_callbacks callbacks = {log_progress, NULL, NULL, NULL, &log};
         config.threads = 1; /* several blocks */
         assert_fails(tsr_pack(&config, sources, 3, in_folder("out.h5"), &callbacks, &report, &err),
                      TSR_ERR_INTERRUPTED, &err, "of 93 files");
@@ -521,6 +691,12 @@ int main(void) {
         TEST(tiles_are_named_and_stay_together),
         TEST(files_and_folders),
         TEST(folders_are_splits),
+        TEST(one_level_is_of_splits),
+        TEST(sources_are_splits),
+        TEST(ways_to_say_splits),
+        TEST(lists_of_splits),
+        TEST(an_ending_is_heeded),
+        TEST(what_is_passed_over_is_counted),
         TEST(random_split),
         TEST(limit_is_spread),
         TEST(split_file),

@@ -12,7 +12,7 @@ pictures photos/val 2 20 24
 pictures photos/test 3 20 24
 tessera 0 "pack" pack photos -o d.h5 --size 16x16 --fit cover
 check "pack counts the splits" grep -q '13 images of 16x16x3 (8 train, 2 val, 3 test) from 13 files' out
-check "pack says nothing on stderr" test ! -s err
+check "pack says what it found" grep -q "tessera pack: photos: the folders test, train and val are splits" err
 tessera 0 "pack tiles" pack photos -o tiles.h5 --size 8x8 --fit tile --deflate 4
 check "pack counts tiles" grep -q '78 images' out
 tessera 0 "pack with a limit" pack photos -o few.h5 --size 16x16 --limit 5

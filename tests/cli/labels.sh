@@ -3,6 +3,9 @@
 # Label maps: packed with their images, shown and drawn by info, refused when they do not fit.
 . "$TSR_TESTS/cli/common.inc"
 
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+
 # label_map FILE HEIGHT WIDTH LARGEST: labels 1..LARGEST in blocks, as binary PGM
 label_map() {
     awk -v h="$2" -v w="$3" -v n="$4" 'BEGIN {
@@ -70,13 +73,129 @@ refused 3 "odd/p2.pgm: is 20x23 (height x width); its image photos/p2.ppm is 20x
 cp photos/p2.ppm odd/p2.pnm && rm odd/p2.pgm
 refused 3 "odd/p2.pnm: is in colour" "a label map in colour" pack photos --labels odd --size 10x8 -o x.h5
 rm odd/p2.pnm
-refused 3 "photos/p2.ppm: has no label map" "a missing label map" \
-    pack photos --labels odd --size 10x8 -o x.h5
+refused 3 "photos/p2.ppm: has no label map (1 of 6 images have none)" "a missing label map" \
+    pack photos --labels odd --size 10x8 -o x.h5 --strict
+tessera 0 "images without label maps" pack photos --labels odd --size 10x8 -o fewer.h5
+check "are left out" grep -q '^fewer.h5: 5 images .* from 5 files, .* 1 without a label map' out
+check "and told" grep -q '1 of 6 images have no label map and are left out; the first is photos/p2.ppm' err
 refused 3 "nothing" "a missing folder" pack photos --labels nothing --size 10x8 -o x.h5
 refused 3 "is not a folder" "a file for a folder" pack photos --labels names --size 10x8 -o x.h5
 refused 3 "nothing" "a missing file of names" \
     pack photos --labels maps --label-names nothing --size 10x8 -o x.h5
 refused 2 "no label maps" "names without label maps" pack photos --label-names names --size 10x8 -o x.h5
+
+# Values that are no labels: masks, borders, what the file's type has for -1; other sizes; suffixes.
+$python - <<'PY'
+import zlib, struct
+def png(path, rows, bits=8):
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    wide = '>%dH' if bits == 16 else '>%dB'
+    data = b''.join(b'\0' + struct.pack(wide % len(r), *r) for r in rows)
+    with open(path, 'wb') as f:
+        f.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', len(rows[0]), len(rows), bits, 0, 0, 0, 0))
+                + chunk(b'IDAT', zlib.compress(data)) + chunk(b'IEND', b''))
+import os
+for folder in 'mask', 'voc', 'wide', 'half', 'city':
+    os.makedirs(folder)
+for i in range(6):
+    rows = [[(x // 3 + y // 5 + i) % 4 for x in range(24)] for y in range(20)]
+    png(f'mask/p{i}.png', [[255 * (v > 1) for v in r] for r in rows])
+    png(f'voc/p{i}.png', [[255 if v == 3 else v for v in r] for r in rows])
+    png(f'wide/p{i}.png', [[65535 if v == 3 else v for v in r] for r in rows], 16)
+    png(f'half/p{i}.png', [r[::2] for r in rows[::2]])
+    png(f'city/p{i}_gtFine_labelIds.png', rows)
+    png(f'city/p{i}_gtFine_color.png', [[9] * 24] * 20)
+PY
+labels() { # FILE: count, names, and all maps, one line each
+    $python -c '
+import h5py, sys
+f = h5py.File(sys.argv[1])["labels"]
+print(f.attrs["count"], *[n.decode() for n in f.attrs["label_names"]], f.attrs.get("void", ""))
+print(f[:].tolist())' "$1"
+}
+is() { [ "$(labels "$1" | head -n 1)" = "$2" ]; }
+pack="pack photos --size 20x24 --fit crop"
+refused 3 "mask/p0.png: is a mask of the values 0 and 255; --label-values 0,255" "a mask" $pack --labels mask -o x.h5
+tessera 0 "its values" $pack --labels mask --label-values 0,255 -o mask.h5
+check "are two labels" is mask.h5 '2 0 1 '
+refused 3 "has the value 255 at row 0, column 6, which is none of the 1" "a value that is not named" \
+    $pack --labels mask --label-values 0 -o x.h5
+refused 3 "voc/p0.png: has 255 beside labels below 128; --ignore-label 255" "borders" $pack --labels voc -o x.h5
+printf 'sky\nsea\nland\n' >three
+refused 3 "three names the labels 0..2; --ignore-label 255 gives" "borders beside names" \
+    $pack --labels voc --label-names three -o x.h5
+tessera 0 "borders that are ignored" $pack --labels voc --label-names three --ignore-label 255 -o voc.h5
+check "are void" is voc.h5 '4 sky sea land void 3'
+tessera 0 "without names" $pack --labels voc --ignore-label 255 -o plain.h5
+check "the largest is found" is plain.h5 '4 0 1 2 void 3'
+tessera 0 "-1 of 16 bits" $pack --labels wide --ignore-label -1 -o wide.h5
+tessera 0 "-1 of 8 bits" $pack --labels voc --ignore-label -1 -o minus.h5
+check "is the largest value" sh -c '[ "$1" = "$2" ] && [ "$1" = "$3" ]' - "$(labels plain.h5)" "$(labels wide.h5)" "$(labels minus.h5)"
+tessera 0 "training on them" train voc.h5 -o void.h5 --labels --slots per-class --width 8 --outer-steps 2 --batch 1 --quiet
+tessera 0 "and evaluation" eval void.h5 voc.h5 --split all --json void.json
+check "void is a region of its own" grep -q '"class": *"void"' void.json
+refused 3 "half/p0.png: is 10x12 (height x width); its image photos/p0.ppm is 20x24; --labels-fit" "half the size" $pack --labels half -o x.h5
+tessera 0 "half the size, scaled" $pack --labels half --labels-fit -o half.h5
+tessera 0 "suffixes" $pack --labels city --label-suffix _gtFine_labelIds.png -o city.h5
+check "one class for each label" is city.h5 '4 0 1 2 3 '
+double() { [ "$($python -c '
+import h5py, numpy as np
+half, city = (h5py.File(n)["labels"][:] for n in ("half.h5", "city.h5"))
+print((half == city[:, ::2, ::2].repeat(2, 1).repeat(2, 2)).all())')" = True ]; }
+check "scaled to the nearest pixel" double
+refused 2 "--ignore-label: expected up to 16 numbers -1..65535" "no number" $pack --labels voc --ignore-label void -o x.h5
+refused 2 "but no label maps" "values of no maps" $pack --label-values 0,255 -o x.h5
+
+# CelebAMask-HQ: one mask for each part, numbers with zeros before them, twice the size.
+mkdir -p hq/CelebA-HQ-img hq/CelebAMask-HQ-mask-anno/0
+for i in 0 1 2; do picture hq/CelebA-HQ-img/$i.ppm 8 8 $i; done
+for part in skin hair l_eye neck_l neck; do
+    for i in 0 1; do
+        awk -v p=$part -v i=$i 'BEGIN {
+            printf "P5\n16 16\n255\n"
+            for (y = 0; y < 16; y++) for (x = 0; x < 16; x++) {
+                on = p == "skin" ? x >= 2 : p == "hair" ? y < 4 : p == "l_eye" ? x > 5 && x < 10 && y > 7 && y < 12 : p == "neck" ? y > 13 : y > 11 && x < 6
+                printf "%c", on ? 255 : 0
+            } }' >hq/CelebAMask-HQ-mask-anno/0/0000${i}_$part.pgm
+    done
+done
+tessera 0 "masks of parts" pack hq --size 8x8 --labels hq/CelebAMask-HQ-mask-anno --labels-fit \
+    --label-parts "$TSR_TESTS/../share/celebamask-hq.txt" -o hq.h5
+check "an image without masks is left out" grep -q '^hq.h5: 2 images .* label maps of 19 labels, 1 without a label map' out
+composed() { [ "$($python -c '
+import h5py, numpy as np
+f = h5py.File("hq.h5")["labels"]
+names = [n.decode() for n in f.attrs["label_names"]]
+y, x = np.mgrid[0:16, 0:16]
+want = np.zeros((16, 16), int)
+for name, on in (("skin", x >= 2), ("l_eye", (x > 5) & (x < 10) & (y > 7) & (y < 12)), ("hair", y < 4),
+                 ("neck_l", (y > 11) & (x < 6)), ("neck", y > 13)):
+    want[on] = names.index(name)
+print((f[0] == want[1::2, 1::2]).all() and (f[1] == f[0]).all())')" = True ]; }
+check "and the others are composed, later parts above" composed
+refused 3 "has no label map: no 0_cloth.png or of another part in maps" "parts that are not there" \
+    pack hq/CelebA-HQ-img --size 8x8 --labels maps --label-parts "$TSR_TESTS/../share/celebamask-hq.txt" -o x.h5
+
+# In an archive.
+if $python -c 'import zipfile' 2>/dev/null; then
+    $python - <<'PY'
+import os, tarfile, zipfile
+with zipfile.ZipFile('both.zip', 'w') as z, tarfile.open('both.tgz', 'w:gz') as t:
+    for folder, names in ('voc', sorted(os.listdir('voc'), reverse=True)), ('photos', sorted(os.listdir('photos'))):
+        for name in names:
+            z.write(f'{folder}/{name}')
+            t.add(f'{folder}/{name}')
+    z.write('three', 'names/three.txt')
+PY
+    tessera 0 "label maps in an archive" pack both.zip --size 20x24 --labels both.zip/voc --label-names both.zip/names/three.txt --ignore-label 255 -o zip.h5
+    check "are those of the folder" sh -c '[ "$1" = "$2" ]' - "$(labels zip.h5)" "$(labels voc.h5)"
+    if ! "$TESSERA" version | grep -q 'archives: zip; others: none'; then
+        tessera 0 "in a stream" pack both.tgz --size 20x24 --labels both.tgz/voc --label-names three --ignore-label 255 -o tgz.h5
+        check "in any order" sh -c '[ "$1" = "$2" ]' - "$(labels tgz.h5)" "$(labels voc.h5)"
+        refused 2 "is read only once" "whose labels would have to be counted" pack both.tgz --size 20x24 --labels both.tgz/voc --ignore-label 255 -o x.h5
+    fi
+fi
 check "nothing was written" test ! -e x.h5 -a ! -e x.png
 no_leftovers "nothing half-written"
 

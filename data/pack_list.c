@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "data/pack_list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/spread.h"
+#include "data/splits.h"
+
+static enum tsr_status apply_split_files(const struct tsr_pack_config *c,
+                                         struct tsr_listing *listing,
+                                         const struct tsr_notice *notice,
+                                         struct tsr_pack_report *report, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    struct tsr_split_file file = {0};
+    if (c->split_file) TSR_CHECK(tsr_split_file_add(&file, c->split_file, err));
+    for (uint8_t split = 0; split < 3; split++)
+        if (c->split_lists[split])
+            TSR_CHECK(tsr_split_list_add(&file, c->split_lists[split], split, err));
+    TSR_CHECK(tsr_split_file_sort(&file, err));
+    TSR_CHECK(
+        tsr_split_by_files(&file, listing, notice, &report->not_listed, &report->missing, err));
+done:
+    tsr_split_file_clear(&file);
+    return status;
+}
+
+static void apply_limit(size_t limit, struct tsr_listing *listing) {
+    size_t n = tsr_spread_count(listing->n, limit);
+    for (size_t i = 0; i < n; i++)
+        listing->items[i] = listing->items[tsr_spread(i, listing->n, n)];
+    listing->n = n;
+}
+
+static enum tsr_status say_unlisted(const struct tsr_pack_config *config,
+                                    const struct tsr_listing *listing,
+                                    const struct tsr_pack_callbacks *callbacks,
+                                    struct tsr_error *err) {
+    for (size_t i = 0; i < listing->n_unlisted; i++) {
+        char why[128];
+        const struct tsr_unlisted *folder = &listing->unlisted[i];
+        (void)snprintf(why, sizeof why, "cannot be listed: %s", strerror(folder->number));
+        if (config->strict) return TSR_ERROR(err, TSR_ERR_IO, "%s: %s", folder->path, why);
+        if (callbacks && callbacks->skipped) callbacks->skipped(callbacks->user, folder->path, why);
+    }
+    return TSR_OK;
+}
+
+static enum tsr_status nothing_found(const char *const *sources, size_t n_sources,
+                                     const struct tsr_pack_report *report, struct tsr_error *err) {
+    return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
+                     "%s%s: no image found (.jpg .jpeg .png .bmp .ppm .pgm .pnm and the like)%s%s",
+                     n_sources ? sources[0] : "no source", n_sources > 1 ? " and others" : "",
+                     report->passed_over[0] ? "; passed over: " : "", report->passed_over);
+}
+
+static enum tsr_status list_sources(const struct tsr_pack_config *config,
+                                    const char *const *sources, size_t n_sources,
+                                    const struct tsr_pack_callbacks *callbacks,
+                                    struct tsr_listing *listing,
+                                    const struct tsr_label_reader *labels,
+                                    struct tsr_pack_report *report, struct tsr_error *err) {
+    listing->view = config->view;
+    for (size_t i = 0; i < n_sources; i++)
+        TSR_TRY(tsr_listing_add(listing, sources[i], err));
+    TSR_TRY(say_unlisted(config, listing, callbacks, err));
+    report->unlisted = listing->n_unlisted;
+    tsr_listing_passed_over(listing, report->passed_over, sizeof report->passed_over);
+    if (config->labels) TSR_TRY(tsr_label_files_hide(&labels->rules, listing, err));
+    return listing->n ? TSR_OK : nothing_found(sources, n_sources, report, err);
+}
+
+enum tsr_status tsr_pack_list(const struct tsr_pack_config *config, const char *const *sources,
+                              size_t n_sources, const struct tsr_pack_callbacks *callbacks,
+                              struct tsr_listing *listing, struct tsr_label_reader *labels,
+                              struct tsr_pack_report *report, struct tsr_error *err) {
+    const struct tsr_notice notice = {callbacks ? callbacks->note : NULL,
+                                      callbacks ? callbacks->user : NULL};
+    const char *const *lists = config->split_lists;
+    if (config->labels) TSR_TRY(tsr_label_reader_open(config, labels, err));
+    TSR_TRY(list_sources(config, sources, n_sources, callbacks, listing, labels, report, err));
+    if (config->split_file || lists[0] || lists[1] || lists[2])
+        TSR_TRY(apply_split_files(config, listing, &notice, report, err));
+    else
+        tsr_split_by_folders(listing, &notice);
+    if (config->labels)
+        TSR_TRY(tsr_label_reader_find(labels, listing, &notice, &report->no_map, err));
+    apply_limit(config->limit, listing);
+    report->sources = listing->n;
+    for (size_t i = 0; i < listing->n; i++)
+        tsr_source_want(listing, &listing->items[i]);
+    if (config->labels) {
+        tsr_label_reader_want(labels, listing);
+        TSR_TRY(tsr_label_reader_count(labels, listing, err));
+    }
+    return tsr_split_at_random(config->split, config->seed, listing, err);
+}
