@@ -307,12 +307,12 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
     return tsr_reconstruct_config_check(config, &call->err);
 }
 
-/* Cuts a copy of the list apart: *next is the path behind the comma. */
-static char *cut(char *list, char **next) {
+/* Ends the first path of a list at its comma; returns what follows, or NULL. */
+static char *cut(char *list) {
     char *comma = strchr(list, ',');
-    *next = comma ? comma + 1 : NULL;
-    if (comma) *comma = '\0';
-    return list;
+    if (!comma) return NULL;
+    *comma = '\0';
+    return comma + 1;
 }
 
 static enum tsr_status copy_list(const char *list, char **out, struct tsr_error *err) {
@@ -326,18 +326,20 @@ static enum tsr_status load_compared(struct cli_call *call, struct outcome *o) {
     const struct eval_args *a = call->args;
     if (!a->compare) return TSR_OK;
     TSR_TRY(copy_list(a->compare, &o->compared, &call->err));
-    for (char *next = o->compared; next;) {
+    char *next = o->compared;
+    do {
         struct cli_subject *s = &o->found.subject[o->found.n];
         if (o->found.n == CLI_MOST_SUBJECTS)
             return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--compare takes at most %d models",
                              CLI_MOST_SUBJECTS - 1 - (a->baseline != NULL));
-        s->name = cut(next, &next);
+        s->name = next;
+        next = cut(next);
         TSR_TRY(tsr_model_load(s->name, &s->model, &call->err));
         o->found.n++;
         enum tsr_status status = configure(call, s->model, &s->config);
         if (status != TSR_OK) tsr_error_prefix(&call->err, "%s", s->name);
         TSR_TRY(status);
-    }
+    } while (next);
     return TSR_OK;
 }
 
@@ -467,8 +469,8 @@ static enum tsr_status files(struct cli_call *call) {
     enum tsr_status status = TSR_OK;
     if (!a->compare) return TSR_OK;
     TSR_TRY(copy_list(a->compare, &list, &call->err));
-    for (char *next = list; next && status == TSR_OK;) {
-        const char *path = cut(next, &next);
+    for (char *path = list, *next; path && status == TSR_OK; path = next) {
+        next = cut(path);
         status =
             *path ? cli_files_reads(call, path)
                   : TSR_ERROR(&call->err, TSR_ERR_CONFIG,

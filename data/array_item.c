@@ -90,9 +90,9 @@ static enum tsr_status see(const struct tsr_view *view, const char *name, const 
     TSR_TRY(tsr_alloc(&pixels, n, view->floats ? sizeof(float) : 1, name, err));
     /* The name has the index in it. */
     enum tsr_status status = tsr_view_image(view, name, 0, values, pixels, err);
-    if (status == TSR_OK)
-        status = finish(view->floats ? (struct tsr_pixels){.floats = pixels} : TSR_BYTES(pixels),
-                        view, channels, out, err);
+    struct tsr_pixels image = TSR_BYTES(pixels);
+    if (view->floats) image = (struct tsr_pixels){.floats = pixels};
+    if (status == TSR_OK) status = finish(image, view, channels, out, err);
     free(pixels);
     return status;
 }

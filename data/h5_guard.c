@@ -377,7 +377,7 @@ enum tsr_status tsr_h5_chunk_stored(const struct tsr_h5 *file, const char *objec
 static enum tsr_status check_chunk(const struct tsr_h5 *file, const char *object, hid_t dataset,
                                    const struct tsr_h5_storage *storage, const hsize_t *at,
                                    struct tsr_error *err) {
-    size_t stored;
+    size_t stored = 0;
     TSR_TRY(tsr_h5_chunk_stored(file, object, dataset, storage, at, &stored, err));
     if (!storage->deflated || stored <= HARMLESS / DEFLATE_AT_MOST) return TSR_OK;
     return check_bomb(file, object, dataset, at, storage->chunk_bytes, stored, err);
@@ -388,7 +388,7 @@ enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *objec
                                     const size_t *start, const size_t *count,
                                     struct tsr_error *err) {
     const size_t *chunk = storage->chunk;
-    hsize_t at[TSR_H5_MAX_RANK];
+    hsize_t at[TSR_H5_MAX_RANK] = {0};
     if (!storage->chunked || file->writing) return TSR_OK;
     for (size_t i = 0; i < rank; i++) {
         if (count[i] == 0) return TSR_OK;

@@ -188,8 +188,10 @@ static float number(const struct tsr_npy *npy, const unsigned char *from) {
         return value;
     }
     if (npy->kind == 'f') return half((uint16_t)bits);
-    if (npy->kind == 'i')
-        return (float)((int64_t)(bits << (64 - 8 * npy->width)) >> (64 - 8 * npy->width));
+    if (npy->kind == 'i') {
+        size_t unused = (64 - 8 * npy->width) & 63;
+        return (float)((int64_t)(bits << unused) >> unused);
+    }
     return (float)bits;
 }
 

@@ -317,7 +317,7 @@ struct tsr_split_entry *tsr_split_file_find(const struct tsr_split_file *file, c
         if (right == 0) continue;
         right += tsr_image_ending(entry->name) == 0 ||
                  strcmp(tsr_last_component(entry->name), last) == 0;
-        if (right == best && entry->split != found->split) *rival = entry;
+        if (right == best && found && entry->split != found->split) *rival = entry;
         if (right <= best) continue;
         best = right;
         found = entry;

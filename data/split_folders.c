@@ -75,7 +75,7 @@ static bool find_pattern(struct word name, char pattern[PATTERN_SIZE], uint8_t *
 /* The folder of an image at a level: 0 is the first below the source, -1 the source itself (of a
  * file the folder it lies in), -2 the one above. */
 static bool folder_at(const struct tsr_listed *item, int level, struct word *out) {
-    const char *at = item->name, *end = item->name;
+    const char *at = item->name, *end;
     for (; level < 0; level++) {
         for (end = at; end > item->path && end[-1] == '/';)
             end--;

@@ -101,8 +101,8 @@ static inline void NAME(combine)(const float *rows, size_t stride, size_t n, siz
     for (size_t i = from; i < to; i += BASIS_COLUMNS)
         for (size_t d = 0; d < n; d += BASIS_TERMS)
             NAME(combine_block)
-            (rows + d * stride, stride, d, n - d < BASIS_TERMS ? n - d : BASIS_TERMS, count, z, i,
-             to - i < BASIS_COLUMNS ? to : i + BASIS_COLUMNS, y);
+    (rows + d * stride, stride, d, n - d < BASIS_TERMS ? n - d : BASIS_TERMS, count, z, i,
+     to - i < BASIS_COLUMNS ? to : i + BASIS_COLUMNS, y);
 }
 
 static inline void NAME(outer)(size_t n_terms, const float *b, size_t n, const float *a,
