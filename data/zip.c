@@ -113,7 +113,7 @@ static enum tsr_status find_end64(const struct tsr_zip *zip, uint64_t *end, stru
 static enum tsr_status find_directory(const struct tsr_zip *zip, struct place *out,
                                       struct tsr_error *err) {
     unsigned char end[END_SIZE];
-    uint64_t at;
+    uint64_t at = 0;
     TSR_TRY(find_end(zip, end, &at, err));
     uint64_t disk = little(end + 4, 2);
     *out = (struct place){
@@ -292,7 +292,7 @@ enum tsr_status tsr_zip_read(const struct tsr_zip *zip, size_t member, size_t li
     const struct tsr_zip_member *m = &zip->members[member];
     enum tsr_status status;
     unsigned char *stored = NULL, *data = NULL;
-    uint64_t at;
+    uint64_t at = 0;
     TSR_CHECK(check_sizes(zip, m, limit, err));
     TSR_CHECK(find_data(zip, m, &at, err));
     TSR_CHECK(TSR_ALLOC(&stored, (size_t)m->stored + 1, m->name, err));

@@ -182,9 +182,9 @@ tessera 0 "free once it was killed" train d.h5 --resume w.h5 --time 0.1s --quiet
 # ---- what signals leave ---------------------------------------------------------------------------------
 for signal in INT TERM HUP USR1; do
     rm -f s.h5
-    # A shell without job control begins a background job with SIGINT and SIGQUIT ignored.
+    # A shell without job control begins a background job with SIGINT ignored, nohup all with SIGHUP.
     # shellcheck disable=SC2086
-    perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$TESSERA" train d.h5 -o s.h5 $quick --time 300s --checkpoint-every 0.2s >s.out 2>&1 &
+    perl -e '$SIG{INT} = $SIG{HUP} = "DEFAULT"; exec @ARGV' "$TESSERA" train d.h5 -o s.h5 $quick --time 300s --checkpoint-every 0.2s >s.out 2>&1 &
     pid=$!
     there s.h5 >/dev/null
     kill -$signal $pid
