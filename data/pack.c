@@ -13,6 +13,7 @@
 #include "data/h5.h"
 #include "data/label_reader.h"
 #include "data/pack_list.h"
+#include "data/room.h"
 
 #ifdef _OPENMP
 #define OMP(directive) _Pragma(#directive)
@@ -498,6 +499,21 @@ static enum tsr_status settle_size(struct tsr_pack_config *c, const struct tsr_l
     return TSR_OK;
 }
 
+/* Of tiles it is not known before how many there are. */
+static enum tsr_status check_room(const struct packer *p, const char *output,
+                                  struct tsr_error *err) {
+    const struct tsr_pack_config *c = p->config;
+    const struct tsr_notice notice = {p->callbacks ? p->callbacks->note : NULL,
+                                      p->callbacks ? p->callbacks->user : NULL};
+    char what[96];
+    double values = (double)c->height * (double)c->width * (double)c->channels;
+    if (c->fit == TSR_FIT_TILE) return TSR_OK;
+    (void)snprintf(what, sizeof what, "%zu images of %zux%zux%zu", p->listing.n, c->height,
+                   c->width, c->channels);
+    return tsr_room_check(output, what, values * (double)p->listing.n, c->deflate > 0, &notice,
+                          err);
+}
+
 enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
                          size_t n_sources, const char *output,
                          const struct tsr_pack_callbacks *callbacks, struct tsr_pack_report *report,
@@ -517,6 +533,7 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
     p.report->width = settled.width;
     p.report->channels = settled.channels;
     const size_t dims[4] = {0, settled.height, settled.width, settled.channels};
+    TSR_CHECK(check_room(&p, output, err));
     TSR_CHECK(tsr_h5_create(output, &p.file, err));
     TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
     TSR_CHECK(create_labels(&p, err));

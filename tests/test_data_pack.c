@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 #include "data/h5.h"
 #include "data/pack.h"
+#include "data/room.h"
 #include "test_data_files.h"
 
 static struct tsr_error err;
@@ -683,8 +684,30 @@ static void bad_settings(void **state) {
                  "pixels are stored");
 }
 
+static void hear(void *user, const char *text) {
+    (void)snprintf(user, 256, "%s", text);
+}
+
+static void room(void **state) {
+    (void)state;
+    char heard[256] = "";
+    struct tsr_error e;
+    const struct tsr_notice notice = {hear, heard};
+    const char *path = in_folder("large.h5");
+    assert_true(tsr_room_for(path) > 0);
+    assert_int_equal(tsr_room_check(path, "4 images", 768, false, &notice, &e), TSR_OK);
+    assert_string_equal(heard, "");
+    assert_int_equal(tsr_room_check(path, "many images", 1e30, false, &notice, &e), TSR_ERR_IO);
+    assert_non_null(strstr(e.message, "large.h5: many images take 10"));
+    assert_string_equal(heard, "");
+    assert_int_equal(tsr_room_check(path, "many images", 1e30, true, &notice, &e), TSR_OK);
+    assert_non_null(strstr(heard, "many images take at most 1"));
+    assert_int_equal(tsr_room_check("none/x.h5", "many images", 1e30, false, &notice, &e), TSR_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(room),
         TEST(png_is_packed_exactly),
         TEST(attributes_say_how),
         TEST(grey_and_colour),
