@@ -268,7 +268,8 @@ static hid_t layout_of(struct program *p, unsigned rank) {
 }
 
 /* What an array claims costs nothing; HDF5 takes memory for a whole attribute, or a whole chunk, of
- * which something is written. Its filter nbit writes beyond that. */
+ * which something is written. Its filter nbit writes beyond that, and scaleoffset behind another
+ * filter reads beyond what that left. */
 #define WRITTEN_AT_MOST 0x1p24
 
 static double bytes_of(hid_t type, unsigned rank, const hsize_t *extents_of) {
@@ -278,12 +279,17 @@ static double bytes_of(hid_t type, unsigned rank, const hsize_t *extents_of) {
     return bytes;
 }
 
-static bool can_be_written(hid_t type, unsigned rank, hid_t properties) {
-    hsize_t chunk[5] = {0};
+static bool has_filter(hid_t properties, H5Z_filter_t filter) {
     unsigned flags;
     size_t n = 0;
+    return H5Pget_filter_by_id2(properties, filter, &flags, &n, NULL, 0, NULL, NULL) >= 0;
+}
+
+static bool can_be_written(hid_t type, unsigned rank, hid_t properties) {
+    hsize_t chunk[5] = {0};
     if (H5Pget_layout(properties) != H5D_CHUNKED) return true;
-    return H5Pget_filter_by_id2(properties, H5Z_FILTER_NBIT, &flags, &n, NULL, 0, NULL, NULL) < 0 &&
+    return !has_filter(properties, H5Z_FILTER_NBIT) &&
+           !has_filter(properties, H5Z_FILTER_SCALEOFFSET) &&
            H5Pget_chunk(properties, 5, chunk) >= 0 &&
            bytes_of(type, rank, chunk) <= WRITTEN_AT_MOST;
 }
