@@ -48,6 +48,20 @@ TSR_API enum tsr_status tsr_alloc(void **out, size_t count, size_t size, const c
 #define TSR_ALLOC(pointer, count, what, err)                                                       \
     tsr_alloc_to((pointer), (count), sizeof **(pointer), (what), (err))
 
+/* Room for one more item behind the n of an array that has grown by nothing else: `pointer` is the
+ * address of a pointer to it, NULL at first; free with free(). The new item is not set.
+ * TSR_ERR_NO_MEMORY leaves the array as it was.
+ *
+ *     TSR_TRY(TSR_GROW(&list->items, list->n, path, err));
+ *     list->items[list->n++] = item;
+ */
+#define TSR_GROW(pointer, n, what, err)                                                            \
+    tsr_grow_to((pointer), (n), sizeof **(pointer), (what), (err))
+
+/* Use through TSR_GROW. */
+TSR_API enum tsr_status tsr_grow_to(void *pointer, size_t n, size_t size, const char *what,
+                                    struct tsr_error *err) TSR_MUST_USE;
+
 /* Use through TSR_ALLOC. `pointer` is the address of an object pointer. */
 TSR_API enum tsr_status tsr_alloc_to(void *pointer, size_t count, size_t size, const char *what,
                                      struct tsr_error *err) TSR_MUST_USE;

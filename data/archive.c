@@ -90,7 +90,7 @@ struct stream {
     unsigned char *wanted;  /* [n]: will be asked for, and was not yet */
     size_t n;
     struct kept *kept; /* [n_kept], in the order of the archive */
-    size_t n_kept, capacity, bytes_kept;
+    size_t n_kept, bytes_kept;
 };
 
 const char *tsr_archive_library(void) {
@@ -241,13 +241,7 @@ static void want(void *state, size_t index) {
 
 static enum tsr_status keep(struct stream *s, size_t member, struct archive_entry *entry,
                             struct tsr_error *err) {
-    if (s->n_kept == s->capacity) {
-        size_t capacity = 2 * s->capacity + 64;
-        struct kept *grown = realloc(s->kept, capacity * sizeof *grown);
-        if (!grown) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory to read it", s->path);
-        s->kept = grown;
-        s->capacity = capacity;
-    }
+    TSR_TRY(TSR_GROW(&s->kept, s->n_kept, s->path, err));
     struct kept *k = &s->kept[s->n_kept];
     *k = (struct kept){.member = member};
     s->wanted[member] = 0;

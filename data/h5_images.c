@@ -12,14 +12,8 @@
 
 static bool keep_entry(void *user, const struct tsr_h5_entry *entry) {
     struct tsr_h5_catalog *c = user;
-    if (c->n == c->capacity) {
-        size_t capacity = 2 * c->capacity + 64;
-        struct tsr_h5_entry *grown = realloc(c->entry, capacity * sizeof *grown);
-        c->full = !grown;
-        if (!grown) return false;
-        c->entry = grown;
-        c->capacity = capacity;
-    }
+    c->full = TSR_GROW(&c->entry, c->n, entry->path, NULL) != TSR_OK;
+    if (c->full) return false;
     c->entry[c->n] = *entry;
     c->entry[c->n].path = strdup(entry->path);
     c->full = !c->entry[c->n].path;

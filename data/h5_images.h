@@ -44,7 +44,7 @@ struct tsr_array tsr_h5_images_array(const struct tsr_h5_entry *entry);
 /* All arrays of a file, owned. */
 struct tsr_h5_catalog {
     struct tsr_h5_entry *entry; /* [n] */
-    size_t n, capacity;
+    size_t n;
     bool full; /* memory ran out */
 };
 enum tsr_status tsr_h5_catalog_make(struct tsr_h5 *file, const char *group,

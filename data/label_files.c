@@ -174,14 +174,7 @@ static enum tsr_status take_map(struct tsr_label_files *files, struct tsr_listed
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: would be the label map of two images, %s and %s",
                          map->file->path, map->image->path, image->path);
     map->image = image;
-    if (files->n == files->capacity) {
-        size_t capacity = 2 * files->capacity + 256;
-        struct tsr_label_file *grown = realloc(files->assigned, capacity * sizeof *grown);
-        if (!grown)
-            return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for its path", image->path);
-        files->assigned = grown;
-        files->capacity = capacity;
-    }
+    TSR_TRY(TSR_GROW(&files->assigned, files->n, image->path, err));
     if (image->maps++ == 0) image->first_map = files->n;
     files->assigned[files->n++] = (struct tsr_label_file){map->file, map->part};
     return TSR_OK;

@@ -43,7 +43,7 @@ struct tsr_label_files {
     struct tsr_listing listing;
     struct tsr_label_file
         *assigned; /* [n]: items[i].maps lie at items[i].first_map, by their part */
-    size_t n, capacity;
+    size_t n;
 };
 
 /* Gives each image its label map: of the files .png, .pgm and .pnm anywhere in the folder those of

@@ -10,6 +10,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/memory.h"
+
 /* ---- strings --------------------------------------------------------------------------------- */
 
 #define POOL_BLOCK ((size_t)1 << 16)
@@ -78,13 +80,7 @@ enum tsr_status tsr_listing_add_item(struct tsr_listing *listing, const struct t
                                      struct tsr_error *err) {
     if (listing->n == UINT32_MAX)
         return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "%s: more than 2^32-1 images", item->path);
-    if (listing->n == listing->capacity) {
-        size_t capacity = 2 * listing->capacity + 256;
-        struct tsr_listed *items = realloc(listing->items, capacity * sizeof *items);
-        if (!items) return no_memory(item->path, err);
-        listing->items = items;
-        listing->capacity = capacity;
-    }
+    TSR_TRY(TSR_GROW(&listing->items, listing->n, item->path, err));
     struct tsr_listed *added = &listing->items[listing->n++];
     *added = *item;
     added->origin = listing->n_origins;
@@ -110,12 +106,10 @@ enum tsr_status tsr_listing_pass_over(struct tsr_listing *listing, const char *n
     while (i < n && strcmp(listing->passed_over[i].ending, ending) != 0)
         i++;
     if (i == n && n < TSR_MOST_ENDINGS) {
-        struct tsr_passed_over *grown = realloc(listing->passed_over, (n + 1) * sizeof *grown);
-        if (!grown) return no_memory(name, err);
-        grown[n] = (struct tsr_passed_over){.n = 0};
-        memcpy(grown[n].ending, ending, sizeof ending);
-        listing->passed_over = grown;
-        listing->n_passed_over++;
+        TSR_TRY(TSR_GROW(&listing->passed_over, n, name, err));
+        struct tsr_passed_over *added = &listing->passed_over[listing->n_passed_over++];
+        added->n = 0;
+        memcpy(added->ending, ending, sizeof ending);
     }
     /* Behind so many kinds of endings it is the last that counts the rest. */
     listing->passed_over[i < TSR_MOST_ENDINGS ? i : TSR_MOST_ENDINGS - 1].n++;
@@ -148,11 +142,8 @@ void tsr_listing_passed_over(const struct tsr_listing *listing, char *text, size
 /* A folder that cannot be listed ends nothing but itself. */
 static enum tsr_status leave_folder(struct tsr_listing *listing, const char *folder, int number,
                                     struct tsr_error *err) {
-    struct tsr_unlisted *unlisted =
-        realloc(listing->unlisted, (listing->n_unlisted + 1) * sizeof *unlisted);
-    if (!unlisted) return no_memory(folder, err);
-    listing->unlisted = unlisted;
-    unlisted[listing->n_unlisted++] = (struct tsr_unlisted){folder, number};
+    TSR_TRY(TSR_GROW(&listing->unlisted, listing->n_unlisted, folder, err));
+    listing->unlisted[listing->n_unlisted++] = (struct tsr_unlisted){folder, number};
     return TSR_OK;
 }
 
@@ -223,11 +214,8 @@ static int by_name(const void *a, const void *b) {
 
 static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_source_kind *kind,
                                   const char *path, struct tsr_error *err) {
-    struct tsr_source *sources =
-        realloc(listing->sources, (listing->n_sources + 1) * sizeof *sources);
-    if (!sources) return no_memory(path, err);
-    listing->sources = sources;
-    struct tsr_source *source = &sources[listing->n_sources];
+    TSR_TRY(TSR_GROW(&listing->sources, listing->n_sources, path, err));
+    struct tsr_source *source = &listing->sources[listing->n_sources];
     *source = (struct tsr_source){.kind = kind};
     return kind->open(path, listing, listing->n_sources++, &source->state, err);
 }

@@ -51,7 +51,7 @@ struct tsr_unlisted {
 
 struct tsr_listing {
     struct tsr_listed *items;
-    size_t n, capacity;
+    size_t n;
     struct tsr_source *sources; /* [n_sources], owned */
     size_t n_sources, n_origins;
     struct tsr_passed_over *passed_over; /* [n_passed_over], owned */

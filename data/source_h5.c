@@ -59,10 +59,8 @@ static bool takes(const char *path, const unsigned char *bytes, size_t size) {
 /* ---- which arrays ---------------------------------------------------------------------------- */
 
 static enum tsr_status add_part(struct state *s, const char *object, struct tsr_error *err) {
-    struct part *part = realloc(s->part, (s->n_parts + 1) * sizeof *part);
-    if (!part) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory", tsr_h5_path(s->file));
-    s->part = part;
-    part += s->n_parts;
+    TSR_TRY(TSR_GROW(&s->part, s->n_parts, tsr_h5_path(s->file), err));
+    struct part *part = &s->part[s->n_parts];
     *part = (struct part){0};
     TSR_TRY(tsr_h5_images_path(object, &part->object, err));
     s->n_parts++;

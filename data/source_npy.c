@@ -48,10 +48,8 @@ static bool takes_npz(const char *path, const unsigned char *bytes, size_t size)
 
 static enum tsr_status add_part(struct state *s, const char *path, struct part **out,
                                 struct tsr_error *err) {
-    struct part *part = realloc(s->part, (s->n_parts + 1) * sizeof *part);
-    if (!part) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory to open it", path);
-    s->part = part;
-    *out = &part[s->n_parts++];
+    TSR_TRY(TSR_GROW(&s->part, s->n_parts, path, err));
+    *out = &s->part[s->n_parts++];
     **out = (struct part){.npy.fd = -1};
     return TSR_OK;
 }

@@ -118,14 +118,7 @@ static enum tsr_status find_header(const char *path, size_t number, const char *
 
 static enum tsr_status add_entry(struct tsr_split_file *file, const struct tsr_split_entry *entry,
                                  struct tsr_error *err) {
-    if (file->n == file->capacity) {
-        size_t capacity = 2 * file->capacity + 1024;
-        struct tsr_split_entry *entries = realloc(file->entries, capacity * sizeof *entries);
-        if (!entries)
-            return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for its names", entry->path);
-        file->entries = entries;
-        file->capacity = capacity;
-    }
+    TSR_TRY(TSR_GROW(&file->entries, file->n, entry->path, err));
     file->entries[file->n++] = *entry;
     return TSR_OK;
 }

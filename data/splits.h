@@ -38,7 +38,7 @@ struct tsr_split_file {
     char *texts[4]; /* the files; names are views of them */
     size_t n_texts;
     struct tsr_split_entry *entries; /* [n], sorted by their last component without ending */
-    size_t n, capacity;
+    size_t n;
 };
 
 /* Adds what a split file says: lines "name split" (blank or comma between them; split 0, 1, 2 or

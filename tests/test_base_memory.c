@@ -157,8 +157,29 @@ static void arena_gives_no_more_than_was_measured(void **state) {
     tsr_arena_free(&arena);
 }
 
+/* What was put in stays, also where the array was cut between. */
+static void grows(void **state) {
+    (void)state;
+    struct tsr_error e;
+    size_t *items = NULL, n = 0;
+    for (size_t i = 0; i < 3000; i++) {
+        assert_int_equal(TSR_GROW(&items, n, "numbers", &e), TSR_OK);
+        items[n] = n;
+        n++;
+        if (i % 700 == 699) n = n / 3 + 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(items[i], i);
+    const size_t *before = items;
+    assert_int_equal(tsr_grow_to(&items, (size_t)1 << 40, SIZE_MAX >> 30, "numbers", &e),
+                     TSR_ERR_NO_MEMORY);
+    assert_ptr_equal(items, before);
+    free(items);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grows),
         cmocka_unit_test(blocks_are_aligned_and_zero),
         cmocka_unit_test(overflow_is_an_error),
         cmocka_unit_test(arena_measures_then_carves),
