@@ -15,6 +15,22 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+enum tsr_status tsr_file_read_at(int file, const char *name, uint64_t at, void *out, size_t size,
+                                 struct tsr_error *err) {
+    unsigned char *to = out;
+    while (size > 0) {
+        ssize_t got = pread(file, to, size, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0)
+            return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: %s", name,
+                             got < 0 ? strerror(errno) : "it has become shorter");
+        to += got;
+        at += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return TSR_OK;
+}
+
 /* Reads a file that tells its size. */
 static enum tsr_status read_all(int fd, const char *path, size_t size, unsigned char **out,
                                 struct tsr_error *err) {

@@ -32,6 +32,11 @@
 TSR_API enum tsr_status tsr_file_read(const char *path, size_t limit, unsigned char **bytes,
                                       size_t *size, struct tsr_error *err) TSR_MUST_USE;
 
+/* Reads [size] bytes of an open file from `at` on. `name` stands for the path. TSR_ERR_IO: it
+ * fails, or the file ends before. */
+TSR_API enum tsr_status tsr_file_read_at(int file, const char *name, uint64_t at, void *out,
+                                         size_t size, struct tsr_error *err) TSR_MUST_USE;
+
 /* Writes `size` bytes to `path`, which afterwards holds all of them or what it held before. A pipe
  * or a device (/dev/null, /dev/stdout) is written to as it stands. */
 TSR_API enum tsr_status tsr_file_replace(const char *path, const void *bytes, size_t size,

@@ -11,26 +11,14 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "data/file.h"
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 static enum tsr_status read_at(const struct tsr_npy *npy, size_t at, size_t size, void *out,
                                struct tsr_error *err) {
-    char *to = out;
-    if (npy->fd < 0) {
-        memcpy(to, npy->bytes + at, size);
-        return TSR_OK;
-    }
-    while (size > 0) {
-        ssize_t got = pread(npy->fd, to, size, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0)
-            return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: %s", npy->name,
-                             got < 0 ? strerror(errno) : "it has become shorter");
-        to += got;
-        at += (size_t)got;
-        size -= (size_t)got;
-    }
+    if (npy->fd >= 0) return tsr_file_read_at(npy->fd, npy->name, at, out, size, err);
+    memcpy(out, npy->bytes + at, size);
     return TSR_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "base/memory.h"
+#include "data/file.h"
 
 #define MOST_MEMBERS ((uint64_t)1 << 24)
 #define DEFLATE_AT_MOST 1032 /* what a byte of deflate can stand for; a property of the format */
@@ -44,21 +45,10 @@ static uint64_t little(const unsigned char *p, int n) {
 
 static enum tsr_status read_at(const struct tsr_zip *zip, uint64_t at, void *out, size_t size,
                                struct tsr_error *err) {
-    unsigned char *to = out;
     if (at > zip->size || size > zip->size - at)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: damaged zip file (it ends before it should)",
                          zip->path);
-    while (size > 0) {
-        ssize_t got = pread(zip->file, to, size, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0)
-            return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be read: %s", zip->path,
-                             got < 0 ? strerror(errno) : "it has become shorter");
-        to += got;
-        at += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return TSR_OK;
+    return tsr_file_read_at(zip->file, zip->path, at, out, size, err);
 }
 
 static enum tsr_status damaged(const struct tsr_zip *zip, const char *what, struct tsr_error *err) {
