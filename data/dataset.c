@@ -9,10 +9,10 @@
 
 #include "base/memory.h"
 #include "base/names.h"
-#include "base/random.h"
 #include "data/file_mark.h"
 #include "data/h5_images.h"
 #include "data/image.h"
+#include "data/splits.h"
 
 #define FORMAT_VERSION 1
 #define NAME_SIZE 16 /* of "#4294967295" */
@@ -121,23 +121,13 @@ static enum tsr_status check_deal(const struct tsr_dataset *dataset, const struc
 enum tsr_status tsr_dataset_deal(struct tsr_dataset *dataset, const struct tsr_deal *deal,
                                  struct tsr_error *err) {
     enum tsr_status status;
-    size_t n = dataset->n;
-    uint32_t *order = NULL;
     uint8_t *split = NULL;
     TSR_CHECK(check_deal(dataset, deal, err));
-    TSR_CHECK(TSR_ALLOC(&order, n, "splits", err));
-    TSR_CHECK(TSR_ALLOC(&split, n, "splits", err));
-    tsr_random_permutation(deal->seed, TSR_STREAM_SPLIT, n, order);
-    double train = floor((double)n * deal->fraction[0] + 0.5);
-    double val = floor((double)n * (deal->fraction[0] + deal->fraction[1]) + 0.5);
-    for (size_t i = 0; i < n; i++)
-        split[i] = order[i] < train ? TSR_SPLIT_TRAIN
-                   : order[i] < val ? TSR_SPLIT_VAL
-                                    : TSR_SPLIT_TEST;
+    TSR_CHECK(TSR_ALLOC(&split, dataset->n, "splits", err));
+    TSR_CHECK(tsr_split_deal(deal->fraction, deal->seed, dataset->n, split, err));
     TSR_CHECK(set_splits(dataset, split, err));
     dataset->deal = *deal;
 done:
-    free(order);
     free(split);
     return status;
 }

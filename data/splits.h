@@ -74,7 +74,11 @@ enum tsr_status tsr_split_by_files(struct tsr_split_file *file, struct tsr_listi
 
 /* ---- at random ------------------------------------------------------------------------------- */
 
-/* Deals out in random order what nothing else has decided, so that the counts are exact. */
+/* Deals n things out in random order, so that the counts are exact: split [n]. A pure function of
+ * its arguments. */
+enum tsr_status tsr_split_deal(const double fractions[3], uint64_t seed, size_t n, uint8_t *split,
+                               struct tsr_error *err) TSR_MUST_USE;
+/* The same of what nothing else has decided. */
 enum tsr_status tsr_split_at_random(const double fractions[3], uint64_t seed,
                                     struct tsr_listing *listing,
                                     struct tsr_error *err) TSR_MUST_USE;
