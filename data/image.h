@@ -11,8 +11,6 @@
 #ifndef TSR_DATA_IMAGE_H
 #define TSR_DATA_IMAGE_H
 
-#include <stdbool.h>
-
 #include "base/names.h"
 #include "base/status.h"
 #include "data/colour.h"
@@ -78,9 +76,6 @@ TSR_API enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_ma
 TSR_API enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
                                              struct tsr_label_map *out,
                                              struct tsr_error *err) TSR_MUST_USE;
-/* Could the file with these first bytes, 26 or more, be a label map? It is a PNG that is grey or
- * has a palette, or a grey PNM. */
-TSR_API bool tsr_label_map_header(const unsigned char *bytes, size_t size);
 /* Frees the labels and zeroes the struct; NULL and an empty map are fine. */
 TSR_API void tsr_label_map_clear(struct tsr_label_map *map);
 

@@ -137,13 +137,6 @@ enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
     return status;
 }
 
-bool tsr_label_map_header(const unsigned char *bytes, size_t size) {
-    if (tsr_image_kind(bytes, size) == TSR_KIND_PNM) return size > 1 && bytes[1] == '5';
-    if (tsr_image_kind(bytes, size) != TSR_KIND_PNG || size <= PNG_COLOUR) return false;
-    int colour = bytes[PNG_COLOUR];
-    return colour == PNG_GREY || colour == PNG_PALETTE || colour == PNG_GREY_ALPHA;
-}
-
 void tsr_label_map_clear(struct tsr_label_map *map) {
     if (!map) return;
     free(map->labels);
