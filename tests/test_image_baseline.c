@@ -3,26 +3,12 @@
  * The random baseline: that its rate is the best of those that are tried, on images that are not
  * evaluated; that the model's weights and rates do not matter; progress and interruption.
  */
-#include "tests/test_meta_helper.h"
+#include "tests/test_image_helper.h"
 
 #include "image/baseline.h"
 #include "image/training.h"
 
 enum { HEIGHT = 12, WIDTH = 15, CHANNELS = 3, LAST = 2 };
-
-static struct tsr_dataset *some_data(const char *name, size_t n) {
-    struct tsr_dataset *data;
-    MUST(tsr_dataset_open(toy_dataset(name, n, HEIGHT, WIDTH, CHANNELS), &data, err));
-    return data;
-}
-
-static struct tsr_reconstruct_config plain(const struct tsr_model *model) {
-    struct tsr_reconstruct_config config;
-    tsr_reconstruct_config_default(model, &config);
-    config.threads = 1;
-    config.kernel = "reference";
-    return config;
-}
 
 static struct tsr_baseline baseline_of(const struct tsr_model *model, struct tsr_dataset *data,
                                        enum tsr_split split, uint64_t seed) {
@@ -56,7 +42,8 @@ static void the_rate_is_the_best_on_other_images(void **state) {
     /* one with more images of val than are used, one without val */
     const size_t sizes[] = {80, 2};
     for (int i = 0; i < 3; i++) {
-        struct tsr_dataset *data = some_data(i ? "b.h5" : "a.h5", sizes[i == 2]);
+        struct tsr_dataset *data =
+            toy_data(i ? "b.h5" : "a.h5", sizes[i == 2], HEIGHT, WIDTH, CHANNELS);
         enum tsr_split split = i == 0 ? TSR_SPLIT_TEST : i == 1 ? TSR_SPLIT_VAL : TSR_SPLIT_TRAIN;
         enum tsr_split other = i == 0 ? TSR_SPLIT_VAL : TSR_SPLIT_TRAIN;
         struct tsr_baseline b = baseline_of(model, data, split, 7);
@@ -82,7 +69,7 @@ static void the_rate_is_the_best_on_other_images(void **state) {
 static void only_the_shape_of_the_model_matters(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(HEIGHT, WIDTH, CHANNELS);
-    struct tsr_dataset *data = some_data("c.h5", 8);
+    struct tsr_dataset *data = toy_data("c.h5", 8, HEIGHT, WIDTH, CHANNELS);
     struct tsr_model *a = toy_model(&config, 1), *b = toy_model(&config, 2);
     struct tsr_baseline x = baseline_of(a, data, TSR_SPLIT_TEST, 5);
     struct tsr_baseline y = baseline_of(b, data, TSR_SPLIT_TEST, 5);
@@ -141,7 +128,7 @@ static void progress_and_interruption(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(HEIGHT, WIDTH, CHANNELS);
     struct tsr_model *model = toy_model(&config, 1);
-    struct tsr_dataset *data = some_data("e.h5", 11);
+    struct tsr_dataset *data = toy_data("e.h5", 11, HEIGHT, WIDTH, CHANNELS);
     struct tsr_reconstruct_config steps = plain(model);
     struct heard all = {.of_val = 3, .of_test = 2};
     const size_t n = 3 * tsr_baseline_n_rates + 2;

@@ -4,7 +4,7 @@
  * of a Fourier series, a last layer that is the mean of all tasks, one inner step that is a Newton
  * step, and directions better than others.
  */
-#include "tests/test_meta_helper.h"
+#include "tests/test_image_helper.h"
 
 #include <math.h>
 
@@ -154,9 +154,7 @@ static void mix(struct tsr_model *m, const struct tsr_model *all, size_t n_all) 
 }
 
 static struct tsr_dataset *toys(void) {
-    struct tsr_dataset *data;
-    MUST(tsr_dataset_open(toy_dataset("start.h5", IMAGES, 2 * CELL, 2 * CELL, OUT), &data, err));
-    return data;
+    return toy_data("start.h5", IMAGES, 2 * CELL, 2 * CELL, OUT);
 }
 
 static void check_principal(void **state) {

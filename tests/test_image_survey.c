@@ -3,7 +3,7 @@
  * The survey of an evaluation against reconstructions made one by one; the bootstrap; the transfer
  * matrix; what ordinary learning needs to reach as much.
  */
-#include "tests/test_meta_helper.h"
+#include "tests/test_image_helper.h"
 
 #include "image/fit.h"
 #include "image/reach.h"
@@ -18,20 +18,6 @@ enum {
     STATES = LAST + 1,
     VALUES = HEIGHT * WIDTH * CHANNELS
 };
-
-static struct tsr_dataset *some_data(const char *name, size_t n) {
-    struct tsr_dataset *data;
-    MUST(tsr_dataset_open(toy_dataset(name, n, HEIGHT, WIDTH, CHANNELS), &data, err));
-    return data;
-}
-
-static struct tsr_reconstruct_config plain(const struct tsr_model *model) {
-    struct tsr_reconstruct_config config;
-    tsr_reconstruct_config_default(model, &config);
-    config.threads = 1;
-    config.kernel = "reference";
-    return config;
-}
 
 static struct tsr_survey *survey_of(const struct tsr_model *model, struct tsr_dataset *data,
                                     struct tsr_evaluation *e) {
@@ -94,7 +80,7 @@ static void a_survey_is_what_single_images_are(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(HEIGHT, WIDTH, CHANNELS);
     struct tsr_model *model = toy_model(&config, 1);
-    struct tsr_dataset *data = some_data("a.h5", 24);
+    struct tsr_dataset *data = toy_data("a.h5", 24, HEIGHT, WIDTH, CHANNELS);
     struct tsr_evaluation e;
     struct tsr_survey *s = survey_of(model, data, &e);
     struct tsr_reconstruct_config steps = plain(model);
@@ -238,7 +224,8 @@ static void surveys_are_compared_pair_by_pair(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(HEIGHT, WIDTH, CHANNELS);
     struct tsr_model *x = toy_model(&config, 1), *y = toy_model(&config, 2);
-    struct tsr_dataset *data = some_data("p.h5", 16), *more = some_data("q.h5", 32);
+    struct tsr_dataset *data = toy_data("p.h5", 16, HEIGHT, WIDTH, CHANNELS),
+                       *more = toy_data("q.h5", 32, HEIGHT, WIDTH, CHANNELS);
     struct tsr_evaluation e;
     struct tsr_paired p, q;
     struct tsr_survey *a = survey_of(x, data, &e);
@@ -270,7 +257,7 @@ static void surveys_are_compared_pair_by_pair(void **state) {
 static void the_transfer_matrix(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(HEIGHT, WIDTH, CHANNELS);
-    struct tsr_dataset *data = some_data("t.h5", 8);
+    struct tsr_dataset *data = toy_data("t.h5", 8, HEIGHT, WIDTH, CHANNELS);
     struct tsr_evaluation e;
     struct tsr_transfer t;
     struct tsr_model *shared = toy_model(&config, 1);
@@ -298,7 +285,7 @@ static void the_transfer_matrix(void **state) {
 static void how_long_ordinary_learning_takes(void **state) {
     (void)state;
     struct tsr_model_config config = toy_config(HEIGHT, WIDTH, CHANNELS);
-    struct tsr_dataset *data = some_data("r.h5", 8);
+    struct tsr_dataset *data = toy_data("r.h5", 8, HEIGHT, WIDTH, CHANNELS);
     struct tsr_reach r;
     struct tsr_model *shared = toy_model(&config, 9);
     config.slots = TSR_SLOTS_PER_REGION;

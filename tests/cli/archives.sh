@@ -4,9 +4,7 @@
 # made to do harm is refused.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] || python=python3
-if ! $python -c 'import zipfile, tarfile, lzma' 2>/dev/null; then
+if ! find_python 'zipfile, tarfile, lzma'; then
     echo "skip archives: there is no python3"
     exit 0
 fi

@@ -4,9 +4,7 @@
 # the pixels that the model of the reference has seen. What is not clear is asked for.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip arrays of others: there is no python3 with h5py and numpy"
     exit 0
 fi

@@ -4,9 +4,7 @@
 # had; never a crash, never other numbers. damage.py runs as many as wanted.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip files with changed bytes: there is no python3 with h5py and numpy"
     exit 0
 fi

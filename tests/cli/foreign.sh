@@ -3,9 +3,7 @@
 # A dataset and models that h5py wrote from docs/formats.md load, and evaluate to what numpy computes.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip what h5py reads and writes: there is no python3 with h5py and numpy"
     exit 0
 fi

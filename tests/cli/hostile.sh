@@ -4,9 +4,7 @@
 # a message that names what is wrong, at once and in little memory; what only looks odd is read.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip files made to do harm: there is no python3 with h5py and numpy"
     exit 0
 fi

@@ -4,9 +4,7 @@
 # only looks odd is read. Label maps are no less careful.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] || python=python3
-if ! $python -c 'import zlib' 2>/dev/null; then
+if ! find_python 'zlib'; then
     echo "skip images made to do harm: there is no python3"
     exit 0
 fi

@@ -3,8 +3,7 @@
 # Label maps: packed with their images, shown and drawn by info, refused when they do not fit.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] || python=python3
+find_python sys
 
 # label_map FILE HEIGHT WIDTH LARGEST: labels 1..LARGEST in blocks, as binary PGM
 label_map() {
@@ -199,9 +198,7 @@ fi
 check "nothing was written" test ! -e x.h5 -a ! -e x.png
 no_leftovers "nothing half-written"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip what h5py reads and writes: there is no python3 with h5py and numpy"
     finish
     exit

@@ -3,9 +3,7 @@
 # The linear limit against a singular value decomposition of the same cells.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip the linear limit: there is no python3 with h5py and numpy"
     exit 0
 fi

@@ -100,8 +100,7 @@ for line in lines:
         assert line[key] is None and have is None or math.isclose(have, line[key], rel_tol=1e-6), (tag, line, have)
 assert not found
 PY
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py' 2>/dev/null || python=python3
+find_python 'h5py'
 check "lines and events agree, before and after the break" $python logs.py
 sed -i.bak '$s/"train_psnr_db": /&9/' a.h5.jsonl
 if $python logs.py 2>/dev/null; then fail "the comparison can fail"; else pass "the comparison can fail"; fi

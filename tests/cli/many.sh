@@ -4,8 +4,7 @@
 # some images is done of images spread over them all. More inner steps never make worse what is stored.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
+find_python 'h5py, numpy'
 small_dataset d.h5
 small_train d.h5 m.h5 --outer-steps 3
 mkdir -p tree/cats/young tree/dogs

@@ -4,9 +4,7 @@
 # on the background, JPEG of every marking. What is damaged is refused by name.
 . "$TSR_TESTS/cli/common.inc"
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import PIL, h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import PIL, h5py, numpy' 2>/dev/null; then
+if ! find_python 'PIL, h5py, numpy'; then
     echo "skip pictures as Pillow has them: there is no python3 with Pillow, h5py and numpy"
     exit 0
 fi

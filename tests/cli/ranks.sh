@@ -13,8 +13,7 @@ fi
 # As root, with more processes than cores, on this machine alone.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl=self,vader OMPI_MCA_plm=isolated TMPDIR="$work"
-python=python3
-[ ! -x /usr/bin/python3 ] || python=/usr/bin/python3
+find_python sys
 
 small_dataset d.h5
 small="--width 8 --hidden-layers 1 --region-fraction 0.75 --warmup 2 --val-every 3"
@@ -22,14 +21,8 @@ options="$small --grid 2x2 --batch 5"
 
 # ranks CODE NAME RANKS ARGUMENTS...: as `tessera` of common.inc, by so many processes
 ranks() {
-    want=$1 run_name=$2 n=$3; shift 3
-    mpirun -n "$n" "$mpi" "$@" >out 2>err
-    code=$?
-    if [ "$code" -eq "$want" ]; then
-        pass "$run_name"
-    else
-        fail "$run_name" "mpirun -n $n tessera $*: exit $code, not $want" "$(tail -n 5 err)"
-    fi
+    ranks_code=$1 ranks_name=$2 n=$3; shift 3
+    exits "$ranks_code" "$ranks_name" mpirun -n "$n" "$mpi" "$@"
 }
 same() {
     name=$1; shift

@@ -148,9 +148,7 @@ check "nothing was written" test ! -e n
 no_leftovers "nothing half-written"
 
 # ---- docs/formats.md ----------------------------------------------------------------------------------
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip what h5py reads and writes: there is no python3 with h5py and numpy"
     finish
     exit

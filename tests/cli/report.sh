@@ -9,9 +9,7 @@ pictures photos 12 32 40
     fail "a model" "$(cat train.out)"
 "$TESSERA" train d.h5 -o b.h5 --grid 2x3 --width 8 --hidden-layers 1 --batch 2 --outer-steps 3 --quiet >train.out 2>&1 ||
     fail "another model" "$(cat train.out)"
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if $python -c 'import h5py' 2>/dev/null; then # a name that no file can have
+if find_python h5py; then # a name that no file can have
     $python - <<'PY'
 import h5py
 with h5py.File("d.h5", "r+") as f:

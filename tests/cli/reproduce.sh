@@ -12,14 +12,8 @@ samples=$TSR_TESTS/../data/sample
 
 # reproduce CODE NAME SCRIPT ARGUMENTS...: stdout in out, stderr in err, results in results/
 reproduce() {
-    want=$1 run_name=$2 script=$3; shift 3
-    "$scripts/$script" --scale tiny --tessera "$TESSERA" --out results "$@" >out 2>err
-    code=$?
-    if [ "$code" -eq "$want" ]; then
-        pass "$run_name"
-    else
-        fail "$run_name" "$script $*: exit $code, not $want" "$(tail -n 12 err)"
-    fi
+    script_code=$1 script_name=$2 script=$3; shift 3
+    exits "$script_code" "$script_name" "$scripts/$script" --scale tiny --tessera "$TESSERA" --out results "$@"
 }
 
 # says NAME FILE TEXT...: the file holds every text

@@ -25,9 +25,7 @@ refused 2 "empty" "an empty path" eval a.h5 d.h5 --compare b.h5,,c.h5
 refused 3 "none.h5" "a model that is missing" eval a.h5 d.h5 --compare b.h5,none.h5
 refused 2 "is an input" "a model is not overwritten" eval a.h5 d.h5 --compare b.h5 --json b.h5 --force
 
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null; then
+if ! find_python 'h5py, numpy'; then
     echo "skip the figures of a survey: there is no python3 with h5py and numpy"
     finish
     exit

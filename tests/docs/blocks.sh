@@ -3,9 +3,7 @@
 # The fenced blocks of README.md and docs/*.md are run, in order, by a user of the installed program:
 # see blocks.py.
 . "$TSR_TESTS/cli/common.inc"
-python=/usr/bin/python3
-[ -x $python ] && $python -c 'import h5py, numpy' 2>/dev/null || python=python3
-if ! $python -c 'import h5py, numpy' 2>/dev/null || ! command -v bash >/dev/null 2>&1; then
+if ! find_python 'h5py, numpy' || ! command -v bash >/dev/null 2>&1; then
     echo "skip the blocks of the documentation: there is no bash, or no python3 with h5py and numpy"
     exit 0
 fi
