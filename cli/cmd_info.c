@@ -142,27 +142,13 @@ static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err
     return status;
 }
 
-static enum tsr_status read_picture(struct tsr_dataset *d, size_t index, struct tsr_image *picture,
-                                    struct tsr_error *err) {
-    void *values;
-    size_t n = picture->height * picture->width * picture->channels;
-    TSR_TRY(tsr_alloc(&values, n, tsr_dataset_value_size(d), "image", err));
-    enum tsr_status status = tsr_dataset_read(d, index, values, err);
-    if (status == TSR_OK) {
-        const uint8_t *bytes = tsr_pixels_bytes(tsr_dataset_pixels(d, values), n, picture->pixels);
-        if (bytes != picture->pixels) memcpy(picture->pixels, bytes, n);
-    }
-    free(values);
-    return status;
-}
-
 static enum tsr_status read_for_drawing(struct tsr_dataset *d, size_t index,
                                         struct tsr_image *picture, uint32_t **labels,
                                         struct tsr_error *err) {
     void *memory;
     TSR_TRY(tsr_image_create(picture, tsr_dataset_height(d), tsr_dataset_width(d),
                              tsr_dataset_channels(d), err));
-    TSR_TRY(read_picture(d, index, picture, err));
+    TSR_TRY(tsr_dataset_read_bytes(d, index, picture->pixels, err));
     size_t area = picture->height * picture->width;
     TSR_TRY(tsr_alloc(&memory, area, sizeof **labels, "label map", err));
     *labels = memory;

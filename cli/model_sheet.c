@@ -264,7 +264,7 @@ enum tsr_status cli_dataset_sheet(struct tsr_dataset *dataset, struct tsr_image 
         size_t index = tsr_spread(i, images, n);
         char caption[32];
         (void)snprintf(caption, sizeof caption, "%zu", index);
-        TSR_CHECK(tsr_dataset_read(dataset, index, picture.pixels, err));
+        TSR_CHECK(tsr_dataset_read_bytes(dataset, index, picture.pixels, err));
         TSR_CHECK(put(&p, &picture, caption, err));
     }
     *out = p.sheet.canvas;

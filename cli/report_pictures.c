@@ -227,7 +227,7 @@ static const struct tsr_model *model_of(const struct pictures *p, size_t i) {
 }
 
 static enum tsr_status read_image(struct pictures *p, size_t index, struct tsr_error *err) {
-    TSR_TRY(tsr_dataset_read(p->found->dataset, index, p->image.pixels, err));
+    TSR_TRY(tsr_dataset_read_bytes(p->found->dataset, index, p->image.pixels, err));
     for (size_t i = 0; i < p->drawn; i++) {
         const struct tsr_model *m = model_of(p, i);
         bool stored;

@@ -433,6 +433,18 @@ enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void
                      err);
 }
 
+enum tsr_status tsr_dataset_read_bytes(struct tsr_dataset *dataset, size_t index, uint8_t *out,
+                                       struct tsr_error *err) {
+    size_t n = dataset->height * dataset->width * dataset->channels;
+    float *values;
+    if (!dataset->floats) return tsr_dataset_read(dataset, index, out, err);
+    TSR_TRY(TSR_ALLOC(&values, n, "image", err));
+    enum tsr_status status = tsr_dataset_read(dataset, index, values, err);
+    if (status == TSR_OK) (void)tsr_pixels_bytes(tsr_dataset_pixels(dataset, values), n, out);
+    free(values);
+    return status;
+}
+
 /* Names of some other kind or number are as good as none. */
 static bool has_names(struct tsr_dataset *dataset) {
     if (!dataset->file || dataset->nameless) return false;

@@ -25,8 +25,8 @@ TSR_API enum tsr_status tsr_split_parse(const char *text, enum tsr_split *out,
 TSR_API extern const struct tsr_names tsr_split_names;
 TSR_API const char *tsr_split_name(enum tsr_split split);
 
-/* Opaque; one thread at a time, but for tsr_dataset_read(), _read_labels() and _name(), which
- * several may call at once. */
+/* Opaque; one thread at a time, but for tsr_dataset_read(), _read_bytes(), _read_labels() and
+ * _name(), which several may call at once. */
 struct tsr_dataset;
 
 /* Checks shapes and types, reads /split. Of images that are not bytes a few are read, to see that
@@ -99,6 +99,9 @@ TSR_API struct tsr_pixels tsr_dataset_pixels(const struct tsr_dataset *dataset, 
 /* Reads one image: out [H,W,C] values, overwritten. */
 TSR_API enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t index, void *out,
                                          struct tsr_error *err) TSR_MUST_USE;
+/* The image as 8 bit, whatever the dataset has, clipped and rounded: out [H,W,C], overwritten. */
+TSR_API enum tsr_status tsr_dataset_read_bytes(struct tsr_dataset *dataset, size_t index,
+                                               uint8_t *out, struct tsr_error *err) TSR_MUST_USE;
 
 /* Label maps, one for each image: labels are 0..count-1. Without label maps the count is 0. */
 TSR_API bool tsr_dataset_has_labels(const struct tsr_dataset *dataset);

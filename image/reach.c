@@ -58,7 +58,7 @@ static enum tsr_status mean_image(struct work *w, struct tsr_image *out, struct 
     TSR_TRY(TSR_ALLOC(&sum, values, "mean image", err));
     enum tsr_status status = TSR_OK;
     for (size_t i = 0; i < n && status == TSR_OK; i++) {
-        status = tsr_dataset_read(w->dataset, index[i], out->pixels, err);
+        status = tsr_dataset_read_bytes(w->dataset, index[i], out->pixels, err);
         for (size_t v = 0; v < values && status == TSR_OK; v++)
             sum[v] += out->pixels[v];
     }
@@ -164,7 +164,7 @@ static enum tsr_status look_at(struct work *w, size_t index, struct tsr_reach *o
                                struct tsr_error *err) {
     double *psnr_db;
     size_t last = w->config->inner_steps;
-    TSR_TRY(tsr_dataset_read(w->dataset, index, w->image.pixels, err));
+    TSR_TRY(tsr_dataset_read_bytes(w->dataset, index, w->image.pixels, err));
     TSR_TRY(find_regions(w, index, err));
     TSR_TRY(TSR_ALLOC(&psnr_db, last + 1, "PSNR", err));
     struct tsr_reconstruction result = {.psnr_db = psnr_db};

@@ -72,6 +72,19 @@ for p in found["pictures"]:
         assert png(s)[:2] == (32, 40)
 PY
 check "its pictures are what they should be" python3 clippings.py
+if as_floats d.h5 floats.h5; then
+    tessera 0 "a report of a dataset of floats" eval a.h5 floats.h5 --split all --report floats.html --quiet
+    cat >floats.py <<'PY'
+import json, re
+def images(path):
+    text = re.search(r'id="data">(.*?)</script>', open(path, encoding="utf-8").read(), re.S).group(1)
+    return [p for p in json.loads(text)["pictures"] if p["subject"] is None]
+assert images("floats.html") == images("r.html")
+PY
+    check "has the pictures of one of bytes" python3 floats.py
+else
+    echo "skip the report of a dataset of floats: there is no python3 with h5py and numpy"
+fi
 no_leftovers "nothing half-written"
 
 if grep -qE '__asan_init|__gcov_' "$TESSERA"; then

@@ -68,5 +68,11 @@ assert all(place(data, 0, i) == ppm(f"photos/p{i}.ppm") for i in range(4))
 assert open("inr.png", "rb").read() == open("labels.png", "rb").read()
 PY
 check "pixel by pixel what they should be" python3 sheets.py
+if as_floats d.h5 floats.h5; then
+    tessera 0 "info draws a dataset of floats" info floats.h5 --png floats.png
+    check "as one of bytes" cmp floats.png data.png
+else
+    echo "skip the sheet of a dataset of floats: there is no python3 with h5py and numpy"
+fi
 no_leftovers "nothing half-written"
 finish

@@ -30,6 +30,8 @@ if ! find_python 'h5py, numpy'; then
     finish
     exit
 fi
+check "a dataset of floats" as_floats d.h5 floats.h5
+tessera 0 "what Adam needs for its images" eval a.h5 floats.h5 --reach 1 --json floats.json --quiet
 cat >agree.py <<'PY'
 import csv, json, re, sys
 import numpy as np
@@ -69,6 +71,8 @@ t = np.array(json.load(open("t.json"))["transfer"]["psnr_db"])
 assert t.shape == (4, 4) and np.allclose(np.diag(t), [r["psnr_db"][-1] for r in json.load(open("t.json"))["regions"]])
 reach = json.load(open("r.json"))["reach"]
 assert reach["random"]["reached"] == 1 and reach["random"]["iterations"] > 0 and "mean_image" in reach
+floats = json.load(open("floats.json"))["reach"]
+assert all(floats[start]["iterations"] == reach[start]["iterations"] for start in ("random", "mean_image"))
 PY
 check "they agree" $python agree.py 0
 if $python agree.py 0.01 2>/dev/null; then fail "the comparison can fail"; else pass "the comparison can fail"; fi
