@@ -10,6 +10,14 @@ struct tsr_span tsr_comm_span(size_t n, size_t rank, size_t size) {
     return (struct tsr_span){first, end - first};
 }
 
+size_t tsr_comm_owner(size_t n, size_t item, size_t size) {
+    size_t rank = item / (n / size);
+    if (rank >= size) rank = size - 1;
+    while (tsr_comm_span(n, rank, size).first > item)
+        rank--;
+    return rank;
+}
+
 enum tsr_status tsr_comm_share(const struct tsr_comm *c, void *data, size_t bytes,
                                struct tsr_error *err) {
     return c->size == 1 ? TSR_OK : c->share(c->user, 0, data, bytes, err);

@@ -35,6 +35,10 @@ struct tsr_comm {
 };
 
 TSR_API extern const struct tsr_comm tsr_comm_alone;
+/* Where NULL stands for one process. */
+static inline const struct tsr_comm *tsr_comm_of(const struct tsr_comm *comm) {
+    return comm ? comm : &tsr_comm_alone;
+}
 
 /* Consecutive items. */
 struct tsr_span {
@@ -43,6 +47,9 @@ struct tsr_span {
 
 /* The share of a rank of n items: from floor(n rank / size) up to the next rank's first. */
 TSR_API struct tsr_span tsr_comm_span(size_t n, size_t rank, size_t size);
+
+/* The rank that has item `item` of n, of which every rank has one at least. */
+TSR_API size_t tsr_comm_owner(size_t n, size_t item, size_t size);
 
 /* *flag becomes true everywhere where it is anywhere. */
 TSR_API enum tsr_status tsr_comm_any(const struct tsr_comm *comm, bool *flag,

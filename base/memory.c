@@ -72,19 +72,22 @@ enum tsr_status tsr_alloc_to(void *pointer, size_t count, size_t size, const cha
     return status;
 }
 
+static void *resize(void *items, size_t n, size_t size) {
+    size_t bytes;
+    return __builtin_mul_overflow(n, size, &bytes) ? NULL : realloc(items, bytes);
+}
+
 /* Room for 2^k items is there from 2^(k-1) + 1 on: no capacity to keep. */
 enum tsr_status tsr_grow_to(void *pointer, size_t n, size_t size, const char *what,
                             struct tsr_error *err) {
     void *items;
-    size_t bytes;
     if (n & (n - 1)) return TSR_OK;
-    if (__builtin_mul_overflow(n ? 2 * n : 1, size, &bytes))
-        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: %zu items of %zu bytes are too many", what, n,
-                         size);
+    size_t room = n ? 2 * n : 1;
     memcpy(&items, pointer, sizeof items);
-    items = realloc(items, bytes);
+    items = resize(items, room, size);
     if (!items)
-        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: cannot allocate %zu bytes", what, bytes);
+        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: cannot allocate %zu items of %zu bytes", what,
+                         room, size);
     memcpy(pointer, &items, sizeof items);
     return TSR_OK;
 }

@@ -12,6 +12,7 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "base/random.h"
 #include "base/version.h"
 #include "cli/json.h"
@@ -89,13 +90,8 @@ static double measure_peak(const struct tsr_kernel *kernel, size_t threads) {
     return flops / (tsr_seconds() - start) * 1e-9;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(double *values, size_t n) {
-    qsort(values, n, sizeof *values, by_value);
+    tsr_sort(values, n);
     return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "data/file.h"
 
 #define MOST_LINKS 40
@@ -23,10 +24,7 @@ char *tsr_path_folder(const char *path) {
 }
 
 uint64_t tsr_name_hash(const char *name) {
-    uint64_t hash = 14695981039346656037u;
-    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
-        hash = (hash ^ *c) * 1099511628211u;
-    return hash;
+    return tsr_digest(TSR_DIGEST_START, name, strlen(name));
 }
 
 int tsr_path_descriptor(const char *path) {

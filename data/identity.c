@@ -5,25 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 /* Bytes of pixels to read at most, as long as that is more than a few images. */
 #define SAMPLE_BYTES ((size_t)8 << 20)
 enum { SAMPLE_AT_LEAST = 4 };
 
-#define FNV_START 0xcbf29ce484222325u
-#define FNV_PRIME 0x100000001b3u
-
-static uint64_t add(uint64_t digest, const void *bytes, size_t n) {
-    const unsigned char *b = bytes;
-    for (size_t i = 0; i < n; i++)
-        digest = (digest ^ b[i]) * FNV_PRIME;
-    return digest;
-}
-
 /* The indices of each split, of four bytes each, the lowest first. */
 static uint64_t digest_of_split(const struct tsr_dataset *dataset) {
-    uint64_t digest = FNV_START;
+    uint64_t digest = TSR_DIGEST_START;
     for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_TEST; s++) {
         size_t n;
         const uint32_t *index = tsr_dataset_split(dataset, (enum tsr_split)s, &n);
@@ -31,20 +22,20 @@ static uint64_t digest_of_split(const struct tsr_dataset *dataset) {
             const unsigned char bytes[4] = {(unsigned char)index[i], (unsigned char)(index[i] >> 8),
                                             (unsigned char)(index[i] >> 16),
                                             (unsigned char)(index[i] >> 24)};
-            digest = add(digest, bytes, sizeof bytes);
+            digest = tsr_digest(digest, bytes, sizeof bytes);
         }
-        digest = add(digest, "", 1);
+        digest = tsr_digest(digest, "", 1);
     }
     return digest;
 }
 
 static enum tsr_status digest_names(struct tsr_dataset *dataset, uint64_t *out,
                                     struct tsr_error *err) {
-    uint64_t digest = FNV_START;
+    uint64_t digest = TSR_DIGEST_START;
     TSR_TRY(tsr_dataset_load_names(dataset, err));
     for (size_t i = 0; i < tsr_dataset_images(dataset); i++) {
         const char *name = tsr_dataset_name(dataset, i);
-        digest = add(digest, name, strlen(name) + 1);
+        digest = tsr_digest(digest, name, strlen(name) + 1);
     }
     *out = digest;
     return TSR_OK;
@@ -68,15 +59,15 @@ static enum tsr_status digest_samples(struct tsr_dataset *dataset, struct tsr_id
     enum tsr_status status = TSR_OK;
     TSR_CHECK(tsr_alloc(&pixels, bytes, 1, "image", err));
     if (out->labels) TSR_CHECK(TSR_ALLOC(&labels, area, "label map", err));
-    out->pixels_digest = FNV_START;
-    if (labels) out->labels_digest = FNV_START;
+    out->pixels_digest = TSR_DIGEST_START;
+    if (labels) out->labels_digest = TSR_DIGEST_START;
     for (size_t k = 0; k < n; k++) {
         size_t index = n > 1 ? (size_t)((uint64_t)k * (images - 1) / (n - 1)) : 0;
         TSR_CHECK(tsr_dataset_read(dataset, index, pixels, err));
-        out->pixels_digest = add(out->pixels_digest, pixels, bytes);
+        out->pixels_digest = tsr_digest(out->pixels_digest, pixels, bytes);
         if (!labels) continue;
         TSR_CHECK(tsr_dataset_read_labels(dataset, index, labels, err));
-        out->labels_digest = add(out->labels_digest, labels, area * sizeof *labels);
+        out->labels_digest = tsr_digest(out->labels_digest, labels, area * sizeof *labels);
     }
 done:
     free(pixels);

@@ -224,13 +224,15 @@ static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_
 static enum tsr_status add_inside(struct tsr_listing *listing, const char *source,
                                   const char *inside, struct tsr_error *err) {
     size_t first = listing->n, kept = first, length = strlen(source);
+    const struct tsr_source_kind *kind;
     char *archive = tsr_pool_take(&listing->pool, length + 1);
     if (!archive) return no_memory(source, err);
     memcpy(archive, source, length + 1);
     archive[inside - source - 1] = 0;
     while (source[length - 1] == '/')
         length--;
-    TSR_TRY(add_source(listing, tsr_source_kind_of(archive), archive, err));
+    TSR_TRY(tsr_source_find_archive(archive, &kind, err));
+    TSR_TRY(add_source(listing, kind, archive, err));
     for (size_t i = first; i < listing->n; i++) {
         struct tsr_listed item = listing->items[i];
         if (strncmp(item.path, source, length) != 0) continue;
@@ -251,7 +253,11 @@ enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
     if (inside) return add_inside(listing, source, inside, err);
     if (stat(source, &info) != 0)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be opened: %s", source, strerror(errno));
-    const struct tsr_source_kind *kind = S_ISREG(info.st_mode) ? tsr_source_kind_of(source) : NULL;
+    const struct tsr_source_kind *kind = NULL;
+    /* An image that cannot be read is one of many. */
+    if (S_ISREG(info.st_mode) && tsr_source_find(source, &kind, err) != TSR_OK &&
+        !tsr_image_ending(source))
+        return TSR_ERR_IO;
     if (kind) return add_source(listing, kind, source, err);
     if (!S_ISDIR(info.st_mode)) {
         const char *path = join(&listing->pool, "", source);

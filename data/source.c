@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/source.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,29 @@ static const struct tsr_source_kind *const kinds[] = {
 
 #define LOOKED_AT 512 /* bytes; the mark of a tar archive lies at 257 */
 
-const struct tsr_source_kind *tsr_source_kind_of(const char *path) {
+enum tsr_status tsr_source_find(const char *path, const struct tsr_source_kind **out,
+                                struct tsr_error *err) {
     unsigned char bytes[LOOKED_AT];
+    *out = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t size = fd < 0 ? -1 : pread(fd, bytes, sizeof bytes, 0);
+    ssize_t size = -1;
+    while (fd >= 0 && (size = pread(fd, bytes, sizeof bytes, 0)) < 0 && errno == EINTR) {
+    }
+    int number = errno;
     if (fd >= 0) (void)close(fd);
-    for (const struct tsr_source_kind *const *kind = kinds; *kind && size > 0; kind++)
-        if ((*kind)->takes(path, bytes, (size_t)size)) return *kind;
-    return NULL;
+    if (size < 0)
+        return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be %s: %s", path, fd < 0 ? "opened" : "read",
+                         strerror(number));
+    for (const struct tsr_source_kind *const *kind = kinds; *kind && size > 0 && !*out; kind++)
+        if ((*kind)->takes(path, bytes, (size_t)size)) *out = *kind;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_source_find_archive(const char *path, const struct tsr_source_kind **out,
+                                        struct tsr_error *err) {
+    TSR_TRY(tsr_source_find(path, out, err));
+    if (*out && (*out)->read_member) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: is no archive", path);
 }
 
 /* ---- paths into archives --------------------------------------------------------------------- */
@@ -37,9 +53,10 @@ const char *tsr_source_inside(const char *path) {
     char *prefix = stat(path, &info) != 0 ? strdup(path) : NULL;
     for (char *at = prefix; at && (at = strchr(at, '/')) != NULL && !inside; at++) {
         *at = 0;
+        const struct tsr_source_kind *kind;
         bool file = at > prefix && stat(prefix, &info) == 0 && S_ISREG(info.st_mode);
-        const struct tsr_source_kind *kind = file ? tsr_source_kind_of(prefix) : NULL;
-        if (kind && kind->read_member && at[1]) inside = path + (at - prefix) + 1;
+        if (file && at[1] && tsr_source_find_archive(prefix, &kind, NULL) == TSR_OK)
+            inside = path + (at - prefix) + 1;
         *at = '/';
     }
     free(prefix);
@@ -62,10 +79,9 @@ enum tsr_status tsr_source_read_file(const char *path, size_t limit, unsigned ch
     if (!inside) return tsr_file_read(path, limit, bytes, size, err);
     char *archive = strndup(path, (size_t)(inside - path) - 1);
     if (!archive) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory to open it", path);
-    const struct tsr_source_kind *kind = tsr_source_kind_of(archive);
-    enum tsr_status status = kind && kind->read_member
-                                 ? kind->read_member(archive, inside, limit, bytes, size, err)
-                                 : tsr_no_member(archive, inside, err);
+    const struct tsr_source_kind *kind;
+    enum tsr_status status = tsr_source_find_archive(archive, &kind, err);
+    if (status == TSR_OK) status = kind->read_member(archive, inside, limit, bytes, size, err);
     free(archive);
     return status;
 }

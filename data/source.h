@@ -58,8 +58,12 @@ struct tsr_source {
     size_t height, width, channels; /* of all of its images; 0: not known, or not the same */
 };
 
-/* The kind that takes the file at `path`; NULL: none, it is an image, or cannot be read. */
-const struct tsr_source_kind *tsr_source_kind_of(const char *path);
+/* The kind that takes the file at `path`; NULL: none, it is an image. Error: TSR_ERR_IO. */
+enum tsr_status tsr_source_find(const char *path, const struct tsr_source_kind **out,
+                                struct tsr_error *err) TSR_MUST_USE;
+/* The same of what is to have files as members; TSR_ERR_FORMAT: it has none. */
+enum tsr_status tsr_source_find_archive(const char *path, const struct tsr_source_kind **out,
+                                        struct tsr_error *err) TSR_MUST_USE;
 
 /* Where in a path the name inside of an archive begins: behind "photos.zip/" of "photos.zip/a/b";
  * NULL if the path does not lead into one. Of a path to what is there it is NULL. */

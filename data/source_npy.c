@@ -18,7 +18,8 @@
 struct part {
     struct tsr_npy npy;
     struct tsr_view view;
-    size_t first; /* item of the source */
+    size_t member; /* of a zip file */
+    size_t first;  /* item of the source */
 };
 
 struct state {
@@ -45,14 +46,6 @@ static bool takes_npz(const char *path, const unsigned char *bytes, size_t size)
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */
-
-static enum tsr_status add_part(struct state *s, const char *path, struct part **out,
-                                struct tsr_error *err) {
-    TSR_TRY(TSR_GROW(&s->part, s->n_parts, path, err));
-    *out = &s->part[s->n_parts++];
-    **out = (struct part){.npy.fd = -1};
-    return TSR_OK;
-}
 
 /* `name`: of the array. */
 static enum tsr_status list_part(struct part *part, const char *path, const char *name, size_t i,
@@ -98,16 +91,16 @@ static enum tsr_status see_part(struct part *part, size_t first, const char *pat
 static enum tsr_status open_npy(const char *path, struct tsr_listing *listing, size_t source,
                                 void **state, struct tsr_error *err) {
     struct state *s;
-    struct part *part;
     char name[256];
     TSR_TRY(TSR_ALLOC(&s, 1, path, err));
     *state = s;
-    TSR_TRY(add_part(s, path, &part, err));
-    TSR_TRY(tsr_npy_open(path, &part->npy, err));
+    TSR_TRY(TSR_ALLOC(&s->part, 1, path, err));
+    s->n_parts = 1;
+    TSR_TRY(tsr_npy_open(path, &s->part->npy, err));
     (void)snprintf(name, sizeof name, "%s", tsr_last_component(path));
     char *dot = strrchr(name, '.');
     if (dot && dot > name) *dot = 0;
-    return see_part(part, 0, path, name, listing, source, err);
+    return see_part(s->part, 0, path, name, listing, source, err);
 }
 
 /* ---- .npz ------------------------------------------------------------------------------------ */
@@ -126,24 +119,46 @@ static bool was_asked_for(const struct tsr_zip_member *member, const char *names
     return false;
 }
 
+/* Adds a member as a part. */
 static enum tsr_status open_member(struct state *s, const struct tsr_zip *zip, size_t i,
-                                   const char *path, struct part **out, struct tsr_error *err) {
+                                   const char *path, struct tsr_error *err) {
     size_t n, size;
     unsigned char *bytes;
     char name[512];
     const struct tsr_zip_member *member = &tsr_zip_members(zip, &n)[i];
-    TSR_TRY(add_part(s, path, out, err));
+    TSR_TRY(TSR_GROW(&s->part, s->n_parts, path, err));
     TSR_TRY(tsr_zip_read(zip, i, SIZE_MAX / 4, &bytes, &size, err));
     (void)snprintf(name, sizeof name, "%.300s: %.200s", path, member->name);
-    return tsr_npy_take(name, bytes, size, &(*out)->npy, err);
+    struct part *part = &s->part[s->n_parts++];
+    *part = (struct part){.member = i};
+    return tsr_npy_take(name, bytes, size, &part->npy, err);
 }
 
-/* What can be images as it is, and if several can, is named by a split. */
-static bool is_candidate(const struct part *part, const char *name, bool named,
-                         const struct tsr_view_options *options) {
+static enum tsr_status open_asked(struct state *s, const struct tsr_zip *zip, const char *path,
+                                  const char *names, struct tsr_error *err) {
+    size_t n;
+    const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
+    for (size_t i = 0; i < n; i++)
+        if (was_asked_for(&member[i], names)) TSR_TRY(open_member(s, zip, i, path, err));
+    if (s->n_parts > 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has no array %s", path, names);
+}
+
+static bool can_be_images(const struct part *part, const struct tsr_view_options *options) {
     struct tsr_view view;
-    return part->npy.array.rank >= 3 && (!named || tsr_array_split(name) != TSR_UNDECIDED) &&
+    return part->npy.array.rank >= 3 &&
            tsr_view_find("", &part->npy.array, options, &view, NULL) == TSR_OK;
+}
+
+/* Keeps the parts that are named by a split. */
+static void keep_named(struct state *s, const struct tsr_zip_member *member) {
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n_parts; i++)
+        if (tsr_array_split(member[s->part[i].member].name) != TSR_UNDECIDED)
+            s->part[kept++] = s->part[i];
+        else
+            tsr_npy_clear(&s->part[i].npy);
+    s->n_parts = kept;
 }
 
 static void put(char *text, size_t size, const char *name, const struct tsr_npy *npy) {
@@ -156,58 +171,51 @@ static void put(char *text, size_t size, const char *name, const struct tsr_npy 
     if (at < size) (void)snprintf(text + at, size - at, "]");
 }
 
-struct choice {
-    size_t member;
-    bool images, named;
-};
-
-/* Chooses among all members: the images, if it is clear which ones are. */
-static enum tsr_status choose(const struct tsr_zip *zip, const char *path,
-                              const struct tsr_view_options *options, struct choice *choice,
-                              size_t n, struct tsr_error *err) {
-    size_t count, images = 0, named = 0;
-    const struct tsr_zip_member *member = tsr_zip_members(zip, &count);
+/* Opens the only array that can be images, or all of them that are named by a split. Arrays that
+ * cannot be read are passed over. */
+static enum tsr_status open_images(struct state *s, const struct tsr_zip *zip, const char *path,
+                                   const struct tsr_view_options *options, struct tsr_error *err) {
+    size_t n, found = 0;
+    const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
     char text[600] = "";
     for (size_t i = 0; i < n; i++) {
-        struct state s = {0};
-        struct part *part;
-        if (open_member(&s, zip, i, path, &part, NULL) == TSR_OK) {
-            choice[i].images = is_candidate(part, member[i].name, false, options);
-            choice[i].named = is_candidate(part, member[i].name, true, options);
-            put(text, sizeof text, member[i].name, &part->npy);
+        struct tsr_error why;
+        size_t before = s->n_parts;
+        bool images = false;
+        enum tsr_status status = open_member(s, zip, i, path, &why);
+        if (status == TSR_OK) {
+            images = can_be_images(&s->part[before], options);
+            put(text, sizeof text, member[i].name, &s->part[before].npy);
+        } else if (status != TSR_ERR_FORMAT) {
+            tsr_error_copy(err, &why);
+            return status;
         }
-        images += choice[i].images;
-        named += choice[i].named;
-        tsr_npy_clear(&s.part[0].npy);
-        free(s.part);
+        if (!images && s->n_parts > before) tsr_npy_clear(&s->part[--s->n_parts].npy);
+        found += images;
+        if (found > 1) keep_named(s, member);
     }
-    for (size_t i = 0; i < n && images > 1; i++)
-        choice[i].images = choice[i].named;
-    if (images == 1 || named > 0) return TSR_OK;
+    if (s->n_parts > 0) return TSR_OK;
     return TSR_ERROR(err, TSR_ERR_FORMAT,
                      "%s: which arrays are the images is to be said (--images NAME or A,B,...); "
                      "there is %s",
                      path, *text ? text : "none that can be read");
 }
 
-static enum tsr_status list_members(struct state *s, const struct tsr_zip *zip, const char *path,
-                                    const struct choice *choice, struct tsr_listing *listing,
-                                    size_t source, struct tsr_error *err) {
+static enum tsr_status see_parts(struct state *s, const struct tsr_zip *zip, const char *path,
+                                 struct tsr_listing *listing, size_t source,
+                                 struct tsr_error *err) {
     size_t n, first = 0;
     const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
-    for (size_t i = 0; i < n; i++) {
-        struct part *part;
+    for (size_t i = 0; i < s->n_parts; i++) {
         char name[256];
-        if (!choice[i].images) continue;
-        size_t length = strlen(member[i].name);
-        if (length > 4 && strcmp(member[i].name + length - 4, ".npy") == 0) length -= 4;
-        (void)snprintf(name, sizeof name, "%.*s", length < 255 ? (int)length : 255, member[i].name);
-        TSR_TRY(open_member(s, zip, i, path, &part, err));
-        TSR_TRY(see_part(part, first, path, name, listing, source, err));
-        first += part->view.n;
+        const char *called = member[s->part[i].member].name;
+        size_t length = strlen(called);
+        if (length > 4 && strcmp(called + length - 4, ".npy") == 0) length -= 4;
+        (void)snprintf(name, sizeof name, "%.*s", length < 255 ? (int)length : 255, called);
+        TSR_TRY(see_part(&s->part[i], first, path, name, listing, source, err));
+        first += s->part[i].view.n;
     }
-    if (first > 0) return TSR_OK;
-    return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has no array %s", path, listing->view.images);
+    return TSR_OK;
 }
 
 static enum tsr_status open_npz(const char *path, struct tsr_listing *listing, size_t source,
@@ -215,19 +223,14 @@ static enum tsr_status open_npz(const char *path, struct tsr_listing *listing, s
     enum tsr_status status;
     struct state *s;
     struct tsr_zip *zip = NULL;
-    struct choice *choice = NULL;
-    size_t n = 0;
+    const char *names = listing->view.images;
     TSR_TRY(TSR_ALLOC(&s, 1, path, err));
     *state = s;
     TSR_CHECK(tsr_zip_open(path, &zip, err));
-    const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
-    TSR_CHECK(TSR_ALLOC(&choice, n, path, err));
-    for (size_t i = 0; i < n; i++)
-        choice[i].images = was_asked_for(&member[i], listing->view.images);
-    if (!listing->view.images) TSR_CHECK(choose(zip, path, &listing->view, choice, n, err));
-    TSR_CHECK(list_members(s, zip, path, choice, listing, source, err));
+    TSR_CHECK(names ? open_asked(s, zip, path, names, err)
+                    : open_images(s, zip, path, &listing->view, err));
+    TSR_CHECK(see_parts(s, zip, path, listing, source, err));
 done:
-    free(choice);
     tsr_zip_close(zip);
     return status;
 }

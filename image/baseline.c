@@ -40,7 +40,7 @@ static enum tsr_status evaluate(struct work *w, double rate, enum tsr_split spli
     config.adaptation = tsr_choice_of(&tsr_adaptation_all.object);
     config.inner_lr = rate;
     enum tsr_status status = tsr_model_create(&config, w->seed, &random, err);
-    if (callbacks.comm) status = tsr_comm_agree(callbacks.comm, status, err);
+    status = tsr_comm_agree(tsr_comm_of(callbacks.comm), status, err);
     if (status != TSR_OK) {
         tsr_model_free(random);
         return status;

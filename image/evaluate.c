@@ -197,29 +197,34 @@ void tsr_evaluator_free(struct tsr_evaluator *w) {
     free(w);
 }
 
-/* What belongs to the size of an image, kept while it stays. */
+static enum tsr_status set_up_size(struct tsr_evaluator *w, size_t height, size_t width,
+                                   struct tsr_error *err) {
+    tsr_arena_free(&w->of_size);
+    tsr_reconstructor_free(w->reconstructor);
+    w->reconstructor = NULL;
+    TSR_TRY(tsr_reconstructor_create(w->model, &w->config, height, width, &w->reconstructor, err));
+    w->partition = tsr_reconstructor_partition(w->reconstructor);
+    w->of_size = (struct tsr_arena){0};
+    layout_size(w, &w->of_size);
+    TSR_TRY(tsr_arena_create(&w->of_size, w->of_size.used, "evaluation", err));
+    layout_size(w, &w->of_size);
+    if (!w->sum.region_slot)
+        return allocate_regions(&w->sum, w->states, w->partition->n_regions, err);
+    w->mixed = w->mixed || w->sum.n_regions != w->partition->n_regions;
+    return TSR_OK;
+}
+
+/* What belongs to the size of an image, kept while it stays; all of it is there, or no partition.
+ */
 static enum tsr_status fit_size(struct tsr_evaluator *w, size_t height, size_t width,
                                 struct tsr_error *err) {
     if (w->partition && w->partition->height == height && w->partition->width == width)
         return TSR_OK;
     TSR_TRY(tsr_model_check_image(w->model, height, width, w->model->net.out_dim, err));
     w->partition = NULL;
-    tsr_arena_free(&w->of_size);
-    tsr_reconstructor_free(w->reconstructor);
-    w->reconstructor = NULL;
-    TSR_TRY(tsr_reconstructor_create(w->model, &w->config, height, width, &w->reconstructor, err));
-    const struct tsr_partition *partition = tsr_reconstructor_partition(w->reconstructor);
-    w->partition = partition;
-    w->of_size = (struct tsr_arena){0};
-    layout_size(w, &w->of_size);
-    w->partition = NULL; /* until all of it is there */
-    TSR_TRY(tsr_arena_create(&w->of_size, w->of_size.used, "evaluation", err));
-    w->partition = partition;
-    layout_size(w, &w->of_size);
-    if (w->sum.images == 0 && !w->sum.region_slot)
-        return allocate_regions(&w->sum, w->states, partition->n_regions, err);
-    w->mixed = w->mixed || w->sum.n_regions != partition->n_regions;
-    return TSR_OK;
+    enum tsr_status status = set_up_size(w, height, width, err);
+    if (status != TSR_OK) w->partition = NULL;
+    return status;
 }
 
 static enum tsr_status find_regions(struct tsr_evaluator *w, struct tsr_pixels pixels,
@@ -392,14 +397,17 @@ static enum tsr_status run_shared(struct tsr_evaluator *w, struct sharing *s, st
     return TSR_OK;
 }
 
+static const struct tsr_comm *comm_of(const struct tsr_evaluate_callbacks *callbacks) {
+    return tsr_comm_of(callbacks ? callbacks->comm : NULL);
+}
+
 static enum tsr_status run_all(struct tsr_evaluator *w, struct tsr_dataset *dataset,
                                const uint32_t *split, size_t of, size_t n, struct stored *room,
                                const struct tsr_evaluate_callbacks *callbacks,
                                struct tsr_error *err) {
-    if (!callbacks || !callbacks->comm || callbacks->comm->size == 1)
-        return run(w, dataset, split, of, n, room, callbacks, err);
-    struct sharing sharing = {
-        .comm = callbacks->comm, .dataset = dataset, .split = split, .of = of, .n = n};
+    const struct tsr_comm *comm = comm_of(callbacks);
+    if (comm->size == 1) return run(w, dataset, split, of, n, room, callbacks, err);
+    struct sharing sharing = {.comm = comm, .dataset = dataset, .split = split, .of = of, .n = n};
     enum tsr_status status = run_shared(w, &sharing, room, callbacks, err);
     free(sharing.records);
     return status;
@@ -428,7 +436,7 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: split %s has no images",
                          tsr_dataset_path(dataset), tsr_split_name(split));
     status = begin(model, dataset, config, callbacks ? callbacks->observer : NULL, &room, &w, err);
-    if (callbacks && callbacks->comm) status = tsr_comm_agree(callbacks->comm, status, err);
+    status = tsr_comm_agree(comm_of(callbacks), status, err);
     if (status != TSR_OK || !w) goto done;
     TSR_CHECK(run_all(w, dataset, index, of, tsr_spread_count(of, limit), &room, callbacks, err));
     tsr_evaluator_finish(w, out);

@@ -231,13 +231,14 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
                                        const struct tsr_image_tasks_config *config,
                                        struct tsr_task_source *out, struct tsr_error *err) {
     struct image_tasks *t;
+    const struct tsr_comm *comm = tsr_comm_of(config->comm);
     *out = (struct tsr_task_source){0};
     TSR_TRY(TSR_ALLOC(&t, 1, "images as tasks", err));
     *t = (struct image_tasks){.model = model,
                               .dataset = dataset,
                               .config = *config,
                               .threads = tsr_thread_count(config->threads),
-                              .span = tsr_comm_span(config->batch, config->rank, config->size)};
+                              .span = tsr_comm_span(config->batch, comm->rank, comm->size)};
     enum tsr_status status = set_up(t, err);
     if (status != TSR_OK) {
         close(t);

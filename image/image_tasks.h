@@ -6,17 +6,18 @@
 #ifndef TSR_IMAGE_IMAGE_TASKS_H
 #define TSR_IMAGE_IMAGE_TASKS_H
 
+#include "base/comm.h"
 #include "data/dataset.h"
 #include "image/model.h"
 #include "meta/task_source.h"
 
 struct tsr_image_tasks_config {
-    size_t batch;           /* images of a meta-batch */
-    double region_fraction; /* of each image's regions, (0, 1]; at least one */
-    uint64_t seed;          /* of the order of images and the choice of regions */
-    uint64_t first_step;    /* outer step to begin with */
-    size_t rank, size;      /* whose span of each meta-batch (base/comm.h); 0 of 1: all of it */
-    size_t threads;         /* as in tsr_thread_count() */
+    size_t batch;                /* images of a meta-batch */
+    double region_fraction;      /* of each image's regions, (0, 1]; at least one */
+    uint64_t seed;               /* of the order of images and the choice of regions */
+    uint64_t first_step;         /* outer step to begin with */
+    const struct tsr_comm *comm; /* processes that share each meta-batch; NULL: one */
+    size_t threads;              /* as in tsr_thread_count() */
 };
 
 /* Reads ahead in the dataset: until `close` nobody else may use it. Model and dataset are kept; of

@@ -226,7 +226,7 @@ enum tsr_status tsr_reach(const struct tsr_model *model, struct tsr_dataset *dat
     if (n == 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: split %s has no images",
                          tsr_dataset_path(dataset), tsr_split_name(split));
-    out->images = limit && limit < n ? limit : n;
+    out->images = tsr_spread_count(n, limit);
     TSR_TRY(tsr_model_check_image(model, tsr_dataset_height(dataset), tsr_dataset_width(dataset),
                                   tsr_dataset_channels(dataset), err));
     TSR_CHECK(prepare(&w, err));

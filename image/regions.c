@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/spread.h"
 
 enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
                                    const struct tsr_dataset *dataset, bool *stored,
@@ -158,9 +159,9 @@ done:
 
 /* At most `limit` of the split's images, evenly spread. */
 static size_t spread(const uint32_t *split, size_t n, size_t limit, uint32_t *out) {
-    size_t taken = n < limit ? n : limit;
+    size_t taken = tsr_spread_count(n, limit);
     for (size_t i = 0; i < taken; i++)
-        out[i] = split[i * n / taken];
+        out[i] = split[tsr_spread(i, n, taken)];
     return taken;
 }
 

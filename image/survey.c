@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "base/random.h"
+#include "base/spread.h"
 
 /* ---- what is seen ---------------------------------------------------------------------------- */
 
@@ -171,7 +173,7 @@ enum tsr_status tsr_survey_create(const struct tsr_model *model, struct tsr_data
     size_t n;
     (void)tsr_dataset_split(dataset, split, &n);
     TSR_TRY(TSR_ALLOC(&s, 1, "survey of the images", err));
-    *s = (struct tsr_survey){.max_images = limit ? least(limit, n) : n,
+    *s = (struct tsr_survey){.max_images = tsr_spread_count(n, limit),
                              .states = config->inner_steps + 1,
                              .channels = model->net.out_dim,
                              .height = tsr_dataset_height(dataset),
@@ -273,19 +275,6 @@ enum tsr_status tsr_survey_order(const struct tsr_survey *s, size_t region, size
 
 /* ---- comparison ------------------------------------------------------------------------------ */
 
-static int ascending(const void *x, const void *y) {
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
-/* The value below which the share q of them lies, linear between neighbours. */
-static double quantile(const double *sorted, size_t n, double q) {
-    double at = q * (double)(n - 1);
-    size_t i = (size_t)at;
-    if (i + 1 >= n) return sorted[n - 1];
-    return sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]);
-}
-
 enum tsr_status tsr_paired_bootstrap(const double *a, const double *b, size_t n, size_t resamples,
                                      uint64_t seed, uint64_t instance, struct tsr_paired *out,
                                      struct tsr_error *err) {
@@ -307,10 +296,10 @@ enum tsr_status tsr_paired_bootstrap(const double *a, const double *b, size_t n,
         means[s] /= (double)out->n;
     }
     if (out->n) {
-        qsort(means, resamples, sizeof *means, ascending);
+        tsr_sort(means, resamples);
         out->mean = sum / (double)out->n;
-        out->low = resamples ? quantile(means, resamples, 0.025) : (double)NAN;
-        out->high = resamples ? quantile(means, resamples, 0.975) : (double)NAN;
+        out->low = resamples ? tsr_quantile(means, resamples, 0.025) : (double)NAN;
+        out->high = resamples ? tsr_quantile(means, resamples, 0.975) : (double)NAN;
     }
     free(gain);
     return TSR_OK;

@@ -123,7 +123,7 @@ const char *tsr_training_remark(const struct tsr_training *t, size_t i) {
  */
 
 static const struct tsr_comm *comm_of(const struct tsr_training *t) {
-    return t->state.config.comm ? t->state.config.comm : &tsr_comm_alone;
+    return tsr_comm_of(t->state.config.comm);
 }
 
 /* Everything but model and state, which are there. */
@@ -137,8 +137,7 @@ static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *datase
                                                  .region_fraction = c->region_fraction,
                                                  .seed = c->seed,
                                                  .first_step = t->state.progress.outer_step,
-                                                 .rank = comm->rank,
-                                                 .size = comm->size,
+                                                 .comm = comm,
                                                  .threads = c->threads};
     TSR_TRY(tsr_validation_create(t->model, dataset, c->val_images, c->threads, c->kernel, comm,
                                   &t->validator, err));
@@ -163,7 +162,7 @@ static enum tsr_status start_principal(struct tsr_training *t, struct tsr_datase
     const struct tsr_learner learner = tsr_model_learner(t->model);
     const struct tsr_coords *coords = &t->model->config.coords;
     const struct tsr_image_tasks_config tasks = {
-        .batch = 1, .region_fraction = 1, .seed = c->seed, .size = 1, .threads = c->threads};
+        .batch = 1, .region_fraction = 1, .seed = c->seed, .threads = c->threads};
     const struct tsr_principal config = {start_images(t->model), c->kernel, c->threads};
     struct tsr_task_source source;
     if (t->model->net.kind->waves)

@@ -22,10 +22,15 @@ static size_t place_tapes(struct tsr_trajectory *way, const struct tsr_engine *e
     return stride * inner_steps;
 }
 
+static bool has_tapes(const struct tsr_engine *engine, const struct tsr_method *method,
+                      size_t inner_steps) {
+    return method->second_order && engine->kernel->tape_size && inner_steps > 0;
+}
+
 size_t tsr_carried_tapes(const struct tsr_engine *engine, const struct tsr_method *method,
                          size_t inner_steps, size_t n) {
     struct tsr_trajectory way;
-    if (!method->second_order || !engine->kernel->tape_size || inner_steps == 0) return 0;
+    if (!has_tapes(engine, method, inner_steps)) return 0;
     return place_tapes(&way, engine, inner_steps, n);
 }
 
@@ -33,7 +38,7 @@ size_t tsr_carried_tapes(const struct tsr_engine *engine, const struct tsr_metho
  */
 static size_t tape_room(const struct tsr_engine *engine, const struct tsr_method *method,
                         size_t inner_steps, size_t max_points) {
-    if (!method->second_order || !engine->kernel->tape_size || inner_steps == 0) return 0;
+    if (!has_tapes(engine, method, inner_steps)) return 0;
     size_t room = tsr_carried_tapes(engine, method, inner_steps, max_points);
     return room ? room : TAPE_LIMIT;
 }
@@ -305,12 +310,16 @@ static void move_targets(const struct tsr_carried *c, struct tsr_carried_task *t
     t->moved = (struct tsr_points){qry->x, t->target, qry->n};
 }
 
+static void keep_query_errors(struct tsr_carried *c) {
+    for (size_t i = 0; i < c->n; i++)
+        c->tasks[i].query_error = c->passes[i].error;
+}
+
 /* The gradient of the outer loss at phi_k, to `v` or `scaled`. */
 static void query_gradient(struct tsr_carried *c, size_t k, double weight, bool to_v) {
     bool has_slope = tsr_loss_of(c->loss)->slope;
     query_passes(c, has_slope ? TSR_PASS_FORWARD : TSR_PASS_GRADIENT, k, weight, to_v);
-    for (size_t i = 0; to_v && i < c->n; i++)
-        c->tasks[i].query_error = c->passes[i].error;
+    if (to_v) keep_query_errors(c);
     if (!has_slope) return;
     for (size_t i = 0; i < c->n; i++)
         move_targets(c, &c->tasks[i], &c->ways[i].task->qry);
@@ -323,8 +332,7 @@ void tsr_carried_query(struct tsr_carried *c, double weight) {
 
 void tsr_carried_query_error(struct tsr_carried *c) {
     query_passes(c, TSR_PASS_FORWARD, c->inner_steps, 0, true);
-    for (size_t i = 0; i < c->n; i++)
-        c->tasks[i].query_error = c->passes[i].error;
+    keep_query_errors(c);
 }
 
 void tsr_carried_rates(struct tsr_carried *c, size_t k) {

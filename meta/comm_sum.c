@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta/comm_sum.h"
 
+#include "inner/dot.h"
+
 /* How many of n > 1 leaves, a node of the tree, are its left child's: the largest power of two
  * below n. */
 static size_t left_of(size_t n) {
@@ -50,18 +52,9 @@ struct summing {
     tsr_real *spare;
 };
 
-/* Whose the sum of a node is that begins with this item. */
-static size_t owner(const struct summing *s, size_t item) {
-    size_t rank = item / (s->n / s->comm->size);
-    if (rank >= s->comm->size) rank = s->comm->size - 1;
-    while (tsr_comm_span(s->n, rank, s->comm->size).first > item)
-        rank--;
-    return rank;
-}
-
-static void add(tsr_real *sum, const tsr_real *x, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        sum[i] += x[i];
+/* Whose the sum of a node is: of whoever has its first item. */
+static size_t owner(const struct summing *s, struct tsr_span node) {
+    return tsr_comm_owner(s->n, node.first, s->comm->size);
 }
 
 /* s->sum[*out] becomes the sum of a node, on its owner. All ranks meet the nodes in the same order,
@@ -79,12 +72,12 @@ static enum tsr_status sum_node(struct summing *s, struct tsr_span node, size_t 
     }
     TSR_TRY(sum_node(s, left(node), out, err));
     TSR_TRY(sum_node(s, right(node), &other, err));
-    size_t lower = owner(s, node.first), upper = owner(s, right(node).first);
+    size_t lower = owner(s, node), upper = owner(s, right(node));
     if (upper == c->rank && lower != c->rank)
         return c->send(c->user, lower, s->sum[other], bytes, err);
     if (lower != c->rank) return TSR_OK;
     if (upper != c->rank) TSR_TRY(c->receive(c->user, upper, s->spare, bytes, err));
-    add(s->sum[*out], upper == c->rank ? s->sum[other] : s->spare, s->length);
+    tsr_add(s->sum[*out], 1, upper == c->rank ? s->sum[other] : s->spare, s->length);
     return TSR_OK;
 }
 

@@ -46,7 +46,7 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
     const struct tsr_kernel *kernel;
     struct tsr_arena measure = {0};
     o->span = tsr_comm_span(s->n_items, o->comm->rank, o->comm->size);
-    TSR_TRY(tsr_kernel_find(c->kernel ? c->kernel : "auto", &kernel, err));
+    TSR_TRY(tsr_kernel_find(c->kernel, &kernel, err));
     TSR_TRY(tsr_engine_create(o->learner.net, kernel, c->threads, &o->engine, err));
     tsr_engine_adapt(&o->engine, &o->learner.adaptation);
     if (o->engine.space.n_directions && !tsr_method_of(&c->method)->learns_rates)
@@ -66,11 +66,10 @@ static enum tsr_status set_up(struct tsr_outer_step *o, struct tsr_error *err) {
 enum tsr_status tsr_outer_step_create(const struct tsr_learner *learner,
                                       struct tsr_task_source *source, struct tsr_outer_state *state,
                                       struct tsr_outer_step *out, struct tsr_error *err) {
-    *out =
-        (struct tsr_outer_step){.learner = *learner,
-                                .source = source,
-                                .state = state,
-                                .comm = state->config.comm ? state->config.comm : &tsr_comm_alone};
+    *out = (struct tsr_outer_step){.learner = *learner,
+                                   .source = source,
+                                   .state = state,
+                                   .comm = tsr_comm_of(state->config.comm)};
     enum tsr_status status = set_up(out, err);
     if (status != TSR_OK) tsr_outer_step_clear(out);
     return status;
@@ -123,9 +122,7 @@ static void measure(struct tsr_outer_step *o) {
 static enum tsr_status tell(struct tsr_outer_step *o, size_t item, struct tsr_error *err) {
     const struct tsr_comm *c = o->comm;
     char name[NAME_SIZE] = "?";
-    size_t owner = 0;
-    while (item >= tsr_comm_span(o->source->n_items, owner + 1, c->size).first)
-        owner++;
+    size_t owner = tsr_comm_owner(o->source->n_items, item, c->size);
     if (owner == c->rank && o->source->name)
         (void)snprintf(name, sizeof name, "%s",
                        o->source->name(o->source->user, item - o->span.first));

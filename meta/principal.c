@@ -20,7 +20,8 @@ struct start {
     struct tsr_task_source *source;
     size_t batches;
     struct tsr_engine engine;
-    size_t n, n_out; /* parameters of an output: width + 1; outputs */
+    size_t n_partial; /* scratch of a pass */
+    size_t n, n_out;  /* parameters of an output: width + 1; outputs */
     size_t max_passes;
     struct tsr_pass *passes;            /* [max_passes] */
     tsr_real *results, *partial, *unit; /* [max_passes, n_params], .., [AT_ONCE, n_params] */
@@ -43,10 +44,10 @@ static size_t place(const struct start *s, size_t o, size_t j) {
 static enum tsr_status allocate(struct start *s, struct tsr_error *err) {
     const char *what = "room for a principal start";
     size_t n_params = s->learner->net->n_params, all = s->n * s->n_out;
-    size_t partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
+    s->n_partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
     TSR_TRY(TSR_ALLOC(&s->passes, s->max_passes, what, err));
     TSR_TRY(tsr_alloc_to(&s->results, s->max_passes, n_params * sizeof *s->results, what, err));
-    TSR_TRY(tsr_alloc_to(&s->partial, s->max_passes, partial * sizeof *s->partial, what, err));
+    TSR_TRY(tsr_alloc_to(&s->partial, s->max_passes, s->n_partial * sizeof *s->partial, what, err));
     TSR_TRY(tsr_alloc_to(&s->unit, AT_ONCE, n_params * sizeof *s->unit, what, err));
     TSR_TRY(tsr_alloc_to(&s->curvature, s->n, s->n * sizeof(double), what, err));
     TSR_TRY(TSR_ALLOC(&s->values, all, what, err));
@@ -67,14 +68,13 @@ static void release(struct start *s) {
 /* Gradients of the last layer for all tasks of a meta-batch, to rows. */
 static void find_gradients(struct start *s, const struct tsr_task_batch *batch) {
     size_t n_params = s->learner->net->n_params, n_tasks = batch->first[batch->n_items];
-    size_t partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
     for (size_t i = 0; i < n_tasks; i++)
         s->passes[i] = (struct tsr_pass){.kind = TSR_PASS_GRADIENT,
                                          .points = &batch->tasks[i].ctx,
                                          .scale = batch->tasks[i].ctx_scale,
                                          .phi = s->learner->theta,
                                          .result = s->results + i * n_params,
-                                         .partial = s->partial + i * partial};
+                                         .partial = s->partial + i * s->n_partial};
     tsr_pass_run(&s->engine, TSR_TEAM, s->passes, n_tasks);
     for (size_t i = 0; i < n_tasks; i++)
         for (size_t o = 0; o < s->n_out; o++)
@@ -86,7 +86,6 @@ static void find_gradients(struct start *s, const struct tsr_task_batch *batch) 
 /* Adds the curvature of one task, the same for all outputs: that of the first. */
 static void add_curvature(struct start *s, const struct tsr_task *task, double share) {
     size_t n_params = s->learner->net->n_params;
-    size_t partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
     for (size_t from = 0; from < s->n; from += AT_ONCE) {
         size_t count = s->n - from < AT_ONCE ? s->n - from : AT_ONCE;
         memset(s->unit, 0, AT_ONCE * n_params * sizeof *s->unit);
@@ -98,7 +97,7 @@ static void add_curvature(struct start *s, const struct tsr_task *task, double s
                                              .phi = s->learner->theta,
                                              .v = s->unit + i * n_params,
                                              .result = s->results + i * n_params,
-                                             .partial = s->partial + i * partial};
+                                             .partial = s->partial + i * s->n_partial};
         }
         tsr_pass_run(&s->engine, TSR_TEAM, s->passes, count);
         for (size_t i = 0; i < count; i++)
@@ -241,7 +240,7 @@ enum tsr_status tsr_principal_start(const struct tsr_learner *learner,
                       .max_passes = passes};
     enum tsr_status status;
     tsr_space_layout(&learner->adaptation, net, &space);
-    TSR_TRY(tsr_kernel_find(config->kernel ? config->kernel : "auto", &kernel, err));
+    TSR_TRY(tsr_kernel_find(config->kernel, &kernel, err));
     TSR_TRY(tsr_engine_create(net, kernel, config->threads, &s.engine, err));
     TSR_CHECK(allocate(&s, err));
     TSR_CHECK(solve(&s, space.n_directions, err));

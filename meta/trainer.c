@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/memory.h"
 #include "meta/outer_optimizer.h"
 #include "meta/outer_step.h"
@@ -158,14 +159,6 @@ static enum tsr_status validate(struct tsr_trainer *t, bool *fell, struct tsr_er
     return tsr_outer_state_add_history(t->state, &line, err);
 }
 
-/* FNV-1a. */
-static uint64_t digest(uint64_t hash, const tsr_real *x, size_t n) {
-    const unsigned char *bytes = (const unsigned char *)x;
-    for (size_t i = 0; i < n * sizeof *x; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3;
-    return hash;
-}
-
 /* All processes have learned the same, and tell how long they have waited. */
 static enum tsr_status call_roll(struct tsr_trainer *t, struct tsr_error *err) {
     const struct tsr_comm *comm = comm_of(t);
@@ -173,9 +166,10 @@ static enum tsr_status call_roll(struct tsr_trainer *t, struct tsr_error *err) {
     if (comm->size == 1) return TSR_OK;
     struct roll *own = &t->roll[comm->rank];
     own->waited = t->step.waited;
-    own->digest = digest(0xcbf29ce484222325, l->theta, t->state->n_theta);
-    own->digest = digest(own->digest, l->basis, t->state->n_basis);
-    own->digest = digest(own->digest, l->rates->value, t->state->n_rates);
+    size_t size = sizeof(tsr_real);
+    own->digest = tsr_digest(TSR_DIGEST_START, l->theta, t->state->n_theta * size);
+    own->digest = tsr_digest(own->digest, l->basis, t->state->n_basis * size);
+    own->digest = tsr_digest(own->digest, l->rates->value, t->state->n_rates * size);
     TSR_TRY(tsr_comm_gather(comm, t->roll, comm->size, sizeof *t->roll, err));
     for (size_t r = 1; r < comm->size; r++)
         if (t->roll[r].digest != t->roll[0].digest)

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/names.h"
+#include "base/quantile.h"
 #include "base/random.h"
 
 static const char *const law_names[] = {"exponential", "power", "linear"};
@@ -297,19 +298,11 @@ static size_t resample(const struct tsr_trial *trials, size_t n, uint64_t seed, 
     return drawn;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The 2.5 and 97.5 percentiles, interpolated; sorts. */
+/* The 2.5 and 97.5 percentiles; sorts. */
 static void percentiles(double *values, size_t n, double *out) {
-    qsort(values, n, sizeof *values, ascending);
-    for (int side = 0; side < 2; side++) {
-        double at = (side ? 0.975 : 0.025) * (double)(n - 1);
-        size_t i = (size_t)at, next = i + 1 < n ? i + 1 : i;
-        out[side] = values[i] + (at - (double)i) * (values[next] - values[i]);
-    }
+    tsr_sort(values, n);
+    out[0] = tsr_quantile(values, n, 0.025);
+    out[1] = tsr_quantile(values, n, 0.975);
 }
 
 struct scratch {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "base/random.h"
 
 bool tsr_step_lines(size_t dim, size_t n, size_t lines[2]) {
@@ -17,11 +18,6 @@ bool tsr_step_lines(size_t dim, size_t n, size_t lines[2]) {
     lines[0] = (small - 1) / 2;
     lines[1] = (product / small - 1) / 2;
     return true;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 enum tsr_status tsr_step_function_create(size_t dim, size_t n, uint64_t seed,
@@ -41,7 +37,7 @@ enum tsr_status tsr_step_function_create(size_t dim, size_t n, uint64_t seed,
         for (size_t i = 0; i < out->lines[c]; i++)
             out->at[c][i] =
                 2 * tsr_random_uniform(seed, (uint64_t)c << 32 | TSR_STREAM_SIGNAL, i) - 1;
-        qsort(out->at[c], out->lines[c], sizeof(double), ascending);
+        tsr_sort(out->at[c], out->lines[c]);
     }
     return TSR_OK;
 }

@@ -104,6 +104,7 @@ static double measure(const struct tsr_inner_state *s) {
 /* d = 0, r = -g, p = P r */
 static void begin_solving(const struct tsr_inner_state *s, struct lm *l, struct tsr_request *r) {
     const tsr_real *metric = vector_of(s, METRIC);
+    find_metric(s);
     for (size_t i = 0; i < s->n; i++) {
         vector_of(s, STEP)[i] = 0;
         vector_of(s, RESIDUAL)[i] = -s->g[i];
@@ -151,7 +152,6 @@ static double promise(const struct tsr_inner_state *s, const struct lm *l) {
 }
 
 static void begin(const struct tsr_inner_state *s, struct lm *l, struct tsr_request *r) {
-    find_metric(s);
     l->tries = 0;
     if (s->k >= s->rates->n_steps) {
         begin_solving(s, l, r);
@@ -166,8 +166,8 @@ static void begin(const struct tsr_inner_state *s, struct lm *l, struct tsr_requ
 
 /* The damping follows from how good the model was. */
 static void judge(const struct tsr_inner_state *s, struct lm *l, double loss) {
-    double good = (s->loss - loss) / promise(s, l);
     if (l->phase != TRYING) return;
+    double good = (s->loss - loss) / promise(s, l);
     if (good > 0.75)
         l->damping /= 4;
     else if (!(good > 0.25))

@@ -2,6 +2,7 @@
 """Datasets, models and INRs."""
 import ctypes
 import dataclasses
+import itertools
 import os
 import weakref
 from ctypes import byref, c_char_p, c_double, c_float, c_size_t, c_uint8, c_void_p, create_string_buffer
@@ -187,9 +188,7 @@ class Dataset(_Owner):
     @property
     def info(self) -> Dict[str, int]:
         """images, height, width, channels; train, validation, test (images of each); label_count."""
-        info = DatasetInfo()
-        call("dataset_get_info", self._handle, byref(info))
-        return {name: getattr(info, name) for name, _ in DatasetInfo._fields_[1:]}
+        return _info("dataset", DatasetInfo, self._handle)
 
 
 # ---- training ----------------------------------------------------------------------------------
@@ -214,20 +213,22 @@ class _Settings(_Owner):
         handle = c_void_p()
         call("settings_create", byref(handle))
         super().__init__(handle)
-        # Choosing an object sets its parameters to their defaults, so that objects come first.
-        order = ("rule", "net", "method", "adapt")
-        for name in sorted(chosen, key=lambda n: order.index(n) if n in order else len(order)):
+        # Choosing an object sets its parameters to their defaults, so that objects come first: they are listed before
+        # their parameters, and those of objects that are not chosen yet are not listed.
+        listed = self.names()
+        for name in sorted(chosen, key=lambda n: listed.index(n) if n in listed else len(listed)):
             call("settings_set", handle, text(name), text(str(chosen[name])))
 
+    def names(self):
+        each = (library.tsr_settings_name(self._handle, i) for i in itertools.count())
+        return [name.decode() for name in itertools.takewhile(lambda name: name is not None, each)]
+
     def as_dict(self):
-        result, value, i = {}, create_string_buffer(512), 0
-        while True:
-            name = library.tsr_settings_name(self._handle, i)
-            if name is None:
-                return result
-            call("settings_get", self._handle, name, value, len(value))
-            result[name.decode()] = value.value.decode()
-            i += 1
+        result, value = {}, create_string_buffer(512)
+        for name in self.names():
+            call("settings_get", self._handle, text(name), value, len(value))
+            result[name] = value.value.decode()
+        return result
 
 
 def settings(**chosen) -> Dict[str, str]:

@@ -13,6 +13,7 @@ the last good file or a whole new one, nothing temporary.
 import argparse
 import errno
 import json
+import math
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 SMALL = '--grid 2x2 --width 8 --hidden-layers 1 --batch 2 --region-fraction 1 --warmup 2 --val-images 1'
@@ -28,6 +30,7 @@ SMALL = '--grid 2x2 --width 8 --hidden-layers 1 --batch 2 --region-fraction 1 --
 COMMANDS = {
     'pack': ('pack photos -o out.h5 --size 16x16', ['out.h5']),
     'pack-segment': ('pack photos -o out.h5 --size 16x16 --segment 3', ['out.h5']),
+    'pack-npz': ('pack photos.npz -o out.h5 --size 16x16', ['out.h5']),
     'train': (f'train data.h5 -o out.h5 {SMALL} --outer-steps 3 --checkpoint-every 0.000001', ['out.h5']),
     'resume': ('train data.h5 --resume out.h5 --outer-steps 6', ['out.h5']),
     'eval': ('eval model.h5 data.h5 --limit 2 --json out.json', ['out.json']),
@@ -68,6 +71,15 @@ def picture(path, n):
     with open(path, 'wb') as f:
         f.write(b'P6\n16 16\n255\n')
         f.write(bytes((x * (n + 3) + y * 5 + c * 40) % 256 for y in range(16) for x in range(16) for c in range(3)))
+
+
+def arrays(path):
+    """Images, named by splits, and what is none, as numpy.savez() writes them."""
+    with zipfile.ZipFile(path, 'w') as f:
+        for name, shape in ('x_train', (5, 16, 16, 3)), ('y_train', (5,)), ('x_test', (3, 16, 16, 3)):
+            header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+            n = math.prod(shape)
+            f.writestr(f'{name}.npy', b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header + bytes(i % 251 for i in range(n)))
 
 
 class Place:
@@ -124,6 +136,7 @@ class Faults:
         os.makedirs(os.path.join(self.fixture, 'photos'))
         for n in range(6):
             picture(os.path.join(self.fixture, 'photos', f'p{n}.ppm'), n)
+        arrays(os.path.join(self.fixture, 'photos.npz'))
         for line in ('pack photos -o data.h5 --size 16x16 --split 0.5,0.25,0.25',
                      f'train data.h5 -o model.h5 {SMALL} --outer-steps 2',
                      f'fit photos/p0.ppm -o image.inr.h5 --segment 3 --width 8 --hidden-layers 1 --iterations 3'):

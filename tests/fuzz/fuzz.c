@@ -10,24 +10,25 @@
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static const char *own_path(void) {
-    static char path[64];
-    if (!*path)
-        (void)snprintf(path, sizeof path, "%s/tessera-fuzz-%ld",
-                       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (long)getpid());
-    return path;
-}
+static char own_path[96];
 
 static void remove_own(void) {
-    (void)unlink(own_path());
+    if (*own_path) (void)unlink(own_path);
+}
+
+const char *fuzz_file_as(const void *data, size_t size, const char *ending) {
+    static bool registered;
+    if (!registered) registered = atexit(remove_own) == 0;
+    remove_own();
+    (void)snprintf(own_path, sizeof own_path, "%s/tessera-fuzz-%ld%.16s",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (long)getpid(), ending);
+    FILE *f = fopen(own_path, "wb");
+    if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0) abort();
+    return own_path;
 }
 
 const char *fuzz_file(const void *data, size_t size) {
-    static bool registered;
-    if (!registered) registered = atexit(remove_own) == 0;
-    FILE *f = fopen(own_path(), "wb");
-    if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0) abort();
-    return own_path();
+    return fuzz_file_as(data, size, "");
 }
 
 static const char *copy_of(const char *base) {
@@ -408,7 +409,7 @@ static void put_link(struct program *p, const char *path) {
         (void)H5Lcreate_soft(target, p->file, path, H5P_DEFAULT, H5P_DEFAULT);
         break;
     case 1:
-        (void)H5Lcreate_external(own_path(), target, p->file, path, H5P_DEFAULT, H5P_DEFAULT);
+        (void)H5Lcreate_external(own_path, target, p->file, path, H5P_DEFAULT, H5P_DEFAULT);
         break;
     case 2:
         (void)H5Lcreate_hard(p->file, target, p->file, path, H5P_DEFAULT, H5P_DEFAULT);

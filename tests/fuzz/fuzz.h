@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Writes the bytes to a file of this process, the same for each call. Ends the program when it
  * cannot. View. */
 const char *fuzz_file(const void *data, size_t size);
+/* The same with an ending to its name, ".zip". There is one file at a time. */
+const char *fuzz_file_as(const void *data, size_t size, const char *ending);
 
 /* The path of an HDF5 file made of `base` (a path) and the bytes. Bytes that are an HDF5 file of
  * the formats of 1.8 are that file; others are a program of changes to the base: objects deleted,

@@ -38,12 +38,14 @@ static const char *base(void) {
 
 static void read_some(struct tsr_dataset *d) {
     size_t area = tsr_dataset_height(d) * tsr_dataset_width(d), n = tsr_dataset_images(d);
-    size_t size = area * tsr_dataset_channels(d), in_split;
+    size_t in_values = area * tsr_dataset_channels(d), in_split;
     if (area > (size_t)1 << 20) return;
-    void *image = malloc(size);
+    void *image = malloc(in_values * tsr_dataset_value_size(d));
+    uint8_t *bytes = malloc(in_values);
     uint16_t *labels = malloc(area * sizeof *labels);
-    for (size_t i = 0; image && labels && i < n && i < 8; i++) {
+    for (size_t i = 0; image && bytes && labels && i < n && i < 8; i++) {
         if (tsr_dataset_read(d, i, image, NULL) != TSR_OK) continue;
+        if (tsr_dataset_read_bytes(d, i, bytes, NULL) != TSR_OK) abort();
         if (tsr_dataset_has_labels(d) && tsr_dataset_read_labels(d, i, labels, NULL) == TSR_OK)
             for (size_t k = 0; k < area; k++)
                 if (labels[k] >= tsr_dataset_label_count(d)) abort();
@@ -56,6 +58,7 @@ static void read_some(struct tsr_dataset *d) {
     for (size_t i = 0; i < tsr_dataset_label_count(d); i++)
         (void)strlen(tsr_dataset_label_name(d, i));
     free(image);
+    free(bytes);
     free(labels);
 }
 

@@ -165,6 +165,12 @@ class Training(unittest.TestCase):
         """settings have the names of the program's options, whatever their order"""
         values = tessera.settings(omega_first=12.5, net="siren", rows=5, rule="grid 3x6", time="90")
         self.assertEqual((values["omega_first"], values["rule"], values["time"]), ("12.5", "grid 5x6", "90"))
+        for chosen in (dict(outer_loss="huber", huber_delta="0.5"), dict(adapt="latent", numbers="5"),
+                       dict(method="multi-step", anneal="0.5"), dict(rule="segment", n_regions="5", merge="area"),
+                       dict(net="gaussian", omega_first="7")):
+            for order in (chosen, dict(reversed(list(chosen.items())))):
+                values = tessera.settings(**order)
+                self.assertEqual({name: values[name] for name in list(chosen)[1:]}, dict(list(chosen.items())[1:]), order)
         with self.assertRaisesRegex(tessera.NotFoundError, "colour"):
             tessera.train(IMAGES, colour="red")
         with self.assertRaisesRegex(ValueError, "width"):
