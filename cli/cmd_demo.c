@@ -125,7 +125,8 @@ static enum tsr_status train_on(struct demo *d, struct tsr_dataset *dataset) {
     config.command = d->call->line;
     TSR_TRY(tsr_training_create(&model, &config, dataset, NULL, &training, err));
     if (!d->args->common.quiet) cli_training_table(training, &data, stderr);
-    enum tsr_status status = cli_training_run(training, d->args->common.quiet, NULL, err);
+    const struct cli_train_outputs none = {NULL, NULL};
+    enum tsr_status status = cli_training_run(training, d->args->common.quiet, &none, err);
     const struct tsr_trainer_progress *p = tsr_training_state(training);
     if (status == TSR_OK)
         (void)printf("%s: %llu outer steps in %.0f s\n", d->model_path,

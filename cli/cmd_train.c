@@ -22,7 +22,7 @@
 
 struct train_args {
     struct cli_common common;
-    const char *output, *resume, *init, *tensorboard;
+    const char *output, *resume, *init, *tensorboard, *pictures;
     bool log;
     struct cli_view view;
     double split[3];
@@ -75,6 +75,9 @@ static const struct cli_option options[] = {
              "others"},
     TEXT("tensorboard", "DIR", tensorboard,
          .help = "write the same as an event file for TensorBoard into this folder"),
+    TEXT("pictures", "DIR", pictures, .file = CLI_WRITES_FOLDER,
+         .help = "draw at every validation how some of its images are reconstructed, into this "
+                 "folder"),
 
     HEADING("datasets that others wrote"),
     CLI_VIEW_OPTIONS(struct train_args, view, CLI_VIEW_IN_FILE),
@@ -190,9 +193,9 @@ static const struct cli_option options[] = {
 
 /* What a resumed run can still change. */
 static const char *const resumable[] = {
-    "output",       "resume", "outer-steps", "time",  "kernel", "checkpoint-every",
-    "threads",      "seed",   "quiet",       "force", "images", "images-layout",
-    "images-range", "log",    "tensorboard", NULL};
+    "output",       "resume", "outer-steps", "time",     "kernel", "checkpoint-every",
+    "threads",      "seed",   "quiet",       "force",    "images", "images-layout",
+    "images-range", "log",    "tensorboard", "pictures", NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -310,17 +313,26 @@ static enum tsr_status open_log(const struct train_args *a, const struct tsr_tra
     return status;
 }
 
-static enum tsr_status run_logged(struct cli_call *call, const struct train_args *a,
-                                  struct tsr_training *training) {
-    struct cli_train_log *log = NULL;
+static enum tsr_status open_outputs(const struct train_args *a, struct tsr_dataset *dataset,
+                                    const struct tsr_training *training,
+                                    struct cli_train_outputs *out, struct tsr_error *err) {
+    TSR_TRY(open_log(a, training, &out->log, err));
+    if (!a->pictures) return TSR_OK;
+    return cli_train_pictures_open(a->pictures, training, dataset, &out->pictures, err);
+}
+
+static enum tsr_status run_shown(struct cli_call *call, const struct train_args *a,
+                                 struct tsr_dataset *dataset, struct tsr_training *training) {
+    struct cli_train_outputs outputs = {NULL, NULL};
     enum tsr_status status = TSR_OK;
-    if (call->comm->rank == 0) status = open_log(a, training, &log, &call->err);
+    if (call->comm->rank == 0) status = open_outputs(a, dataset, training, &outputs, &call->err);
     status = tsr_comm_agree(call->comm, status, &call->err);
     if (status == TSR_OK) {
-        status = cli_training_run(training, a->common.quiet, log, &call->err);
+        status = cli_training_run(training, a->common.quiet, &outputs, &call->err);
         summary(call, a, training, status);
     }
-    cli_train_log_close(log);
+    cli_train_log_close(outputs.log);
+    cli_train_pictures_close(outputs.pictures);
     return status;
 }
 
@@ -338,7 +350,7 @@ static enum tsr_status train(struct cli_call *call, const struct train_args *a,
     if (!a->common.quiet) cli_training_table(training, &data, stderr);
     for (size_t i = 0; call->comm->rank == 0 && tsr_training_remark(training, i); i++)
         (void)fprintf(stderr, "tessera train: warning: %s\n", tsr_training_remark(training, i));
-    status = run_logged(call, a, training);
+    status = run_shown(call, a, dataset, training);
     tsr_training_free(training);
     return status;
 }
@@ -379,6 +391,7 @@ static enum tsr_status tell_resumed(struct cli_call *call, struct train_args *a)
 static enum tsr_status files(struct cli_call *call) {
     struct train_args *a = call->args;
     TSR_TRY(tell_resumed(call, a));
+    if (a->pictures) TSR_TRY(cli_train_pictures_guard(call, a->pictures, a->resume));
     if (!a->log || (!a->output && !a->resume)) return TSR_OK;
     char *path = log_of(a);
     if (!path) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for a path");

@@ -251,15 +251,15 @@ enum tsr_status cli_dataset_sheet(struct tsr_dataset *dataset, struct tsr_image 
                                   struct tsr_error *err) {
     size_t images = tsr_dataset_images(dataset), n = least(images, MOST_IMAGES);
     size_t height = tsr_dataset_height(dataset), width = tsr_dataset_width(dataset);
-    size_t longer = height > width ? height : width, side = least(longer, SIDE);
+    size_t drawn_height = height, drawn_width = width;
     struct tsr_image picture = {0};
     struct places p = {0};
     enum tsr_status status;
     if (n == 0)
         return TSR_ERROR(err, TSR_ERR_NOT_FOUND, "%s: has no images", tsr_dataset_path(dataset));
     TSR_CHECK(tsr_image_create(&picture, height, width, tsr_dataset_channels(dataset), err));
-    TSR_CHECK(begin(&p, n, (height * side + longer - 1) / longer,
-                    (width * side + longer - 1) / longer, err));
+    cli_sheet_fit(SIDE, &drawn_height, &drawn_width);
+    TSR_CHECK(begin(&p, n, drawn_height, drawn_width, err));
     for (size_t i = 0; i < n; i++) {
         size_t index = tsr_spread(i, images, n);
         char caption[32];

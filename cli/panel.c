@@ -49,11 +49,7 @@ enum tsr_status cli_panel_write(const char *path, const char *name, const struct
                                 struct tsr_error *err) {
     struct cli_sheet sheet;
     size_t height = panel->image->height, width = panel->image->width;
-    size_t longer = height > width ? height : width;
-    if (longer > CLI_PANEL_SIDE) {
-        height = (height * CLI_PANEL_SIDE + longer - 1) / longer;
-        width = (width * CLI_PANEL_SIDE + longer - 1) / longer;
-    }
+    cli_sheet_fit(CLI_PANEL_SIDE, &height, &width);
     TSR_TRY(cli_sheet_create(&sheet, 2, (cli_panel_places(panel->inner_steps) + 1) / 2, height,
                              width, err));
     enum tsr_status status = cli_panel_put(&sheet, 0, name, panel, err);

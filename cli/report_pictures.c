@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "cli/sheet.h"
 #include "data/image.h"
 #include "image/regions.h"
 
@@ -68,12 +69,6 @@ static enum tsr_status data_uri(const struct tsr_image *picture, char **out,
     return status;
 }
 
-/* A side as it is shown, where the longer one is `longer`. */
-static size_t shown_side(size_t side, size_t longer, size_t most) {
-    size_t scaled = longer > most ? (side * most + longer / 2) / longer : side;
-    return scaled ? scaled : 1;
-}
-
 static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
@@ -82,14 +77,13 @@ static size_t larger(size_t a, size_t b) {
 static enum tsr_status write_picture(struct cli_json *j, const char *key,
                                      const struct tsr_image *picture, size_t most,
                                      struct tsr_error *err) {
-    size_t longer = larger(picture->height, picture->width);
+    size_t height = picture->height, width = picture->width;
     struct tsr_image small = {0};
     char *uri = NULL;
     enum tsr_status status;
-    TSR_CHECK(tsr_image_create(&small, shown_side(picture->height, longer, most),
-                               shown_side(picture->width, longer, most), picture->channels, err));
-    TSR_CHECK(
-        tsr_fit_apply(picture, TSR_FIT_SQUASH, 0, small.height, small.width, small.pixels, err));
+    cli_sheet_fit(most, &height, &width);
+    TSR_CHECK(tsr_image_create(&small, height, width, picture->channels, err));
+    TSR_CHECK(tsr_fit_apply(picture, TSR_FIT_SQUASH, 0, height, width, small.pixels, err));
     TSR_CHECK(data_uri(&small, &uri, err));
     cli_json_string(j, key, uri);
 done:
@@ -100,12 +94,12 @@ done:
 
 static enum tsr_status write_labels(const struct pictures *p, const struct tsr_partition *partition,
                                     struct tsr_error *err) {
-    size_t height = partition->height, width = partition->width, longer = larger(height, width);
-    struct tsr_image map = {0};
+    size_t height = partition->height, width = partition->width;
+    struct tsr_image map = {.height = height, .width = width};
     char *uri = NULL;
     enum tsr_status status;
-    TSR_CHECK(tsr_image_create(&map, shown_side(height, longer, CLI_REPORT_SIDE),
-                               shown_side(width, longer, CLI_REPORT_SIDE), 3, err));
+    cli_sheet_fit(CLI_REPORT_SIDE, &map.height, &map.width);
+    TSR_CHECK(tsr_image_create(&map, map.height, map.width, 3, err));
     for (size_t i = 0; i < map.height * map.width; i++) {
         size_t row = (2 * (i / map.width) + 1) * height / (2 * map.height),
                col = (2 * (i % map.width) + 1) * width / (2 * map.width),

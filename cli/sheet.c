@@ -104,6 +104,14 @@ void cli_sheet_clear(struct cli_sheet *s) {
     tsr_image_clear(&s->canvas);
 }
 
+void cli_sheet_fit(size_t most, size_t *height, size_t *width) {
+    size_t *side[] = {height, width}, longer = *height > *width ? *height : *width;
+    for (size_t i = 0; i < 2 && longer > most; i++) {
+        size_t scaled = (*side[i] * most + longer / 2) / longer;
+        *side[i] = scaled ? scaled : 1;
+    }
+}
+
 static void copy_pixels(struct tsr_image *canvas, size_t row, size_t col, const uint8_t *pixels,
                         size_t height, size_t width, size_t channels) {
     for (size_t y = 0; y < height; y++)

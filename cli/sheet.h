@@ -15,7 +15,10 @@ struct cli_sheet {
 
 enum tsr_status cli_sheet_create(struct cli_sheet *s, size_t rows, size_t cols, size_t height,
                                  size_t width, struct tsr_error *err);
-void cli_sheet_clear(struct cli_sheet *s);
+void cli_sheet_clear(struct cli_sheet *s); /* of zeros: fine */
+
+/* Scales height x width down so that neither is above `most`; neither becomes 0. */
+void cli_sheet_fit(size_t most, size_t *height, size_t *width);
 
 /* Puts a picture (grey or RGB, any size: scaled to cover, then cropped) into a place, and a caption
  * of lower-case letters and digits below it. */

@@ -117,7 +117,7 @@ struct view {
     double train_psnr_db;  /* smoothed */
     double best_val_psnr_db;
     uint64_t best_outer_step;
-    struct cli_train_log *log; /* or NULL */
+    struct cli_train_outputs outputs;
 };
 
 static double fraction_of(const struct tsr_trainer_progress *p) {
@@ -155,10 +155,12 @@ static void show(struct view *v, const struct tsr_trainer_progress *p, double fr
         v->train_psnr_db, val, p->images_per_second, cli_time(fmax(0, seconds), left), saved);
 }
 
-/* A log that fails does not end the run. */
-static void add_to_log(struct view *v, const struct tsr_trainer_progress *p, bool last) {
+/* A log or a picture that fails does not end the run. */
+static void follow(struct view *v, const struct tsr_trainer_progress *p, bool last) {
     struct tsr_error err = {0};
-    if (cli_train_log_add(v->log, p, last, &err) != TSR_OK)
+    if (cli_train_log_add(v->outputs.log, p, last, &err) != TSR_OK)
+        cli_progress_say(&v->line, "tessera train: %s", err.message);
+    if (cli_train_pictures_failed(v->outputs.pictures, &err))
         cli_progress_say(&v->line, "tessera train: %s", err.message);
 }
 
@@ -170,7 +172,7 @@ static int on_progress(void *user, const struct tsr_trainer_progress *p) {
         v->best_val_psnr_db = p->val_psnr_db;
         v->best_outer_step = p->outer_step;
     }
-    add_to_log(v, p, false);
+    follow(v, p, false);
     if (cli_progress_due(&v->line, fraction) || (p->validated && !v->line.live))
         show(v, p, fraction);
     return cli_interrupted();
@@ -244,8 +246,9 @@ static void warn_of_decline(const struct view *v, const struct tsr_trainer_progr
 }
 
 enum tsr_status cli_training_run(struct tsr_training *training, bool quiet,
-                                 struct cli_train_log *log, struct tsr_error *err) {
-    struct view view = {.log = log, .train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
+                                 const struct cli_train_outputs *outputs, struct tsr_error *err) {
+    struct view view = {
+        .outputs = *outputs, .train_psnr_db = (double)NAN, .best_val_psnr_db = (double)NAN};
     const struct tsr_trainer_callbacks callbacks = {.progress = on_progress,
                                                     .user = &view,
                                                     .stop = on_stop,
@@ -262,7 +265,7 @@ enum tsr_status cli_training_run(struct tsr_training *training, bool quiet,
     cli_progress_start(&view.line, quiet);
     enum tsr_status status = tsr_training_run(training, &callbacks, err);
     if (tsr_training_state(training)->outer_step > start.outer_step)
-        add_to_log(&view, tsr_training_state(training), true);
+        follow(&view, tsr_training_state(training), true);
     cli_progress_end(&view.line);
     if (!quiet) list_left_out(&view, tsr_training_state(training));
     if (!quiet) warn_of_decline(&view, tsr_training_state(training));

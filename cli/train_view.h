@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "cli/train_log.h"
+#include "cli/train_pictures.h"
 #include "data/view.h"
 #include "image/training.h"
 
@@ -26,8 +27,14 @@ double cli_data_image_mb(const struct cli_data *data);
 
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 
+/* What a run writes while it runs; either may be NULL. */
+struct cli_train_outputs {
+    struct cli_train_log *log;
+    struct cli_train_pictures *pictures;
+};
+
 /* tsr_training_run() with progress; SIGINT and SIGTERM end it with TSR_ERR_INTERRUPTED. */
 enum tsr_status cli_training_run(struct tsr_training *training, bool quiet,
-                                 struct cli_train_log *log, struct tsr_error *err);
+                                 const struct cli_train_outputs *outputs, struct tsr_error *err);
 
 #endif

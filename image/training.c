@@ -311,6 +311,12 @@ void tsr_training_free(struct tsr_training *t) {
     free(t);
 }
 
+enum tsr_status tsr_training_observe(const struct tsr_training *t,
+                                     const struct tsr_observer *observer, size_t limit, size_t *n,
+                                     struct tsr_error *err) {
+    return tsr_validation_observe(&t->validator, observer, limit, n, err);
+}
+
 const struct tsr_model *tsr_training_model(const struct tsr_training *training) {
     return training->model;
 }

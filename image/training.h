@@ -15,7 +15,7 @@
 #define TSR_IMAGE_TRAINING_H
 
 #include "data/dataset.h"
-#include "image/model.h"
+#include "image/evaluate.h"
 #include "meta/trainer.h"
 
 struct tsr_training;
@@ -61,6 +61,12 @@ TSR_API const char *tsr_training_remark(const struct tsr_training *training, siz
 TSR_API enum tsr_status tsr_training_run(struct tsr_training *training,
                                          const struct tsr_trainer_callbacks *callbacks,
                                          struct tsr_error *err) TSR_MUST_USE;
+
+/* From now on the observer sees `limit` of the images that this process validates on, at every
+ * validation (tsr_validation_observe()). *n: how many; 0 where nothing is validated on. */
+TSR_API enum tsr_status tsr_training_observe(const struct tsr_training *training,
+                                             const struct tsr_observer *observer, size_t limit,
+                                             size_t *n, struct tsr_error *err) TSR_MUST_USE;
 
 /* Views. */
 TSR_API const struct tsr_model *tsr_training_model(const struct tsr_training *training);

@@ -26,26 +26,7 @@ refused 2 "exists" "a sheet is not overwritten" info d.h5 --png data.png
 refused 2 "is an input" "nor the file that it shows" info d.h5 --png d.h5 --force
 
 cat >sheets.py <<'PY'
-import struct, sys, zlib
-def png(path):
-    b = open(path, "rb").read()
-    at, data = 8, b""
-    while at < len(b):
-        n, kind = struct.unpack(">I4s", b[at:at + 8])
-        if kind == b"IHDR": w, h, _, colour = struct.unpack(">IIBB", b[at + 8:at + 18])
-        if kind == b"IDAT": data += b[at + 8:at + 8 + n]
-        at += 12 + n
-    c = {0: 1, 2: 3}[colour]
-    raw, rows, last = zlib.decompress(data), [], bytearray(w * c)
-    for y in range(h):
-        f, row = raw[y * (w * c + 1)], bytearray(raw[y * (w * c + 1) + 1:(y + 1) * (w * c + 1)])
-        for x in range(w * c):
-            a, u, d = (row[x - c] if x >= c else 0), last[x], (last[x - c] if x >= c else 0)
-            p = a + u - d
-            paeth = a if abs(p - a) <= abs(p - u) and abs(p - a) <= abs(p - d) else u if abs(p - u) <= abs(p - d) else d
-            row[x] = (row[x] + [0, a, u, (a + u) // 2, paeth][f]) & 255
-        rows.append(bytes(row)); last = row
-    return w, h, c, rows
+from png import png
 def ppm(path):
     b = open(path, "rb").read()
     return [b[len(b) - 178 * 178 * 3:][y * 534:(y + 1) * 534] for y in range(178)]
@@ -67,7 +48,7 @@ data = png("data.png")
 assert all(place(data, 0, i) == ppm(f"photos/p{i}.ppm") for i in range(4))
 assert open("inr.png", "rb").read() == open("labels.png", "rb").read()
 PY
-check "pixel by pixel what they should be" python3 sheets.py
+check "pixel by pixel what they should be" env PYTHONPATH="$TSR_TESTS/cli" python3 sheets.py
 if as_floats d.h5 floats.h5; then
     tessera 0 "info draws a dataset of floats" info floats.h5 --png floats.png
     check "as one of bytes" cmp floats.png data.png
