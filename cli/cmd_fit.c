@@ -652,7 +652,8 @@ static enum tsr_status learn(struct job *job) {
     cli_progress_start(&job->line, job->args->common.quiet);
     enum tsr_status status = tsr_fitter_run(job->fitter, &callbacks, &interruption);
     cli_progress_end(&job->line);
-    if (status == TSR_OK || status == TSR_ERR_INTERRUPTED) TSR_TRY(write_results(job));
+    bool learned = tsr_fitter_state(job->fitter)->iteration > 0;
+    if (status == TSR_OK || (status == TSR_ERR_INTERRUPTED && learned)) TSR_TRY(write_results(job));
     if (status != TSR_OK) call->err = interruption;
     return status;
 }

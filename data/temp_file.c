@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,21 +40,38 @@ static void pause_shortly(void) {
     (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Puts `to` where `from` stands. With more of them at once than there are places, the next writer
- * of the target removes what a handler leaves. */
-static void register_name(const char *from, const char *to) {
+/* The table, with no handler in this thread that would wait for it. */
+static void take_table(sigset_t *mask) {
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, mask);
     while (atomic_flag_test_and_set(&living.busy))
         pause_shortly();
+}
+
+static void give_table(const sigset_t *mask) {
+    atomic_flag_clear(&living.busy);
+    (void)pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
+/* Puts `to` where `from` stands, in the table that is taken. With more of them at once than there
+ * are places, the next writer of the target removes what a handler leaves. */
+static void register_name(const char *from, const char *to) {
     for (size_t i = 0; i < sizeof living.name / sizeof *living.name; i++) {
         if (living.name[i] != from) continue;
         living.name[i] = to;
         break;
     }
-    atomic_flag_clear(&living.busy);
 }
 
-/* The table stays taken, which ends the making of files. A handler that interrupted the very thread
- * that has the table waits in vain and leaves them to the next writer. */
+static void strike(const char *name) {
+    sigset_t mask;
+    take_table(&mask);
+    register_name(name, NULL);
+    give_table(&mask);
+}
+
+/* The table stays taken, which ends the making of files. */
 void tsr_temp_abandon(void) {
     for (int i = 0; atomic_flag_test_and_set(&living.busy); i++) {
         if (i == 100) return;
@@ -104,6 +122,22 @@ static bool claim(struct tsr_temp *t, mode_t mode) {
     return false;
 }
 
+/* A file that is in the table as soon as it is there; errno of the last try. */
+static int make_one(struct tsr_temp *t, size_t size, mode_t mode) {
+    sigset_t mask;
+    int number = 0;
+    take_table(&mask);
+    for (unsigned i = 0; i < CANDIDATES && !t->named; i++) {
+        write_name(t, i, t->name, size);
+        t->named = claim(t, mode);
+        number = errno;
+        if (!t->named && number != EEXIST) break;
+    }
+    if (t->named) register_name(NULL, t->name);
+    give_table(&mask);
+    return number;
+}
+
 static enum tsr_status claim_any(struct tsr_temp *t, struct tsr_error *err) {
     struct stat info;
     size_t size = strlen(t->target) + 160;
@@ -116,15 +150,10 @@ static enum tsr_status claim_any(struct tsr_temp *t, struct tsr_error *err) {
     }
     /* Nobody may read the new content of a private file while it grows. */
     mode_t mode = stat(t->target, &info) == 0 ? 0600 : 0666;
-    for (unsigned i = 0; i < CANDIDATES && !t->named; i++) {
-        write_name(t, i, t->name, size);
-        t->named = claim(t, mode);
-        if (!t->named && errno != EEXIST) break;
-    }
+    int number = make_one(t, size, mode);
     if (!t->named)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot create a file there: %s", t->shown,
-                         strerror(errno));
-    register_name(NULL, t->name);
+                         strerror(number));
     return TSR_OK;
 }
 
@@ -164,7 +193,7 @@ void tsr_temp_discard(struct tsr_temp *temp) {
     if (!temp) return;
     if (temp->named) {
         (void)unlink(temp->name);
-        register_name(temp->name, NULL);
+        strike(temp->name);
     }
     if (temp->fd >= 0) (void)close(temp->fd);
     free(temp->shown);
@@ -233,7 +262,7 @@ enum tsr_status tsr_temp_commit(struct tsr_temp *temp, struct tsr_error *err) {
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be put in place: %s", temp->shown,
                          strerror(errno));
     temp->named = false;
-    register_name(temp->name, NULL);
+    strike(temp->name);
     sync_folder(temp->target);
     return TSR_OK;
 }

@@ -68,7 +68,7 @@ TSR_API enum tsr_status tsr_fit_config_check(const struct tsr_fit_config *config
 /* Where a run stands. psnr_db, loss, region_error are those of the last curve point; a frozen
  * region's stay those of the moment it was frozen, which are its final ones. */
 struct tsr_fit_state {
-    uint64_t iteration; /* updates done */
+    uint64_t iteration; /* updates done, by all regions */
     double seconds;     /* spent on them: gradients and updates, without measuring and callbacks */
     double
         map_seconds; /* of finding the regions, for a rule that follows the image; not in seconds */
@@ -84,8 +84,9 @@ struct tsr_fit_callbacks {
     /* At each curve point: iteration 0, each `every`-th and the last. A failure ends the run with
      * it. */
     enum tsr_status (*point)(void *user, const struct tsr_fit_state *state, struct tsr_error *err);
-    /* Several times a second, or once an iteration; nonzero ends the run after a last curve point
-     * with TSR_ERR_INTERRUPTED. */
+    /* On the calling thread, several times a second; nonzero ends the run with TSR_ERR_INTERRUPTED,
+     * between iterations after a last curve point, within one that takes long at once: then some
+     * regions have done more iterations than others. */
     int (*progress)(void *user, const struct tsr_fit_state *state);
     void *user;
 };

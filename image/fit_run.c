@@ -9,8 +9,24 @@
 #include "inner/team.h"
 #include "meta/outer_optimizer.h"
 
-/* Seconds of training between two looks at the callbacks. */
-static const double BLOCK_SECONDS = 0.2;
+/* Seconds of training between two looks at the callbacks, and of a block that is longer. */
+static const double BLOCK_SECONDS = 0.2, LOOK_SECONDS = 1;
+
+/* Is a block that takes long to end where it is? Only the thread that called the library asks. */
+static bool ends(struct tsr_fitter *f, size_t thread) {
+    const struct tsr_fit_callbacks *c = f->callbacks;
+    if (thread == 0 && c && c->progress && tsr_seconds() - f->asked >= LOOK_SECONDS) {
+        f->asked = tsr_seconds();
+        if (c->progress(c->user, &f->state)) atomic_store(&f->ended, true);
+    }
+    return atomic_load(&f->ended);
+}
+
+/* Between the turns of a pass over a large region. */
+static bool turn(void *user, size_t thread, size_t points) {
+    (void)points;
+    return ends(user, thread);
+}
 
 /* ---- one region ------------------------------------------------------------------------------ */
 
@@ -70,6 +86,10 @@ static bool look(void *user, struct tsr_trajectory *t, size_t k) {
     struct tsr_fit_worker *w = &f->workers[t - f->t];
     size_t region = w->region;
     bool advances = block->kind == ADVANCE;
+    if (atomic_load(&f->ended)) { /* what was measured means nothing */
+        if (advances) f->updates[region] = k;
+        return true;
+    }
     if (advances && !f->full) return false;
     bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
     f->context_error[region] = t->error;
@@ -121,6 +141,7 @@ static void work_on(struct block *block, size_t thread, size_t worker, size_t fi
                                         .optimizer = &f->adam,
                                         .inner_steps = block->kind == MEASURE ? 0 : SIZE_MAX,
                                         .hooks = &hooks};
+    if (ends(f, thread == TSR_TEAM ? 0 : thread)) return;
     for (size_t i = 0; i < n; i++)
         begin_region(block, worker + i, f->active[first + i]);
     tsr_inner_run(&loop, thread, f->t + worker, n, from, to, f->passes + worker);
@@ -144,6 +165,7 @@ static void run_block(struct tsr_fitter *f, struct block block) {
     size_t n = f->state.active;
     struct tsr_plan plan = plan_of(f);
     block.f = f;
+    f->asked = tsr_seconds();
     if (plan.team) {
         for (size_t i = 0; i < n; i += plan.at_once)
             work_on(&block, TSR_TEAM, 0, i, n - i < plan.at_once ? n - i : plan.at_once);
@@ -152,7 +174,7 @@ static void run_block(struct tsr_fitter *f, struct block block) {
         for (size_t i = 0; i < n; i++)
             work_on(&block, tsr_thread_number(), tsr_thread_number(), i, 1);
     }
-    f->kept = block.kind == MEASURE_AND_KEEP;
+    f->kept = block.kind == MEASURE_AND_KEEP && !atomic_load(&f->ended);
     tsr_fitter_list_active(f);
 }
 
@@ -177,7 +199,7 @@ static void train(struct tsr_fitter *f, struct block block) {
     f->state.flops = essential_flops(f);
     uint64_t gradients = block.kind == ADVANCE ? block.to - block.from - had_gradients : 1;
     if (gradients > 0) f->pace = seconds / (double)gradients;
-    if (block.kind == ADVANCE) f->state.iteration = block.to;
+    if (block.kind == ADVANCE && !atomic_load(&f->ended)) f->state.iteration = block.to;
 }
 
 /* Iterations to run before the next look at the clock, the callbacks, the error. */
@@ -215,14 +237,14 @@ static enum tsr_status sum_errors(struct tsr_fitter *f, struct tsr_error *err) {
 }
 
 /* One curve point. Before a last one nothing is prepared for the next iteration. */
-static enum tsr_status take_point(struct tsr_fitter *f, bool last,
-                                  const struct tsr_fit_callbacks *callbacks,
-                                  struct tsr_error *err) {
+static enum tsr_status take_point(struct tsr_fitter *f, bool last, struct tsr_error *err) {
+    const struct tsr_fit_callbacks *callbacks = f->callbacks;
     struct tsr_fit_state shown = f->state;
     if (f->full && !last)
         train(f, (struct block){.kind = MEASURE_AND_KEEP});
     else
         run_block(f, (struct block){.kind = MEASURE});
+    if (atomic_load(&f->ended)) return TSR_OK;
     TSR_TRY(sum_errors(f, err));
     /* As it was at these parameters: the gradient that came along belongs to the next iteration. */
     shown.psnr_db = f->state.psnr_db;
@@ -236,13 +258,21 @@ static bool at_bound(const struct tsr_fitter *f) {
            (f->config.seconds > 0 && f->state.seconds >= f->config.seconds) || f->state.active == 0;
 }
 
+static bool is_interrupted(const struct tsr_fitter *f) {
+    const struct tsr_fit_callbacks *c = f->callbacks;
+    return atomic_load(&f->ended) || (c && c->progress && c->progress(c->user, &f->state));
+}
+
 enum tsr_status tsr_fitter_run(struct tsr_fitter *f, const struct tsr_fit_callbacks *callbacks,
                                struct tsr_error *err) {
     bool interrupted = false;
-    for (;;) {
+    f->callbacks = callbacks;
+    atomic_store(&f->ended, false);
+    f->engine.watch = (struct tsr_pass_watch){turn, f};
+    while (!atomic_load(&f->ended)) {
         bool last = interrupted || at_bound(f);
         if (last || f->state.iteration % f->config.every == 0) {
-            TSR_TRY(take_point(f, last, callbacks, err));
+            TSR_TRY(take_point(f, last, err));
             if (last || f->state.active == 0 || f->pooled_error <= f->allowed_error) break;
         }
         uint64_t k = f->state.iteration;
@@ -250,10 +280,9 @@ enum tsr_status tsr_fitter_run(struct tsr_fitter *f, const struct tsr_fit_callba
                                 .from = k,
                                 .to = k + block_length(f),
                                 .progress = time_progress(f)});
-        interrupted =
-            callbacks && callbacks->progress && callbacks->progress(callbacks->user, &f->state);
+        interrupted = is_interrupted(f);
     }
-    if (!interrupted) return TSR_OK;
+    if (!interrupted && !atomic_load(&f->ended)) return TSR_OK;
     return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %llu iterations",
                      (unsigned long long)f->state.iteration);
 }

@@ -6,6 +6,8 @@
 #ifndef TSR_IMAGE_FITTER_H
 #define TSR_IMAGE_FITTER_H
 
+#include <stdatomic.h>
+
 #include "image/blend.h"
 #include "image/fit.h"
 #include "inner/inner_loop.h"
@@ -52,6 +54,9 @@ struct tsr_fitter {
     struct tsr_pass *passes;        /* [n_workers] */
     size_t n_workers;               /* threads, or regions that a team carries at once */
     struct tsr_arena arena;
+    const struct tsr_fit_callbacks *callbacks; /* of this run, or NULL */
+    double asked;                              /* when, in the middle of a block */
+    atomic_bool ended;                         /* in the middle of a block */
 };
 
 /* Points of a batch of a region with n context points. */

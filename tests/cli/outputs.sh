@@ -194,6 +194,17 @@ for signal in INT TERM HUP USR1; do
         "$(kill -l $code)" = $signal
     check "$signal leaves a whole model" "$TESSERA" info s.h5
 done
+# Not only between iterations: one of this fit takes many seconds.
+{ printf 'P5 3000 3000 255 '; head -c 9000000 /dev/zero; } >large.pgm
+perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$TESSERA" fit large.pgm -o large.inr.h5 --whole --width 256 --batch-fraction 1 --iterations 1000 >s.out 2>&1 &
+pid=$!
+tries=0
+while ! grep -q until s.out && [ $tries -lt 300 ]; do sleep 0.1; tries=$((tries + 1)); done
+kill -INT $pid
+wait $pid
+check "within the first iteration of a large fit" grep -q "interrupted after 0 iterations" s.out
+check "which leaves no file" test ! -e large.inr.h5
+rm large.pgm
 # Nobody reads standard error any more.
 rm -f s.h5
 # shellcheck disable=SC2086
