@@ -374,6 +374,7 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;
     a->config.command = call->line;
+    a->config.comm = call->comm;
     TSR_TRY(tsr_colour_parse(a->background, &a->config.background, &call->err));
     TSR_TRY(configure_labels(call, a));
     TSR_TRY(configure_segments(call, a));
@@ -406,6 +407,7 @@ const struct cli_command cli_pack = {
     .max_operands = SIZE_MAX,
     .first_operand = CLI_READS_FOLDER,
     .operand = CLI_READS_FOLDER,
+    .shared = true,
     .files = files,
     .run = run,
 };

@@ -65,8 +65,8 @@ static enum tsr_status check_alone(const struct cli_call *call, struct tsr_error
     size_t launched = cli_ranks_launched();
     if (call->comm->size > 1 && !call->command->shared)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
-                         "is for one process, and %zu were started; train and eval share "
-                         "their work among several",
+                         "is for one process, and %zu were started; train, eval and pack "
+                         "share their work among several",
                          call->comm->size);
     if (call->comm->size == 1 && launched > 1 && call->command->shared)
         (void)fprintf(stderr,

@@ -105,10 +105,9 @@ enum tsr_status tsr_label_reader_find(struct tsr_label_reader *r, struct tsr_lis
     return TSR_OK;
 }
 
-void tsr_label_reader_want(const struct tsr_label_reader *r, const struct tsr_listing *images) {
-    for (size_t i = 0; i < images->n; i++)
-        for (size_t k = 0; k < images->items[i].maps; k++)
-            tsr_source_want(&r->files.listing, files_of(r, &images->items[i])[k].file);
+void tsr_label_reader_want(const struct tsr_label_reader *r, const struct tsr_listed *image) {
+    for (size_t k = 0; k < image->maps; k++)
+        tsr_source_want(&r->files.listing, files_of(r, image)[k].file);
 }
 
 static void discard(struct tsr_fetched *fetched, size_t n) {

@@ -33,8 +33,8 @@ void tsr_label_reader_clear(struct tsr_label_reader *reader);
 enum tsr_status tsr_label_reader_find(struct tsr_label_reader *reader, struct tsr_listing *images,
                                       const struct tsr_notice *notice, size_t *missing,
                                       struct tsr_error *err) TSR_MUST_USE;
-/* Says which files will be fetched. */
-void tsr_label_reader_want(const struct tsr_label_reader *reader, const struct tsr_listing *images);
+/* The files of the map of this image will be fetched: as tsr_source_want(). */
+void tsr_label_reader_want(const struct tsr_label_reader *reader, const struct tsr_listed *image);
 /* What the labels are: where pixels of no class are to be told from labels that nothing names, all
  * maps are read for it. */
 enum tsr_status tsr_label_reader_count(struct tsr_label_reader *reader,

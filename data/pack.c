@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/memory.h"
 #include "base/version.h"
 #include "data/h5.h"
-#include "data/label_reader.h"
+#include "data/pack_job.h"
 #include "data/pack_list.h"
 #include "data/room.h"
 
@@ -83,170 +84,28 @@ enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config, stru
     return check_labels(config, err);
 }
 
-/* ---- decoding -------------------------------------------------------------------------------- */
-
-/* One source file on its way. */
-struct job {
-    enum tsr_status status;
-    struct tsr_error err;
-    struct tsr_fetched fetched, *maps; /* maps: [item->maps] files of its label map */
-    const char *remark;                /* of the decoder, or NULL */
-    bool mostly_cut;                   /* a crop keeps less than a quarter of it */
-    size_t count;                      /* images made of it */
-    struct tsr_image whole;            /* for tiles: they are cut when they are written */
-    uint8_t *pixels;                   /* [height, width, channels], else */
-
-    uint16_t *labels;   /* [count, height, width], if there are any */
-    size_t labels_room; /* for as many maps */
-    uint16_t largest;   /* label */
-    bool fatal;         /* it is the labels that failed */
-};
-
+/* Of a block of the list a process decodes its share. */
 struct block {
-    struct job *jobs; /* [per_block] */
-    size_t first, n;  /* of the listing */
+    struct tsr_pack_job *jobs; /* [per_block] */
+    size_t first, n;           /* of the list */
+    struct tsr_span own;
 };
 
 struct packer {
-    const struct tsr_pack_config *config;
+    struct tsr_pack_config config; /* settled */
     const struct tsr_pack_callbacks *callbacks;
+    const struct tsr_comm *comm;
     struct tsr_pack_report *report;
-    struct tsr_listing listing;
-    struct tsr_h5 *file;
-    size_t image_size, per_block, threads;
+    struct tsr_pack_work work;
+    struct tsr_h5 *file; /* of rank 0 */
+    size_t per_block, threads;
     struct block blocks[2]; /* one being decoded, one being written */
-    uint8_t *tile;          /* [height, width, channels] */
-
-    bool has_labels;
-    struct tsr_label_reader labels; /* where there are label maps in files */
-    size_t label_bound;             /* labels are below it */
-    uint16_t largest;               /* of those written */
+    uint16_t largest;       /* label of those written */
 
     uint8_t *splits;    /* [capacity], of the images written */
     const char **names; /* [capacity] */
     size_t capacity;
 };
-
-/* The labels of a file, cut and scaled as the image was. */
-static enum tsr_status read_labels(const struct packer *p, const struct tsr_listed *item,
-                                   struct job *job, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
-    struct tsr_label_map map;
-    enum tsr_status status = tsr_label_reader_read(&p->labels, item, job->maps, job->whole.height,
-                                                   job->whole.width, &map, err);
-    for (size_t k = 0; k < job->count && status == TSR_OK; k++)
-        status = tsr_fit_labels(&map, c->fit, k, c->height, c->width,
-                                job->labels + k * c->height * c->width, err);
-    tsr_label_map_clear(&map);
-    return status;
-}
-
-static enum tsr_status call_for_labels(const struct packer *p, const uint8_t *pixels,
-                                       uint16_t *labels, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
-    TSR_TRY(c->label_image(c->label_user, pixels, c->height, c->width, c->channels, labels, err));
-    for (size_t i = 0; i < c->height * c->width; i++)
-        if (labels[i] >= p->label_bound)
-            return TSR_ERROR(err, TSR_ERR_ARGUMENT, "the rule \"%s\" gave the label %u of %zu",
-                             c->label_rule, labels[i], p->label_bound);
-    return TSR_OK;
-}
-
-/* The labels that the rule finds in each image made of the source. */
-static enum tsr_status find_labels(const struct packer *p, const struct tsr_listed *item,
-                                   struct job *job, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
-    enum tsr_status status = TSR_OK;
-    void *tile;
-    if (c->fit != TSR_FIT_TILE) {
-        status = call_for_labels(p, job->pixels, job->labels, err);
-    } else {
-        TSR_TRY(tsr_alloc(&tile, p->image_size, 1, "tile", err));
-        for (size_t k = 0; k < job->count && status == TSR_OK; k++) {
-            status = tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, tile, err);
-            if (status == TSR_OK)
-                status = call_for_labels(p, tile, job->labels + k * c->height * c->width, err);
-        }
-        free(tile);
-    }
-    if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
-    return status;
-}
-
-static enum tsr_status label(const struct packer *p, const struct tsr_listed *item, struct job *job,
-                             struct tsr_error *err) {
-    size_t area = p->config->height * p->config->width;
-    if (job->labels_room < job->count) {
-        void *memory;
-        TSR_TRY(tsr_alloc(&memory, job->count, area * sizeof *job->labels, item->path, err));
-        free(job->labels);
-        job->labels = memory;
-        job->labels_room = job->count;
-    }
-    TSR_TRY(p->config->labels ? read_labels(p, item, job, err) : find_labels(p, item, job, err));
-    job->largest = 0;
-    for (size_t i = 0; i < job->count * area; i++)
-        if (job->labels[i] > job->largest) job->largest = job->labels[i];
-    return TSR_OK;
-}
-
-static enum tsr_status fit(const struct packer *p, const struct tsr_listed *item, struct job *job,
-                           struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
-    const struct tsr_image_as as = {c->channels, c->background};
-    TSR_TRY(tsr_source_decode(&p->listing, item, &job->fetched, &as, &job->whole, err));
-    job->remark = job->whole.remark;
-    job->mostly_cut =
-        c->fit == TSR_FIT_CROP && c->height * c->width < job->whole.height * job->whole.width / 4;
-    job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
-    enum tsr_status status = TSR_OK;
-    bool tiles = job->count > 0 && c->fit == TSR_FIT_TILE;
-    if (!tiles) {
-        status = tsr_fit_apply(&job->whole, c->fit, 0, c->height, c->width, job->pixels, err);
-        if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
-    }
-    if (status == TSR_OK && p->has_labels) {
-        status = label(p, item, job, err);
-        job->fatal = status != TSR_OK;
-    }
-    if (!tiles || status != TSR_OK) tsr_image_clear(&job->whole);
-    return status;
-}
-
-static enum tsr_status fetch_item(const struct packer *p, const struct tsr_listed *item,
-                                  struct job *job, struct tsr_error *err) {
-    TSR_TRY(tsr_source_fetch(&p->listing, item, &job->fetched, err));
-    if (!item->maps) return TSR_OK;
-    job->fatal = true;
-    TSR_TRY(TSR_ALLOC(&job->maps, item->maps, item->path, err));
-    TSR_TRY(tsr_label_reader_fetch(&p->labels, item, job->maps, err));
-    job->fatal = false;
-    return TSR_OK;
-}
-
-static void fetch(const struct packer *p, size_t i, struct job *job) {
-    job->err = (struct tsr_error){0};
-    job->count = 0;
-    job->remark = NULL;
-    job->fatal = false;
-    job->maps = NULL;
-    job->status = fetch_item(p, &p->listing.items[i], job, &job->err);
-}
-
-/* What was fetched and, where something failed, not used. */
-static void discard_fetched(const struct tsr_listed *item, struct job *job) {
-    free(job->fetched.bytes);
-    job->fetched = (struct tsr_fetched){0};
-    for (size_t i = 0; job->maps && i < item->maps; i++)
-        free(job->maps[i].bytes);
-    free(job->maps);
-    job->maps = NULL;
-}
-
-static void decode(const struct packer *p, size_t i, struct job *job) {
-    if (job->status == TSR_OK) job->status = fit(p, &p->listing.items[i], job, &job->err);
-    discard_fetched(&p->listing.items[i], job);
-}
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -266,20 +125,20 @@ static enum tsr_status reserve(struct packer *p, struct tsr_error *err) {
 }
 
 static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item, size_t tile,
-                                 const uint8_t *pixels, const uint16_t *labels,
-                                 struct tsr_error *err) {
+                                 const struct tsr_packed *image, struct tsr_error *err) {
     size_t at = p->report->images;
     const char *name = item->name;
     TSR_TRY(reserve(p, err));
-    if (p->config->fit == TSR_FIT_TILE) {
+    if (p->config.fit == TSR_FIT_TILE) {
         size_t size = strlen(name) + 24;
-        char *numbered = tsr_pool_take(&p->listing.pool, size);
+        char *numbered = tsr_pool_take(&p->work.listing.pool, size);
         if (!numbered) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for names", name);
         (void)snprintf(numbered, size, "%s#%zu", name, tile);
         name = numbered;
     }
-    TSR_TRY(tsr_h5_append(p->file, "/images", TSR_H5_U8, 1, pixels, err));
-    if (labels) TSR_TRY(tsr_h5_append(p->file, "/labels", TSR_H5_U16, 1, labels, err));
+    TSR_TRY(tsr_h5_append(p->file, "/images", TSR_H5_U8, 1, image->pixels, err));
+    if (image->labels)
+        TSR_TRY(tsr_h5_append(p->file, "/labels", TSR_H5_U16, 1, image->labels, err));
     p->names[at] = name;
     p->splits[at] = item->split;
     p->report->per_split[item->split]++;
@@ -287,9 +146,9 @@ static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item
     return TSR_OK;
 }
 
-static enum tsr_status skip(struct packer *p, const char *path, const struct job *job,
+static enum tsr_status skip(struct packer *p, const char *path, const struct tsr_pack_job *job,
                             struct tsr_error *err) {
-    if (p->config->strict || job->fatal || job->status == TSR_ERR_NO_MEMORY) {
+    if (p->config.strict || job->fatal || job->status == TSR_ERR_NO_MEMORY) {
         if (err) *err = job->err;
         return job->status;
     }
@@ -303,60 +162,104 @@ static enum tsr_status skip(struct packer *p, const char *path, const struct job
     return TSR_OK;
 }
 
-static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item,
-                                 const struct job *job, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
+static enum tsr_status count_job(struct packer *p, const struct tsr_listed *item,
+                                 const struct tsr_pack_job *job, struct tsr_error *err) {
     if (job->status != TSR_OK) return skip(p, item->path, job, err);
     p->report->mostly_cut += job->mostly_cut;
-    if (job->remark && p->callbacks && p->callbacks->remark)
+    if (job->remark[0] && p->callbacks && p->callbacks->remark)
         p->callbacks->remark(p->callbacks->user, item->path, job->remark);
-    const uint16_t *labels = p->has_labels ? job->labels : NULL;
-    if (labels && job->largest > p->largest) p->largest = job->largest;
-    if (c->fit != TSR_FIT_TILE) return add_image(p, item, 0, job->pixels, labels, err);
-    for (size_t k = 0; k < job->count; k++) {
-        TSR_TRY(tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, p->tile, err));
-        TSR_TRY(add_image(p, item, k, p->tile, labels, err));
-        if (labels) labels += c->height * c->width;
-    }
+    if (p->work.has_labels && job->largest > p->largest) p->largest = job->largest;
     return TSR_OK;
 }
 
-static enum tsr_status write_block(struct packer *p, struct block *block, struct tsr_error *err) {
-    enum tsr_status status = TSR_OK;
-    for (size_t i = 0; i < block->n; i++) {
-        if (status == TSR_OK)
-            status = write_job(p, &p->listing.items[block->first + i], &block->jobs[i], err);
-        tsr_image_clear(&block->jobs[i].whole);
+/* After an error (`before`) images of other processes are still taken, since those send them. */
+static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item,
+                                 const struct tsr_pack_job *job, enum tsr_status before,
+                                 struct tsr_error *err) {
+    enum tsr_status status = before == TSR_OK ? count_job(p, item, job, err) : before;
+    size_t count = job->status == TSR_OK ? job->count : 0;
+    bool here = job->from == p->comm->rank;
+    struct tsr_packed image;
+    for (size_t k = 0; k < count && (status == TSR_OK || !here); k++) {
+        enum tsr_status taken =
+            tsr_pack_job_take(&p->work, p->comm, job, k, &image, status == TSR_OK ? err : NULL);
+        if (taken != TSR_OK) return taken;
+        if (status == TSR_OK) status = add_image(p, item, k, &image, err);
     }
-    size_t done = block->first + block->n;
-    if (status == TSR_OK && block->n > 0 && p->callbacks && p->callbacks->progress &&
-        p->callbacks->progress(p->callbacks->user, done, p->listing.n) != 0)
-        status = TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu files", done,
-                           p->listing.n);
-    block->n = 0;
     return status;
+}
+
+static enum tsr_status write_received(struct packer *p, const struct block *block,
+                                      enum tsr_status status, struct tsr_error *err) {
+    struct tsr_pack_job job;
+    for (size_t r = 1; r < p->comm->size; r++) {
+        struct tsr_span span = tsr_comm_span(block->n, r, p->comm->size);
+        for (size_t i = span.first; i < span.first + span.n; i++) {
+            TSR_TRY(tsr_pack_job_receive(p->comm, r, &job, err));
+            status = write_job(p, &p->work.listing.items[block->first + i], &job, status, err);
+        }
+    }
+    return status;
+}
+
+/* Rank 0 writes the images of all, the others send it theirs. */
+static enum tsr_status hand_out(struct packer *p, struct block *block, struct tsr_error *err) {
+    enum tsr_status status = TSR_OK;
+    for (size_t i = 0; i < block->own.n; i++) {
+        struct tsr_pack_job *job = &block->jobs[i];
+        const struct tsr_listed *item = &p->work.listing.items[block->first + block->own.first + i];
+        if (p->comm->rank > 0)
+            status = tsr_pack_job_send(&p->work, p->comm, job, err);
+        else if (status == TSR_OK)
+            status = write_job(p, item, job, TSR_OK, err);
+        tsr_image_clear(&job->whole);
+    }
+    return p->comm->rank == 0 ? write_received(p, block, status, err) : status;
+}
+
+static enum tsr_status write_block(struct packer *p, struct block *block, struct tsr_error *err) {
+    if (block->n == 0) return TSR_OK;
+    size_t done = block->first + block->n, n = p->work.listing.n;
+    TSR_TRY(tsr_comm_agree(p->comm, hand_out(p, block, err), err));
+    block->n = 0;
+    bool stop = p->callbacks && p->callbacks->progress &&
+                p->callbacks->progress(p->callbacks->user, done, n) != 0;
+    TSR_TRY(tsr_comm_any(p->comm, &stop, err));
+    if (!stop) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu files", done, n);
+}
+
+/* From item `first` of the list on. */
+static struct block block_from(const struct packer *p, size_t first) {
+    size_t left = p->work.listing.n - first, most = p->per_block * p->comm->size;
+    size_t n = left < most ? left : most;
+    return (struct block){
+        .first = first, .n = n, .own = tsr_comm_span(n, p->comm->rank, p->comm->size)};
 }
 
 /* The calling thread writes one block, and calls back, while the others begin to decode the next,
  * in which it joins when it is done: the callbacks see one thread, what is fetched is fetched in
- * the order of the list, and the images are in that order for any number of threads. */
+ * the order of the list, and the images are in that order for any number of threads and processes.
+ */
 static enum tsr_status pack_all(struct packer *p, struct tsr_error *err) {
     enum tsr_status status = TSR_OK;
     struct block *done = &p->blocks[0], *next = &p->blocks[1];
-    for (size_t first = 0; status == TSR_OK && (first < p->listing.n || done->n > 0);) {
-        size_t left = p->listing.n - first, n = left < p->per_block ? left : p->per_block;
-        *next = (struct block){.jobs = next->jobs, .first = first, .n = n};
+    for (size_t first = 0; status == TSR_OK && (first < p->work.listing.n || done->n > 0);) {
+        struct tsr_pack_job *jobs = next->jobs;
+        *next = block_from(p, first);
+        next->jobs = jobs;
+        size_t from = first + next->own.first, n = next->own.n;
         OMP(omp parallel num_threads((int)p->threads)) {
             OMP(omp master)
             status = write_block(p, done, err);
             OMP(omp for schedule(dynamic, 1) ordered)
             for (size_t i = 0; i < n; i++) {
                 OMP(omp ordered)
-                fetch(p, first + i, &next->jobs[i]);
-                decode(p, first + i, &next->jobs[i]);
+                tsr_pack_job_fetch(&p->work, from + i, &jobs[i]);
+                tsr_pack_job_decode(&p->work, from + i, &jobs[i]);
             }
         }
-        first += n;
+        first += next->n;
         struct block *swap = done;
         done = next;
         next = swap;
@@ -374,45 +277,51 @@ static size_t block_size(size_t threads, size_t image_size) {
     return n > 32 * threads ? 32 * threads : n;
 }
 
-static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
+static enum tsr_status allocate_jobs(struct packer *p, struct tsr_error *err) {
     void *memory;
-    const struct tsr_pack_config *c = p->config;
-    bool tiles = c->fit == TSR_FIT_TILE;
-    p->threads = tsr_thread_count(c->threads);
-    size_t labels = p->has_labels ? c->height * c->width * sizeof(uint16_t) : 0;
-    p->per_block = block_size(p->threads, tiles ? SIZE_MAX : p->image_size + labels);
-    TSR_TRY(tsr_alloc(&memory, tiles ? p->image_size : 1, 1, "tile", err));
-    p->tile = memory;
+    bool tiles = p->config.fit == TSR_FIT_TILE;
     for (int b = 0; b < 2; b++) {
-        TSR_TRY(tsr_alloc(&memory, p->per_block, sizeof(struct job), "images in work", err));
+        TSR_TRY(
+            tsr_alloc(&memory, p->per_block, sizeof(struct tsr_pack_job), "images in work", err));
         p->blocks[b].jobs = memory;
-        for (size_t i = 0; i < p->per_block && !tiles; i++) {
-            TSR_TRY(tsr_alloc(&memory, p->image_size, 1, "images in work", err));
+        for (size_t i = 0; i < p->per_block; i++) {
+            p->blocks[b].jobs[i].from = p->comm->rank;
+            if (tiles) continue;
+            TSR_TRY(tsr_alloc(&memory, p->work.image_size, 1, "images in work", err));
             p->blocks[b].jobs[i].pixels = memory;
         }
     }
     return TSR_OK;
 }
 
+static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
+    void *memory;
+    bool cuts = p->config.fit == TSR_FIT_TILE, receives = p->comm->size > 1 && p->comm->rank == 0;
+    size_t area = p->config.height * p->config.width;
+    TSR_TRY(tsr_alloc(&memory, cuts || receives ? p->work.image_size : 1, 1, "image", err));
+    p->work.tile = memory;
+    TSR_TRY(tsr_alloc(&memory, receives ? area : 1, sizeof *p->work.map, "label map", err));
+    p->work.map = memory;
+    return allocate_jobs(p, err);
+}
+
 static void free_packer(struct packer *p) {
     for (int b = 0; b < 2; b++) {
-        for (size_t i = 0; p->blocks[b].jobs && i < p->per_block; i++) {
-            tsr_image_clear(&p->blocks[b].jobs[i].whole);
-            free(p->blocks[b].jobs[i].pixels);
-            free(p->blocks[b].jobs[i].labels);
-        }
+        for (size_t i = 0; p->blocks[b].jobs && i < p->per_block; i++)
+            tsr_pack_job_clear(&p->blocks[b].jobs[i]);
         free(p->blocks[b].jobs);
     }
-    free(p->tile);
+    free(p->work.tile);
+    free(p->work.map);
     free(p->splits);
     free(p->names);
-    tsr_label_reader_clear(&p->labels);
-    tsr_listing_clear(&p->listing);
+    tsr_label_reader_clear(&p->work.labels);
+    tsr_listing_clear(&p->work.listing);
     tsr_h5_close(p->file);
 }
 
 static enum tsr_status write_attributes(const struct packer *p, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
+    const struct tsr_pack_config *c = &p->config;
     struct tsr_h5 *f = p->file;
     char split[96];
     (void)snprintf(split, sizeof split, "%g,%g,%g", c->split[0], c->split[1], c->split[2]);
@@ -433,32 +342,33 @@ static enum tsr_status write_attributes(const struct packer *p, struct tsr_error
     return tsr_h5_write_attr_i64(f, "/", "skipped", (int64_t)p->report->skipped, err);
 }
 
-/* Label maps compress to a few percent, and faster than they are read: they always are. */
-static enum tsr_status create_labels(struct packer *p, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
-    const size_t dims[3] = {0, c->height, c->width};
-    p->has_labels = c->labels || c->label_image;
-    if (!p->has_labels) return TSR_OK;
-    p->label_bound = c->label_image ? c->label_count : p->labels.bound;
-    return tsr_h5_create_growing(p->file, "/labels", p->label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8,
-                                 3, dims, c->deflate ? c->deflate : 1, err);
+static enum tsr_status create(struct packer *p, const char *output, struct tsr_error *err) {
+    const struct tsr_pack_config *c = &p->config;
+    const size_t dims[4] = {0, c->height, c->width, c->channels};
+    TSR_TRY(tsr_h5_create(output, &p->file, err));
+    TSR_TRY(tsr_h5_create_growing(p->file, "/images", TSR_H5_U8, 4, dims, c->deflate, err));
+    if (!p->work.has_labels) return TSR_OK;
+    /* Label maps compress to a few percent, and faster than they are read: they always are. */
+    return tsr_h5_create_growing(p->file, "/labels",
+                                 p->work.label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8, 3, dims,
+                                 c->deflate ? c->deflate : 1, err);
 }
 
 static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
+    const struct tsr_pack_config *c = &p->config;
     const struct tsr_label_names *names = NULL;
-    if (!p->has_labels) return TSR_OK;
-    p->report->labels = p->label_bound;
+    if (!p->work.has_labels) return TSR_OK;
+    p->report->labels = p->work.label_bound;
     if (c->labels) {
-        TSR_TRY(tsr_label_reader_names(&p->labels, p->largest, &names, err));
+        TSR_TRY(tsr_label_reader_names(&p->work.labels, p->largest, &names, err));
         p->report->labels = names->n;
     }
     TSR_TRY(tsr_h5_write_attr_str(p->file, "/labels", "rule",
                                   c->label_image ? c->label_rule : "labels", err));
     TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "count", (int64_t)p->report->labels, err));
     if (!names) return TSR_OK;
-    if (p->labels.no_class >= 0)
-        TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "void", p->labels.no_class, err));
+    if (p->work.labels.no_class >= 0)
+        TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "void", p->work.labels.no_class, err));
     return tsr_h5_write_attr_strings(p->file, "/labels", "label_names", names->n,
                                      (const char *const *)names->names, err);
 }
@@ -502,16 +412,86 @@ static enum tsr_status settle_size(struct tsr_pack_config *c, const struct tsr_l
 /* Of tiles it is not known before how many there are. */
 static enum tsr_status check_room(const struct packer *p, const char *output,
                                   struct tsr_error *err) {
-    const struct tsr_pack_config *c = p->config;
+    const struct tsr_pack_config *c = &p->config;
     const struct tsr_notice notice = {p->callbacks ? p->callbacks->note : NULL,
                                       p->callbacks ? p->callbacks->user : NULL};
     char what[96];
     double values = (double)c->height * (double)c->width * (double)c->channels;
     if (c->fit == TSR_FIT_TILE) return TSR_OK;
-    (void)snprintf(what, sizeof what, "%zu images of %zux%zux%zu", p->listing.n, c->height,
+    (void)snprintf(what, sizeof what, "%zu images of %zux%zux%zu", p->work.listing.n, c->height,
                    c->width, c->channels);
-    return tsr_room_check(output, what, values * (double)p->listing.n, c->deflate > 0, &notice,
+    return tsr_room_check(output, what, values * (double)p->work.listing.n, c->deflate > 0, &notice,
                           err);
+}
+
+static enum tsr_status settle(struct packer *p, struct tsr_error *err) {
+    struct tsr_pack_config *c = &p->config;
+    struct tsr_pack_work *w = &p->work;
+    TSR_TRY(settle_size(c, &w->listing, err));
+    w->has_labels = c->labels || c->label_image;
+    w->label_bound = c->label_image ? c->label_count : w->labels.bound;
+    w->image_size = c->height * c->width * c->channels;
+    p->report->height = c->height;
+    p->report->width = c->width;
+    p->report->channels = c->channels;
+    return TSR_OK;
+}
+
+/* What has to be the same in all processes. */
+static uint64_t digest_of(const struct packer *p) {
+    const struct tsr_pack_work *w = &p->work;
+    const size_t numbers[] = {w->listing.n,       p->config.height, p->config.width,
+                              p->config.channels, w->has_labels,    w->label_bound};
+    uint64_t digest = tsr_digest(TSR_DIGEST_START, numbers, sizeof numbers);
+    for (size_t i = 0; i < w->listing.n; i++) {
+        const struct tsr_listed *item = &w->listing.items[i];
+        const size_t of_item[] = {item->split, item->maps, item->source, item->index};
+        digest = tsr_digest(digest, item->name, strlen(item->name) + 1);
+        digest = tsr_digest(digest, of_item, sizeof of_item);
+    }
+    return digest;
+}
+
+/* One list, and blocks as long as rank 0 has them. */
+static enum tsr_status meet(struct packer *p, struct tsr_error *err) {
+    bool tiles = p->config.fit == TSR_FIT_TILE;
+    size_t labels = p->work.has_labels ? p->config.height * p->config.width * sizeof(uint16_t) : 0;
+    p->threads = tsr_thread_count(p->config.threads);
+    p->per_block = block_size(p->threads, tiles ? SIZE_MAX : p->work.image_size + labels);
+    struct {
+        uint64_t digest, images, per_block;
+    } own = {digest_of(p), p->work.listing.n, p->per_block}, word = own;
+    TSR_TRY(tsr_comm_share(p->comm, &word, sizeof word, err));
+    p->per_block = (size_t)word.per_block;
+    if (word.digest == own.digest) return TSR_OK;
+    return TSR_ERROR(
+        err, TSR_ERR_CONFIG,
+        "its list of %llu images is not the list of %llu of rank 0: all processes need "
+        "the same files, under the same paths",
+        (unsigned long long)own.images, (unsigned long long)word.images);
+}
+
+/* Every process's own part, before they meet. */
+static enum tsr_status list(struct packer *p, const char *const *sources, size_t n_sources,
+                            const char *output, struct tsr_error *err) {
+    TSR_TRY(tsr_pack_config_check(&p->config, err));
+    TSR_TRY(tsr_pack_list(&p->config, sources, n_sources, p->comm->rank == 0 ? p->callbacks : NULL,
+                          &p->work.listing, &p->work.labels, p->report, err));
+    TSR_TRY(settle(p, err));
+    return p->comm->rank == 0 ? check_room(p, output, err) : TSR_OK;
+}
+
+/* Behind it. */
+static enum tsr_status begin(struct packer *p, const char *output, struct tsr_error *err) {
+    if (p->comm->rank == 0) TSR_TRY(create(p, output, err));
+    TSR_TRY(allocate(p, err));
+    for (size_t first = 0; first < p->work.listing.n;) {
+        struct block block = block_from(p, first);
+        for (size_t i = 0; i < block.own.n; i++)
+            tsr_pack_job_want(&p->work, first + block.own.first + i);
+        first += block.n;
+    }
+    return TSR_OK;
 }
 
 enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
@@ -521,27 +501,18 @@ enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const
     enum tsr_status status;
     double start = tsr_seconds();
     struct tsr_pack_report unused;
-    struct tsr_pack_config settled = *config;
-    struct packer p = {
-        .config = &settled, .callbacks = callbacks, .report = report ? report : &unused};
+    const struct tsr_comm *comm = tsr_comm_of(config->comm);
+    struct packer p = {.config = *config,
+                       .callbacks = callbacks,
+                       .comm = comm,
+                       .report = report ? report : &unused};
+    p.work.config = &p.config;
     *p.report = (struct tsr_pack_report){0};
-    TSR_CHECK(tsr_pack_config_check(config, err));
-    TSR_CHECK(
-        tsr_pack_list(config, sources, n_sources, callbacks, &p.listing, &p.labels, p.report, err));
-    TSR_CHECK(settle_size(&settled, &p.listing, err));
-    p.report->height = settled.height;
-    p.report->width = settled.width;
-    p.report->channels = settled.channels;
-    const size_t dims[4] = {0, settled.height, settled.width, settled.channels};
-    TSR_CHECK(check_room(&p, output, err));
-    TSR_CHECK(tsr_h5_create(output, &p.file, err));
-    TSR_CHECK(tsr_h5_create_growing(p.file, "/images", TSR_H5_U8, 4, dims, config->deflate, err));
-    TSR_CHECK(create_labels(&p, err));
-    /* No overflow: HDF5 has just accepted it as a chunk, that is less than 2^32. */
-    p.image_size = settled.height * settled.width * settled.channels;
-    TSR_CHECK(allocate(&p, err));
+    TSR_CHECK(tsr_comm_agree(comm, list(&p, sources, n_sources, output, err), err));
+    TSR_CHECK(tsr_comm_agree(comm, meet(&p, err), err));
+    TSR_CHECK(tsr_comm_agree(comm, begin(&p, output, err), err));
     TSR_CHECK(pack_all(&p, err));
-    TSR_CHECK(finish(&p, err));
+    TSR_CHECK(tsr_comm_agree(comm, comm->rank == 0 ? finish(&p, err) : TSR_OK, err));
 done:
     free_packer(&p);
     p.report->seconds = tsr_seconds() - start;

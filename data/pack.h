@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/comm.h"
 #include "data/image.h"
 #include "data/view.h"
 
@@ -57,7 +58,8 @@ struct tsr_pack_config {
     const char *label_rule; /* how label_image does it, say "segment 9 color" */
     size_t label_count;     /* its labels are below it; 1..65536 */
 
-    const char *command; /* stored as an attribute; NULL: none */
+    const struct tsr_comm *comm; /* processes that share the decoding; NULL: one */
+    const char *command;         /* stored as an attribute; NULL: none */
 };
 TSR_API void tsr_pack_config_default(struct tsr_pack_config *config); /* 0x0 */
 TSR_API enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config,
@@ -80,7 +82,8 @@ struct tsr_pack_report {
 };
 
 struct tsr_pack_callbacks {
-    /* After every few images; returns nonzero to stop (TSR_ERR_INTERRUPTED, nothing is left). */
+    /* After every few images; returns nonzero to stop (TSR_ERR_INTERRUPTED, nothing is left). Of
+     * several processes all call it, and only rank 0 the others. */
     int (*progress)(void *user, size_t done, size_t total);
     /* Once for each skipped file, in the order of the list. */
     void (*skipped)(void *user, const char *path, const char *why);
@@ -102,7 +105,11 @@ struct tsr_pack_callbacks {
  * Of label maps: .png .pgm .pnm below config->labels are no images, wherever they are found; an
  * image without a label map is left out, if strict TSR_ERR_NOT_FOUND; a map of another size is
  * TSR_ERR_SHAPE, a map that cannot be decoded, or with a value that is no label, TSR_ERR_FORMAT,
- * whether strict or not. */
+ * whether strict or not.
+ *
+ * Several processes each call this with the same arguments and see the same files; each decodes its
+ * share and sends the pixels to rank 0, which alone writes. The dataset is that of one process, and
+ * the report is whole on rank 0. TSR_ERR_CONFIG: one of them lists other images than rank 0. */
 TSR_API enum tsr_status tsr_pack(const struct tsr_pack_config *config, const char *const *sources,
                                  size_t n_sources, const char *output,
                                  const struct tsr_pack_callbacks *callbacks,

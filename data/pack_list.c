@@ -87,11 +87,6 @@ enum tsr_status tsr_pack_list(const struct tsr_pack_config *config, const char *
         TSR_TRY(tsr_label_reader_find(labels, listing, &notice, &report->no_map, err));
     apply_limit(config->limit, listing);
     report->sources = listing->n;
-    for (size_t i = 0; i < listing->n; i++)
-        tsr_source_want(listing, &listing->items[i]);
-    if (config->labels) {
-        tsr_label_reader_want(labels, listing);
-        TSR_TRY(tsr_label_reader_count(labels, listing, err));
-    }
+    if (config->labels) TSR_TRY(tsr_label_reader_count(labels, listing, err));
     return tsr_split_at_random(config->split, config->seed, listing, err);
 }

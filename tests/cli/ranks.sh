@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Several processes, by the program built with MPI: the same model, and the same figures, whatever their number and that of
+# Several processes, by the program built with MPI: the same model, the same figures, and the same dataset, whatever their number and that of
 # their threads, across a resumption too; one voice; the death of one ends all; what only one of them
 # finds out ends all with one message.
 . "$TSR_TESTS/cli/common.inc"
@@ -68,6 +68,23 @@ same() {
     check "of all images, and of some" grep -q 'images.12$' all.3
     ranks 2 "figures of single images" 2 eval 0x1.h5 d.h5 --json no.json
     check "are for one process" grep -q -- '--json is for one process, and 2 were started' err
+
+    mkdir one three mixed
+    pictures mixed/train 40 20 24
+    pictures mixed/test 9 12 40
+    echo none >mixed/train/p3.png
+    for n in 1 3; do
+        [ $n = 1 ] && cd one || cd three
+        exits 0 "packing by $n" mpirun -n $n "$mpi" pack ../mixed -o t.h5 --size 10x8 --fit tile --segment 3 --threads 1
+        mv out err ..
+        cd ..
+        check "what was left out is told once" test "$(grep -c 'skipped ../mixed/train/p3.png' err)" -eq 1
+        check "one voice ($n)" test "$(wc -l <out)" -eq 1
+    done
+    check "the same dataset" cmp one/t.h5 three/t.h5
+    mpirun -n 1 "$mpi" pack mixed -o no.h5 --size 10x8 : -n 1 "$mpi" pack mixed/train -o no.h5 --size 10x8 >out 2>err
+    check "other images on rank 1 end all" grep -q '^tessera pack: rank 1: its list of 41 images is not the list of 50 of rank 0' err
+    check "and nothing is left" test ! -e no.h5
 
     cp d.h5 e.h5
     $python -c 'import h5py; f = h5py.File("e.h5", "r+"); f["images"][0] = 0'
