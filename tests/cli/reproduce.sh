@@ -134,4 +134,13 @@ PY
 reproduce 1 "reproduce: learning to learn, not a dataset" learning-to-learn "$samples/test/cat.jpg"
 says "reproduce: learning to learn names it" err 'is not a dataset'
 
+# ---- the frontier
+
+reproduce 0 "reproduce: the frontier" frontier photos.h5 --presets 200k
+says "reproduce: the frontier reports" results/frontier.md '### photos' '| 200k |' '| linear limit |' '### More inner steps'
+reproduce 0 "reproduce: the frontier again" frontier photos.h5 --presets 200k
+says "reproduce: the frontier keeps what is there" out '; 0 commands run, 3 kept'
+reproduce 2 "reproduce: the frontier, an unknown preset" frontier photos.h5 --presets 200k,3k
+says "reproduce: the frontier names it" err '3k is none of 12k, 25k'
+
 finish
