@@ -19,6 +19,7 @@ WERROR ?= 0
 DEBUG ?= 0
 V ?= 0
 O ?= build
+MODELS ?= 12k 25k 50k 100k 200k
 STB_DIR ?=
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
@@ -154,6 +155,8 @@ MAN := $(patsubst docs/man/%.in,$B/man/%,$(wildcard docs/man/*.in))
 MAN_FORMATS := $B/man/tessera-formats.5
 COMPLETION := $B/completion/bash $B/completion/zsh
 PYTHON_MODULE := $(wildcard python/tessera/*.py)
+# Learned from the sample photos, which takes eigenvalues: in no build without OpenBLAS.
+BUILT_IN := $(if $(filter 0,$(BLAS)),,$(MODELS:%=$B/models/%.h5))
 # The documentation, laid out as here, and the photos of tessera demo: folder by folder.
 SHARED_DIRS := . docs docs/examples $(patsubst %/.,%,$(wildcard docs/results/*/.)) data/sample $(patsubst %/.,%,$(wildcard data/sample/*/.))
 shared_files = $(wildcard $(if $(filter .,$(1)),README.md CHANGELOG.md LICENSE CITATION.cff,$(foreach k,md jpg svg c ipynb,$(1)/*.$(k))))
@@ -242,6 +245,13 @@ $(MAN_FORMATS): docs/formats.md scripts/man-formats
 $B/completion/%: $B/tessera
 	@mkdir -p $(@D)
 	$(Q)$B/tessera help --completion $* > $@.part && mv $@.part $@
+
+# Not anew for a program that was linked anew: what they depend on is this.
+$B/models/%.h5: scripts/make-models image/presets.c meta/principal.c $(wildcard data/sample/train/*) | $B/tessera
+	@echo "  LEARN   $@"
+	$(Q)scripts/make-models $(abspath $B/tessera) $(@D) $*
+models: $(BUILT_IN)
+.PHONY: models
 
 # Programs against the library, in docs/examples.
 EXAMPLES := $(patsubst docs/examples/%.c,$B/examples/%,$(wildcard docs/examples/*.c))
@@ -363,7 +373,7 @@ dist:
 # absolute ones.
 to = $(call quoted,$(DESTDIR)$(1))
 absolute = "$$(case $(call quoted,$(1)) in /*) printf %s $(call quoted,$(1));; *) printf %s/%s "$$PWD" $(call quoted,$(1));; esac | sed 's/[&|\\]/\\&/g')"
-install: all
+install: all $(BUILT_IN)
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/pkgconfig) $(call to,$(includedir)) $(call to,$(mandir)/man1)
 	install -m 755 $(PROGRAM) $(call to,$(bindir)/tessera)
 	install -m 644 $B/public/libtessera.a $(call to,$(libdir)/libtessera.a)
@@ -379,12 +389,13 @@ install: all
 	install -d $(call to,$(pythondir)/tessera)
 	install -m 644 $(PYTHON_MODULE) $(call to,$(pythondir)/tessera)
 	install -D -m 644 share/celebamask-hq.txt $(call to,$(datadir)/tessera/celebamask-hq.txt)
+	$(if $(BUILT_IN),install -d $(call to,$(datadir)/tessera/models) && install -m 644 $(BUILT_IN) $(call to,$(datadir)/tessera/models))
 	sed -e "s|@prefix@|"$(call absolute,$(prefix))"|" -e "s|@libdir@|"$(call absolute,$(libdir))"|" \
 	    -e "s|@includedir@|"$(call absolute,$(includedir))"|" -e 's|@version@|$(VERSION)|' \
 	    -e 's|@packages@|$(PACKAGES)|' -e 's|@libs@|$(strip $(OMP_LIB)) $(ARCHIVE_LIBS) -lm -lpthread|' \
 	    scripts/tessera.pc.in > $(call to,$(libdir)/pkgconfig/tessera.pc)
 # A Debian package; the switches are those of the build.
-deb: all
+deb: all $(BUILT_IN)
 	+$(Q)MAKE=$(call quoted,$(MAKE)) scripts/make-deb $(O)
 .PHONY: deb
 uninstall:
@@ -393,6 +404,7 @@ uninstall:
 	    $(call to,$(libdir)/pkgconfig/tessera.pc) $(call to,$(includedir)/tessera.h)
 	rm -f $(call to,$(datadir)/bash-completion/completions/tessera) $(call to,$(datadir)/zsh/site-functions/_tessera)
 	rm -f $(call to,$(datadir)/tessera/celebamask-hq.txt)
+	for m in $(notdir $(BUILT_IN)); do rm -f $(call to,$(datadir)/tessera/models)/"$$m"; done
 	for m in $(notdir $(MAN)); do rm -f $(call to,$(mandir)/man1)/"$$m"; done
 	rm -f $(call to,$(mandir)/man5/tessera-formats.5)
 	for m in $(notdir $(PYTHON_MODULE)); do rm -f $(call to,$(pythondir)/tessera)/"$$m"; done
@@ -423,6 +435,7 @@ help:
 	@echo "  make lint          layout, shellcheck, cppcheck, clang-tidy"
 	@echo "  make coverage      lines of the library that the tests run"
 	@echo "  make fuzz          the targets of libFuzzer (clang); scripts/fuzz SECONDS runs them"
+	@echo "  make models        the built-in models of adapt and eval, learned from the sample photos"
 	@echo "  make examples      small programs against libtessera (docs/examples)"
 	@echo "  make test-programs the programs of the test suite, not run"
 	@echo "  make deps          install what is missing (Debian, Ubuntu), or name it; demo and check"
@@ -445,5 +458,6 @@ help:
 	@echo "  WERROR=1           warnings are errors"
 	@echo "  V=1                show the commands"
 	@echo "  O=build            folder of the objects"
+	@echo "  MODELS=\"25k 50k\"   built-in models that are learned and installed, of $(MODELS)"
 	@echo "  STB_DIR=           folder of stb_image.h, where neither pkg-config nor the compiler finds it"
 	@echo "  CC CPPFLAGS CFLAGS LDFLAGS PKG_CONFIG OBJCOPY as usual"

@@ -61,6 +61,7 @@ struct cli_call {
     double param[CLI_MAX_OPTIONS]; /* values of options of type CLI_PARAM */
     const char **operands;         /* [n_operands]: what is not an option */
     size_t n_operands;
+    char *built_in;   /* path of the built-in model that is the first of them, or NULL; owned */
     const char *line; /* the command line, for attributes of files */
     enum cli_phase phase;
     struct cli_files *files;     /* while the command runs */
@@ -78,7 +79,9 @@ struct cli_command {
     void (*defaults)(void *args); /* args is zero before */
     size_t min_operands, max_operands;
     enum cli_file first_operand, operand; /* the others */
-    bool shared;                          /* several processes may run it together (cli/ranks.h) */
+    size_t built_in; /* offset in args of the preset whose model may stand for the first operand
+                        (cli/built_in.h); 0: none */
+    bool shared;     /* several processes may run it together (cli/ranks.h) */
     /* Names the files that no option names, before anything is done (cli/outputs.h); or NULL. */
     enum tsr_status (*files)(struct cli_call *call);
     enum tsr_status (*run)(struct cli_call *call);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/built_in.h"
 #include "cli/image_list.h"
 #include "cli/optimizer_options.h"
 #include "cli/outputs.h"
@@ -19,6 +20,7 @@
 
 struct adapt_args {
     struct cli_common common;
+    enum tsr_preset preset;
     const char *output, *kernel;
     const char *background;
     bool png, panel, strict;
@@ -31,6 +33,7 @@ struct adapt_args {
 
 static void defaults(void *args) {
     struct adapt_args *a = args;
+    a->preset = CLI_BUILT_IN_DEFAULT;
     a->kernel = "auto";
     a->background = "white";
     a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
@@ -48,6 +51,7 @@ static const struct cli_option options[] = {
      .required = true,
      .help = "the INR file; with several images or a folder of images, or if it is a folder, a "
              "folder that gets NAME.inr.h5 of each"},
+    CLI_BUILT_IN(struct adapt_args, preset),
     {.name = "png",
      .type = CLI_FLAG,
      .at = AT(png),
@@ -377,19 +381,20 @@ const struct cli_command cli_adapt = {
     .name = "adapt",
     .group = "images",
     .summary = "reconstruct images in a few steps: image to INR file",
-    .operands = "M.h5 IMAGE|FOLDER... -o OUT",
+    .operands = "[M.h5] IMAGE|FOLDER... -o OUT",
     .about =
         "Adapts the model to each image, which keeps its size, and writes the adapted weights\n"
-        "as an INR file that `tessera render` turns into a picture of any size. Of each region\n"
-        "the best inner step is stored. Folders are searched as by `tessera pack`, and their\n"
-        "tree is kept. Prints PSNR (dB) after every inner step and of what is stored,\n"
-        "tab-separated.",
+        "as an INR file that `tessera render` turns into a picture of any size. Without M.h5 a\n"
+        "built-in model is taken (--preset). Of each region the best inner step is stored.\n"
+        "Folders are searched as by `tessera pack`, and their tree is kept. Prints PSNR (dB)\n"
+        "after every inner step and of what is stored, tab-separated.",
     .options = options,
     .args_size = sizeof(struct adapt_args),
     .defaults = defaults,
     .min_operands = 2,
     .max_operands = SIZE_MAX,
     .first_operand = CLI_READS_HDF5,
+    .built_in = AT(preset),
     .operand = CLI_READS,
     .files = files,
     .run = run,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/version.h"
+#include "cli/built_in.h"
 #include "cli/evaluation.h"
 #include "cli/findings.h"
 #include "cli/optimizer_options.h"
@@ -24,6 +25,7 @@
 
 struct eval_args {
     struct cli_common common;
+    enum tsr_preset preset;
     enum tsr_split split;
     size_t limit;
     size_t inner_steps;
@@ -40,6 +42,7 @@ struct eval_args {
 
 static void defaults(void *args) {
     struct eval_args *a = args;
+    a->preset = CLI_BUILT_IN_DEFAULT;
     a->split = TSR_SPLIT_TEST;
     a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
     a->kernel = "auto";
@@ -54,6 +57,8 @@ static enum tsr_status check_baseline(const char *text, struct tsr_error *err) {
 #define AT(member) offsetof(struct eval_args, member)
 
 static const struct cli_option options[] = {
+    CLI_BUILT_IN(struct eval_args, preset),
+
     {.name = "images", .type = CLI_HEADING},
     {.name = "split",
      .metavar = "SPLIT",
@@ -606,7 +611,7 @@ const struct cli_command cli_eval = {
     .name = "eval",
     .group = "models",
     .summary = "PSNR and SSIM of a model after every inner step",
-    .operands = "M.h5 D.h5|FOLDER|IMAGE...",
+    .operands = "[M.h5] D.h5|FOLDER|IMAGE...",
     .about =
         "Adapts the model to each image of a split, or to image files at their own sizes\n"
         "(folders are searched as by `tessera pack`), and prints, for k = 0 to K inner steps,\n"
@@ -620,6 +625,7 @@ const struct cli_command cli_eval = {
     .max_operands = SIZE_MAX,
     .first_operand = CLI_READS_HDF5,
     .operand = CLI_READS_HDF5,
+    .built_in = AT(preset),
     .shared = true,
     .files = files,
     .run = run,

@@ -23,7 +23,7 @@
 struct train_args {
     struct cli_common common;
     const char *output, *resume, *init, *tensorboard, *pictures;
-    bool log;
+    bool log, final;
     struct cli_view view;
     double split[3];
     enum tsr_preset preset;
@@ -68,6 +68,10 @@ static const struct cli_option options[] = {
          .help = "start from this model, with its network and coordinates; a shared slot expands "
                  "into as many as are needed"),
 
+    {.name = "final",
+     .type = CLI_FLAG,
+     .at = AT(final),
+     .help = "in the end leave out what only --resume needs: a third of the file or less"},
     {.name = "log",
      .type = CLI_FLAG,
      .at = AT(log),
@@ -195,7 +199,7 @@ static const struct cli_option options[] = {
 static const char *const resumable[] = {
     "output",       "resume", "outer-steps", "time",     "kernel", "checkpoint-every",
     "threads",      "seed",   "quiet",       "force",    "images", "images-layout",
-    "images-range", "log",    "tensorboard", "pictures", NULL};
+    "images-range", "log",    "tensorboard", "pictures", "final",  NULL};
 
 static enum tsr_status check_resume(const struct cli_call *call, struct tsr_error *err) {
     const struct cli_option *o = call->table->option;
@@ -329,6 +333,7 @@ static enum tsr_status run_shown(struct cli_call *call, const struct train_args 
     status = tsr_comm_agree(call->comm, status, &call->err);
     if (status == TSR_OK) {
         status = cli_training_run(training, a->common.quiet, &outputs, &call->err);
+        if (status == TSR_OK && a->final) status = tsr_training_finish(training, &call->err);
         summary(call, a, training, status);
     }
     cli_train_log_close(outputs.log);

@@ -116,6 +116,7 @@ static enum cli_exit run_command(const struct cli_command *command, int argc, ch
         cli_complain(&call, "no memory");
     }
     free(line);
+    free(call.built_in);
     free(operands);
     free(table);
     free(call.args);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/built_in.h"
 #include "cli/likely.h"
 #include "cli/option_values.h"
 #include "data/colour.h"
@@ -135,6 +136,7 @@ static enum tsr_status check_complete(struct cli_call *call) {
     const struct cli_option *o = call->table->option;
     for (size_t i = 0; o[i].type != CLI_END; i++)
         if (o[i].type == CLI_PARAM && call->given[i]) TSR_TRY(apply_param(call, &o[i]));
+    TSR_TRY(cli_built_in_take(call));
     if (call->n_operands < c->min_operands)
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "an argument is missing: tessera %s %s",
                          c->name, c->operands);

@@ -49,16 +49,19 @@ char *cli_join(const char *folder, const char *name, const char *suffix) {
 }
 
 char *cli_installed(const char *name) {
+    static const char *const places[] = {"../share/tessera", "."};
     char program[4096];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     if (n <= 0) return NULL;
     program[n] = '\0';
     program[file_name(program) - program] = '\0';
-    char *folder = cli_join(program, "../share/tessera", "");
-    char *path = folder ? cli_join(folder, name, "") : NULL;
-    free(folder);
-    if (path && access(path, R_OK) == 0) return path;
-    free(path);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *folder = cli_join(program, places[i], "");
+        char *path = folder ? cli_join(folder, name, "") : NULL;
+        free(folder);
+        if (path && access(path, R_OK) == 0) return path;
+        free(path);
+    }
     return NULL;
 }
 

@@ -21,7 +21,8 @@ enum tsr_status cli_make_folder(const char *path, struct tsr_error *err);
 char *cli_stem(const char *path);
 /* folder/name + suffix; folder may be "". */
 char *cli_join(const char *folder, const char *name, const char *suffix);
-/* What is installed beside the program, in ../share/tessera; NULL also if it is not there. */
+/* What is installed: in ../share/tessera from the program, or beside it, where it was built. NULL
+ * also if it is not there. */
 char *cli_installed(const char *name);
 /* `path` with ".inr.h5" or else its extension replaced. */
 char *cli_replace_suffix(const char *path, const char *suffix);

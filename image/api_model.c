@@ -41,7 +41,7 @@ enum tsr_status tsr_model_to_memory(const struct tsr_model *model, void **bytes,
     *size = 0;
     TSR_NEED(model, err);
     TSR_TRY(tsr_h5_create_memory("model in memory", &file, err));
-    enum tsr_status status = tsr_model_write(file, model, NULL, err);
+    enum tsr_status status = tsr_model_write(file, model, NULL, 0, err);
     if (status == TSR_OK) status = tsr_h5_take_memory(file, bytes, size, err);
     tsr_h5_close(file);
     return status;

@@ -161,11 +161,9 @@ static enum tsr_status read_history(struct tsr_h5 *file, struct tsr_outer_state 
     return tsr_h5_read(file, "/outer/history", TSR_H5_F64, 2, dims, s->history, err);
 }
 
-static enum tsr_status write_origin(struct tsr_h5 *file, const struct tsr_origin *origin,
-                                    struct tsr_error *err) {
+static enum tsr_status write_dataset(struct tsr_h5 *file, const struct tsr_origin *origin,
+                                     struct tsr_error *err) {
     struct tsr_identity dataset = origin->dataset; /* a visitor may write */
-    if (origin->kernel[0])
-        TSR_TRY(tsr_h5_write_attr_str(file, "/outer", "kernel", origin->kernel, err));
     if (!origin->has_dataset) return TSR_OK;
     TSR_TRY(tsr_identity_visit(&dataset, tsr_attribute_write, file, err));
     if (!tsr_deal_is(&dataset.deal)) return TSR_OK;
@@ -198,22 +196,39 @@ enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
                                     const struct tsr_origin *origin, const char *path,
                                     struct tsr_error *err) {
     struct tsr_h5 *file = NULL;
+    struct tsr_outer_state copy = *state; /* a visitor may write */
     enum tsr_status status;
     TSR_CHECK(tsr_h5_create(path, &file, err));
-    TSR_CHECK(tsr_model_write(file, model, state ? state->config.command : NULL, err));
-    if (state) {
-        struct tsr_outer_state copy = *state; /* a visitor may write */
-        TSR_CHECK(tsr_outer_state_visit(&copy, tsr_attribute_write, file, err));
-        TSR_CHECK(transfer_moments(true, file, model, &copy, err));
-        TSR_CHECK(transfer_means(true, file, model, &copy, false, err));
-        if (state->good.kept && !state->good.current) {
-            TSR_CHECK(transfer_good(true, file, model, &copy.good, err));
-            TSR_CHECK(transfer_means(true, file, model, &copy, true, err));
-        }
-        TSR_CHECK(transfer_rollbacks(true, file, &copy, err));
-        TSR_CHECK(write_history(file, state, err));
+    TSR_CHECK(tsr_model_write(file, model, state->config.command, 0, err));
+    TSR_CHECK(tsr_outer_state_visit(&copy, tsr_attribute_write, file, err));
+    TSR_CHECK(transfer_moments(true, file, model, &copy, err));
+    TSR_CHECK(transfer_means(true, file, model, &copy, false, err));
+    if (state->good.kept && !state->good.current) {
+        TSR_CHECK(transfer_good(true, file, model, &copy.good, err));
+        TSR_CHECK(transfer_means(true, file, model, &copy, true, err));
     }
-    if (origin) TSR_CHECK(write_origin(file, origin, err));
+    TSR_CHECK(transfer_rollbacks(true, file, &copy, err));
+    TSR_CHECK(write_history(file, state, err));
+    if (origin && origin->kernel[0])
+        TSR_CHECK(tsr_h5_write_attr_str(file, "/outer", "kernel", origin->kernel, err));
+    if (origin) TSR_CHECK(write_dataset(file, origin, err));
+    TSR_CHECK(tsr_h5_commit(file, err));
+done:
+    tsr_h5_close(file);
+    return status;
+}
+
+/* Level of deflate for what is written once. Of a principal start half of the basis is zero. */
+enum { FINISHED_DEFLATE = 6 };
+
+enum tsr_status tsr_checkpoint_finish(const struct tsr_model *model,
+                                      const struct tsr_origin *origin, const char *command,
+                                      const char *path, struct tsr_error *err) {
+    struct tsr_h5 *file = NULL;
+    enum tsr_status status;
+    TSR_CHECK(tsr_h5_create(path, &file, err));
+    TSR_CHECK(tsr_model_write(file, model, command, FINISHED_DEFLATE, err));
+    if (origin) TSR_CHECK(write_dataset(file, origin, err));
     TSR_CHECK(tsr_h5_commit(file, err));
 done:
     tsr_h5_close(file);

@@ -17,11 +17,16 @@ struct tsr_origin {
     char kernel[64]; /* name and precision, as the bits depend on them; "": unknown */
 };
 
-/* Model and training state in one file, atomically; `state` and `origin` NULL: the model alone. */
+/* Model and training state in one file, atomically; `origin` may be NULL. */
 enum tsr_status tsr_checkpoint_save(const struct tsr_model *model,
                                     const struct tsr_outer_state *state,
                                     const struct tsr_origin *origin, const char *path,
                                     struct tsr_error *err) TSR_MUST_USE;
+/* The model of a run that is over: without what only a resumed run needs, a basis deflated.
+ * `origin`: of it the dataset is told; NULL: nothing. */
+enum tsr_status tsr_checkpoint_finish(const struct tsr_model *model,
+                                      const struct tsr_origin *origin, const char *command,
+                                      const char *path, struct tsr_error *err) TSR_MUST_USE;
 /* The origin alone; all zeros if the model does not tell. */
 enum tsr_status tsr_checkpoint_origin(const char *path, struct tsr_origin *origin,
                                       struct tsr_error *err) TSR_MUST_USE;

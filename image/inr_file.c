@@ -41,7 +41,7 @@ static enum tsr_status transfer_numbers(bool write, struct tsr_h5 *file, size_t 
     const char *path = "/regions/numbers";
     TSR_TRY(
         tsr_layer_arrays(write, file, "/init", "", net, &slots, 1, inr ? inr->theta : NULL, err));
-    TSR_TRY(tsr_basis_transfer(write, file, slots, space, net, inr ? inr->basis : NULL, err));
+    TSR_TRY(tsr_basis_transfer(write, file, slots, space, net, inr ? inr->basis : NULL, 0, err));
     if (!inr) return tsr_array_check(file, path, 2, dims, err);
     if (write) return tsr_h5_write(file, path, TSR_H5_REAL, 2, dims, inr->numbers, 0, err);
     TSR_TRY(tsr_h5_read(file, path, TSR_H5_REAL, 2, dims, inr->numbers, err));

@@ -96,10 +96,10 @@ enum tsr_status tsr_layer_arrays(bool write, struct tsr_h5 *file, const char *pr
 
 enum tsr_status tsr_basis_transfer(bool write, struct tsr_h5 *file, size_t slots,
                                    const struct tsr_space *space, const struct tsr_net *net,
-                                   tsr_real *basis, struct tsr_error *err) {
+                                   tsr_real *basis, int deflate, struct tsr_error *err) {
     const size_t dims[3] = {slots, space->n_directions, net->n_params};
     if (space->n_directions == 0) return TSR_OK;
-    if (write) return tsr_h5_write(file, "/init/basis", TSR_H5_REAL, 3, dims, basis, 0, err);
+    if (write) return tsr_h5_write(file, "/init/basis", TSR_H5_REAL, 3, dims, basis, deflate, err);
     if (!basis) return tsr_array_check(file, "/init/basis", 3, dims, err);
     return tsr_h5_read(file, "/init/basis", TSR_H5_REAL, 3, dims, basis, err);
 }

@@ -31,9 +31,10 @@ enum tsr_status tsr_layer_arrays(bool write, struct tsr_h5 *file, const char *pr
                                  struct tsr_error *err) TSR_MUST_USE;
 
 /* Writes or reads /init/basis [slots, n_directions, n_params], or nothing where the space has no
- * directions; with basis NULL it only checks the shape. */
+ * directions; with basis NULL it only checks the shape. `deflate` 0..9 is for writing. */
 enum tsr_status tsr_basis_transfer(bool write, struct tsr_h5 *file, size_t slots,
                                    const struct tsr_space *space, const struct tsr_net *net,
-                                   tsr_real *basis, struct tsr_error *err) TSR_MUST_USE;
+                                   tsr_real *basis, int deflate,
+                                   struct tsr_error *err) TSR_MUST_USE;
 
 #endif

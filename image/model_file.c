@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 #include "image/attributes.h"
-#include "image/checkpoint.h"
 #include "image/layer_arrays.h"
 
 /* One rate per parameter: laid out like the parameters, /inner/layerL/weight_rate [K, slots, out,
@@ -58,13 +57,13 @@ static enum tsr_status read_anchors(struct tsr_h5 *file, struct tsr_model *m,
 }
 
 enum tsr_status tsr_model_write(struct tsr_h5 *file, const struct tsr_model *m, const char *command,
-                                struct tsr_error *err) {
+                                int deflate, struct tsr_error *err) {
     struct tsr_model_config config = m->config;
     TSR_TRY(tsr_format_write(file, "tessera-model", command, err));
     TSR_TRY(tsr_model_config_visit(&config, tsr_attribute_write, file, err));
     TSR_TRY(write_anchors(file, &m->anchors, err));
     TSR_TRY(tsr_layer_arrays(true, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
-    TSR_TRY(tsr_basis_transfer(true, file, m->n_slots, &m->space, &m->net, m->basis, err));
+    TSR_TRY(tsr_basis_transfer(true, file, m->n_slots, &m->space, &m->net, m->basis, deflate, err));
     return transfer_rates(true, file, &m->net, &m->space, &m->rates, m->rates.value, err);
 }
 
@@ -88,13 +87,13 @@ enum tsr_status tsr_model_read(struct tsr_h5 *file, struct tsr_model **out, stru
     tsr_rates_layout(&rates, config.rates, config.inner_steps, slots, &space);
     TSR_TRY(tsr_array_check_extent(file, "/init/layer0/weight", slots, "slots", err));
     TSR_TRY(tsr_layer_arrays(false, file, "/init", "", &net, &slots, 1, NULL, err));
-    TSR_TRY(tsr_basis_transfer(false, file, slots, &space, &net, NULL, err));
+    TSR_TRY(tsr_basis_transfer(false, file, slots, &space, &net, NULL, 0, err));
     TSR_TRY(transfer_rates(false, file, &net, &space, &rates, NULL, err));
     TSR_TRY(tsr_model_create(&config, 0, out, err));
     struct tsr_model *m = *out;
     TSR_CHECK(read_anchors(file, m, err));
     TSR_CHECK(tsr_layer_arrays(false, file, "/init", "", &m->net, &m->n_slots, 1, m->theta, err));
-    TSR_CHECK(tsr_basis_transfer(false, file, slots, &space, &net, m->basis, err));
+    TSR_CHECK(tsr_basis_transfer(false, file, slots, &space, &net, m->basis, 0, err));
     TSR_CHECK(transfer_rates(false, file, &net, &space, &rates, m->rates.value, err));
 done:
     if (status == TSR_OK) return TSR_OK;
@@ -114,5 +113,10 @@ enum tsr_status tsr_model_load(const char *path, struct tsr_model **out, struct 
 
 enum tsr_status tsr_model_save(const struct tsr_model *model, const char *path,
                                struct tsr_error *err) {
-    return tsr_checkpoint_save(model, NULL, NULL, path, err);
+    struct tsr_h5 *file;
+    TSR_TRY(tsr_h5_create(path, &file, err));
+    enum tsr_status status = tsr_model_write(file, model, NULL, 0, err);
+    if (status == TSR_OK) status = tsr_h5_commit(file, err);
+    tsr_h5_close(file);
+    return status;
 }

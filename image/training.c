@@ -298,6 +298,11 @@ enum tsr_status tsr_training_run(struct tsr_training *training,
     return status;
 }
 
+enum tsr_status tsr_training_finish(const struct tsr_training *t, struct tsr_error *err) {
+    if (!t->output || comm_of(t)->rank != 0) return TSR_OK;
+    return tsr_checkpoint_finish(t->model, &t->origin, t->command, t->output, err);
+}
+
 void tsr_training_free(struct tsr_training *t) {
     if (!t) return;
     tsr_trainer_free(t->trainer);

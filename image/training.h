@@ -68,6 +68,11 @@ TSR_API enum tsr_status tsr_training_observe(const struct tsr_training *training
                                              const struct tsr_observer *observer, size_t limit,
                                              size_t *n, struct tsr_error *err) TSR_MUST_USE;
 
+/* After a run that is done: rank 0 writes config.output once more, without what only a resumed run
+ * needs, a basis deflated. Such a model cannot be resumed. */
+TSR_API enum tsr_status tsr_training_finish(const struct tsr_training *training,
+                                            struct tsr_error *err) TSR_MUST_USE;
+
 /* Views. */
 TSR_API const struct tsr_model *tsr_training_model(const struct tsr_training *training);
 TSR_API const struct tsr_trainer_config *tsr_training_settings(const struct tsr_training *training);

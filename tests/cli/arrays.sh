@@ -82,7 +82,11 @@ for split in train:6 val:3 test:3; do
     tessera 0 "eval of the split ${split%:*}" eval dealt.h5 reference.h5 --split "${split%:*}"
     check "it has ${split#*:} images" grep -q "^images.${split#*:}$" out
 done
-check "eval says whose splits they are" grep -q 'those that dealt.h5 was trained with' err
+tessera 0 "a run that is not gone on with" train nchw.h5 --split 0.5,0.25,0.25 -o final.h5 --width 4 --inner-steps 1 --outer-steps 1 \
+    --final
+tessera 0 "eval of its split val" eval final.h5 reference.h5 --split val
+check "it has as many images" grep -q "^images.3$" out
+check "eval says whose splits they are" grep -q 'those that final.h5 was trained with' err
 tessera 0 "resumed with the same splits" train matlab.h5 --resume dealt.h5 --outer-steps 2 --quiet
 tessera 0 "eval on other images" eval dealt.h5 planes.h5 --images-layout flat:24x16x3
 check "deals nothing" grep -q 'has no splits' err

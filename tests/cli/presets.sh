@@ -30,6 +30,22 @@ tessera 0 "one channel" train grey.h5 -o g.h5 --preset 200k
 tessera 0 "its model" info g.h5
 has "a third of the numbers" "numbers per region: 64"
 
+# A run that is not gone on with.
+for final in '' --final; do
+    # shellcheck disable=SC2086
+    tessera 0 "a run $final" train d.h5 -o "run$final.h5" --adapt latent:40 --width 20 --outer-steps 3 $final
+    tessera 0 "its figures" eval "run$final.h5" d.h5
+    grep '^[0-3]' out >"figures$final"
+    tessera 0 "its file" info "run$final.h5"
+    cp out "told$final"
+done
+check "--final keeps the model" cmp figures figures--final
+check "and the command" grep -q '^command: .* --final' told--final
+check "in a third of the file" test "$(wc -c <run--final.h5)" -lt "$(($(wc -c <run.h5) / 3 + 1000))"
+refused 3 "cannot be resumed" "but no run" train d.h5 --resume run--final.h5 --outer-steps 4
+
+refused 3 "no-such.h5" "a model that is missing is no image" adapt no-such.h5 photos -o inrs
+refused 2 "an argument is missing" "images for a built-in model" adapt --preset none photos -o inrs
 tessera 2 "with --init" train d.h5 -o x.h5 --preset 25k --init m.h5
 tessera 2 "no such preset" train d.h5 -o x.h5 --preset 26k
 finish

@@ -5,7 +5,8 @@
 . "$TSR_TESTS/cli/common.inc"
 root=$(cd "$TSR_TESTS/.." && pwd)
 
-# Made as what is tested was made: MAKEFLAGS holds the switches.
+# Made as what is tested was made: MAKEFLAGS holds the switches. Of the built-in models the smallest.
+MODELS=200k; export MODELS
 there="$work/a place"
 make_install() { (cd "$root" && "${MAKE:-make}" -s --no-print-directory "$@"); }
 check "make install" make_install install prefix="$there/usr"
@@ -22,11 +23,21 @@ check "and their sources" grep -q Licence "$there/usr/share/tessera/sample/SOURC
 # Elsewhere than in the tree; a second's training.
 mkdir elsewhere
 check "the installed demo finds them" sh -c 'cd elsewhere && "$1" demo --time 1s --quiet && ls demo/demo.png' sh "$there/usr/bin/tessera"
+if "$TESSERA" version | grep -q '^blas: none'; then
+    check "without OpenBLAS no model is built in" test ! -e "$there/usr/share/tessera/models"
+else
+    # At once, a photo that it was not learned from.
+    exits 0 "a built-in model is installed" "$there/usr/bin/tessera" adapt --preset 200k "$root/data/sample/test/cat.jpg" -o cat.inr.h5
+    check "which stores every value of a photo" awk -F'\t' 'NR == 2 { exit !($3 == 451 && $(NF - 1) > 60) }' out
+    exits 0 "eval takes it, too" "$there/usr/bin/tessera" eval --preset 200k "$root/data/sample/test/cat.jpg"
+    exits 3 "a model that is not installed" "$there/usr/bin/tessera" adapt "$root/data/sample/test/cat.jpg" -o dog.inr.h5
+    check "is named" grep -q "built-in model 50k is neither" err
+fi
 check "one header is installed" test "$(cd "$there/usr/include" && find . -type f)" = ./tessera.h
 check "the rest are the program, two libraries, their description, documentation, samples and the Python module" sh -c \
     'for f; do case $f in ./bin/tessera | ./lib/libtessera.a | ./lib/libtessera.so* | ./lib/pkgconfig/tessera.pc | \
         ./share/man/man1/*.1 | ./share/man/man5/tessera-formats.5 | ./share/bash-completion/* | ./share/zsh/* | ./include/tessera.h | \
-        ./lib/python3/dist-packages/tessera/*.py | ./share/doc/tessera/* | ./share/tessera/sample/* | ./share/tessera/celebamask-hq.txt) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
+        ./lib/python3/dist-packages/tessera/*.py | ./share/doc/tessera/* | ./share/tessera/sample/* | ./share/tessera/models/*.h5 | ./share/tessera/celebamask-hq.txt) ;; *) echo "$f"; exit 1 ;; esac; done' sh $tree
 PKG_CONFIG_PATH="$there/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"; export PKG_CONFIG_PATH
 check "pkg-config knows the version" test "$(pkg-config --modversion tessera)" = "$("$TESSERA" version | sed -n 's/^tessera //p')"
 check "CITATION.cff names it, too" grep -qx "version: $(pkg-config --modversion tessera)" "$root/CITATION.cff"
