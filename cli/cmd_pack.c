@@ -163,6 +163,11 @@ static const struct cli_option options[] = {
      .type = CLI_SIZE,
      .at = AT(config.limit),
      .help = "take at most N files, evenly spread over the list; 0: all"},
+    {.name = "keep-copies",
+     .type = CLI_FLAG,
+     .at = AT(config.keep_copies),
+     .help = "files that are listed under several names, and pictures that are given to several "
+             "splits, are packed as they come"},
     {.name = "strict",
      .type = CLI_FLAG,
      .at = AT(config.strict),
@@ -204,6 +209,9 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
                  r->per_split[1], r->per_split[2], r->sources - r->skipped);
     if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
+    if (r->listed_again) (void)printf(", %zu listed again", r->listed_again);
+    if (r->copies) (void)printf(", %zu copies", r->copies);
+    if (r->left_out) (void)printf(", %zu left out that are in another split", r->left_out);
     if (r->no_map) (void)printf(", %zu without a label map", r->no_map);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);
     if (r->missing) (void)printf(", %zu of the split file missing", r->missing);

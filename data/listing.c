@@ -87,10 +87,18 @@ enum tsr_status tsr_listing_add_item(struct tsr_listing *listing, const struct t
     return TSR_OK;
 }
 
+static struct tsr_file_id file_id(const struct stat *info) {
+    return (struct tsr_file_id){(uint64_t)info->st_dev, (uint64_t)info->st_ino};
+}
+
+/* `info` NULL: it cannot be found. */
 static enum tsr_status add_file(struct tsr_listing *listing, const char *path, const char *name,
-                                struct tsr_error *err) {
-    const struct tsr_listed item = {
-        .path = path, .name = name, .split = TSR_UNDECIDED, .source = TSR_NO_SOURCE};
+                                const struct stat *info, struct tsr_error *err) {
+    const struct tsr_listed item = {.path = path,
+                                    .name = name,
+                                    .split = TSR_UNDECIDED,
+                                    .source = TSR_NO_SOURCE,
+                                    .file = info ? file_id(info) : (struct tsr_file_id){0, 0}};
     return tsr_listing_add_item(listing, &item, err);
 }
 
@@ -177,8 +185,9 @@ static enum tsr_status visit(struct tsr_listing *listing, const char *folder, co
         return walk(listing, path, source, &here, err);
     }
     /* What cannot be read, a dangling link say, is reported when it is to be decoded. */
-    return tsr_image_ending(name) ? add_file(listing, path, path + source, err)
-                                  : tsr_listing_pass_over(listing, name, err);
+    return tsr_image_ending(name)
+               ? add_file(listing, path, path + source, known ? &info : NULL, err)
+               : tsr_listing_pass_over(listing, name, err);
 }
 
 static enum tsr_status walk(struct tsr_listing *listing, const char *folder, size_t source,
@@ -216,7 +225,9 @@ static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_
                                   const char *path, struct tsr_error *err) {
     TSR_TRY(TSR_GROW(&listing->sources, listing->n_sources, path, err));
     struct tsr_source *source = &listing->sources[listing->n_sources];
+    struct stat info;
     *source = (struct tsr_source){.kind = kind};
+    if (stat(path, &info) == 0) source->file = file_id(&info);
     return kind->open(path, listing, listing->n_sources++, &source->state, err);
 }
 
@@ -262,7 +273,7 @@ enum tsr_status tsr_listing_add(struct tsr_listing *listing, const char *source,
     if (!S_ISDIR(info.st_mode)) {
         const char *path = join(&listing->pool, "", source);
         if (!path) return no_memory(source, err);
-        return add_file(listing, path, tsr_last_component(path), err);
+        return add_file(listing, path, tsr_last_component(path), &info, err);
     }
     size_t first = listing->n, length = strlen(source);
     struct trail trail = {NULL, info.st_dev, info.st_ino, 0};

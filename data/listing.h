@@ -26,13 +26,15 @@ void tsr_pool_free(struct tsr_pool *pool);
 #define TSR_NO_SOURCE SIZE_MAX
 
 struct tsr_listed {
-    const char *path;       /* to open it, or to name it: "photos.zip/a.jpg" */
-    const char *name;       /* relative to its source: the end of `path` */
-    uint8_t split;          /* enum tsr_split, or TSR_UNDECIDED (data/splits.h decides) */
-    size_t first_map, maps; /* files of its label map: struct tsr_label_files */
-    size_t source;          /* of listing.sources; TSR_NO_SOURCE: a file of its own */
-    size_t index;           /* what its source calls it */
-    size_t origin;          /* which call of tsr_listing_add() listed it, from 1 */
+    const char *path;        /* to open it, or to name it: "photos.zip/a.jpg" */
+    const char *name;        /* relative to its source: the end of `path` */
+    uint8_t split;           /* enum tsr_split, or TSR_UNDECIDED (data/splits.h decides) */
+    bool dealt;              /* its split came about at random */
+    size_t first_map, maps;  /* files of its label map: struct tsr_label_files */
+    size_t source;           /* of listing.sources; TSR_NO_SOURCE: a file of its own */
+    size_t index;            /* what its source calls it */
+    size_t origin;           /* which call of tsr_listing_add() listed it, from 1 */
+    struct tsr_file_id file; /* of a file of its own */
 };
 
 /* Files of an ending that images do not have. */

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/version.h"
+#include "data/copies.h"
 #include "data/h5.h"
 #include "data/pack_job.h"
 #include "data/pack_list.h"
@@ -105,6 +106,7 @@ struct packer {
     uint8_t *splits;    /* [capacity], of the images written */
     const char **names; /* [capacity] */
     size_t capacity;
+    struct tsr_copies copies;
 };
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -124,24 +126,28 @@ static enum tsr_status reserve(struct packer *p, struct tsr_error *err) {
     return TSR_OK;
 }
 
+/* Of an image, or of its tile. */
+static enum tsr_status set_name(struct packer *p, size_t at, const struct tsr_listed *item,
+                                size_t tile, struct tsr_error *err) {
+    p->names[at] = item->name;
+    if (p->config.fit != TSR_FIT_TILE) return TSR_OK;
+    size_t size = strlen(item->name) + 24;
+    char *numbered = tsr_pool_take(&p->work.listing.pool, size);
+    if (!numbered) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for names", item->name);
+    (void)snprintf(numbered, size, "%s#%zu", item->name, tile);
+    p->names[at] = numbered;
+    return TSR_OK;
+}
+
 static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item, size_t tile,
                                  const struct tsr_packed *image, struct tsr_error *err) {
     size_t at = p->report->images;
-    const char *name = item->name;
     TSR_TRY(reserve(p, err));
-    if (p->config.fit == TSR_FIT_TILE) {
-        size_t size = strlen(name) + 24;
-        char *numbered = tsr_pool_take(&p->work.listing.pool, size);
-        if (!numbered) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for names", name);
-        (void)snprintf(numbered, size, "%s#%zu", name, tile);
-        name = numbered;
-    }
+    TSR_TRY(set_name(p, at, item, tile, err));
     TSR_TRY(tsr_h5_append(p->file, "/images", TSR_H5_U8, 1, image->pixels, err));
     if (image->labels)
         TSR_TRY(tsr_h5_append(p->file, "/labels", TSR_H5_U16, 1, image->labels, err));
-    p->names[at] = name;
     p->splits[at] = item->split;
-    p->report->per_split[item->split]++;
     p->report->images++;
     return TSR_OK;
 }
@@ -162,21 +168,38 @@ static enum tsr_status skip(struct packer *p, const char *path, const struct tsr
     return TSR_OK;
 }
 
+/* *out: its images are not packed, since those of its picture are, in another split. */
+static enum tsr_status leave_out(struct packer *p, const struct tsr_listed *item,
+                                 const struct tsr_pack_job *job, bool *out, struct tsr_error *err) {
+    uint32_t first, image = (uint32_t)p->report->images, n = (uint32_t)job->count;
+    enum tsr_copies_verdict verdict;
+    if (p->config.keep_copies) return TSR_OK;
+    TSR_TRY(
+        tsr_copies_add(&p->copies, item, job->digest, image, n, p->splits, &verdict, &first, err));
+    *out = verdict == TSR_COPIES_LEFT_OUT || verdict == TSR_COPIES_TAKES;
+    p->report->copies += verdict == TSR_COPIES_FOLLOWS ? n : 0;
+    p->report->left_out += *out ? n : 0;
+    for (uint32_t k = 0; k < n && verdict == TSR_COPIES_TAKES; k++)
+        TSR_TRY(set_name(p, first + k, item, k, err));
+    return TSR_OK;
+}
+
 static enum tsr_status count_job(struct packer *p, const struct tsr_listed *item,
-                                 const struct tsr_pack_job *job, struct tsr_error *err) {
+                                 const struct tsr_pack_job *job, bool *out, struct tsr_error *err) {
     if (job->status != TSR_OK) return skip(p, item->path, job, err);
     p->report->mostly_cut += job->mostly_cut;
     if (job->remark[0] && p->callbacks && p->callbacks->remark)
         p->callbacks->remark(p->callbacks->user, item->path, job->remark);
     if (p->work.has_labels && job->largest > p->largest) p->largest = job->largest;
-    return TSR_OK;
+    return leave_out(p, item, job, out, err);
 }
 
 /* After an error (`before`) images of other processes are still taken, since those send them. */
 static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item,
                                  const struct tsr_pack_job *job, enum tsr_status before,
                                  struct tsr_error *err) {
-    enum tsr_status status = before == TSR_OK ? count_job(p, item, job, err) : before;
+    bool out = false;
+    enum tsr_status status = before == TSR_OK ? count_job(p, item, job, &out, err) : before;
     size_t count = job->status == TSR_OK ? job->count : 0;
     bool here = job->from == p->comm->rank;
     struct tsr_packed image;
@@ -184,7 +207,7 @@ static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item
         enum tsr_status taken =
             tsr_pack_job_take(&p->work, p->comm, job, k, &image, status == TSR_OK ? err : NULL);
         if (taken != TSR_OK) return taken;
-        if (status == TSR_OK) status = add_image(p, item, k, &image, err);
+        if (status == TSR_OK && !out) status = add_image(p, item, k, &image, err);
     }
     return status;
 }
@@ -315,6 +338,7 @@ static void free_packer(struct packer *p) {
     free(p->work.map);
     free(p->splits);
     free(p->names);
+    tsr_copies_clear(&p->copies);
     tsr_label_reader_clear(&p->work.labels);
     tsr_listing_clear(&p->work.listing);
     tsr_h5_close(p->file);
@@ -373,12 +397,36 @@ static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
                                      (const char *const *)names->names, err);
 }
 
+static struct tsr_notice notice_of(const struct packer *p) {
+    return (struct tsr_notice){p->callbacks ? p->callbacks->note : NULL,
+                               p->callbacks ? p->callbacks->user : NULL};
+}
+
+static void finish_splits(struct packer *p) {
+    const struct tsr_notice notice = notice_of(p);
+    const struct tsr_copies *c = &p->copies;
+    tsr_copies_settle(c, p->splits);
+    for (size_t i = 0; i < p->report->images; i++)
+        p->report->per_split[p->splits[i]]++;
+    if (p->report->copies)
+        tsr_notice(&notice,
+                   "%zu images are copies of others, such as %s of %s; they are of one "
+                   "split",
+                   p->report->copies, c->kept.again, c->kept.first);
+    if (p->report->left_out)
+        tsr_notice(&notice,
+                   "%zu images were given to several splits, such as %s, which is %s, too; each is "
+                   "packed once, in the first of test, val and train (--keep-copies: in all)",
+                   p->report->left_out, c->left_out.again, c->left_out.first);
+}
+
 static enum tsr_status finish(struct packer *p, struct tsr_error *err) {
     size_t n = p->report->images;
     if (n == 0)
         return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
                          "%s: nothing to write: all of the %zu files were unreadable or too small",
                          tsr_h5_path(p->file), p->report->sources);
+    finish_splits(p);
     TSR_TRY(tsr_h5_write(p->file, "/split", TSR_H5_U8, 1, &n, p->splits, 0, err));
     TSR_TRY(tsr_h5_write_strings(p->file, "/names", n, p->names, err));
     TSR_TRY(finish_labels(p, err));
@@ -413,8 +461,7 @@ static enum tsr_status settle_size(struct tsr_pack_config *c, const struct tsr_l
 static enum tsr_status check_room(const struct packer *p, const char *output,
                                   struct tsr_error *err) {
     const struct tsr_pack_config *c = &p->config;
-    const struct tsr_notice notice = {p->callbacks ? p->callbacks->note : NULL,
-                                      p->callbacks ? p->callbacks->user : NULL};
+    const struct tsr_notice notice = notice_of(p);
     char what[96];
     double values = (double)c->height * (double)c->width * (double)c->channels;
     if (c->fit == TSR_FIT_TILE) return TSR_OK;

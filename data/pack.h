@@ -24,13 +24,14 @@ struct tsr_pack_config {
      * any, an image that they do not name is left out, and counted. */
     const char *split_file;     /* of names and splits */
     const char *split_lists[3]; /* of names: train, val, test */
-    double split[3]; /* fractions of train, val, test where nothing else decides; sum 1 */
-    size_t limit;    /* at most this many source files (evenly spread over the list when it is
-                        longer); 0: no limit */
-    bool strict;     /* an image that would be skipped ends the run instead of being counted */
-    int deflate;     /* 0..9 */
-    uint64_t seed;   /* of the random split: whole source files, never tiles of one, change side */
-    size_t threads;  /* 0: all */
+    double split[3];  /* fractions of train, val, test where nothing else decides; sum 1 */
+    size_t limit;     /* at most this many source files (evenly spread over the list when it is
+                         longer); 0: no limit */
+    bool keep_copies; /* pictures that come more than once are not looked for (tsr_pack()) */
+    bool strict;      /* an image that would be skipped ends the run instead of being counted */
+    int deflate;      /* 0..9 */
+    uint64_t seed;    /* of the random split: whole source files, never tiles of one, change side */
+    size_t threads;   /* 0: all */
 
     /* Label maps, stored as /labels: from files, or from a function, or (both NULL) none. */
     const char *labels;      /* folder, archive or folder in an archive, of label maps
@@ -71,6 +72,9 @@ struct tsr_pack_report {
     size_t images;                  /* images written */
     size_t per_split[3];
     size_t skipped;        /* unreadable, or too small for the fit */
+    size_t listed_again;   /* other names of files that are packed, left out */
+    size_t copies;         /* images that are equal to others, in their splits */
+    size_t left_out;       /* images that are equal to others of another split */
     size_t mostly_cut;     /* of which a crop keeps less than a quarter */
     size_t not_listed;     /* not named by the split files */
     size_t missing;        /* named by the split files, but not there */
@@ -89,7 +93,7 @@ struct tsr_pack_callbacks {
     void (*skipped)(void *user, const char *path, const char *why);
     /* For each file that is read though it is not as it should be (struct tsr_image), likewise. */
     void (*remark)(void *user, const char *path, const char *remark);
-    /* What was found and decided before the first image is read: sentences. */
+    /* What was found and decided, of the list before the first image is read: sentences. */
     void (*note)(void *user, const char *text);
     void *user;
 };
@@ -101,6 +105,11 @@ struct tsr_pack_callbacks {
  * `callbacks` may be NULL. Writes `output` atomically. Errors: no image found, nothing left after
  * skipping, bad split file (with line number), unwritable output; if strict, a folder that cannot
  * be listed (TSR_ERR_IO).
+ *
+ * A file that is listed under several names is packed once. Pictures of equal pixels, whatever
+ * their files, get one split: copies whose splits were dealt at random that of the first; of copies
+ * that were given to several splits one is packed, in the first of test, val and train.
+ * config->keep_copies packs all as they come.
  *
  * Of label maps: .png .pgm .pnm below config->labels are no images, wherever they are found; an
  * image without a label map is left out, if strict TSR_ERR_NOT_FOUND; a map of another size is

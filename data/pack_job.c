@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 /* ---- decoding -------------------------------------------------------------------------------- */
@@ -72,12 +73,19 @@ static enum tsr_status label(const struct tsr_pack_work *w, const struct tsr_lis
     return TSR_OK;
 }
 
+static uint64_t digest_of(const struct tsr_image *image) {
+    const size_t shape[3] = {image->height, image->width, image->channels};
+    return tsr_digest_fast(tsr_digest(TSR_DIGEST_START, shape, sizeof shape), image->pixels,
+                           shape[0] * shape[1] * shape[2]);
+}
+
 static enum tsr_status fit(const struct tsr_pack_work *w, const struct tsr_listed *item,
                            struct tsr_pack_job *job, struct tsr_error *err) {
     const struct tsr_pack_config *c = w->config;
     const struct tsr_image_as as = {c->channels, c->background};
     TSR_TRY(tsr_source_decode(&w->listing, item, &job->fetched, &as, &job->whole, err));
     if (job->whole.remark) (void)snprintf(job->remark, sizeof job->remark, "%s", job->whole.remark);
+    if (!c->keep_copies) job->digest = digest_of(&job->whole);
     job->mostly_cut =
         c->fit == TSR_FIT_CROP && c->height * c->width < job->whole.height * job->whole.width / 4;
     job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
@@ -173,6 +181,7 @@ struct word {
     enum tsr_status status;
     struct tsr_error err;
     bool mostly_cut, fatal;
+    uint64_t digest;
     size_t count;
     uint16_t largest;
     char remark[sizeof((struct tsr_pack_job *)0)->remark];
@@ -186,6 +195,7 @@ enum tsr_status tsr_pack_job_send(const struct tsr_pack_work *w, const struct ts
                         .err = job->err,
                         .mostly_cut = job->mostly_cut,
                         .fatal = job->fatal,
+                        .digest = job->digest,
                         .count = job->status == TSR_OK ? job->count : 0,
                         .largest = job->largest};
     memcpy(word.remark, job->remark, sizeof word.remark);
@@ -207,6 +217,7 @@ enum tsr_status tsr_pack_job_receive(const struct tsr_comm *comm, size_t from,
                                  .err = word.err,
                                  .mostly_cut = word.mostly_cut,
                                  .fatal = word.fatal,
+                                 .digest = word.digest,
                                  .count = word.count,
                                  .largest = word.largest,
                                  .from = from};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/spread.h"
+#include "data/copies.h"
 #include "data/splits.h"
 
 static enum tsr_status apply_split_files(const struct tsr_pack_config *c,
@@ -30,6 +31,19 @@ static void apply_limit(size_t limit, struct tsr_listing *listing) {
     for (size_t i = 0; i < n; i++)
         listing->items[i] = listing->items[tsr_spread(i, listing->n, n)];
     listing->n = n;
+}
+
+static enum tsr_status drop_other_names(struct tsr_listing *listing,
+                                        const struct tsr_notice *notice, size_t *n,
+                                        struct tsr_error *err) {
+    struct tsr_copies_example example;
+    TSR_TRY(tsr_copies_of_files(listing, n, &example, err));
+    if (*n > 0)
+        tsr_notice(notice,
+                   "%zu images are other names of files that are listed, too, such as %s of %s; "
+                   "each file is packed once",
+                   *n, example.again, example.first);
+    return TSR_OK;
 }
 
 static enum tsr_status say_unlisted(const struct tsr_pack_config *config,
@@ -83,6 +97,8 @@ enum tsr_status tsr_pack_list(const struct tsr_pack_config *config, const char *
         TSR_TRY(apply_split_files(config, listing, &notice, report, err));
     else
         tsr_split_by_folders(listing, &notice);
+    if (!config->keep_copies)
+        TSR_TRY(drop_other_names(listing, &notice, &report->listed_again, err));
     if (config->labels)
         TSR_TRY(tsr_label_reader_find(labels, listing, &notice, &report->no_map, err));
     apply_limit(config->limit, listing);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "data/file_id.h"
 #include "data/image.h"
 
 struct tsr_listing;
@@ -55,6 +56,7 @@ struct tsr_source_kind {
 struct tsr_source {
     const struct tsr_source_kind *kind;
     void *state;
+    struct tsr_file_id file;
     size_t height, width, channels; /* of all of its images; 0: not known, or not the same */
 };
 

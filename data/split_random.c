@@ -33,7 +33,10 @@ enum tsr_status tsr_split_at_random(const double fractions[3], uint64_t seed,
     TSR_TRY(TSR_ALLOC(&split, n, "random split", err));
     TSR_CHECK(tsr_split_deal(fractions, seed, n, split, err));
     for (size_t i = 0; i < listing->n; i++)
-        if (listing->items[i].split == TSR_UNDECIDED) listing->items[i].split = split[rank++];
+        if (listing->items[i].split == TSR_UNDECIDED) {
+            listing->items[i].split = split[rank++];
+            listing->items[i].dealt = true;
+        }
 done:
     free(split);
     return status;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "test_data_helper.h"
 
+#include "base/digest.h"
+#include "base/random.h"
 #include "base/version.h"
 #include "data/dataset.h"
 #include "data/h5.h"
@@ -211,6 +213,7 @@ static void files_and_folders(void **state) {
     (void)state;
     struct tsr_pack_config config = config_of(4, 4);
     struct tsr_pack_report report;
+    config.keep_copies = true;
     make_folder("in");
     make_folder("in/.hidden");
     make_folder("in/empty.png");
@@ -632,6 +635,7 @@ static void interruption_leaves_nothing(void **state) {
         struct log log = {.stop_after = stop};
         const struct tsr_pack_callbacks callbacks = {log_progress, NULL, NULL, NULL, &log};
         config.threads = 1; /* several blocks */
+        config.keep_copies = true;
         assert_fails(tsr_pack(&config, sources, 3, in_folder("out.h5"), &callbacks, &report, &err),
                      TSR_ERR_INTERRUPTED, &err, "of 93 files");
         assert_int_equal(files_in_folder(), 1);
@@ -705,8 +709,167 @@ static void room(void **state) {
     assert_int_equal(tsr_room_check("none/x.h5", "many images", 1e30, false, &notice, &e), TSR_OK);
 }
 
+/* ---- copies ------------------------------------------------------------------------------------
+ */
+
+/* What is given to several splits is packed in one, test before val before train, however the list
+ * runs; all else as it came. */
+static void copies_are_in_one_split(void **state) {
+    (void)state;
+    enum { FILES = 40, PICTURES = 15, ROUNDS = 6 };
+    static const int rank[3] = {2, 1, 0};
+    make_folder("in");
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        char list[FILES * 16], *at = list;
+        int given[FILES], best[PICTURES];
+        size_t alone[PICTURES] = {0}, kept = 0;
+        unsigned picture[FILES];
+        memset(best, -1, sizeof best);
+        for (unsigned i = 0; i < FILES; i++) {
+            char name[32];
+            uint64_t random = tsr_random_u64(round, TSR_STREAM_RUN, i);
+            snprintf(name, sizeof name, "in/%02u.png", i);
+            picture[i] = (unsigned)(random % PICTURES);
+            given[i] = (int)(random / PICTURES % 3);
+            put_png(name, 5, 4, 3, picture[i]);
+            at += sprintf(at, "%02u.png %d\n", i, given[i]);
+            int *b = &best[picture[i]];
+            if (*b < 0 || rank[given[i]] < rank[*b]) *b = given[i];
+        }
+        for (unsigned i = 0; i < FILES; i++)
+            alone[picture[i]] += given[i] == best[picture[i]];
+        struct tsr_pack_config config = config_of(5, 4);
+        config.split_file = write_text("list.txt", list);
+        struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+        struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+        assert_int_equal(report.images + report.left_out, FILES);
+        assert_int_equal(tsr_dataset_images(dataset), report.images);
+        for (unsigned p = 0; p < PICTURES; p++) {
+            size_t found = 0;
+            for (unsigned i = 0; i < FILES; i++) {
+                char name[16];
+                snprintf(name, sizeof name, "%02u.png", i);
+                int split = picture[i] == p ? split_of_name(dataset, name) : -1;
+                assert_true(split == -1 || split == best[p]);
+                found += split >= 0;
+            }
+            assert_true(found >= alone[p] && (alone[p] > 0) == (found > 0));
+            kept += found;
+        }
+        assert_int_equal(kept, report.images);
+        assert_int_equal(report.per_split[0] + report.per_split[1] + report.per_split[2],
+                         report.images);
+        for (int s = 0; s < 3; s++)
+            assert_int_equal(split_size(dataset, (enum tsr_split)s), report.per_split[s]);
+        tsr_dataset_close(dataset);
+        config.keep_copies = true;
+        report = pack(&config, in_folder("in"), in_folder("out.h5"));
+        assert_int_equal(report.images, FILES);
+        assert_int_equal(report.copies + report.left_out, 0);
+    }
+}
+
+/* Of several files whose splits are dealt, or of which one is given, all images are kept. */
+static void dealt_copies_stay_together(void **state) {
+    (void)state;
+    make_folder("in");
+    for (unsigned i = 0; i < 30; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "in/%02u.png", i);
+        put_png(name, 8, 8, 3, i % 10);
+    }
+    struct tsr_pack_config config = config_of(4, 4);
+    config.split[0] = config.split[2] = 0.5;
+    config.split[1] = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        config.seed = seed;
+        config.fit = seed % 2 ? TSR_FIT_TILE : TSR_FIT_CROP;
+        size_t tiles = seed % 2 ? 4 : 1;
+        struct tsr_pack_report report = pack(&config, in_folder("in"), in_folder("out.h5"));
+        assert_int_equal(report.images, 30 * tiles);
+        assert_int_equal(report.copies, 20 * tiles);
+        assert_int_equal(report.left_out, 0);
+        struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+        for (unsigned i = 0; i < 30 * tiles; i++)
+            assert_int_equal(split_of(dataset, i), split_of(dataset, i % (10 * tiles)));
+        tsr_dataset_close(dataset);
+    }
+    make_folder("all");
+    make_folder("all/train");
+    make_folder("all/test");
+    make_folder("all/other");
+    put_png("all/other/a.png", 8, 8, 3, 1);
+    put_png("all/test/b.png", 8, 8, 3, 1);
+    put_png("all/other/c.png", 8, 8, 3, 2);
+    put_png("all/train/d.png", 8, 8, 3, 2);
+    put_png("all/train/e.png", 8, 8, 3, 3);
+    config = config_of(8, 8);
+    config.split[0] = config.split[2] = 0;
+    config.split[1] = 1;
+    struct tsr_pack_report report = pack(&config, in_folder("all"), in_folder("out.h5"));
+    assert_int_equal(report.images, 5);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    assert_int_equal(split_of_name(dataset, "other/a.png"), TSR_SPLIT_TEST);
+    assert_int_equal(split_of_name(dataset, "other/c.png"), TSR_SPLIT_TRAIN);
+    tsr_dataset_close(dataset);
+}
+
+/* A file is packed once, whatever it is called: twice the same path, links of both kinds. */
+static void a_file_is_packed_once(void **state) {
+    (void)state;
+    make_folder("once");
+    make_folder("once/train");
+    make_folder("once/test");
+    put_png("once/train/a.png", 5, 4, 3, 1);
+    put_png("once/train/b.png", 5, 4, 3, 2);
+    assert_int_equal(link(in_folder("once/train/a.png"), in_folder("once/train/c.png")), 0);
+    assert_int_equal(symlink("../train/b.png", in_folder("once/test/d.png")), 0);
+    struct tsr_pack_config config = config_of(5, 4);
+    struct tsr_pack_report report;
+    const char *sources[] = {in_folder("once"), in_folder("once/train"),
+                             in_folder("once/train/a.png")};
+    assert_ok(tsr_pack(&config, sources, 3, in_folder("out.h5"), NULL, &report, &err), &err);
+    assert_int_equal(report.images, 2);
+    assert_int_equal(report.listed_again, 6);
+    assert_int_equal(report.copies + report.left_out, 0);
+    struct tsr_dataset *dataset = open_dataset(in_folder("out.h5"));
+    assert_int_equal(split_of_name(dataset, "train/a.png"), TSR_SPLIT_TRAIN);
+    assert_int_equal(split_of_name(dataset, "test/d.png"), TSR_SPLIT_TEST);
+    tsr_dataset_close(dataset);
+    config.keep_copies = true;
+    assert_ok(tsr_pack(&config, sources, 3, in_folder("out.h5"), NULL, &report, &err), &err);
+    assert_int_equal(report.images, 8);
+}
+
+/* Any bit of any byte matters, also the top bits of two words, which multiplying alone leaves
+ * alone. */
+static void fast_digest(void **state) {
+    (void)state;
+    unsigned char bytes[101] = {0};
+    uint64_t digest[sizeof bytes * 8 + 1];
+    size_t n = 0;
+    digest[n++] = tsr_digest_fast(TSR_DIGEST_START, bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes * 8; i++) {
+        bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+        digest[n++] = tsr_digest_fast(TSR_DIGEST_START, bytes, sizeof bytes);
+        bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_true(digest[i] != digest[k]);
+    bytes[7] = bytes[39] = 0x80;
+    assert_true(tsr_digest_fast(TSR_DIGEST_START, bytes, sizeof bytes) != digest[0]);
+    memset(bytes, 0, sizeof bytes);
+    assert_true(tsr_digest_fast(TSR_DIGEST_START, bytes, 64) !=
+                tsr_digest_fast(TSR_DIGEST_START, bytes, 65));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(copies_are_in_one_split),
+        TEST(dealt_copies_stay_together),
+        TEST(a_file_is_packed_once),
+        TEST(fast_digest),
         TEST(room),
         TEST(png_is_packed_exactly),
         TEST(attributes_say_how),

@@ -245,7 +245,7 @@ rm .k.h5.tessera-0123456789abcdef-0.tmp .other.h5.tessera-0123456789abcdef-0.tmp
 
 # ---- the demo -------------------------------------------------------------------------------------------
 mkdir -p sample/train sample/val sample/test
-for part in train val test; do picture sample/$part/$part.ppm 176 176 3; done
+phase=0; for part in train val test; do phase=$((phase + 1)); picture sample/$part/$part.ppm 176 176 3 $phase; done
 tessera 0 "a demo" demo --samples sample --time 0.2s --quiet
 tessera 0 "where one was" demo --samples sample --time 0.2s --quiet
 mkdir own; cp m.h5 own/model.h5

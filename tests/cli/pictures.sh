@@ -11,7 +11,7 @@ fi
 $python "$TSR_TESTS/cli/pictures.py" make . || { fail "pictures.py"; finish; exit; }
 by=libjpeg
 "$TESSERA" version | grep -q 'JPEG by stb_image' && by=stb
-tessera 0 "pictures of all kinds are packed" pack in -o d.h5 --size 24x40 --background '#c86432'
+tessera 0 "pictures of all kinds are packed" pack in -o d.h5 --keep-copies --size 24x40 --background '#c86432'
 check "they are as Pillow has them" $python "$TSR_TESTS/cli/pictures.py" check . d.h5 $by
 if [ $by = stb ]; then
     check "what stb_image cannot read is refused by name" grep -q "stb-cannot-cmyk.*which stb_image does not read" err
