@@ -27,7 +27,8 @@ struct tsr_setting {
     void *value; /* of the type above; an `fn` that reads files writes to it */
     const struct tsr_names *names;
     const struct tsr_registry *registry;
-    bool optional; /* a file that lacks it keeps the value */
+    bool optional;    /* a file that lacks it keeps the value */
+    bool one_is_none; /* 1 is what it is without, and people are not shown it */
 };
 
 typedef enum tsr_status (*tsr_setting_fn)(void *user, const struct tsr_setting *setting,

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "cli/built_in.h"
+#include "cli/context_options.h"
 #include "cli/image_list.h"
 #include "cli/optimizer_options.h"
 #include "cli/outputs.h"
@@ -28,6 +29,8 @@ struct adapt_args {
     double target_psnr_db;
     bool until_converged;
     struct tsr_choice optimizer;
+    struct tsr_context_config context;
+    const char *mask;
     struct cli_rule rule;
 };
 
@@ -37,6 +40,7 @@ static void defaults(void *args) {
     a->kernel = "auto";
     a->background = "white";
     a->optimizer = tsr_choice_of(tsr_optimizers.object[0]);
+    a->context.fraction = 1;
 }
 
 #define AT(member) offsetof(struct adapt_args, member)
@@ -73,6 +77,11 @@ static const struct cli_option options[] = {
      .shown = "the model's, or 200 where regions end before",
      .help = "may exceed the model's: its last rates repeat; of each region the best is stored"},
     CLI_OPTIMIZER_OPTIONS(struct adapt_args, optimizer),
+    CLI_MASK(AT(mask)),
+    CLI_CONTEXT_FRACTION(AT(context.fraction), NULL),
+    CLI_QUERY_SCALE(AT(context.query_scale), "the model's",
+                    "the image is one S times as large, reduced: cells of fixed size become S "
+                    "times smaller; `tessera render --scale S` draws it enlarged"),
     CLI_KERNEL(AT(kernel)),
     CLI_BACKGROUND(AT(background)),
     CLI_LABEL_MAP(struct adapt_args, rule),
@@ -92,6 +101,7 @@ struct job {
     struct cli_images images;
     double *psnr_db;             /* [K+1] */
     struct tsr_label_map stored; /* that was given, of the only image; or none */
+    struct cli_mask mask;        /* that was given, or none */
     uint32_t *labels; /* [H, W] regions of the image at hand, for a rule that follows it */
     /* Kept from image to image while their size is the same. */
     struct tsr_reconstructor *reconstructor;
@@ -163,8 +173,10 @@ static enum tsr_status fit_reconstructor(struct job *job, size_t height, size_t 
     job->width = width;
     TSR_TRY(tsr_alloc(&labels, height * width, sizeof *job->labels, "label map", &job->call->err));
     job->labels = labels;
-    return tsr_reconstructor_create(job->model, &job->config, height, width, &job->reconstructor,
-                                    &job->call->err);
+    TSR_TRY(tsr_reconstructor_create(job->model, &job->config, height, width, &job->reconstructor,
+                                     &job->call->err));
+    if (job->mask.known) tsr_reconstructor_mask(job->reconstructor, job->mask.known);
+    return TSR_OK;
 }
 
 /* The regions of an image, under a rule that follows it. */
@@ -224,11 +236,16 @@ static enum tsr_status write_panel(struct job *job, size_t i, const struct tsr_i
     return status;
 }
 
+/* Is some of each image not known? */
+static bool is_apart(const struct job *job) {
+    return job->config.masked || job->config.context.fraction < 1;
+}
+
 static void print_head(const struct job *job) {
     (void)printf("#image\theight\twidth");
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\tpsnr_db_%zu", k);
-    (void)printf("\tstored_psnr_db\tseconds\n");
+    (void)printf("\tstored_psnr_db%s\tseconds\n", is_apart(job) ? "\tstored_unseen_psnr_db" : "");
 }
 
 static void print_row(struct job *job, const char *path, const struct tsr_reconstruction *r) {
@@ -236,7 +253,9 @@ static void print_row(struct job *job, const char *path, const struct tsr_recons
     (void)printf("%s\t%zu\t%zu", cli_field(path), job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
         (void)printf("\t%.3f", job->psnr_db[k]);
-    (void)printf("\t%.3f\t%.4f\n", r->best_psnr_db, r->seconds);
+    (void)printf("\t%.3f", r->best_psnr_db);
+    if (is_apart(job)) (void)printf("\t%.3f", r->best_unseen_psnr_db);
+    (void)printf("\t%.4f\n", r->seconds);
     (void)fflush(stdout);
 }
 
@@ -271,9 +290,12 @@ static enum tsr_status prepare_image(struct job *job, const struct tsr_image *im
     if (job->stored.labels)
         TSR_TRY(cli_label_map_check(job->args->rule.label_map, &job->stored, image->height,
                                     image->width, err));
+    TSR_TRY(cli_mask_check(job->args->mask, &job->mask, image->height, image->width, err));
     TSR_TRY(fit_reconstructor(job, image->height, image->width));
     TSR_TRY(tsr_inr_create(&job->model->config, image->height, image->width, inr, err));
-    return find_regions(job, image, *inr, err);
+    TSR_TRY(find_regions(job, image, *inr, err));
+    tsr_reconstructor_draw(job->reconstructor, 0); /* the same whatever other images there are */
+    return TSR_OK;
 }
 
 static enum tsr_status reconstruct(struct job *job, size_t i, const struct tsr_image *image,
@@ -336,6 +358,15 @@ static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
     return TSR_OK;
 }
 
+/* The image is what the context is in training, and the networks are those of the image that it was
+ * reduced from. */
+static enum tsr_status take_context(struct job *job, struct tsr_error *err) {
+    struct tsr_context_config context = job->model->config.context;
+    cli_context_apply(job->call, &job->args->context, &context);
+    TSR_TRY(cli_mask_read(job->call, job->args->mask, &job->mask, err));
+    return tsr_model_config_reduce(&job->model->config, context.query_scale, err);
+}
+
 static enum tsr_status prepare(struct job *job) {
     struct cli_call *call = job->call;
     void *p;
@@ -347,7 +378,11 @@ static enum tsr_status prepare(struct job *job) {
     job->as.channels = job->model->net.out_dim;
     TSR_TRY(tsr_colour_parse(job->args->background, &job->as.background, &call->err));
     TSR_TRY(take_rule(job, &call->err));
+    TSR_TRY(take_context(job, &call->err));
     tsr_reconstruct_config_default(job->model, &job->config);
+    job->config.context.fraction = job->args->context.fraction;
+    job->config.masked = job->mask.known != NULL;
+    job->config.seed = job->args->common.seed;
     job->config.target_psnr_db = job->args->target_psnr_db;
     job->config.until_converged = job->args->until_converged;
     job->config.inner_steps = cli_inner_steps(call, job->args->inner_steps, &job->config);
@@ -371,6 +406,7 @@ static enum tsr_status run(struct cli_call *call) {
     cli_images_clear(&job.images);
     free(job.psnr_db);
     tsr_label_map_clear(&job.stored);
+    free(job.mask.known);
     free(job.labels);
     tsr_reconstructor_free(job.reconstructor);
     tsr_model_free(job.model);

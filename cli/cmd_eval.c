@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "cli/built_in.h"
+#include "cli/context_options.h"
 #include "cli/evaluation.h"
 #include "cli/findings.h"
 #include "cli/optimizer_options.h"
@@ -32,6 +33,7 @@ struct eval_args {
     double target_psnr_db;
     bool until_converged;
     struct tsr_choice optimizer;
+    struct tsr_context_config context;
     struct cli_view view;
     struct cli_rule rule;
     const char *baseline, *kernel, *json, *csv, *image_csv, *compare, *linear_limit, *report,
@@ -87,6 +89,10 @@ static const struct cli_option options[] = {
      .shown = "the model's, or 200 where regions end before",
      .help = "may exceed the model's: its last rates repeat"},
     CLI_OPTIMIZER_OPTIONS(struct eval_args, optimizer),
+    CLI_CONTEXT_FRACTION(AT(context.fraction), "the model's"),
+    CLI_QUERY_SCALE(AT(context.query_scale), "the model's",
+                    "inner steps see the image at 1/S of its size, each pixel a mean of S by S; "
+                    "figures are of the whole image"),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
     CLI_RULE_OPTIONS(struct eval_args, rule, "the model's"),
@@ -182,14 +188,20 @@ static double params_per_value(const struct outcome *o) {
     return result_of(o)->params_per_image / result_of(o)->values_per_image;
 }
 
+/* Are some pixels not among those that were adapted to? */
+static bool has_unseen(const struct outcome *o) {
+    return isfinite(result_of(o)->unseen_psnr_db[0]);
+}
+
 static void print_table(const struct outcome *o) {
     const struct tsr_evaluation *e = result_of(o), *b = baseline_of(o);
-    bool baseline = o->args->baseline != NULL;
-    (void)printf("#k\tpsnr_db\tpsnr_db_std\tssim\tseam%s\n",
+    bool baseline = o->args->baseline != NULL, unseen = has_unseen(o);
+    (void)printf("#k\tpsnr_db\tpsnr_db_std\tssim\tseam%s%s\n", unseen ? "\tunseen_psnr_db" : "",
                  baseline ? "\trandom_psnr_db\trandom_ssim" : "");
     for (size_t k = 0; k <= e->inner_steps; k++) {
         (void)printf("%zu\t%.3f\t%.3f\t%.4f\t%.3f", k, e->psnr_db[k], e->psnr_db_std[k], e->ssim[k],
                      e->seam[k]);
+        if (unseen) (void)printf("\t%.3f", e->unseen_psnr_db[k]);
         if (baseline) (void)printf("\t%.3f\t%.4f", b->psnr_db[k], b->ssim[k]);
         (void)printf("\n");
     }
@@ -222,8 +234,10 @@ static void json_config(struct cli_json *j, const void *outcome) {
         cli_json_string(j, "images_from", o->from);
     }
     cli_json_integer(j, "limit", o->args->limit);
+    struct tsr_model_config model = m->model->config;
+    model.context = m->config.context; /* as it was evaluated */
     cli_json_integer(j, "channels", m->model->net.out_dim);
-    cli_json_model(j, &m->model->config);
+    cli_json_model(j, &model);
     cli_json_choice(j, "inner_optimizer", &m->config.optimizer);
     if (tsr_kernel_find(m->config.kernel, &kernel, NULL) == TSR_OK)
         cli_json_string(j, "kernel", kernel->name);
@@ -238,6 +252,8 @@ static void json_figures(struct cli_json *j, const struct tsr_evaluation *e) {
     cli_json_integer(j, "inner_steps", e->inner_steps);
     cli_json_numbers(j, "psnr_db", e->psnr_db, e->inner_steps + 1);
     cli_json_numbers(j, "psnr_db_std", e->psnr_db_std, e->inner_steps + 1);
+    if (isfinite(e->unseen_psnr_db[0]))
+        cli_json_numbers(j, "unseen_psnr_db", e->unseen_psnr_db, e->inner_steps + 1);
     cli_json_numbers(j, "ssim", e->ssim, e->inner_steps + 1);
     cli_json_integer(j, "not_finite_images", e->not_finite);
     cli_json_number(j, "seconds_per_image", e->seconds_per_image);
@@ -305,6 +321,8 @@ static enum tsr_status configure(struct cli_call *call, struct tsr_model *model,
     config->until_converged = a->until_converged;
     config->inner_steps = cli_inner_steps(call, a->inner_steps, config);
     cli_optimizer_apply(call, &a->optimizer, model, config->inner_steps, &config->optimizer);
+    cli_context_apply(call, &a->context, &config->context);
+    config->seed = a->common.seed;
     config->ssim = config->seam = true;
     config->threads = a->common.threads;
     config->kernel = a->kernel;

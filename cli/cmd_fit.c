@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/version.h"
+#include "cli/context_options.h"
 #include "cli/image_list.h"
 #include "cli/json.h"
 #include "cli/network_options.h"
@@ -24,7 +25,7 @@
 
 struct fit_args {
     struct cli_common common;
-    const char *output, *png, *curve, *json, *init, *background;
+    const char *output, *png, *curve, *json, *init, *background, *mask;
     bool curve_regions, strict;
     struct cli_rule rule;
     struct tsr_model_config model;
@@ -185,6 +186,8 @@ static const struct cli_option options[] = {
      .max = 1,
      .shown = "1, or 65536 pixels a region",
      .help = "random part of the pixels of each region in an iteration"},
+    CLI_MASK(AT(mask)),
+    CLI_CONTEXT_FRACTION(AT(fit.context_fraction), NULL),
     CLI_KERNEL(AT(fit.kernel)),
     CLI_BACKGROUND(AT(background)),
     {.type = CLI_END},
@@ -204,6 +207,7 @@ struct job {
     struct fit_args *args; /* its own: some depend on the image, outputs are its files */
     struct tsr_image image;
     struct tsr_label_map labels; /* of the image, or none */
+    struct cli_mask mask;        /* of the image, or none */
     struct tsr_model *model;
     struct tsr_fitter *fitter;
     FILE *curve;
@@ -333,6 +337,9 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
     }
     settle_learning(job);
+    TSR_TRY(cli_mask_read(job->call, a->mask, &job->mask, err));
+    TSR_TRY(cli_mask_check(a->mask, &job->mask, job->image.height, job->image.width, err));
+    a->fit.mask = job->mask.known;
     return TSR_OK;
 }
 
@@ -475,6 +482,7 @@ static void print_table(const struct job *job) {
                  s->n_regions, job->model->net.width, params,
                  (double)params / (double)n_values(job), (unsigned long long)s->iteration,
                  s->seconds, s->flops, s->psnr_db, job->ssim);
+    if (isfinite(s->unseen_psnr_db)) (void)printf("unseen_psnr_db\t%.3f\n", s->unseen_psnr_db);
     if (s->active < s->n_regions)
         (void)printf("regions_at_target\t%zu\n", s->n_regions - s->active);
 }
@@ -482,15 +490,19 @@ static void print_table(const struct job *job) {
 /* A line of the table of several images. */
 static void print_row(const struct job *job) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
+    bool unseen = job->args->mask || job->args->fit.context_fraction < 1;
     if (!job->table->begun)
         (void)printf("#image\theight\twidth\tregions\twidth_of_network\tparams\t"
-                     "params_per_value\titerations\tseconds\tpsnr_db\tssim\n");
+                     "params_per_value\titerations\tseconds\tpsnr_db\tssim%s\n",
+                     unseen ? "\tunseen_psnr_db" : "");
     job->table->begun = true;
     size_t params = s->n_regions * job->model->net.n_params;
-    (void)printf("%s\t%zu\t%zu\t%zu\t%zu\t%zu\t%.4f\t%llu\t%.3f\t%.3f\t%.4f\n",
+    (void)printf("%s\t%zu\t%zu\t%zu\t%zu\t%zu\t%.4f\t%llu\t%.3f\t%.3f\t%.4f",
                  cli_field(image_path(job)), job->image.height, job->image.width, s->n_regions,
                  job->model->net.width, params, (double)params / (double)n_values(job),
                  (unsigned long long)s->iteration, s->seconds, s->psnr_db, job->ssim);
+    if (unseen) (void)printf("\t%.3f", s->unseen_psnr_db);
+    (void)printf("\n");
     (void)fflush(stdout);
 }
 
@@ -510,6 +522,8 @@ static void json_config(struct cli_json *j, const struct job *job) {
     cli_json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
     cli_json_integer(j, "warmup", a->fit.warmup);
     cli_json_number(j, "batch_fraction", a->fit.batch_fraction);
+    cli_json_number(j, "context_fraction", a->fit.context_fraction);
+    cli_json_string(j, "mask", a->mask);
     cli_json_number(j, "target_psnr_db", a->fit.target_psnr_db > 0 ? a->fit.target_psnr_db : NAN);
     if (tsr_kernel_find(a->fit.kernel, &kernel, NULL) == TSR_OK)
         cli_json_string(j, "kernel", kernel->name);
@@ -542,6 +556,7 @@ static enum tsr_status write_json(const struct job *job, struct tsr_error *err) 
     if (s->map_seconds > 0) cli_json_number(&j, "map_seconds", s->map_seconds);
     cli_json_number(&j, "flops", s->flops);
     cli_json_number(&j, "psnr_db", s->psnr_db);
+    if (isfinite(s->unseen_psnr_db)) cli_json_number(&j, "unseen_psnr_db", s->unseen_psnr_db);
     cli_json_number(&j, "loss", s->loss);
     cli_json_number(&j, "ssim", job->ssim);
     cli_json_integer(&j, "params", params);
@@ -663,6 +678,7 @@ static void close_job(struct job *job, enum tsr_status *status) {
     tsr_fitter_free(job->fitter);
     tsr_model_free(job->model);
     tsr_label_map_clear(&job->labels);
+    free(job->mask.known);
     tsr_image_clear(&job->image);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/blas.h"
 #include "base/clock.h"
+#include "cli/context_options.h"
 #include "cli/network_options.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
@@ -124,6 +125,10 @@ static const struct cli_option options[] = {
            .shown = "0.03, relu-pe: 0.2, latent: 0.1", .help = "what the rates start from"),
     CHOICE("inner-loss", "KIND", model.inner_loss, inner_loss,
            .help = "whose pixels the squared error of a region is divided by"),
+    CLI_CONTEXT_FRACTION(AT(model.context.fraction), NULL),
+    CLI_QUERY_SCALE(AT(model.context.query_scale), NULL,
+                    "inner steps see the image at 1/S of its size, each pixel a mean of S by S, "
+                    "and learn to give the whole image: super-resolution"),
 
     HEADING("outer loop"),
     {.name = "method",

@@ -272,6 +272,7 @@ static enum tsr_status write_subject(const struct pictures *p, size_t i, const s
     struct tsr_image picture = p->image; /* a view */
     size_t last = p->found->subject[p->subject[i]].config.inner_steps,
            n = p->image.height * p->image.width * p->image.channels;
+    tsr_reconstructor_draw(p->reconstructor[i], p->survey->index[s->image]);
     TSR_TRY(tsr_reconstruct(p->reconstructor[i], TSR_BYTES(p->image.pixels), &out, err));
     cli_json_open(j, NULL, '{');
     cli_json_integer(j, "image", s->image);

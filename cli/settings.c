@@ -18,11 +18,14 @@ struct rows {
 };
 
 static void flush(struct rows *r) {
-    if (r->group[0]) r->row(r->user, r->group, r->text);
+    if (r->text[0]) r->row(r->user, r->group, r->text);
     r->group[0] = r->text[0] = '\0';
 }
 
 static bool says_nothing(const struct tsr_setting *s) {
+    if (s->one_is_none)
+        return s->type == TSR_SETTING_SIZE ? *(const size_t *)s->value == 1
+                                           : *(const double *)s->value == 1;
     return s->optional && s->type == TSR_SETTING_SIZE && *(const size_t *)s->value == 0;
 }
 

@@ -12,8 +12,8 @@
 void cli_json_model(struct cli_json *j, const struct tsr_model_config *config);
 
 /* One row for each group: "network", "siren, omega_first 15, omega_hidden 30, in_dim 2, ...", of
- * the model or of what an INR has too. A setting that says nothing (0 where that means unknown or
- * none) is left out. */
+ * the model or of what an INR has too. A setting that says nothing (0, or 1, where that means
+ * unknown or none) is left out. */
 typedef void (*cli_row_fn)(void *user, const char *name, const char *text);
 void cli_model_rows(const struct tsr_model_config *config, cli_row_fn row, void *user);
 void cli_shape_rows(const struct tsr_model_config *config, cli_row_fn row, void *user);

@@ -14,7 +14,8 @@
 #include "image/regions.h"
 
 struct job {
-    const struct tsr_model *model;
+    struct tsr_model view;         /* for images that are all context: */
+    const struct tsr_model *model; /* &view */
     const struct tsr_images *image;
     struct tsr_pixels pixels;
     struct tsr_reconstruct_config config;
@@ -119,8 +120,11 @@ enum tsr_status tsr_model_adapt(const struct tsr_model *model, const struct tsr_
     TSR_TRY(tsr_sized_read("tsr_images", image, sizeof one, &one, err));
     if (settings) TSR_TRY(tsr_sized_read("tsr_adapt_settings", settings, sizeof s, &s, err));
     if (report) TSR_TRY(tsr_sized_read("tsr_adapt_report", report, sizeof r, &r, err));
-    struct job job = {.model = model, .image = &one};
-    enum tsr_status status = run(&job, &s, err);
+    struct job job = {.view = *model, .image = &one};
+    job.model = &job.view;
+    enum tsr_status status =
+        tsr_model_config_reduce(&job.view.config, model->config.context.query_scale, err);
+    if (status == TSR_OK) status = run(&job, &s, err);
     if (status == TSR_OK) {
         fill_report(&job, &r);
         if (report) tsr_sized_write(&r, sizeof r, report);

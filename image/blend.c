@@ -121,6 +121,19 @@ static double error_of_region(const struct tsr_geometry *geometry, size_t region
     return sum;
 }
 
+void tsr_blend_unseen(const struct tsr_geometry *geometry, const tsr_real *difference,
+                      const uint8_t *known, double *region_error) {
+    const struct tsr_partition *p = geometry->partition;
+    size_t c = geometry->channels;
+    for (size_t r = 0; r < p->n_regions; r++) {
+        region_error[r] = 0;
+        for (size_t i = 0, at; i < p->regions[r].n_pixels; i++) {
+            (void)tsr_geometry_own_point(geometry, r, i, &at);
+            if (!known[at]) region_error[r] += square_sum(difference + at * c, c);
+        }
+    }
+}
+
 static void subtract(struct tsr_pixels pixels, size_t first, size_t end, tsr_real *picture) {
     if (pixels.floats)
         for (size_t i = first; i < end; i++)

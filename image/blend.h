@@ -37,4 +37,8 @@ TSR_API void tsr_blend_gather(const struct tsr_blend *blend, const tsr_real *out
 TSR_API void tsr_blend_compare(const struct tsr_geometry *geometry, struct tsr_pixels pixels,
                                size_t threads, tsr_real *picture, double *region_error);
 
+/* Of such a difference the squared error of each region's own pixels where known [H, W] is 0. */
+TSR_API void tsr_blend_unseen(const struct tsr_geometry *geometry, const tsr_real *difference,
+                              const uint8_t *known, double *region_error);
+
 #endif

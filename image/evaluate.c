@@ -13,6 +13,7 @@
 void tsr_evaluation_clear(struct tsr_evaluation *evaluation) {
     free(evaluation->psnr_db);
     free(evaluation->psnr_db_std);
+    free(evaluation->unseen_psnr_db);
     free(evaluation->ssim);
     free(evaluation->seam);
     free(evaluation->region_slot);
@@ -44,8 +45,9 @@ struct tsr_evaluator {
     struct tsr_reconstructor *reconstructor;
     const struct tsr_partition *partition;
     uint32_t *labels;
-    double *record; /* what is added of the image, whoever has found it: PSNR, SSIM, seam metric,
-                       errors of regions (as in `one`, which points there), and */
+    double
+        *record; /* what is added of the image, whoever has found it: PSNR, that of unseen pixels,
+                    SSIM, seam metric, errors of regions (as in `one`, which points there), and */
     double *pixels; /* [n_regions] */
     double *figure; /* [FIGURES] */
     bool mixed;     /* images had different numbers of regions */
@@ -59,12 +61,13 @@ static void layout(struct tsr_evaluator *w, struct tsr_arena *a) {
 
 static size_t record_length(const struct tsr_evaluator *w) {
     size_t n = w->partition->n_regions;
-    return (3 + n) * w->states + n + FIGURES;
+    return (4 + n) * w->states + n + FIGURES;
 }
 
 static void divide_record(struct tsr_evaluator *w) {
     w->one.psnr_db = w->record;
-    w->one.ssim = w->one.psnr_db + w->states;
+    w->one.unseen_psnr_db = w->one.psnr_db + w->states;
+    w->one.ssim = w->one.unseen_psnr_db + w->states;
     w->one.seam = w->one.ssim + w->states;
     w->one.region_error = w->one.seam + w->states;
     w->pixels = w->one.region_error + w->states * w->partition->n_regions;
@@ -85,7 +88,7 @@ static void layout_size(struct tsr_evaluator *w, struct tsr_arena *a) {
 
 static enum tsr_status allocate_states(struct tsr_evaluation *e, size_t states,
                                        struct tsr_error *err) {
-    double **of_states[] = {&e->psnr_db, &e->psnr_db_std, &e->ssim, &e->seam};
+    double **of_states[] = {&e->psnr_db, &e->psnr_db_std, &e->unseen_psnr_db, &e->ssim, &e->seam};
     for (size_t i = 0; i < sizeof of_states / sizeof *of_states; i++)
         TSR_TRY(TSR_ALLOC(of_states[i], states, "evaluation", err));
     return TSR_OK;
@@ -121,6 +124,7 @@ static void add_image(struct tsr_evaluator *w) {
     for (size_t k = 0; k < w->states; k++) {
         e->psnr_db[k] += w->one.psnr_db[k];
         w->squares[k] += w->one.psnr_db[k] * w->one.psnr_db[k];
+        e->unseen_psnr_db[k] += w->one.unseen_psnr_db[k];
         e->ssim[k] += w->one.ssim[k];
         if (!isfinite(w->one.seam[k])) continue;
         e->seam[k] += w->one.seam[k];
@@ -144,6 +148,7 @@ static void finish(struct tsr_evaluator *w) {
         double mean = e->psnr_db[k] / n, variance = (w->squares[k] - n * mean * mean) / (n - 1);
         e->psnr_db[k] = mean;
         e->psnr_db_std[k] = e->images < 2 ? (double)NAN : sqrt(variance > 0 ? variance : 0);
+        e->unseen_psnr_db[k] /= n;
         e->ssim[k] /= n;
         e->seam[k] = w->seams[k] ? e->seam[k] / (double)w->seams[k] : (double)NAN;
     }
@@ -250,10 +255,12 @@ static enum tsr_status observe(const struct tsr_evaluator *w, struct tsr_pixels 
 
 /* The record of an image. */
 static enum tsr_status measure(struct tsr_evaluator *w, struct tsr_pixels pixels, size_t height,
-                               size_t width, const uint16_t *map, struct tsr_error *err) {
+                               size_t width, const uint16_t *map, size_t index,
+                               struct tsr_error *err) {
     TSR_TRY(fit_size(w, height, width, err));
     w->figure[MAP_SECONDS] = 0;
     if (w->follows) TSR_TRY(find_regions(w, pixels, map, err));
+    tsr_reconstructor_draw(w->reconstructor, index);
     TSR_TRY(tsr_reconstruct(w->reconstructor, pixels, &w->one, err));
     w->figure[SECONDS] = w->one.seconds;
     w->figure[FLOPS] = w->one.flops;
@@ -265,7 +272,7 @@ static enum tsr_status measure(struct tsr_evaluator *w, struct tsr_pixels pixels
 enum tsr_status tsr_evaluator_add(struct tsr_evaluator *w, struct tsr_pixels pixels, size_t height,
                                   size_t width, const uint16_t *map, size_t index,
                                   struct tsr_error *err) {
-    TSR_TRY(measure(w, pixels, height, width, map, err));
+    TSR_TRY(measure(w, pixels, height, width, map, index, err));
     add_image(w);
     return observe(w, pixels, index, err);
 }
@@ -320,7 +327,7 @@ static enum tsr_status take_stored(struct tsr_evaluator *w, struct tsr_dataset *
     struct tsr_pixels pixels = tsr_dataset_pixels(dataset, room->values);
     enum tsr_status status =
         alone ? tsr_evaluator_add(w, pixels, height, width, room->map, index, err)
-              : measure(w, pixels, height, width, room->map, err);
+              : measure(w, pixels, height, width, room->map, index, err);
     if (status != TSR_OK && status != TSR_ERR_INTERRUPTED)
         tsr_error_prefix(err, "%s, image %u", tsr_dataset_path(dataset), index);
     return status;

@@ -13,8 +13,9 @@ struct tsr_evaluation {
     size_t images, inner_steps;
     size_t of; /* images of the split, over which `images` are evenly spread */
     double *psnr_db,
-        *psnr_db_std; /* [inner_steps+1] mean and standard deviation (n-1) over images */
-    double *ssim;     /* [inner_steps+1]; NaN where it was not computed */
+        *psnr_db_std;       /* [inner_steps+1] mean and standard deviation (n-1) over images */
+    double *unseen_psnr_db; /* [inner_steps+1] of the pixels that are not known; NaN without any */
+    double *ssim;           /* [inner_steps+1]; NaN where it was not computed */
     double *seam; /* [inner_steps+1] seam metric (image/seam.h); NaN where it was not computed */
     size_t n_regions;       /* 0: the images had different numbers of them */
     size_t *region_slot;    /* [n_regions] */
@@ -25,8 +26,8 @@ struct tsr_evaluation {
     double map_seconds_per_image; /* of finding the regions, for a rule that follows the image */
     double params_per_image;      /* adapted; mean over images */
     double values_per_image;      /* height * width * channels; mean over images */
-    double flops_per_image; /* of K inner steps and the final forward pass over the context pixels;
-                               mean over images */
+    double flops_per_image; /* of K inner steps and the final forward pass over the context pixels,
+                               and over all pixels where these are others; mean over images */
     size_t not_finite; /* images whose error became NaN or infinite; they are in the mean as NaN */
 };
 
@@ -56,7 +57,8 @@ struct tsr_evaluate_callbacks {
         *comm; /* processes that share the images, without an observer; NULL: one */
 };
 
-/* Evaluates `limit` (0: all) images of a split, evenly spread over it (base/spread.h). Label maps
+/* Evaluates `limit` (0: all) images of a split, evenly spread over it (base/spread.h). A context
+ * that is drawn depends on config->seed and on the image's place in the dataset. Label maps
  * come from the dataset where they are stored (image/regions.h). Errors: TSR_ERR_SHAPE when the
  * images do not fit the model, TSR_ERR_CONFIG for an empty split or missing label maps. Of several
  * processes each calls this with the same arguments and has the same figures; `progress` comes
@@ -76,8 +78,8 @@ TSR_API enum tsr_status tsr_evaluator_create(const struct tsr_model *model,
                                              struct tsr_evaluator **out,
                                              struct tsr_error *err) TSR_MUST_USE;
 /* pixels [H, W, C] of the model's channels; map [H, W] its label map, for a rule that wants one, or
- * NULL; index: what the observer is told. After an error the image is not in the figures, and
- * others may follow. */
+ * NULL; index: what the observer is told, and a context is drawn by. After an error the image is
+ * not in the figures, and others may follow. */
 TSR_API enum tsr_status tsr_evaluator_add(struct tsr_evaluator *e, struct tsr_pixels pixels,
                                           size_t height, size_t width, const uint16_t *map,
                                           size_t index, struct tsr_error *err) TSR_MUST_USE;

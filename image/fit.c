@@ -25,6 +25,9 @@ static void layout_worker(struct tsr_fitter *f, size_t i, struct tsr_arena *a) {
     w->y = tsr_arena_take(a, f->largest, values);
     w->out = tsr_arena_take(a, f->largest, values);
     f->t[i].partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
+    w->ctx_x = f->apart ? tsr_arena_take(a, f->largest, 2 * sizeof(tsr_real)) : NULL;
+    w->ctx_y = f->apart ? tsr_arena_take(a, f->largest, values) : NULL;
+    w->ctx_out = f->apart ? tsr_arena_take(a, f->largest, values) : NULL;
     if (f->full) return;
     w->batch_x = tsr_arena_take(a, f->max_batch, f->engine.net.in_dim * sizeof(tsr_real));
     w->batch_y = tsr_arena_take(a, f->max_batch, values);
@@ -44,6 +47,8 @@ static void layout(struct tsr_fitter *f, size_t n_context, struct tsr_arena *a) 
     f->frozen = tsr_arena_take(a, n, sizeof *f->frozen);
     f->region_error = tsr_arena_take(a, n, sizeof *f->region_error);
     f->context_error = tsr_arena_take(a, n, sizeof *f->context_error);
+    f->context_points = tsr_arena_take(a, n, sizeof *f->context_points);
+    f->unseen_error = tsr_arena_take(a, n, sizeof *f->unseen_error);
     f->updates = tsr_arena_take(a, n, sizeof *f->updates);
     f->points = tsr_arena_take(a, n, sizeof *f->points);
     f->moments = tsr_arena_take(a, n, tsr_optimizer_state(&f->adam, f->n_params));
@@ -81,6 +86,17 @@ void tsr_fitter_list_active(struct tsr_fitter *f) {
         if (!f->frozen[r]) f->active[f->state.active++] = r;
 }
 
+/* How many points each region is learned from. */
+static void count_context(struct tsr_fitter *f) {
+    const struct tsr_partition *p = f->geometry.partition;
+    for (size_t r = 0; r < f->state.n_regions; r++) {
+        const struct tsr_fit_worker *w = &f->workers[0];
+        f->context_points[r] = p->regions[r].n_pixels == 0 ? 0
+                               : f->apart ? tsr_context_points(&f->context, r, w->ctx_x, w->ctx_y)
+                                          : p->regions[r].n_context;
+    }
+}
+
 static void initialise(struct tsr_fitter *f, const struct tsr_model *model) {
     for (size_t r = 0; r < f->state.n_regions; r++) {
         tsr_real *phi = f->inr->phi + r * f->n_params;
@@ -89,7 +105,7 @@ static void initialise(struct tsr_fitter *f, const struct tsr_model *model) {
             tsr_network_randomize(&model->net, f->config.seed, r, phi);
         else
             memcpy(phi, model->theta + slot * f->n_params, f->n_params * sizeof *phi);
-        f->frozen[r] = f->geometry.partition->regions[r].n_pixels == 0;
+        f->frozen[r] = f->context_points[r] == 0;
     }
     tsr_fitter_list_active(f);
 }
@@ -111,6 +127,22 @@ static enum tsr_status follow(struct tsr_fitter *f, const struct tsr_model *mode
     return status;
 }
 
+/* What of the image is known. */
+static enum tsr_status take_context(struct tsr_fitter *f, const struct tsr_model *model,
+                                    struct tsr_error *err) {
+    const struct tsr_context_config config = {f->config.mask ? 1 : f->config.context_fraction, 1};
+    f->context.config = config;
+    f->apart = f->config.mask || tsr_context_differs(&config);
+    if (!f->apart) return TSR_OK;
+    TSR_TRY(tsr_context_create(model, &config, f->config.mask, &f->geometry, &f->context, err));
+    if (f->config.mask)
+        tsr_context_mask(&f->context, f->config.mask);
+    else
+        tsr_context_draw(&f->context, f->config.seed, 0, 0);
+    tsr_context_take(&f->context, TSR_BYTES(f->image->pixels));
+    return TSR_OK;
+}
+
 /* The model's own inner steps, before Adam begins. */
 static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_model *model,
                                         struct tsr_error *err) {
@@ -121,16 +153,19 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
     c.inner_steps = f->config.inner_steps;
     c.threads = f->config.threads;
     c.kernel = f->config.kernel;
+    c.context = f->context.config;
+    c.masked = f->apart;
     TSR_TRY(tsr_reconstructor_create(model, &c, f->image->height, f->image->width, &r, err));
     enum tsr_status status = TSR_OK;
     if (tsr_rule_follows_image(&model->config.partition))
         status = tsr_reconstructor_follow(r, f->geometry.partition->labels, err);
+    if (f->apart) tsr_reconstructor_mask(r, f->context.known);
     if (status == TSR_OK) status = tsr_reconstruct(r, TSR_BYTES(f->image->pixels), &result, err);
     tsr_reconstructor_free(r);
     if (status != TSR_OK) return status;
     f->state.seconds = result.seconds;
     for (size_t i = 0; i < f->state.n_regions; i++)
-        f->points[i] = c.inner_steps * f->geometry.partition->regions[i].n_context;
+        f->points[i] = c.inner_steps * f->context_points[i];
     return TSR_OK;
 }
 
@@ -146,6 +181,7 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
     TSR_TRY(tsr_geometry_create(model, height, width, &f->geometry, err));
     TSR_TRY(tsr_inr_create(&shape, height, width, &f->inr, err));
     TSR_TRY(follow(f, model, err));
+    TSR_TRY(take_context(f, model, err));
     TSR_TRY(tsr_engine_create(&model->net, kernel, f->config.threads, &f->engine, err));
     f->full = f->config.batch_fraction >= 1;
     f->n_params = model->net.n_params;
@@ -165,8 +201,10 @@ static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *mode
     TSR_TRY(allocate(f, err));
     f->state.region_error = f->region_error;
     f->state.region_iteration = f->updates;
-    f->state.psnr_db = f->state.loss = (double)NAN;
+    f->state.psnr_db = f->state.unseen_psnr_db = f->state.loss = (double)NAN;
+    count_context(f);
     initialise(f, model);
+    tsr_fitter_measure_unlearned(f);
     if (!f->config.random && f->config.inner_steps) return take_inner_steps(f, model, err);
     return TSR_OK;
 }
@@ -192,6 +230,7 @@ enum tsr_status tsr_fitter_create(const struct tsr_model *model,
 void tsr_fitter_free(struct tsr_fitter *f) {
     if (!f) return;
     tsr_blend_clear(&f->blend);
+    tsr_context_clear(&f->context);
     tsr_geometry_clear(&f->geometry);
     tsr_engine_clear(&f->engine);
     tsr_arena_free(&f->arena);

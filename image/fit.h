@@ -44,7 +44,13 @@ struct tsr_fit_config {
     /* Else: inner steps of the model, with its rates, that come before Adam; they count as training
      * but not as iterations. */
     size_t inner_steps;
-    uint64_t seed;      /* of initialisation and batches */
+    /* What is learned from: the pixels where mask [H, W] is not 0 (not used after
+     * tsr_fitter_create()), or, without one, a random part of each region's, 0 (excluded) to 1.
+     * Figures are of all pixels nevertheless, but what the target is compared with. A region
+     * without a known pixel keeps its initialisation. */
+    double context_fraction;
+    const uint8_t *mask;
+    uint64_t seed;      /* of initialisation, batches, known pixels */
     size_t threads;     /* 0: all */
     const char *kernel; /* "auto", ... */
     /* The image's label map [H, W], for the rule `labels`; may be given for `segment` too, which
@@ -74,7 +80,8 @@ struct tsr_fit_state {
         map_seconds; /* of finding the regions, for a rule that follows the image; not in seconds */
     double flops;    /* essential FLOPs of them: gradients, 3 forward passes */
     double psnr_db;  /* of the image, from the unclipped outputs, blended where regions overlap */
-    double loss;     /* mean squared error over the context pixels of all regions */
+    double unseen_psnr_db;      /* of its pixels that are not known; NaN without one */
+    double loss;                /* mean squared error over the context pixels of all regions */
     size_t n_regions, active;   /* not frozen */
     const double *region_error; /* [n_regions] squared error summed over own pixels and channels */
     const uint64_t *region_iteration; /* [n_regions] updates done */

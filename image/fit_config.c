@@ -11,8 +11,12 @@ static const char *const schedule_names[] = {"constant", "cosine"};
 TSR_DEFINE_NAMES(tsr_fit_schedule, tsr_fit_schedule, schedule_names, "schedule")
 
 void tsr_fit_config_default(struct tsr_fit_config *config) {
-    *config = (struct tsr_fit_config){
-        .lr = 1e-3, .batch_fraction = 1, .every = 10, .random = true, .kernel = "auto"};
+    *config = (struct tsr_fit_config){.lr = 1e-3,
+                                      .batch_fraction = 1,
+                                      .every = 10,
+                                      .random = true,
+                                      .context_fraction = 1,
+                                      .kernel = "auto"};
 }
 
 static bool positive(double x) {
@@ -29,6 +33,8 @@ enum tsr_status tsr_fit_config_check(const struct tsr_fit_config *c, struct tsr_
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "the batch fraction is %g; it must be above 0, up to 1",
                          c->batch_fraction);
+    const struct tsr_context_config context = {c->context_fraction, 1};
+    TSR_TRY(tsr_context_config_check(&context, err));
     if (c->every < 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "a curve point every 0 iterations; at least 1");
     if (c->inner_steps > 1000000)

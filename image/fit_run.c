@@ -43,11 +43,12 @@ static tsr_real *outputs_of(const struct tsr_fitter *f, const struct tsr_fit_wor
     return f->outputs ? f->outputs + f->blend.first[w->region] * f->geometry.channels : w->out;
 }
 
-/* Does the region's own error do for the target? */
+/* Does the region's own error, or where not all is known that of its context, do for the target? */
 static bool reached(const struct tsr_fitter *f, size_t region) {
-    double share =
-        (double)f->geometry.partition->regions[region].n_pixels / (double)f->geometry.n_pixels;
-    return f->region_error[region] <= f->allowed_error * share;
+    size_t points =
+        f->apart ? f->context_points[region] : f->geometry.partition->regions[region].n_pixels;
+    double share = (double)points / (double)f->geometry.n_pixels;
+    return (f->apart ? f->context_error : f->region_error)[region] <= f->allowed_error * share;
 }
 
 /* The batch of iteration k: the next `m` of the region's pixels in the order of random
@@ -93,8 +94,10 @@ static bool look(void *user, struct tsr_trajectory *t, size_t k) {
     if (advances && !f->full) return false;
     bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
     f->context_error[region] = t->error;
-    f->region_error[region] =
-        cut ? tsr_geometry_own_error(&f->geometry, region, outputs_of(f, w), w->y) : t->error;
+    if (!f->apart)
+        f->region_error[region] =
+            cut ? tsr_geometry_own_error(&f->geometry, region, outputs_of(f, w), w->y, NULL)
+                : t->error;
     f->frozen[region] = reached(f, region);
     if (advances && f->frozen[region]) f->updates[region] = k;
     return f->frozen[region] || block->kind == MEASURE_AND_KEEP;
@@ -111,21 +114,55 @@ static double factor(void *user, size_t k) {
     return tsr_schedule(k, c->warmup, progress, 0);
 }
 
+/* Sets the points that a region is learned from. */
+static void take_points(const struct tsr_fitter *f, struct tsr_fit_worker *w, size_t region) {
+    tsr_geometry_targets(&f->geometry, TSR_BYTES(f->image->pixels), region, w->y);
+    w->region = region;
+    w->task = tsr_geometry_task(&f->geometry, region, w->y);
+    if (f->apart) {
+        size_t n = tsr_context_points(&f->context, region, w->ctx_x, w->ctx_y);
+        w->task = tsr_context_task(&f->context, region, w->ctx_x, w->ctx_y, n, w->y);
+    }
+    w->all = w->task.ctx;
+}
+
+/* The errors of a region over all its own pixels, where it is learned from some of them. */
+static void measure_own(struct tsr_fitter *f, size_t thread, const struct tsr_fit_worker *w,
+                        tsr_real *partial) {
+    struct tsr_pass pass = {.kind = TSR_PASS_FORWARD,
+                            .points = &w->task.qry,
+                            .phi = f->inr->phi + w->region * f->n_params,
+                            .out = outputs_of(f, w),
+                            .partial = partial};
+    tsr_pass_run(&f->engine, thread, &pass, 1);
+    f->region_error[w->region] =
+        tsr_geometry_own_error(&f->geometry, w->region, pass.out, w->y, NULL);
+    f->unseen_error[w->region] = tsr_geometry_own_error(&f->geometry, w->region, pass.out, w->y,
+                                                        tsr_context_known(&f->context));
+}
+
+void tsr_fitter_measure_unlearned(struct tsr_fitter *f) {
+    for (size_t r = 0; r < f->state.n_regions; r++) {
+        if (f->context_points[r] || f->geometry.partition->regions[r].n_pixels == 0) continue;
+        take_points(f, &f->workers[0], r);
+        measure_own(f, TSR_TEAM, &f->workers[0], f->t[0].partial);
+    }
+}
+
 /* Puts a region on a trajectory that goes on where the last one ended. */
 static void begin_region(const struct block *block, size_t worker, size_t region) {
     struct tsr_fitter *f = block->f;
     struct tsr_fit_worker *w = &f->workers[worker];
     bool batch = block->kind == ADVANCE && !f->full;
     bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
-    tsr_geometry_targets(&f->geometry, TSR_BYTES(f->image->pixels), region, w->y);
-    w->region = region;
-    w->task = tsr_geometry_task(&f->geometry, region, w->y);
-    w->all = w->task.ctx;
+    take_points(f, w, region);
     f->t[worker] = (struct tsr_trajectory){
         .task = &w->task,
         .phi = f->inr->phi + region * f->n_params,
         .g = f->full ? f->gradients + region * f->n_params : w->g,
-        .out = !batch && (cut || f->outputs || block->kind == MEASURE) ? outputs_of(f, w) : NULL,
+        .out = f->apart                                                  ? w->ctx_out
+               : !batch && (cut || f->outputs || block->kind == MEASURE) ? outputs_of(f, w)
+                                                                         : NULL,
         .partial = f->t[worker].partial,
         .state = f->moments + region * tsr_optimizer_state(&f->adam, f->n_params),
         .known = block->kind == ADVANCE && f->kept};
@@ -145,6 +182,9 @@ static void work_on(struct block *block, size_t thread, size_t worker, size_t fi
     for (size_t i = 0; i < n; i++)
         begin_region(block, worker + i, f->active[first + i]);
     tsr_inner_run(&loop, thread, f->t + worker, n, from, to, f->passes + worker);
+    for (size_t i = 0; i < n && f->apart; i++)
+        if (block->kind != ADVANCE || f->t[worker + i].stopped)
+            measure_own(f, thread, &f->workers[worker + i], f->t[worker + i].partial);
     for (size_t i = 0; i < n && block->kind == ADVANCE; i++)
         if (!f->t[worker + i].stopped) f->updates[f->active[first + i]] = to;
 }
@@ -154,7 +194,7 @@ static void work_on(struct block *block, size_t thread, size_t worker, size_t fi
 static struct tsr_plan plan_of(const struct tsr_fitter *f) {
     struct tsr_load load = {0};
     for (size_t i = 0; i < f->state.active; i++) {
-        size_t n = f->geometry.partition->regions[f->active[i]].n_context;
+        size_t n = f->context_points[f->active[i]];
         if (!f->full) n = tsr_fitter_batch(f, n);
         tsr_load_add(&load, n, tsr_pass_pieces(n));
     }
@@ -213,6 +253,18 @@ static uint64_t block_length(const struct tsr_fitter *f) {
     return most < 1 ? 1 : most < (double)(until - k) ? (uint64_t)most : until - k;
 }
 
+/* Over the pixels that are not known. */
+static double unseen_psnr_db(struct tsr_fitter *f) {
+    size_t n = f->apart ? tsr_context_unseen(&f->context) : 0;
+    double sum = 0;
+    if (n == 0) return (double)NAN;
+    if (f->outputs)
+        tsr_blend_unseen(&f->geometry, f->picture, tsr_context_known(&f->context), f->unseen_error);
+    for (size_t r = 0; r < f->state.n_regions; r++)
+        sum += f->unseen_error[r];
+    return tsr_psnr_db(sum, n * f->geometry.channels);
+}
+
 static enum tsr_status sum_errors(struct tsr_fitter *f, struct tsr_error *err) {
     double loss = 0, values = 0;
     f->pooled_error = 0;
@@ -229,9 +281,10 @@ static enum tsr_status sum_errors(struct tsr_fitter *f, struct tsr_error *err) {
                              r, (unsigned long long)f->state.iteration);
         f->pooled_error += f->region_error[r];
         loss += f->context_error[r];
-        values += (double)(f->geometry.partition->regions[r].n_context * f->geometry.channels);
+        values += (double)(f->context_points[r] * f->geometry.channels);
     }
-    f->state.loss = loss / values;
+    f->state.loss = values > 0 ? loss / values : 0;
+    f->state.unseen_psnr_db = unseen_psnr_db(f);
     f->state.psnr_db = tsr_psnr_db(f->pooled_error, f->geometry.n_pixels * f->geometry.channels);
     return TSR_OK;
 }
@@ -248,9 +301,16 @@ static enum tsr_status take_point(struct tsr_fitter *f, bool last, struct tsr_er
     TSR_TRY(sum_errors(f, err));
     /* As it was at these parameters: the gradient that came along belongs to the next iteration. */
     shown.psnr_db = f->state.psnr_db;
+    shown.unseen_psnr_db = f->state.unseen_psnr_db;
     shown.loss = f->state.loss;
     shown.active = f->state.active;
     return callbacks && callbacks->point ? callbacks->point(callbacks->user, &shown, err) : TSR_OK;
+}
+
+/* Has the image, or where not all of it is known what is, the target PSNR? */
+static bool is_near(const struct tsr_fitter *f) {
+    double values = (double)(f->geometry.n_pixels * f->geometry.channels);
+    return (f->apart ? f->state.loss * values : f->pooled_error) <= f->allowed_error;
 }
 
 static bool at_bound(const struct tsr_fitter *f) {
@@ -273,7 +333,7 @@ enum tsr_status tsr_fitter_run(struct tsr_fitter *f, const struct tsr_fit_callba
         bool last = interrupted || at_bound(f);
         if (last || f->state.iteration % f->config.every == 0) {
             TSR_TRY(take_point(f, last, err));
-            if (last || f->state.active == 0 || f->pooled_error <= f->allowed_error) break;
+            if (last || f->state.active == 0 || is_near(f)) break;
         }
         uint64_t k = f->state.iteration;
         train(f, (struct block){.kind = ADVANCE,

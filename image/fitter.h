@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "image/blend.h"
+#include "image/context.h"
 #include "image/fit.h"
 #include "inner/inner_loop.h"
 
@@ -16,10 +17,12 @@
 struct tsr_fit_worker {
     size_t region;
     struct tsr_task task;
-    struct tsr_points all;       /* context points of the region */
+    struct tsr_points all;       /* context points of the region that are known */
     tsr_real *y, *out;           /* [largest region, C] targets, outputs */
     tsr_real *batch_x, *batch_y; /* [max_batch, 2], [max_batch, C]; with a batch fraction only */
     tsr_real *g;                 /* [n_params]; with a batch fraction only */
+    /* Known points and the outputs there, where these are not all: [largest region, 2 or C] */
+    tsr_real *ctx_x, *ctx_y, *ctx_out;
 };
 
 struct tsr_fitter {
@@ -27,6 +30,8 @@ struct tsr_fitter {
     const struct tsr_image *image;
     struct tsr_inr *inr; /* its phi is what is learned */
     struct tsr_geometry geometry;
+    struct tsr_context context; /* where not all is known: */
+    bool apart;
     struct tsr_engine engine;
     struct tsr_choice adam;
     struct tsr_fit_state state;
@@ -37,10 +42,12 @@ struct tsr_fitter {
     bool full;      /* an iteration looks at all pixels */
     size_t *active; /* [n_regions] the first state.active are not frozen, ascending */
     bool *frozen;   /* [n_regions] */
-    double *region_error;  /* [n_regions] over own pixels */
-    double *context_error; /* [n_regions] over context pixels */
-    uint64_t *updates;     /* [n_regions] */
-    uint64_t *points;      /* [n_regions] points that gradients were taken over */
+    double *region_error;   /* [n_regions] over own pixels */
+    double *context_error;  /* [n_regions] over known context pixels, ... */
+    size_t *context_points; /* ... [n_regions] of which there are so many */
+    double *unseen_error;   /* [n_regions] over own pixels that are not known */
+    uint64_t *updates;      /* [n_regions] */
+    uint64_t *points;       /* [n_regions] points that gradients were taken over */
     /* With overlap only: all outputs at the context points, as blended at curve points. */
     struct tsr_blend blend;
     tsr_real *outputs;        /* [context points, C] */
@@ -64,5 +71,8 @@ size_t tsr_fitter_batch(const struct tsr_fitter *f, size_t n);
 
 /* Lists the regions that still cost time; one without pixels never does. */
 void tsr_fitter_list_active(struct tsr_fitter *f);
+
+/* The errors of regions that have pixels, but none that is known: they stay. */
+void tsr_fitter_measure_unlearned(struct tsr_fitter *f);
 
 #endif

@@ -88,12 +88,20 @@ size_t tsr_geometry_own_point(const struct tsr_geometry *geometry, size_t region
     return (row - g->window.row) * g->window.width + col - g->window.col;
 }
 
+size_t tsr_geometry_context_pixel(const struct tsr_geometry *geometry, size_t region, size_t i) {
+    const struct tsr_partition *p = geometry->partition;
+    const struct tsr_box *w = &p->regions[region].window;
+    if (p->labels) return p->context[p->context_first[region] + i];
+    return (w->row + i / w->width) * p->width + w->col + i % w->width;
+}
+
 double tsr_geometry_own_error(const struct tsr_geometry *geometry, size_t region,
-                              const tsr_real *out, const tsr_real *y) {
+                              const tsr_real *out, const tsr_real *y, const uint8_t *known) {
     size_t c = geometry->channels;
     double sum = 0;
     for (size_t i = 0; i < geometry->partition->regions[region].n_pixels; i++) {
         size_t at, from = tsr_geometry_own_point(geometry, region, i, &at);
+        if (known && known[at]) continue;
         for (size_t j = from * c; j < (from + 1) * c; j++) {
             double r = (double)out[j] - (double)y[j];
             sum += r * r;

@@ -47,11 +47,15 @@ TSR_API struct tsr_task tsr_geometry_task(const struct tsr_geometry *geometry, s
 TSR_API size_t tsr_geometry_own_point(const struct tsr_geometry *geometry, size_t region, size_t i,
                                       size_t *at);
 
+/* The place in the image of a region's i-th context pixel. */
+TSR_API size_t tsr_geometry_context_pixel(const struct tsr_geometry *geometry, size_t region,
+                                          size_t i);
+
 /* Squared error over the own pixels of a region, summed over pixels and channels, from outputs and
  * targets [n_context, C] at its context points: what counts for the image where a region has more
- * context pixels than its own. */
+ * context pixels than its own. Pixels where known [H, W] is not 0 are left out; NULL: none is. */
 TSR_API double tsr_geometry_own_error(const struct tsr_geometry *geometry, size_t region,
-                                      const tsr_real *out, const tsr_real *y);
+                                      const tsr_real *out, const tsr_real *y, const uint8_t *known);
 
 /* Outputs [n] as 8 bit: clipped to [0, 1], times 255, rounded; NaN is 0. */
 TSR_API void tsr_to_bytes(const tsr_real *values, size_t n, uint8_t *out);

@@ -3,12 +3,13 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sampler.h"
-#include "image/geometry.h"
+#include "image/context.h"
 #include "image/regions.h"
 
 /* What one image of the meta-batch contributes. */
@@ -16,6 +17,9 @@ struct image_part {
     size_t n;         /* chosen regions */
     uint32_t *region; /* [n] of n_regions */
     tsr_real *y;      /* targets of the chosen regions, one after the other */
+    /* What of them is context, where that is not all; NULL: it is. */
+    struct tsr_context context;
+    tsr_real *ctx_x, *ctx_y;
     uint32_t *labels; /* [H, W] for a rule that follows the image */
     enum tsr_status status;
     struct tsr_error error;
@@ -37,9 +41,10 @@ struct image_tasks {
     size_t n_geometries;   /* 1, or span.n for a rule that follows the image */
     struct tsr_geometry *geometry; /* [n_geometries] */
     size_t chosen;                 /* most regions of an image that take part */
+    bool apart;                    /* context is not query */
     struct image_part *images;     /* [span.n] */
     size_t *first;                 /* [span.n + 1] */
-    struct tsr_task *tasks;        /* [span.n * chosen] */
+    struct tsr_task *tasks; /* [span.n * chosen]; those of image b are made from b chosen on */
     struct tsr_arena arena;
 };
 
@@ -77,7 +82,11 @@ static void layout(struct image_tasks *t, struct tsr_arena *a) {
     for (size_t b = 0; b < batch; b++) {
         struct image_part *image = t->images ? &t->images[b] : &measured;
         image->region = tsr_arena_take(a, n_regions(t), sizeof *image->region);
-        image->y = tsr_arena_take(a, chosen_context(t), t->geometry->channels * sizeof *image->y);
+        image->context = (struct tsr_context){0};
+        size_t points = chosen_context(t), value = t->geometry->channels * sizeof *image->y;
+        image->y = tsr_arena_take(a, points, value);
+        image->ctx_x = t->apart ? tsr_arena_take(a, points, 2 * sizeof *image->ctx_x) : NULL;
+        image->ctx_y = t->apart ? tsr_arena_take(a, points, value) : NULL;
         size_t map = follows_image(t) ? t->geometry->n_pixels : 0;
         image->labels = map ? tsr_arena_take(a, map, sizeof *image->labels) : NULL;
     }
@@ -94,6 +103,13 @@ static enum tsr_status create_geometry(struct image_tasks *t, struct tsr_error *
     return TSR_OK;
 }
 
+static enum tsr_status create_contexts(struct image_tasks *t, struct tsr_error *err) {
+    for (size_t b = 0; t->apart && b < t->span.n; b++)
+        TSR_TRY(tsr_context_create(t->model, &t->config.context, false, geometry_of(t, b),
+                                   &t->images[b].context, err));
+    return TSR_OK;
+}
+
 static enum tsr_status set_up(struct image_tasks *t, struct tsr_error *err) {
     struct tsr_arena measure = {0};
     size_t n;
@@ -107,6 +123,7 @@ static enum tsr_status set_up(struct image_tasks *t, struct tsr_error *err) {
     layout(t, &measure);
     TSR_TRY(tsr_arena_create(&t->arena, measure.used, "meta-batch", err));
     layout(t, &t->arena);
+    TSR_TRY(create_contexts(t, err));
     return tsr_sampler_create(t->dataset, TSR_SPLIT_TRAIN, t->config.batch, &t->span,
                               t->config.seed, t->config.first_step, t->stored, &t->sampler, err);
 }
@@ -114,6 +131,8 @@ static enum tsr_status set_up(struct image_tasks *t, struct tsr_error *err) {
 static void close(void *user) {
     struct image_tasks *t = user;
     tsr_sampler_free(t->sampler);
+    for (size_t b = 0; t->images && b < t->span.n; b++)
+        tsr_context_clear(&t->images[b].context);
     for (size_t i = 0; i < t->n_geometries; i++)
         tsr_geometry_clear(&t->geometry[i]);
     free(t->geometry);
@@ -168,19 +187,39 @@ static enum tsr_status follow_images(struct image_tasks *t, const struct tsr_ima
     return TSR_OK;
 }
 
-static void gather_targets(struct image_tasks *t, uint64_t outer_step,
-                           const struct tsr_image_batch *batch) {
+/* The tasks of the chosen regions. */
+static void make_tasks(struct image_tasks *t, size_t b, struct tsr_pixels pixels) {
+    struct image_part *image = &t->images[b];
+    const struct tsr_geometry *g = geometry_of(t, b);
+    tsr_real *y = image->y, *ctx_x = image->ctx_x, *ctx_y = image->ctx_y;
+    for (size_t i = 0; i < image->n; i++) {
+        size_t region = image->region[i];
+        struct tsr_task *task = &t->tasks[b * t->chosen + i];
+        tsr_geometry_targets(g, pixels, region, y);
+        if (t->apart) {
+            size_t n = tsr_context_points(&image->context, region, ctx_x, ctx_y);
+            *task = tsr_context_task(&image->context, region, ctx_x, ctx_y, n, y);
+            ctx_x += 2 * n;
+            ctx_y += g->channels * n;
+        } else {
+            *task = tsr_geometry_task(g, region, y);
+        }
+        y += task->qry.n * g->channels;
+    }
+}
+
+static void take_images(struct image_tasks *t, uint64_t outer_step,
+                        const struct tsr_image_batch *batch) {
     size_t image_size = t->geometry->n_pixels * t->geometry->channels;
 #pragma omp parallel for schedule(static) num_threads((int)t->threads)
     for (size_t b = 0; b < batch->n; b++) {
-        const struct tsr_geometry *g = geometry_of(t, b);
-        tsr_real *y = t->images[b].y;
+        struct tsr_pixels pixels = tsr_pixels_at(batch->pixels, b * image_size);
         choose_regions(t, outer_step, b);
-        for (size_t i = 0; i < t->images[b].n; i++) {
-            size_t region = t->images[b].region[i];
-            tsr_geometry_targets(g, tsr_pixels_at(batch->pixels, b * image_size), region, y);
-            y += g->partition->regions[region].n_context * g->channels;
+        if (t->apart) {
+            tsr_context_take(&t->images[b].context, pixels);
+            tsr_context_draw(&t->images[b].context, t->config.seed, outer_step, batch->index[b]);
         }
+        make_tasks(t, b, pixels);
     }
 }
 
@@ -207,15 +246,11 @@ static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_bat
     TSR_TRY(next_images(t, &batch, err));
     t->index = batch.index;
     if (follows_image(t)) TSR_TRY(follow_images(t, &batch, err));
-    gather_targets(t, outer_step, &batch);
+    take_images(t, outer_step, &batch);
     for (size_t b = 0; b < batch.n; b++) {
-        const struct image_part *image = &t->images[b];
-        const tsr_real *y = image->y;
         t->first[b] = n;
-        for (size_t i = 0; i < image->n; i++) {
-            t->tasks[n] = tsr_geometry_task(geometry_of(t, b), image->region[i], y);
-            y += t->tasks[n++].ctx.n * t->geometry->channels;
-        }
+        memmove(t->tasks + n, t->tasks + b * t->chosen, t->images[b].n * sizeof *t->tasks);
+        n += t->images[b].n;
     }
     t->first[batch.n] = n;
     *out = (struct tsr_task_batch){.n_items = batch.n, .first = t->first, .tasks = t->tasks};
@@ -237,6 +272,7 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
     *t = (struct image_tasks){.model = model,
                               .dataset = dataset,
                               .config = *config,
+                              .apart = tsr_context_differs(&config->context),
                               .threads = tsr_thread_count(config->threads),
                               .span = tsr_comm_span(config->batch, comm->rank, comm->size)};
     enum tsr_status status = set_up(t, err);

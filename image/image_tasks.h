@@ -12,9 +12,10 @@
 #include "meta/task_source.h"
 
 struct tsr_image_tasks_config {
-    size_t batch;                /* images of a meta-batch */
-    double region_fraction;      /* of each image's regions, (0, 1]; at least one */
-    uint64_t seed;               /* of the order of images and the choice of regions */
+    size_t batch;                      /* images of a meta-batch */
+    double region_fraction;            /* of each image's regions, (0, 1]; at least one */
+    struct tsr_context_config context; /* what of each image is context; query are all pixels */
+    uint64_t seed;               /* of the order of images, the choice of regions, the context */
     uint64_t first_step;         /* outer step to begin with */
     const struct tsr_comm *comm; /* processes that share each meta-batch; NULL: one */
     size_t threads;              /* as in tsr_thread_count() */

@@ -25,6 +25,7 @@ void tsr_model_config_default(struct tsr_model_config *config) {
         .inner_steps = 3,
         .rates = TSR_RATES_PER_PARAM_PER_STEP,
         .inner_loss = TSR_INNER_LOSS_REGION,
+        .context = {.fraction = 1, .query_scale = 1},
     };
     tsr_network_config_default(&config->network);
     config->inner_lr = tsr_model_start_rate(config);
@@ -86,9 +87,48 @@ enum tsr_status tsr_model_config_visit(struct tsr_model_config *c, tsr_setting_f
         TSR_SETTING("inner", "start_rate", REAL, &c->inner_lr, .optional = true),
         TSR_SETTING("inner", "loss", NAME, &c->inner_loss, .names = &tsr_inner_loss_names,
                     .optional = true),
+        TSR_SETTING("context", "fraction", REAL, &c->context.fraction, .optional = true,
+                    .one_is_none = true),
+        TSR_SETTING("context", "query_scale", SIZE, &c->context.query_scale, .optional = true,
+                    .one_is_none = true),
     };
     TSR_TRY(tsr_model_shape_visit(c, fn, user, err));
     return TSR_SETTINGS_VISIT(table, fn, user, err);
+}
+
+bool tsr_context_differs(const struct tsr_context_config *context) {
+    return context->fraction < 1 || context->query_scale > 1;
+}
+
+enum tsr_status tsr_context_config_check(const struct tsr_context_config *c,
+                                         struct tsr_error *err) {
+    if (!(c->fraction > 0 && c->fraction <= 1))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "the context fraction is %g; it must be above 0, up to 1", c->fraction);
+    if (c->query_scale < 1 || c->query_scale > TSR_MAX_QUERY_SCALE)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "the query scale is %zu; it must be 1 to %d",
+                         c->query_scale, TSR_MAX_QUERY_SCALE);
+    return TSR_OK;
+}
+
+enum tsr_status tsr_model_config_reduce(struct tsr_model_config *config, size_t scale,
+                                        struct tsr_error *err) {
+    config->context = (struct tsr_context_config){.fraction = 1, .query_scale = 1};
+    if (scale == 1) return TSR_OK;
+    if (config->coords.sampling != TSR_SAMPLING_CENTER)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "a query scale of %zu needs coordinates sampled at centers, not %s: "
+                         "pixels of both sizes have those",
+                         scale, tsr_sampling_name(config->coords.sampling));
+    TSR_TRY(tsr_partition_rule_reduce(&config->partition, scale, err));
+    if (config->height % scale || config->width % scale)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "images of %zux%zu pixels cannot be reduced to 1/%zu: the sides must be "
+                         "multiples",
+                         config->height, config->width, scale);
+    config->height /= scale;
+    config->width /= scale;
+    return TSR_OK;
 }
 
 static enum tsr_status check_slots(const struct tsr_model_config *config, struct tsr_error *err) {
@@ -114,6 +154,9 @@ enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
     TSR_TRY(tsr_network_config_check(&config->network, err));
     TSR_TRY(tsr_partition_rule_check(&config->partition, err));
     TSR_TRY(tsr_coords_check(&config->coords, err));
+    TSR_TRY(tsr_context_config_check(&config->context, err));
+    copy.height = copy.width = 0; /* images show theirs */
+    TSR_TRY(tsr_model_config_reduce(&copy, config->context.query_scale, err));
     if (config->network.in_dim != 2)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "network: in_dim is %zu; images have 2 coordinates",
                          config->network.in_dim);

@@ -22,6 +22,19 @@ TSR_API const char *tsr_inner_loss_name(enum tsr_inner_loss loss);
 TSR_API enum tsr_status tsr_inner_loss_parse(const char *text, enum tsr_inner_loss *out,
                                              struct tsr_error *err) TSR_MUST_USE;
 
+/* What of an image the inner loop sees; the outer loop, and who measures, sees all pixels. */
+struct tsr_context_config {
+    double fraction; /* of the pixels of each region, drawn at random, (0, 1] */
+    /* S, 1 .. TSR_MAX_QUERY_SCALE: the context is the image at 1/S of its size, each pixel the mean
+     * of S by S; 1: the image itself. */
+    size_t query_scale;
+};
+#define TSR_MAX_QUERY_SCALE 16
+/* Is the context something else than all pixels? */
+TSR_API bool tsr_context_differs(const struct tsr_context_config *context);
+TSR_API enum tsr_status tsr_context_config_check(const struct tsr_context_config *context,
+                                                 struct tsr_error *err) TSR_MUST_USE;
+
 struct tsr_model_config {
     struct tsr_network_config network; /* in_dim 2; out_dim = channels of the images */
     struct tsr_partition_rule partition;
@@ -32,19 +45,28 @@ struct tsr_model_config {
     enum tsr_rates_kind rates;
     double inner_lr; /* what all rates start from; positive */
     enum tsr_inner_loss inner_loss;
-    size_t height, width; /* of the images it is trained on; 0: unknown */
+    struct tsr_context_config context; /* that it is trained for */
+    size_t height, width;              /* of the images it is trained on; 0: unknown */
 };
 
 /* Defaults: width 32, 2 hidden layers, grid 8x8, shared slot, frame `region`, -1..1, center, K = 3,
- * per-param-per-step rates from 3e-2, inner loss `region`. */
+ * per-param-per-step rates from 3e-2, inner loss `region`, all pixels as context. */
 TSR_API void tsr_model_config_default(struct tsr_model_config *config);
 /* What the rates start from if nobody says otherwise: a property of adaptation and network kind. */
 TSR_API double tsr_model_start_rate(const struct tsr_model_config *config);
 TSR_API enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
                                                struct tsr_error *err) TSR_MUST_USE;
 
+/* The configuration for images at 1/scale of their size: networks see the same coordinates, cells,
+ * overlap and image size count fewer pixels, and the context is the whole image. Errors:
+ * TSR_ERR_CONFIG unless coordinates are sampled at centers, as tsr_partition_rule_reduce();
+ * TSR_ERR_SHAPE for an image size that is no multiple. */
+TSR_API enum tsr_status tsr_model_config_reduce(struct tsr_model_config *config, size_t scale,
+                                                struct tsr_error *err) TSR_MUST_USE;
+
 /* All settings in the order in which a reader wants to see them: groups `network` (coordinates
- * among it), `partition`, `inner` (base/setting.h). An fn that only reads does not change *config.
+ * among it), `partition`, `inner`, `context` (base/setting.h). An fn that only reads does not
+ * change *config.
  */
 TSR_API enum tsr_status tsr_model_config_visit(struct tsr_model_config *config, tsr_setting_fn fn,
                                                void *user, struct tsr_error *err);

@@ -223,6 +223,11 @@ enum tsr_status tsr_reach(const struct tsr_model *model, struct tsr_dataset *dat
     const uint32_t *index = tsr_dataset_split(dataset, split, &n);
     enum tsr_status status;
     *out = (struct tsr_reach){.inner_steps = config->inner_steps};
+    if (tsr_context_differs(&config->context))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "Adam learns from all pixels: how long it takes is measured with all of "
+                         "them as context, not %g of them at 1/%zu of the size",
+                         config->context.fraction, config->context.query_scale);
     if (n == 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: split %s has no images",
                          tsr_dataset_path(dataset), tsr_split_name(split));

@@ -27,6 +27,7 @@ void tsr_reconstruct_config_default(const struct tsr_model *model,
     *config = (struct tsr_reconstruct_config){
         .inner_steps = model->config.inner_steps,
         .optimizer = tsr_reconstruct_optimizer(model, &tsr_optimizer_sgd),
+        .context = model->config.context,
         .kernel = "auto",
     };
 }
@@ -39,6 +40,7 @@ enum tsr_status tsr_reconstruct_config_check(const struct tsr_reconstruct_config
     if (!(config->target_psnr_db >= 0 && config->target_psnr_db <= 200))
         return TSR_ERROR(err, TSR_ERR_CONFIG, "target PSNR is %g dB; it must be 0 to 200",
                          config->target_psnr_db);
+    TSR_TRY(tsr_context_config_check(&config->context, err));
     return tsr_choice_check(&tsr_optimizers, &config->optimizer, err);
 }
 
@@ -98,8 +100,11 @@ static void layout_workers(struct tsr_reconstructor *r, struct tsr_arena *a) {
         tsr_trajectory_layout(&r->t[i], &r->loop, r->largest, r->plan.team, a);
         w->out = r->t[i].out;
         w->y = tsr_arena_take(a, r->largest, pixel);
+        w->query_out = r->apart ? tsr_arena_take(a, r->largest, pixel) : NULL;
+        w->ctx_x = r->apart ? tsr_arena_take(a, r->largest, 2 * sizeof(tsr_real)) : NULL;
+        w->ctx_y = r->apart ? tsr_arena_take(a, r->largest, pixel) : NULL;
         w->forwards = (struct tsr_forwards){0};
-        if (!r->plan.team && r->config.inner_steps > 0 && i % r->turn == 0)
+        if (!r->apart && !r->plan.team && r->config.inner_steps > 0 && i % r->turn == 0)
             tsr_forwards_layout(&w->forwards, &r->engine, r->largest, a);
     }
 }
@@ -107,8 +112,13 @@ static void layout_workers(struct tsr_reconstructor *r, struct tsr_arena *a) {
 static void layout_results(struct tsr_reconstructor *r, struct tsr_arena *a) {
     const struct tsr_partition *p = r->geometry.partition;
     size_t values = tsr_reconstructor_values(r), ssim = r->engine.threads * 5 * p->width;
-    r->region_error = tsr_arena_take(a, r->round, p->n_regions * sizeof *r->region_error);
-    r->best = tsr_arena_take(a, p->n_regions, sizeof *r->best);
+    size_t regions = p->n_regions, of_regions = regions * sizeof(double);
+    bool unseen = r->apart && tsr_context_known(&r->context);
+    r->region_error = tsr_arena_take(a, r->round, of_regions);
+    r->unseen_error = unseen ? tsr_arena_take(a, r->round, of_regions) : NULL;
+    r->best = tsr_arena_take(a, regions, sizeof *r->best);
+    r->best_error = tsr_arena_take(a, regions, sizeof *r->best_error);
+    r->best_unseen = unseen ? tsr_arena_take(a, regions, sizeof *r->best_unseen) : NULL;
     r->halt = tsr_arena_take(a, p->n_regions, sizeof *r->halt);
     r->best_outputs = tsr_reconstructor_overlaps(r)
                           ? tsr_arena_take(a, tsr_reconstructor_outputs(r), sizeof(tsr_real))
@@ -142,7 +152,7 @@ static enum tsr_status reserve(struct tsr_reconstructor *r, struct tsr_arena *ar
 
 /* For the regions at hand. */
 static enum tsr_status settle(struct tsr_reconstructor *r, struct tsr_error *err) {
-    size_t state = r->geometry.partition->n_regions * sizeof(double) +
+    size_t state = r->geometry.partition->n_regions * (1 + r->apart) * sizeof(double) +
                    (r->config.ssim ? tsr_reconstructor_values(r) : 0) +
                    tsr_reconstructor_outputs(r) * sizeof(tsr_real);
     size_t round = ROUND_BYTES / state;
@@ -175,6 +185,9 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
                                       .theta = r->model->theta,
                                       .basis = r->model->basis};
     if (blends(r)) TSR_TRY(tsr_blend_create(&r->geometry, &r->blend, err));
+    if (r->apart)
+        TSR_TRY(tsr_context_create(r->model, &r->config.context, r->config.masked, &r->geometry,
+                                   &r->context, err));
     return settle(r, err);
 }
 
@@ -187,6 +200,7 @@ enum tsr_status tsr_reconstructor_create(const struct tsr_model *model,
     TSR_TRY(TSR_ALLOC(&r, 1, "reconstructor", err));
     r->model = model;
     r->config = *config;
+    r->apart = config->masked || tsr_context_differs(&config->context);
     enum tsr_status status = set_up(r, height, width, err);
     if (status != TSR_OK) {
         tsr_reconstructor_free(r);
@@ -199,6 +213,7 @@ enum tsr_status tsr_reconstructor_create(const struct tsr_model *model,
 void tsr_reconstructor_free(struct tsr_reconstructor *r) {
     if (!r) return;
     tsr_blend_clear(&r->blend);
+    tsr_context_clear(&r->context);
     tsr_geometry_clear(&r->geometry);
     tsr_engine_clear(&r->engine);
     tsr_arena_free(&r->arena);
@@ -219,4 +234,12 @@ enum tsr_status tsr_reconstructor_follow(struct tsr_reconstructor *r, const uint
     TSR_TRY(tsr_geometry_follow(&r->geometry, labels, err));
     if (blends(r)) TSR_TRY(tsr_blend_follow(&r->blend, err));
     return settle(r, err);
+}
+
+void tsr_reconstructor_draw(struct tsr_reconstructor *r, uint64_t image) {
+    if (r->apart && !r->config.masked) tsr_context_draw(&r->context, r->config.seed, 0, image);
+}
+
+void tsr_reconstructor_mask(struct tsr_reconstructor *r, const uint8_t *mask) {
+    tsr_context_mask(&r->context, mask);
 }

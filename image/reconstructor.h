@@ -7,6 +7,7 @@
 #define TSR_IMAGE_RECONSTRUCTOR_H
 
 #include "image/blend.h"
+#include "image/context.h"
 #include "image/reconstruct.h"
 #include "inner/team.h"
 
@@ -17,11 +18,15 @@ struct tsr_reconstruct_worker {
     size_t region;
     double flops;      /* of what it has done so far; whole numbers, so that sums are exact */
     tsr_real *y, *out; /* [largest region, C] */
+    /* Where the context is not the query, whose outputs and error at the last state they are: */
+    tsr_real *query_out;     /* [largest region, C] */
+    double query_error;      /* over all its points */
+    tsr_real *ctx_x, *ctx_y; /* [largest region, 2], [.., C] */
 };
 
 /* Whether a region takes further steps. */
 struct tsr_halt {
-    double error;    /* at its last state */
+    double error;    /* at its last state, of its context */
     unsigned slight; /* steps in a row that hardly lowered it */
     bool due;
 };
@@ -30,6 +35,8 @@ struct tsr_reconstructor {
     const struct tsr_model *model;
     struct tsr_reconstruct_config config;
     struct tsr_geometry geometry;
+    struct tsr_context context; /* where it is not the query: */
+    bool apart;
     struct tsr_engine engine;
     struct tsr_inner_loop loop;
     /* The regions of the image at hand, and what carries them. */
@@ -44,15 +51,17 @@ struct tsr_reconstructor {
     struct tsr_halt *halt;  /* [n_regions], among the results */
     struct tsr_arena arena; /* of the workers */
     /* Results of a round of inner steps. */
-    size_t round;           /* states of the inner loop in it */
-    double *region_error;   /* [round, n_regions] */
-    uint8_t *pictures;      /* [round, H, W, C], with SSIM only */
-    float *ssim;            /* [threads, 5 * width], with SSIM only */
-    uint8_t *image;         /* [H, W, C] the image as 8 bit, with SSIM only */
-    tsr_real *outputs;      /* [round, points, C] of all regions at their context points, and ... */
-    tsr_real *picture;      /* ... [H, W, C]: with overlap or the seam metric only */
-    double *best;           /* [n_regions] least error so far */
-    tsr_real *best_outputs; /* [points, C] there, with overlap only */
+    size_t round;         /* states of the inner loop in it */
+    double *region_error; /* [round, n_regions] */
+    double *unseen_error; /* [round, n_regions] of pixels that are not known; NULL: all are */
+    uint8_t *pictures;    /* [round, H, W, C], with SSIM only */
+    float *ssim;          /* [threads, 5 * width], with SSIM only */
+    uint8_t *image;       /* [H, W, C] the image as 8 bit, with SSIM only */
+    tsr_real *outputs;    /* [round, points, C] of all regions at their context points, and ... */
+    tsr_real *picture;    /* ... [H, W, C]: with overlap or the seam metric only */
+    double *best;         /* [n_regions] least error of the context so far, and there: */
+    double *best_error, *best_unseen; /* [n_regions] as region_error, unseen_error */
+    tsr_real *best_outputs;           /* [points, C], with overlap only */
     unsigned char *kept; /* [n_regions] parameters and optimiser between rounds; NULL: one round */
     struct tsr_arena results;
     struct tsr_blend blend; /* with overlap or the seam metric only */

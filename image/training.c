@@ -135,6 +135,7 @@ static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *datase
     const struct tsr_store store = {t, t->output && comm->rank == 0 ? save : NULL};
     const struct tsr_image_tasks_config tasks = {.batch = c->batch,
                                                  .region_fraction = c->region_fraction,
+                                                 .context = t->model->config.context,
                                                  .seed = c->seed,
                                                  .first_step = t->state.progress.outer_step,
                                                  .comm = comm,
@@ -161,9 +162,14 @@ static enum tsr_status start_principal(struct tsr_training *t, struct tsr_datase
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_learner learner = tsr_model_learner(t->model);
     const struct tsr_coords *coords = &t->model->config.coords;
-    const struct tsr_image_tasks_config tasks = {
-        .batch = 1, .region_fraction = 1, .seed = c->seed, .threads = c->threads};
-    const struct tsr_principal config = {start_images(t->model), c->kernel, c->threads};
+    const struct tsr_image_tasks_config tasks = {.batch = 1,
+                                                 .region_fraction = 1,
+                                                 .context = t->model->config.context,
+                                                 .seed = c->seed,
+                                                 .threads = c->threads};
+    const struct tsr_principal config = {start_images(t->model),
+                                         tsr_context_differs(&t->model->config.context), c->kernel,
+                                         c->threads};
     struct tsr_task_source source;
     if (t->model->net.kind->waves)
         t->model->net.kind->waves(&t->model->net, coords->lo, coords->hi, t->model->theta);

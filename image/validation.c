@@ -111,6 +111,7 @@ static enum tsr_status measure(struct validation *v, int (*stop)(void *stop_user
         }
         if (v->labels)
             TSR_TRY(tsr_reconstructor_follow(v->reconstructor, v->labels + i * v->n_pixels, err));
+        tsr_reconstructor_draw(v->reconstructor, v->span.first + i);
         TSR_TRY(tsr_reconstruct(v->reconstructor, pixels_of(v, i), &out, err));
         v->final_db[v->span.first + i] = v->psnr_db[v->inner_steps];
         if (shown) TSR_TRY(observe(v, i, &out, err));

@@ -15,10 +15,14 @@ enum { CURVED_TASKS = 8, AT_ONCE = 64 };
  * with 1e-4 it diverged at outer rates where with 1e-2 it gains (CelebA, 23x23, 448 units). */
 static const double RANGE = 1e-2;
 
+/* Whose gradient. */
+enum points { QUERY, CONTEXT };
+
 struct start {
     const struct tsr_learner *learner;
     struct tsr_task_source *source;
     size_t batches;
+    bool differs; /* context is not query */
     struct tsr_engine engine;
     size_t n_partial; /* scratch of a pass */
     size_t n, n_out;  /* parameters of an output: width + 1; outputs */
@@ -65,16 +69,25 @@ static void release(struct start *s) {
     tsr_engine_clear(&s->engine);
 }
 
-/* Gradients of the last layer for all tasks of a meta-batch, to rows. */
-static void find_gradients(struct start *s, const struct tsr_task_batch *batch) {
+/* The inner loss of a task if its context were its query. */
+static double query_scale(const struct tsr_task *task) {
+    return task->ctx_scale * (double)task->ctx.n / (double)task->qry.n;
+}
+
+/* Gradients of the last layer for all tasks of a meta-batch at phi [tasks, stride], to rows. */
+static void find_gradients(struct start *s, const struct tsr_task_batch *batch, enum points points,
+                           const tsr_real *phi, size_t stride) {
     size_t n_params = s->learner->net->n_params, n_tasks = batch->first[batch->n_items];
-    for (size_t i = 0; i < n_tasks; i++)
-        s->passes[i] = (struct tsr_pass){.kind = TSR_PASS_GRADIENT,
-                                         .points = &batch->tasks[i].ctx,
-                                         .scale = batch->tasks[i].ctx_scale,
-                                         .phi = s->learner->theta,
-                                         .result = s->results + i * n_params,
-                                         .partial = s->partial + i * s->n_partial};
+    for (size_t i = 0; i < n_tasks; i++) {
+        const struct tsr_task *task = &batch->tasks[i];
+        s->passes[i] =
+            (struct tsr_pass){.kind = TSR_PASS_GRADIENT,
+                              .points = points == QUERY ? &task->qry : &task->ctx,
+                              .scale = points == QUERY ? query_scale(task) : task->ctx_scale,
+                              .phi = phi + i * stride,
+                              .result = s->results + i * n_params,
+                              .partial = s->partial + i * s->n_partial};
+    }
     tsr_pass_run(&s->engine, TSR_TEAM, s->passes, n_tasks);
     for (size_t i = 0; i < n_tasks; i++)
         for (size_t o = 0; o < s->n_out; o++)
@@ -92,8 +105,8 @@ static void add_curvature(struct start *s, const struct tsr_task *task, double s
         for (size_t i = 0; i < count; i++) {
             s->unit[i * n_params + place(s, 0, from + i)] = 1;
             s->passes[i] = (struct tsr_pass){.kind = TSR_PASS_GAUSS_NEWTON,
-                                             .points = &task->ctx,
-                                             .scale = task->ctx_scale,
+                                             .points = &task->qry,
+                                             .scale = query_scale(task),
                                              .phi = s->learner->theta,
                                              .v = s->unit + i * n_params,
                                              .result = s->results + i * n_params,
@@ -113,7 +126,7 @@ static enum tsr_status find_mean(struct start *s, struct tsr_error *err) {
     for (size_t at = 0; at < s->batches; at++) {
         TSR_TRY(s->source->next(s->source->user, at, &batch, err));
         size_t found = batch.first[batch.n_items];
-        find_gradients(s, &batch);
+        find_gradients(s, &batch, QUERY, s->learner->theta, 0);
         for (size_t i = 0; i < found * all; i++)
             s->mean[i % all] += s->rows[i];
         n_tasks += found;
@@ -160,7 +173,7 @@ static enum tsr_status find_directions(struct start *s, struct tsr_error *err) {
     size_t n = s->n, all = n * s->n_out;
     for (size_t at = s->batches; at < 2 * s->batches; at++) {
         TSR_TRY(s->source->next(s->source->user, at, &batch, err));
-        find_gradients(s, &batch);
+        find_gradients(s, &batch, QUERY, s->learner->theta, 0);
         tsr_blas_gemm_double(true, false, all, all, batch.first[batch.n_items], s->rows, all,
                              s->rows, all, 1, s->spread, all);
     }
@@ -196,6 +209,136 @@ static void set_basis(struct start *s, size_t directions) {
     }
 }
 
+/* ---- rates ----------------------------------------------------------------------------------- */
+
+/* Tasks that the rates of an inner step are fitted to, at least. */
+enum { RATED_TASKS = 2048 };
+
+/* What the tasks of a meta-batch have come to: numbers [tasks, D], those of all points, gradients
+ * with respect to them; and the parameters that they stand for, [tasks, n_params]. */
+struct rated {
+    size_t n; /* D */
+    double *basis, *z, *best, *gradient;
+    tsr_real *phi, *products, *squares; /* [D] */
+};
+
+/* gradient = basis times those of the last layer. */
+static void pull(struct start *s, const struct rated *r, size_t n_tasks) {
+    size_t all = s->n * s->n_out;
+    tsr_blas_gemm_double(false, true, n_tasks, r->n, all, s->rows, all, r->basis, all, 0,
+                         r->gradient, r->n);
+}
+
+static void expand(struct start *s, const struct rated *r, size_t n_tasks) {
+    size_t all = s->n * s->n_out, n_params = s->learner->net->n_params;
+    tsr_blas_gemm_double(false, false, n_tasks, all, r->n, r->z, r->n, r->basis, all, 0, s->rows,
+                         all);
+    for (size_t i = 0; i < n_tasks; i++) {
+        tsr_real *phi = r->phi + i * n_params;
+        memcpy(phi, s->learner->theta, n_params * sizeof *phi);
+        for (size_t j = 0; j < all; j++)
+            phi[place(s, j / s->n, j % s->n)] += (tsr_real)s->rows[i * all + j];
+    }
+}
+
+/* The numbers that all points would give, by one Newton step. */
+static void find_best(struct start *s, const struct rated *r, const struct tsr_task_batch *batch) {
+    size_t n_tasks = batch->first[batch->n_items];
+    find_gradients(s, batch, QUERY, s->learner->theta, 0);
+    pull(s, r, n_tasks);
+    for (size_t i = 0; i < n_tasks * r->n; i++)
+        r->best[i] = -s->learner->inner_lr * r->gradient[i];
+}
+
+static void descend(const struct start *s, const struct rated *r, size_t k, size_t n_tasks) {
+    const struct tsr_rates *rates = s->learner->rates;
+    for (size_t i = 0; i < n_tasks * r->n; i++) {
+        tsr_real rate = rates->value[tsr_rates_at(rates, k, 0) + i % r->n];
+        r->z[i] -= (double)rate * r->gradient[i];
+    }
+}
+
+/* Takes the tasks through k inner steps and adds what the k-th has to know of the next gradient. */
+static void measure_rates(struct start *s, const struct rated *r, size_t k,
+                          const struct tsr_task_batch *batch) {
+    size_t n_tasks = batch->first[batch->n_items];
+    find_best(s, r, batch);
+    memset(r->z, 0, n_tasks * r->n * sizeof *r->z);
+    for (size_t step = 0; step <= k; step++) {
+        expand(s, r, n_tasks);
+        find_gradients(s, batch, CONTEXT, r->phi, s->learner->net->n_params);
+        pull(s, r, n_tasks);
+        if (step < k) descend(s, r, step, n_tasks);
+    }
+    for (size_t i = 0; i < n_tasks * r->n; i++) {
+        double g = r->gradient[i];
+        r->products[i % r->n] += (tsr_real)(g * (r->z[i] - r->best[i]));
+        r->squares[i % r->n] += (tsr_real)(g * g);
+    }
+}
+
+static void set_rates(const struct start *s, const struct rated *r, size_t k) {
+    const struct tsr_rates *rates = s->learner->rates;
+    for (size_t slot = 0; slot < rates->n_slots; slot++)
+        for (size_t i = 0; i < r->n; i++)
+            if (r->squares[i] > 0)
+                rates->value[tsr_rates_at(rates, k, slot) + i] = r->products[i] / r->squares[i];
+}
+
+/* Rates of a context that is not all points: in each inner step the gradient of each number times
+ * its rate is the best guess, in the least squares, of how far the number is from that which all
+ * points give. */
+static enum tsr_status fit_rates(struct start *s, const struct rated *r, struct tsr_error *err) {
+    const struct tsr_rates *rates = s->learner->rates;
+    struct tsr_task_batch batch;
+    uint64_t next = 2 * s->batches;
+    for (size_t k = 0; k < rates->n_steps; k++) {
+        memset(r->products, 0, r->n * sizeof *r->products);
+        memset(r->squares, 0, r->n * sizeof *r->squares);
+        for (size_t seen = 0; seen < RATED_TASKS; seen += batch.first[batch.n_items]) {
+            TSR_TRY(s->source->next(s->source->user, next++, &batch, err));
+            measure_rates(s, r, k, &batch);
+        }
+        set_rates(s, r, k);
+    }
+    return TSR_OK;
+}
+
+static void copy_basis(const struct start *s, const struct rated *r) {
+    const struct tsr_learner *l = s->learner;
+    size_t all = s->n * s->n_out;
+    for (size_t i = 0; i < r->n * all; i++)
+        r->basis[i] =
+            (double)l->basis[i / all * l->net->n_params + place(s, i % all / s->n, i % s->n)];
+}
+
+static enum tsr_status start_rates(struct start *s, size_t directions, struct tsr_error *err) {
+    const char *what = "room for the rates of a principal start";
+    size_t tasks = s->source->max_tasks, n_params = s->learner->net->n_params;
+    struct rated r = {.n = directions};
+    enum tsr_status status;
+    TSR_CHECK(TSR_ALLOC(&r.basis, directions * s->n * s->n_out, what, err));
+    TSR_CHECK(TSR_ALLOC(&r.z, tasks * directions, what, err));
+    TSR_CHECK(TSR_ALLOC(&r.best, tasks * directions, what, err));
+    TSR_CHECK(TSR_ALLOC(&r.gradient, tasks * directions, what, err));
+    TSR_CHECK(TSR_ALLOC(&r.phi, tasks * n_params, what, err));
+    TSR_CHECK(TSR_ALLOC(&r.products, directions, what, err));
+    TSR_CHECK(TSR_ALLOC(&r.squares, directions, what, err));
+    copy_basis(s, &r);
+    status = fit_rates(s, &r, err);
+done:
+    free(r.basis);
+    free(r.z);
+    free(r.best);
+    free(r.gradient);
+    free(r.phi);
+    free(r.products);
+    free(r.squares);
+    return status;
+}
+
+/* ---- the start ------------------------------------------------------------------------------- */
+
 /* All slots start as the first. */
 static void share(const struct tsr_learner *l, size_t n_slots, size_t directions) {
     size_t n = l->net->n_params;
@@ -222,7 +365,10 @@ static enum tsr_status solve(struct start *s, size_t directions, struct tsr_erro
                          directions, s->n - 1, s->rank * s->n_out);
     TSR_TRY(find_directions(s, err));
     set_basis(s, directions);
-    return TSR_OK;
+    const struct tsr_rates *rates = s->learner->rates;
+    if (!s->differs || rates->n_units != directions || rates->n_steps != s->learner->inner_steps)
+        return TSR_OK;
+    return start_rates(s, directions, err);
 }
 
 enum tsr_status tsr_principal_start(const struct tsr_learner *learner,
@@ -235,6 +381,7 @@ enum tsr_status tsr_principal_start(const struct tsr_learner *learner,
     struct start s = {.learner = learner,
                       .source = source,
                       .batches = config->batches,
+                      .differs = config->context_differs,
                       .n = net->width + 1,
                       .n_out = net->out_dim,
                       .max_passes = passes};

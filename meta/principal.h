@@ -17,9 +17,10 @@
 #include "meta/trainer.h"
 
 struct tsr_principal {
-    size_t batches;     /* meta-batches for the mean, and as many for the directions */
-    const char *kernel; /* "auto", ... */
-    size_t threads;     /* 0: all */
+    size_t batches;       /* meta-batches for the mean, and as many for the directions */
+    bool context_differs; /* from the query: the rates are fitted to it, too */
+    const char *kernel;   /* "auto", ... */
+    size_t threads;       /* 0: all */
 };
 
 #ifndef TSR_NO_BLAS

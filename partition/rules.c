@@ -85,6 +85,25 @@ bool tsr_partition_rule_same_places(const struct tsr_partition_rule *rule, size_
     return a.rows == b.rows && a.cols == b.cols;
 }
 
+enum tsr_status tsr_partition_rule_reduce(struct tsr_partition_rule *rule, size_t scale,
+                                          struct tsr_error *err) {
+    const struct tsr_rule *r = tsr_partition_rule_object(rule);
+    char text[128];
+    tsr_partition_rule_describe(rule, text, sizeof text);
+    if (scale == 1) return TSR_OK;
+    if (!r->lattice)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%s: regions that follow the image cannot be those of a reduced one; a "
+                         "query scale wants cells or a grid",
+                         text);
+    if (rule->overlap % scale || (r->reduce && !r->reduce(rule->rule.value, scale)))
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%s: cells and overlap must be multiples of the query scale %zu", text,
+                         scale);
+    rule->overlap /= scale;
+    return TSR_OK;
+}
+
 /* Is the first word of the text the name of a rule that finds its regions? */
 static bool was_found(const char *made_by) {
     size_t length = strcspn(made_by, " ");

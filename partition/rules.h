@@ -30,6 +30,9 @@ struct tsr_rule {
     struct tsr_object object;
     /* A rule that depends on the size of the image only: rectangles, numbered row-major. */
     struct tsr_lattice (*lattice)(const double *value, size_t height, size_t width);
+    /* Where parameters of such a rule count pixels: makes them those of an image at 1/scale of its
+     * size; false: they are no multiples. NULL: none counts pixels. */
+    bool (*reduce)(double *value, size_t scale);
     /* A rule that finds the regions in the pixels: labels [height, width], each below the
      * parameter `n_regions`, which the rule must have; every region has pixels. A function of its
      * arguments alone; any thread, and it starts none. Errors: TSR_ERR_ARGUMENT (an image that is
@@ -80,6 +83,11 @@ TSR_API size_t tsr_partition_rule_regions(const struct tsr_partition_rule *rule,
 /* Has region r the same place in images of both sizes? True of rules that follow the image. */
 TSR_API bool tsr_partition_rule_same_places(const struct tsr_partition_rule *rule, size_t height,
                                             size_t width, size_t other_height, size_t other_width);
+
+/* The rule that cuts an image at 1/scale of its size as this one cuts the image. Errors:
+ * TSR_ERR_CONFIG for a rule that follows the image, or where cells or overlap are no multiples. */
+TSR_API enum tsr_status tsr_partition_rule_reduce(struct tsr_partition_rule *rule, size_t scale,
+                                                  struct tsr_error *err) TSR_MUST_USE;
 
 /* May label maps that were made by `made_by` (a description as above without the overlap, or
  * "labels") serve this rule? `labels` takes any but those that another rule found in the pixels; a

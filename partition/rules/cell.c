@@ -9,6 +9,13 @@ static struct tsr_lattice lattice(const double *value, size_t height, size_t wid
                                 .cell_width = cell_width};
 }
 
+static bool reduce(double *value, size_t scale) {
+    if ((size_t)value[0] % scale || (size_t)value[1] % scale) return false;
+    value[0] /= (double)scale;
+    value[1] /= (double)scale;
+    return true;
+}
+
 static const struct tsr_param params[] = {
     {.name = "cell_height",
      .metavar = "P",
@@ -33,4 +40,5 @@ const struct tsr_rule tsr_rule_cell = {
                .about = "cells of P by Q pixels: one model for images of any size",
                .params = TSR_PARAMS(params)},
     .lattice = lattice,
+    .reduce = reduce,
 };
