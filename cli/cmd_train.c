@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/blas.h"
 #include "base/clock.h"
@@ -23,8 +25,8 @@
 
 struct train_args {
     struct cli_common common;
-    const char *output, *resume, *init, *tensorboard, *pictures;
-    bool log, final;
+    const char *output, *resume, *init, *log, *tensorboard, *pictures;
+    bool final;
     struct cli_view view;
     double split[3];
     enum tsr_preset preset;
@@ -73,11 +75,9 @@ static const struct cli_option options[] = {
      .type = CLI_FLAG,
      .at = AT(final),
      .help = "in the end leave out what only --resume needs: a third of the file or less"},
-    {.name = "log",
-     .type = CLI_FLAG,
-     .at = AT(log),
-     .help = "write a line of JSON about once a second to M.h5.jsonl, for `tessera watch` and "
-             "others"},
+    TEXT("log", "FILE", log, .shown = "M.h5.jsonl",
+         .help = "write a line of JSON about once a second here, for `tessera watch` and others; "
+                 "none: nowhere"),
     TEXT("tensorboard", "DIR", tensorboard,
          .help = "write the same as an event file for TensorBoard into this folder"),
     TEXT("pictures", "DIR", pictures, .file = CLI_WRITES_FOLDER,
@@ -287,7 +287,7 @@ static enum tsr_status create(struct cli_call *call, const struct train_args *a,
 static void summary(const struct cli_call *call, const struct train_args *a,
                     const struct tsr_training *training, enum tsr_status status) {
     const struct tsr_trainer_progress *p = tsr_training_state(training);
-    char time[16];
+    char time[16], wait[48];
     if (a->common.quiet) return;
     if (status != TSR_OK && p->saved) {
         (void)fprintf(stderr,
@@ -303,22 +303,42 @@ static void summary(const struct cli_call *call, const struct train_args *a,
         if (p->rollbacks)
             (void)printf(", rollbacks: %llu, outer steps lost by them: %llu",
                          (unsigned long long)p->rollbacks, (unsigned long long)p->lost);
+        if (cli_waits_for_data(p, wait)) (void)printf(", %s", wait);
         (void)printf("\n");
     }
 }
 
-/* The log beside a model; free with free(). NULL: no memory. */
-static char *log_of(const struct train_args *a) {
-    return cli_join("", a->output ? a->output : a->resume, ".jsonl");
+static bool logs(const struct train_args *a) {
+    return !a->log || strcmp(a->log, "none") != 0;
+}
+
+/* The log of a model, which is beside it unless --log says otherwise; free with free(). */
+static enum tsr_status log_of(const struct train_args *a, const char *model, char **path,
+                              struct tsr_error *err) {
+    if (!a->log) return cli_train_log_path(model, path, err);
+    *path = strdup(a->log);
+    return *path ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
+}
+
+/* Whether the log is that of the run at hand. One whose model is not there is nobody's: what a run
+ * left that ended before its first checkpoint. */
+static bool log_goes_on(const struct train_args *a) {
+    if (a->resume) return a->log || cli_is_same_file(a->output, a->resume);
+    return !a->log && !a->common.force && access(a->output, F_OK) != 0;
 }
 
 static enum tsr_status open_log(const struct train_args *a, const struct tsr_training *training,
                                 struct cli_train_log **log, struct tsr_error *err) {
-    char *path = a->log ? log_of(a) : NULL;
-    enum tsr_status status = a->log && !path
-                                 ? TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path")
-                                 : cli_train_log_open(path, a->tensorboard, training, log, err);
+    char *path = NULL, *before = NULL;
+    enum tsr_status status = TSR_OK;
+    if (logs(a)) TSR_CHECK(log_of(a, a->output, &path, err));
+    if (logs(a) && (a->resume || log_goes_on(a)))
+        TSR_CHECK(log_of(a, a->resume ? a->resume : a->output, &before, err));
+    const struct cli_train_log_paths paths = {path, before, a->tensorboard};
+    status = cli_train_log_open(&paths, training, log, err);
+done:
     free(path);
+    free(before);
     return status;
 }
 
@@ -402,11 +422,14 @@ static enum tsr_status files(struct cli_call *call) {
     struct train_args *a = call->args;
     TSR_TRY(tell_resumed(call, a));
     if (a->pictures) TSR_TRY(cli_train_pictures_guard(call, a->pictures, a->resume));
-    if (!a->log || (!a->output && !a->resume)) return TSR_OK;
-    char *path = log_of(a);
-    if (!path) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for a path");
+    if (!logs(a) || !a->output) return TSR_OK;
+    char *path;
+    TSR_TRY(log_of(a, a->output, &path, &call->err));
     enum tsr_status status =
-        a->resume ? cli_files_reads(call, path) : cli_files_writes(call, path, CLI_WRITES);
+        cli_is_stdout(path)
+            ? TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--log: a log is gone on with; name a file")
+        : log_goes_on(a) ? cli_files_reads(call, path)
+                         : cli_files_writes(call, path, CLI_WRITES);
     free(path);
     return status;
 }

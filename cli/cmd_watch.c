@@ -129,8 +129,11 @@ static void print(const char *path, const struct history *h) {
     (void)printf("outer step %llu  %s  train %.2f dB", last->outer_step,
                  cli_time(last->seconds, time), last->train_psnr_db);
     if (isfinite(val)) (void)printf("  validation %.2f dB", val);
-    (void)printf("\nouter rate %.3g  gradient %.3g  %.0f images/s\n", last->outer_lr,
+    (void)printf("\nouter rate %.3g  gradient %.3g  %.0f images/s", last->outer_lr,
                  last->gradient_norm, last->images_per_second);
+    if (isfinite(last->data_share))
+        (void)printf("  waiting for data %.0f %%", 100 * last->data_share);
+    (void)printf("\n");
 }
 
 /* ---- the page -------------------------------------------------------------------------------- */
@@ -213,13 +216,14 @@ static enum tsr_status run(struct cli_call *call) {
     const struct watch_args *a = call->args;
     const struct timespec second = {.tv_sec = 1};
     bool live = !a->once && isatty(STDOUT_FILENO) == 1;
-    char *path = cli_join("", call->operands[0], ".jsonl");
-    if (!path) return TSR_ERROR(&call->err, TSR_ERR_NO_MEMORY, "no memory for a path");
+    char *path;
+    TSR_TRY(cli_train_log_path(call->operands[0], &path, &call->err));
     cli_signals_catch();
     enum tsr_status status = cli_check_input(path, &call->err);
     if (status != TSR_OK)
-        status = TSR_ERROR(&call->err, TSR_ERR_IO,
-                           "%s: there is no log; tessera train --log writes one", path);
+        status = TSR_ERROR(
+            &call->err, TSR_ERR_IO,
+            "%s: there is no log; tessera train writes one unless --log none is given", path);
     do {
         if (status == TSR_OK) status = show(call, path, live);
         if (status == TSR_OK && live) (void)nanosleep(&second, NULL);
@@ -234,8 +238,8 @@ const struct cli_command cli_watch_run = {
     .group = "models",
     .summary = "draw how a training run goes, in the terminal or as a page",
     .operands = "M.h5",
-    .about = "Draws PSNR over outer steps from the log that `tessera train --log` writes beside\n"
-             "the model, again and again until Ctrl-C.",
+    .about = "Draws PSNR over outer steps from the log that `tessera train` writes beside the\n"
+             "model, again and again until Ctrl-C.",
     .options = options,
     .args_size = sizeof(struct watch_args),
     .min_operands = 1,

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "cli/paths.h"
+#include "data/file.h"
 
 struct cli_events {
     int file;
@@ -94,10 +95,10 @@ static enum tsr_status write_record(const struct cli_events *e, const struct mes
     memcpy(record.bytes + record.size, event->bytes, event->size);
     record.size += event->size;
     put_fixed(&record, masked(event->bytes, event->size), 4);
-    ssize_t n = write(e->file, record.bytes, record.size);
-    if (n == (ssize_t)record.size) return TSR_OK;
+    int reason = tsr_file_write(e->file, record.bytes, record.size);
+    if (!reason) return TSR_OK;
     return TSR_ERROR(err, TSR_ERR_IO, "%s: %s; nothing more is logged there", e->path,
-                     strerror(n < 0 ? errno : ENOSPC));
+                     strerror(reason));
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

@@ -19,6 +19,11 @@ bool cli_is_stdout(const char *path) {
     return path && (strcmp(path, "-") == 0 || tsr_path_descriptor(path) == STDOUT_FILENO);
 }
 
+bool cli_is_same_file(const char *a, const char *b) {
+    struct stat s, t;
+    return stat(a, &s) == 0 && stat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
 bool cli_is_folder(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 && S_ISDIR(s.st_mode);

@@ -13,6 +13,9 @@ enum tsr_status cli_check_input(const char *path, struct tsr_error *err);
 /* Is it "-", or /dev/stdout? False for NULL. */
 bool cli_is_stdout(const char *path);
 
+/* Do both lead to one file that is there? */
+bool cli_is_same_file(const char *a, const char *b);
+
 bool cli_is_folder(const char *path);
 /* Makes one folder; fine if it is there. */
 enum tsr_status cli_make_folder(const char *path, struct tsr_error *err);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +18,8 @@
 #include "cli/paths.h"
 #include "data/file.h"
 
-static const double EVERY_SECONDS = 1;
+/* Seconds between lines, at least, and as a fraction of the training so far. */
+static const double EVERY_SECONDS = 1, EVERY_FRACTION = 1e-3;
 static const size_t MOST_BYTES = (size_t)1 << 30; /* of a log that is gone on with */
 
 struct cli_train_log {
@@ -57,20 +59,24 @@ bool cli_log_line_read(const char *text, struct cli_log_line *out) {
     out->outer_lr = number_of(text, "outer_lr");
     out->gradient_norm = number_of(text, "gradient_norm");
     out->images_per_second = number_of(text, "images_per_second");
+    out->data_share = number_of(text, "data_seconds") / number_of(text, "session_seconds");
     return true;
 }
 
-/* The lines of the file up to an outer step, in place: how many bytes. What is no whole line, after
- * a crash, goes. */
-static size_t lines_until(char *text, uint64_t outer_step) {
+/* The lines of the file up to an outer step, in place: how many bytes; *n: lines of a log that
+ * there were. What is no whole line, after a crash, goes. */
+static size_t lines_until(char *text, uint64_t outer_step, size_t *n_lines) {
     char *to = text, *next;
+    *n_lines = 0;
     for (char *line = text; *line; line = next) {
         struct cli_log_line read;
         char *end = strchr(line, '\n');
         if (!end) break;
         *end = '\0';
         next = end + 1;
-        if (!cli_log_line_read(line, &read) || read.outer_step > outer_step) continue;
+        if (!cli_log_line_read(line, &read)) continue;
+        ++*n_lines;
+        if (read.outer_step > outer_step) continue;
         size_t n = (size_t)(end - line);
         memmove(to, line, n);
         to[n] = '\n';
@@ -79,36 +85,60 @@ static size_t lines_until(char *text, uint64_t outer_step) {
     return (size_t)(to - text);
 }
 
-static enum tsr_status cut(const char *path, uint64_t outer_step, struct tsr_error *err) {
-    unsigned char *text;
-    size_t size;
-    if (access(path, F_OK) != 0) return TSR_OK;
-    TSR_TRY(tsr_file_read(path, MOST_BYTES, &text, &size, err));
-    enum tsr_status status =
-        tsr_file_replace(path, text, lines_until((char *)text, outer_step), err);
+/* The file begins with what the log before it has up to an outer step, or with nothing. */
+static enum tsr_status begin(const struct cli_train_log_paths *paths, uint64_t outer_step,
+                             struct tsr_error *err) {
+    unsigned char *text = NULL;
+    size_t size = 0, kept = 0, lines = 0;
+    enum tsr_status status = TSR_OK;
+    if (paths->before && access(paths->before, F_OK) == 0)
+        TSR_TRY(tsr_file_read(paths->before, MOST_BYTES, &text, &size, err));
+    if (size > 0) kept = lines_until((char *)text, outer_step, &lines);
+    if (size > 0 && lines == 0)
+        status =
+            TSR_ERROR(err, TSR_ERR_CONFIG,
+                      "%s is not the log of a run; --log says where else it goes", paths->before);
+    if (status == TSR_OK)
+        status = tsr_file_replace(paths->jsonl, kept ? (const void *)text : "", kept, err);
     free(text);
     return status;
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
 
-enum tsr_status cli_train_log_open(const char *jsonl, const char *tensorboard,
+enum tsr_status cli_train_log_path(const char *model, char **path, struct tsr_error *err) {
+    char *target;
+    *path = NULL;
+    TSR_TRY(tsr_file_target(model, &target, err));
+    *path = cli_join("", target, ".jsonl");
+    free(target);
+    return *path ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
+}
+
+static enum tsr_status open_lines(struct cli_train_log *log,
+                                  const struct cli_train_log_paths *paths, uint64_t outer_step,
+                                  struct tsr_error *err) {
+    if (!paths->jsonl) return TSR_OK;
+    log->path = strdup(paths->jsonl);
+    if (!log->path) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
+    TSR_TRY(begin(paths, outer_step, err));
+    log->file = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (log->file >= 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be written: %s", log->path, strerror(errno));
+}
+
+enum tsr_status cli_train_log_open(const struct cli_train_log_paths *paths,
                                    const struct tsr_training *training, struct cli_train_log **out,
                                    struct tsr_error *err) {
     uint64_t at = tsr_training_state(training)->outer_step;
     struct cli_train_log *log;
     enum tsr_status status = TSR_OK;
     *out = NULL;
-    if (!jsonl && !tensorboard) return TSR_OK;
+    if (!paths->jsonl && !paths->tensorboard) return TSR_OK;
     TSR_TRY(TSR_ALLOC(&log, 1, "log", err));
     *log = (struct cli_train_log){.training = training, .file = -1};
-    if (jsonl && !(log->path = strdup(jsonl)))
-        TSR_CHECK(TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path"));
-    if (jsonl) TSR_CHECK(cut(jsonl, at, err));
-    if (jsonl) log->file = open(jsonl, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (jsonl && log->file < 0)
-        TSR_CHECK(TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be written: %s", jsonl, strerror(errno)));
-    if (tensorboard) TSR_CHECK(cli_events_open(tensorboard, at, &log->events, err));
+    TSR_CHECK(open_lines(log, paths, at, err));
+    if (paths->tensorboard) TSR_CHECK(cli_events_open(paths->tensorboard, at, &log->events, err));
 done:
     if (status == TSR_OK)
         *out = log;
@@ -117,19 +147,32 @@ done:
     return status;
 }
 
+/* A log of nothing goes. */
 void cli_train_log_close(struct cli_train_log *log) {
+    struct stat info;
     if (!log) return;
+    if (log->file >= 0 && fstat(log->file, &info) == 0 && info.st_size == 0)
+        (void)unlink(log->path);
     if (log->file >= 0) (void)close(log->file);
     cli_events_close(log->events);
     free(log->path);
     free(log);
 }
 
-/* Text of a line, or of a part of one. */
+/* Inner steps whose rates are in a line. */
+enum { MOST_STEPS = 64 };
+
 struct line {
-    char text[4096];
+    char text[8192];
     size_t size;
 };
+
+static void add_text(struct line *l, const char *text) {
+    size_t n = strlen(text);
+    if (n >= sizeof l->text - l->size) return;
+    memcpy(l->text + l->size, text, n);
+    l->size += n;
+}
 
 static void add_number(struct line *l, const char *before, double value) {
     size_t room = sizeof l->text - l->size;
@@ -138,31 +181,54 @@ static void add_number(struct line *l, const char *before, double value) {
     if (n > 0 && (size_t)n < room) l->size += (size_t)n;
 }
 
-static double mean_rate(const struct tsr_rates *r, size_t k) {
+/* Over the slots and parameters of an inner step. */
+struct rates_of_step {
+    double mean, least, most;
+};
+
+static struct rates_of_step rates_of(const struct tsr_rates *r, size_t k) {
     const tsr_real *v = r->value + tsr_rates_at(r, k, 0);
-    double sum = 0;
-    for (size_t i = 0; i < r->n_slots * r->n_units; i++)
-        sum += (double)v[i];
-    return sum / (double)(r->n_slots * r->n_units);
+    struct rates_of_step out = {0, (double)v[0], (double)v[0]};
+    for (size_t i = 0; i < r->n_slots * r->n_units; i++) {
+        out.mean += (double)v[i];
+        out.least = fmin(out.least, (double)v[i]);
+        out.most = fmax(out.most, (double)v[i]);
+    }
+    out.mean /= (double)(r->n_slots * r->n_units);
+    return out;
+}
+
+static void add_rates(struct line *l, const struct tsr_rates *rates) {
+    struct rates_of_step of[MOST_STEPS];
+    size_t n = rates->n_steps < MOST_STEPS ? rates->n_steps : MOST_STEPS;
+    for (size_t k = 0; k < n; k++)
+        of[k] = rates_of(rates, k);
+    for (size_t k = 0; k < n; k++)
+        add_number(l, k ? ", " : ", \"rates\": [", of[k].mean);
+    for (size_t k = 0; k < n; k++)
+        add_number(l, k ? ", " : "], \"rates_least\": [", of[k].least);
+    for (size_t k = 0; k < n; k++)
+        add_number(l, k ? ", " : "], \"rates_most\": [", of[k].most);
+    add_text(l, "]");
 }
 
 static void make_line(const struct cli_train_log *log, const struct tsr_trainer_progress *p,
                       struct line *l) {
-    const struct tsr_rates *rates = &tsr_training_model(log->training)->rates;
     l->size = 0;
     add_number(l, "{\"outer_step\": ", (double)p->outer_step);
     add_number(l, ", \"seconds\": ", p->seconds);
     add_number(l, ", \"train_psnr_db\": ", p->train_psnr_db);
+    add_number(l, ", \"train_mse\": ", p->train_mse);
     add_number(l, ", \"val_psnr_db\": ", p->validated ? p->val_psnr_db : (double)NAN);
     add_number(l, ", \"outer_lr\": ", p->outer_lr);
     add_number(l, ", \"gradient_norm\": ", p->gradient_norm);
     add_number(l, ", \"images_per_second\": ", p->images_per_second);
     add_number(l, ", \"skipped\": ", (double)p->skipped);
     add_number(l, ", \"rollbacks\": ", (double)p->rollbacks);
-    for (size_t k = 0; k < rates->n_steps && k < 64; k++)
-        add_number(l, k ? ", " : ", \"rates\": [", mean_rate(rates, k));
-    memcpy(l->text + l->size, "]}\n", 3);
-    l->size += 3;
+    add_number(l, ", \"session_seconds\": ", p->session_seconds);
+    add_number(l, ", \"data_seconds\": ", p->data_seconds);
+    add_rates(l, &tsr_training_model(log->training)->rates);
+    add_text(l, "}\n");
 }
 
 static enum tsr_status write_line(struct cli_train_log *log, const struct tsr_trainer_progress *p,
@@ -170,9 +236,8 @@ static enum tsr_status write_line(struct cli_train_log *log, const struct tsr_tr
     struct line l;
     if (log->file < 0) return TSR_OK;
     make_line(log, p, &l);
-    ssize_t n = write(log->file, l.text, l.size);
-    if (n == (ssize_t)l.size) return TSR_OK;
-    int reason = n < 0 ? errno : ENOSPC;
+    int reason = tsr_file_write(log->file, l.text, l.size);
+    if (!reason) return TSR_OK;
     (void)close(log->file);
     log->file = -1;
     return TSR_ERROR(err, TSR_ERR_IO, "%s: %s; nothing more is logged there", log->path,
@@ -184,9 +249,11 @@ static enum tsr_status write_events(struct cli_train_log *log, const struct tsr_
     const struct cli_scalar scalars[] = {
         {"psnr_db/train", p->train_psnr_db},
         {"psnr_db/validation", p->validated ? p->val_psnr_db : (double)NAN},
+        {"mse/train", p->train_mse},
         {"outer/lr", p->outer_lr},
         {"outer/gradient_norm", p->gradient_norm},
         {"images_per_second", p->images_per_second},
+        {"data_seconds", p->data_seconds},
     };
     if (!log->events) return TSR_OK;
     enum tsr_status status =
@@ -200,8 +267,8 @@ static enum tsr_status write_events(struct cli_train_log *log, const struct tsr_
 enum tsr_status cli_train_log_add(struct cli_train_log *log, const struct tsr_trainer_progress *p,
                                   bool last, struct tsr_error *err) {
     if (!log || (log->began && log->last_step == p->outer_step)) return TSR_OK;
-    double now = tsr_seconds();
-    if (log->began && !last && !p->validated && now - log->last_time < EVERY_SECONDS) return TSR_OK;
+    double now = tsr_seconds(), every = fmax(EVERY_SECONDS, EVERY_FRACTION * p->seconds);
+    if (log->began && !last && !p->validated && now - log->last_time < every) return TSR_OK;
     log->began = true;
     log->last_time = now;
     log->last_step = p->outer_step;

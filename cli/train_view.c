@@ -133,8 +133,20 @@ static void smooth(struct view *v, double psnr_db) {
         v->train_psnr_db = psnr_db;
 }
 
+/* The first batch, which every run waits for, says little. */
+static const double WAIT_LEAST = 1, WAIT_SHARE = 0.05;
+
+bool cli_waits_for_data(const struct tsr_trainer_progress *p, char *out) {
+    bool waits = p->data_seconds > WAIT_LEAST && p->data_seconds > WAIT_SHARE * p->session_seconds;
+    out[0] = '\0';
+    if (waits)
+        (void)snprintf(out, 48, "%.0f %% of the time waiting for data",
+                       100 * p->data_seconds / p->session_seconds);
+    return waits;
+}
+
 static void show(struct view *v, const struct tsr_trainer_progress *p, double fraction) {
-    char done[48], left[16], val[64] = "", saved[48] = "";
+    char done[48], left[16], val[64] = "", saved[48] = "", wait[48];
     double elapsed = tsr_seconds() - v->line.start, gained = fraction - v->first_fraction;
     double seconds =
         p->seconds_bound > 0 ? p->seconds_bound - p->seconds : elapsed * (1 - fraction) / gained;
@@ -151,8 +163,9 @@ static void show(struct view *v, const struct tsr_trainer_progress *p, double fr
         (void)snprintf(saved, sizeof saved, "  saved at %llu",
                        (unsigned long long)p->saved_outer_step);
     cli_progress_show(
-        &v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s  %s left%s", done,
-        v->train_psnr_db, val, p->images_per_second, cli_time(fmax(0, seconds), left), saved);
+        &v->line, fraction, "outer step %s  train %.2f dB%s  %.0f images/s%s%s  %s left%s", done,
+        v->train_psnr_db, val, p->images_per_second, cli_waits_for_data(p, wait) ? "  " : "", wait,
+        cli_time(fmax(0, seconds), left), saved);
 }
 
 /* A log or a picture that fails does not end the run. */

@@ -27,6 +27,10 @@ double cli_data_image_mb(const struct cli_data *data);
 
 void cli_training_table(const struct tsr_training *training, const struct cli_data *data, FILE *to);
 
+/* Has the run waited for data for more than a twentieth of this session? Then out is "12 % of the
+ * time waiting for data". out [48]. */
+bool cli_waits_for_data(const struct tsr_trainer_progress *p, char *out);
+
 /* What a run writes while it runs; either may be NULL. */
 struct cli_train_outputs {
     struct cli_train_log *log;

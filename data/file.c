@@ -120,10 +120,9 @@ done:
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Writes all bytes; 0 or errno. */
-static int write_bytes(int fd, const char *bytes, size_t size) {
+int tsr_file_write(int file, const void *bytes, size_t size) {
     for (size_t at = 0; at < size;) {
-        ssize_t put = write(fd, bytes + at, size - at);
+        ssize_t put = write(file, (const char *)bytes + at, size - at);
         if (put < 0 && errno != EINTR) return errno;
         if (put > 0) at += (size_t)put;
     }
@@ -133,7 +132,7 @@ static int write_bytes(int fd, const char *bytes, size_t size) {
 /* Writes to the descriptor and closes it; `path` is for messages. */
 static enum tsr_status write_and_close(int fd, const char *path, const void *bytes, size_t size,
                                        struct tsr_error *err) {
-    int failed = fd < 0 ? errno : write_bytes(fd, bytes, size);
+    int failed = fd < 0 ? errno : tsr_file_write(fd, bytes, size);
     if (fd >= 0 && close(fd) != 0 && !failed) failed = errno;
     if (failed)
         return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be written: %s", path, strerror(failed));

@@ -37,6 +37,10 @@ TSR_API enum tsr_status tsr_file_read(const char *path, size_t limit, unsigned c
 TSR_API enum tsr_status tsr_file_read_at(int file, const char *name, uint64_t at, void *out,
                                          size_t size, struct tsr_error *err) TSR_MUST_USE;
 
+/* Writes `size` bytes to an open file, however many calls that takes: 0, or the errno that ended it.
+ */
+TSR_API int tsr_file_write(int file, const void *bytes, size_t size);
+
 /* Writes `size` bytes to `path`, which afterwards holds all of them or what it held before. A pipe
  * or a device (/dev/null, /dev/stdout) is written to as it stands. */
 TSR_API enum tsr_status tsr_file_replace(const char *path, const void *bytes, size_t size,

@@ -262,6 +262,11 @@ static const char *name(void *user, size_t item) {
     return tsr_dataset_name(t->dataset, t->index[item]);
 }
 
+static double waited(void *user) {
+    const struct image_tasks *t = user;
+    return tsr_sampler_waited(t->sampler);
+}
+
 enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr_dataset *dataset,
                                        const struct tsr_image_tasks_config *config,
                                        struct tsr_task_source *out, struct tsr_error *err) {
@@ -288,6 +293,7 @@ enum tsr_status tsr_image_tasks_create(const struct tsr_model *model, struct tsr
                                     .max_points = t->geometry->max_context,
                                     .next = next,
                                     .name = name,
+                                    .waited = waited,
                                     .close = close};
     return TSR_OK;
 }

@@ -58,18 +58,21 @@ TSR_API enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config
 
 /* Where a run stands; for progress and history. An item is what a task source says, an image. */
 struct tsr_trainer_progress {
-    uint64_t outer_step;     /* done */
-    uint64_t outer_steps;    /* bound; 0: by time */
-    double seconds;          /* of training so far, earlier sessions included */
-    double seconds_bound;    /* 0: by outer steps */
-    double train_psnr_db;    /* mean over the items of this outer step, after K inner steps */
-    double val_psnr_db;      /* of the last validation; NaN before the first */
-    size_t val_left_out;     /* items that it leaves out because they are not finite */
-    double outer_lr;         /* in use */
-    double gradient_norm;    /* of theta, before clipping */
-    uint64_t items;          /* seen in this session */
-    uint64_t skipped;        /* items left out because something was not finite */
-    double bad_share;        /* of the items left out lately, a running mean */
+    uint64_t outer_step;    /* done */
+    uint64_t outer_steps;   /* bound; 0: by time */
+    double seconds;         /* of training so far, earlier sessions included */
+    double seconds_bound;   /* 0: by outer steps */
+    double session_seconds; /* of this session, */
+    double data_seconds;    /* and of those, waited for data by this process */
+    double train_psnr_db;   /* mean over the items of this outer step, after K inner steps */
+    double train_mse;       /* of the same the mean squared error: the outer loss, if that is mse */
+    double val_psnr_db;     /* of the last validation; NaN before the first */
+    size_t val_left_out;    /* items that it leaves out because they are not finite */
+    double outer_lr;        /* in use */
+    double gradient_norm;   /* of theta, before clipping */
+    uint64_t items;         /* seen in this session */
+    uint64_t skipped;       /* items left out because something was not finite */
+    double bad_share;       /* of the items left out lately, a running mean */
     double best_val_psnr_db; /* of the run; NaN before the first */
     uint64_t rollbacks;      /* times that the run went back to its last good state */
     uint64_t lost;           /* outer steps taken back by them */

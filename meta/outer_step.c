@@ -145,12 +145,16 @@ static enum tsr_status mark_bad(struct tsr_outer_step *o, size_t *new, struct ts
     return TSR_OK;
 }
 
-/* Mean over the items in play. */
-static double mean_psnr(const struct tsr_outer_step *o) {
-    double sum = 0;
-    for (size_t b = 0; b < o->source->n_items; b++)
-        if (!o->bad[b]) sum += o->psnr_db[b];
-    return sum / (double)o->n_good;
+/* Means over the items in play. */
+static void take_means(const struct tsr_outer_step *o, struct tsr_trainer_progress *p) {
+    double psnr_db = 0, mse = 0;
+    for (size_t b = 0; b < o->source->n_items; b++) {
+        if (o->bad[b]) continue;
+        psnr_db += o->psnr_db[b];
+        mse += pow(10, -o->psnr_db[b] / 10);
+    }
+    p->train_psnr_db = psnr_db / (double)o->n_good;
+    p->train_mse = mse / (double)o->n_good;
 }
 
 /* ---- gradient and update ----------------------------------------------------------------------
@@ -273,7 +277,7 @@ enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
     bool finite;
     TSR_TRY(gradient(o, progress, &bad, &finite, err));
     if (finite) {
-        p->train_psnr_db = mean_psnr(o);
+        take_means(o, p);
         update(o, progress);
     } else if (bad == 0) {
         bad = n_items;

@@ -35,6 +35,8 @@ struct tsr_task_source {
     /* What people call item `item` of this process in the last meta-batch, for messages: a view
      * until the next call. May be NULL. */
     const char *(*name)(void *user, size_t item);
+    /* Seconds that `next` has waited for data which were not there yet. May be NULL. */
+    double (*waited)(void *user);
     void (*close)(void *user); /* may be NULL */
 };
 

@@ -30,7 +30,7 @@ struct tsr_trainer {
     /* This call of tsr_trainer_run(). */
     const struct tsr_trainer_callbacks *callbacks;
     uint64_t items_before;
-    double start, seconds_before, last_save, next_validation;
+    double start, seconds_before, data_before, last_save, next_validation;
     struct roll *roll; /* [ranks] */
     double *waited;    /* [ranks] */
 };
@@ -92,12 +92,19 @@ static double progress_of(const struct tsr_trainer *t) {
     return steps > time ? steps : time;
 }
 
+static double waited_for_data(const struct tsr_trainer *t) {
+    const struct tsr_task_source *source = t->step.source;
+    return source->waited ? source->waited(source->user) : 0;
+}
+
 /* By the clock of rank 0. */
 static enum tsr_status tick(struct tsr_trainer *t, struct tsr_error *err) {
     struct tsr_trainer_progress *p = &t->state->progress;
     double session = tsr_seconds() - t->start;
     TSR_TRY(tsr_comm_share(comm_of(t), &session, sizeof session, err));
     p->seconds = t->seconds_before + session;
+    p->session_seconds = session;
+    p->data_seconds = waited_for_data(t) - t->data_before;
     p->images_per_second = (double)(p->items - t->items_before) / (session > 1e-9 ? session : 1e-9);
     p->outer_steps = t->state->config.outer_steps;
     p->seconds_bound = t->state->config.seconds;
@@ -335,6 +342,7 @@ enum tsr_status tsr_trainer_run(struct tsr_trainer *t,
     t->step.user = callbacks ? callbacks->user : NULL;
     t->start = t->last_save = tsr_seconds();
     t->seconds_before = t->state->progress.seconds;
+    t->data_before = waited_for_data(t);
     t->items_before = t->state->progress.items;
     t->step.waited = 0;
     t->next_validation = floor(progress_of(t) * 10 + 1) / 10;

@@ -30,6 +30,7 @@ struct play {
     double *mean;      /* of theta over the outer steps, with a running mean */
     int rollbacks, left_out;
     char said[TSR_ERROR_SIZE], name[32];
+    uint64_t begun; /* outer steps before this session */
 };
 
 static enum tsr_status next(void *user, uint64_t outer_step, struct tsr_task_batch *out,
@@ -75,11 +76,18 @@ static enum tsr_status save(void *user, struct tsr_error *err) {
     return tsr_checkpoint_save(p->model, &p->state, NULL, p->path, err);
 }
 
+/* A source that the run waits for, a while before each of its outer steps. */
+static double waited(void *user) {
+    const struct play *p = user;
+    return 7 + 0.5 * (double)p->state.progress.outer_step;
+}
+
 static int on_progress(void *user, const struct tsr_trainer_progress *progress) {
     struct play *p = user;
     double n = (double)progress->outer_step - 1, decay = fmin((1 + n) / (10 + n), EMA);
     for (size_t i = 0; i < p->state.n_theta; i++)
         p->mean[i] = decay * p->mean[i] + (1 - decay) * (double)p->model->theta[i];
+    assert_true(progress->data_seconds == 0.5 * (double)(progress->outer_step - p->begun));
     if (progress->outer_step == 8)
         memcpy(p->after_8, p->model->theta, p->state.n_theta * sizeof *p->after_8);
     return progress->outer_step == p->stop;
@@ -129,7 +137,8 @@ static enum tsr_status go(struct play *p, uint64_t stop, struct tsr_error *err) 
                                      .max_tasks = ITEMS,
                                      .max_points = POINTS,
                                      .next = next,
-                                     .name = name};
+                                     .name = name,
+                                     .waited = waited};
     const struct tsr_validator validator = {.user = p, .score = score};
     const struct tsr_store store = {p, save};
     const struct tsr_learner learner = tsr_model_learner(p->model);
@@ -137,6 +146,7 @@ static enum tsr_status go(struct play *p, uint64_t stop, struct tsr_error *err) 
         .progress = on_progress, .user = p, .rolled_back = on_rolled_back, .left_out = on_left_out};
     struct tsr_trainer *trainer;
     p->stop = stop;
+    p->begun = p->state.progress.outer_step;
     TSR_TRY(tsr_trainer_create(&learner, &source, &validator, &store, &p->state, &trainer, err));
     enum tsr_status status = tsr_trainer_run(trainer, &callbacks, err);
     tsr_trainer_free(trainer);

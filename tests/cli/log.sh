@@ -7,24 +7,43 @@
 small_dataset d.h5
 net="--grid 2x2 --width 8 --hidden-layers 1 --batch 2 --val-every 5 --val-images 1 --quiet"
 # shellcheck disable=SC2086 # words
-tessera 0 "a run with logs" train d.h5 -o a.h5 $net --outer-steps 20 --log --tensorboard events
+tessera 0 "a run with logs" train d.h5 -o a.h5 $net --outer-steps 20 --tensorboard events
 cp a.h5.jsonl first.jsonl
 # What a killed run may have left: a step that the model has not seen, and a line cut off.
 {
     sed 's/"outer_step": 20,/"outer_step": 23,/' first.jsonl | tail -n 1
     printf '{"outer_step": 24, "seco'
 } >>a.h5.jsonl
-tessera 0 "a resumed one" train d.h5 --resume a.h5 --outer-steps 30 --log --tensorboard events --quiet
-cp first.jsonl b.h5.jsonl
+tessera 0 "a resumed one" train d.h5 --resume a.h5 --outer-steps 30 --tensorboard events --quiet
+cp first.jsonl i.h5.jsonl
+echo "no log" | tee logs.txt >j.h5.jsonl
 # shellcheck disable=SC2086
-refused 2 "exists" "a log is not overwritten" train d.h5 -o b.h5 $net --outer-steps 1 --log
+refused 2 "exists" "a log is not overwritten" train d.h5 -o b.h5 $net --outer-steps 1 --log first.jsonl
+# shellcheck disable=SC2086
+tessera 0 "one without its model is" train d.h5 -o i.h5 $net --outer-steps 1
+check "with lines of this run only" sh -c '[ "$(wc -l <i.h5.jsonl)" -eq 1 ]'
+# shellcheck disable=SC2086
+refused 2 "is not the log of a run" "what is no log is not" train d.h5 -o j.h5 $net --outer-steps 1
+refused 2 "is not the log of a run" "what is no log is not gone on with" train d.h5 --resume a.h5 --outer-steps 31 --log logs.txt --quiet
+check "and stays" grep -q "no log" logs.txt
+tessera 0 "resumed as another file" train d.h5 --resume a.h5 -o e.h5 --outer-steps 31 --quiet
+check "the log goes on beside it" sh -c '[ "$(head -n 5 e.h5.jsonl)" = "$(head -n 5 a.h5.jsonl)" ] && tail -n 1 e.h5.jsonl | grep -q "\"outer_step\": 31,"'
+check "and the first one stays" sh -c 'tail -n 1 a.h5.jsonl | grep -q "\"outer_step\": 30,"'
+# shellcheck disable=SC2086
+tessera 0 "no log" train d.h5 -o f.h5 $net --outer-steps 1 --log none
+check "is none" test ! -e f.h5.jsonl
+# shellcheck disable=SC2086
+tessera 0 "a log elsewhere" train d.h5 -o g.h5 $net --outer-steps 1 --log g.txt
+check "is there" sh -c '[ ! -e g.h5.jsonl ] && grep -q "^{\"outer_step\": 1," g.txt'
+# shellcheck disable=SC2086
+refused 2 "name a file" "a log is no stream" train d.h5 -o h.h5 $net --outer-steps 1 --log -
 # shellcheck disable=SC2086
 tessera 1 "a folder that is a file" train d.h5 -o c.h5 $net --outer-steps 1 --tensorboard d.h5
 tessera 0 "watch" watch a.h5 --html w.html
 check "draws" grep -q '^outer step 30 ' out
 check "fits 80 columns" sh -c '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
 check "writes a page" grep -q '"step":\[1,' w.html
-refused 3 "--log" "watch without a log" watch d.h5
+refused 3 "no log" "watch without a log" watch d.h5
 refused 2 "exists" "watch overwrites nothing" watch a.h5 --html w.html
 
 cat >logs.py <<'PY'
@@ -36,6 +55,10 @@ assert [line for line in lines if line["outer_step"] <= 20] == [json.loads(line)
 validated = [line["outer_step"] for line in lines if line["val_psnr_db"] is not None]
 assert {5, 10, 15, 20, 25, 30} <= set(validated), validated
 assert all(len(line["rates"]) == 3 and line["seconds"] > 0 for line in lines)
+assert all(low <= rate <= high and low < high for line in lines for low, rate, high in zip(line["rates_least"], line["rates"], line["rates_most"]))
+assert all(0 <= line["data_seconds"] <= line["session_seconds"] <= line["seconds"] for line in lines)
+# The arithmetic mean of the errors of two images, over their geometric one.
+assert all(1 <= line["train_mse"] * 10 ** (line["train_psnr_db"] / 10) < 2 for line in lines)
 try:
     import h5py
     with h5py.File("a.h5") as f:
@@ -95,7 +118,8 @@ for path, first in zip(files, (1, 21)):
             found[v[1].decode(), e[2]] = v[2]
 for line in lines:
     for tag, key in (("psnr_db/train", "train_psnr_db"), ("psnr_db/validation", "val_psnr_db"), ("outer/gradient_norm", "gradient_norm"),
-                     ("outer/lr", "outer_lr"), ("images_per_second", "images_per_second")):
+                     ("outer/lr", "outer_lr"), ("images_per_second", "images_per_second"),
+                     ("mse/train", "train_mse"), ("data_seconds", "data_seconds")):
         have = found.pop((tag, line["outer_step"]), None)
         assert line[key] is None and have is None or math.isclose(have, line[key], rel_tol=1e-6), (tag, line, have)
 assert not found

@@ -31,8 +31,8 @@ COMMANDS = {
     'pack': ('pack photos -o out.h5 --size 16x16', ['out.h5']),
     'pack-segment': ('pack photos -o out.h5 --size 16x16 --segment 3', ['out.h5']),
     'pack-npz': ('pack photos.npz -o out.h5 --size 16x16', ['out.h5']),
-    'train': (f'train data.h5 -o out.h5 {SMALL} --outer-steps 3 --checkpoint-every 0.000001', ['out.h5']),
-    'resume': ('train data.h5 --resume out.h5 --outer-steps 6', ['out.h5']),
+    'train': (f'train data.h5 -o out.h5 {SMALL} --outer-steps 3 --checkpoint-every 0.000001', ['out.h5', 'out.h5.jsonl']),
+    'resume': ('train data.h5 --resume out.h5 --outer-steps 6', ['out.h5', 'out.h5.jsonl']),
     'eval': ('eval model.h5 data.h5 --limit 2 --json out.json', ['out.json']),
     'adapt': ('adapt model.h5 photos/p0.ppm -o out.inr.h5', ['out.inr.h5']),
     'adapt-png': ('adapt model.h5 photos/p0.ppm -o out.inr.h5 --png', ['out.inr.h5', 'out.png']),
@@ -150,8 +150,9 @@ class Faults:
         folder = os.path.join(self.root, f'good-{name}')
         shutil.copytree(self.fixture, folder)
         if name == 'resume':
-            shutil.copy(os.path.join(folder, 'model.h5'), os.path.join(folder, 'out.h5'))
-            return folder, {'out.h5': open(os.path.join(folder, 'out.h5'), 'rb').read()}
+            for o in outputs:
+                shutil.copy(os.path.join(folder, o.replace('out', 'model')), os.path.join(folder, o))
+            return folder, {o: open(os.path.join(folder, o), 'rb').read() for o in outputs}
         code, err, _ = self.run(words, folder)
         if code != 0:
             raise SystemExit(f'not ok {name}: {code} {err}')
@@ -163,10 +164,11 @@ class Faults:
         data = open(path, 'rb').read()
         if path.endswith('.h5'):
             return self.run(['info', path], self.fixture)[0] == 0
-        if path.endswith('.json'):
+        if path.endswith('.json') or path.endswith('.jsonl'):
+            # A run that fails has logged what was before; the last line may have been cut off.
+            texts = [data] if path.endswith('.json') else data.split(b'\n')[:-1]
             try:
-                json.loads(data)
-                return True
+                return all(json.loads(text) for text in texts)
             except ValueError:
                 return False
         if path.endswith('.png'):
