@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
+#include "cli/page.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/report_assets.h"
@@ -43,28 +45,39 @@ static const struct cli_option options[] = {
 static const size_t MOST_BYTES = (size_t)1 << 30;
 
 struct history {
-    struct cli_log_line *line; /* [n] */
+    char *bytes;               /* of the log, cut into lines */
+    const char **text;         /* [n] lines of it */
+    struct cli_log_line *line; /* [n] what they say */
     size_t n;
 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+static void clear(struct history *h) {
+    free(h->bytes);
+    free(h->text);
+    free(h->line);
+}
+
+/* To be cleared in any case. */
 static enum tsr_status read_log(const char *path, struct history *h, struct tsr_error *err) {
     unsigned char *bytes;
     size_t size, most = 1;
     char *next;
     *h = (struct history){0};
     TSR_TRY(tsr_file_read(path, MOST_BYTES, &bytes, &size, err));
+    h->bytes = (char *)bytes;
     for (size_t i = 0; i < size; i++)
-        most += bytes[i] == '\n';
-    enum tsr_status status = TSR_ALLOC(&h->line, most, "lines of the log", err);
-    for (char *text = (char *)bytes; status == TSR_OK && text && *text; text = next) {
+        most += h->bytes[i] == '\n';
+    TSR_TRY(TSR_ALLOC(&h->line, most, "lines of the log", err));
+    TSR_TRY(TSR_ALLOC(&h->text, most, "lines of the log", err));
+    for (char *text = h->bytes; text && *text; text = next) {
         next = strchr(text, '\n');
         if (next) *next++ = '\0';
+        h->text[h->n] = text;
         h->n += cli_log_line_read(text, &h->line[h->n]);
     }
-    free(bytes);
-    return status;
+    return TSR_OK;
 }
 
 /* ---- the terminal ---------------------------------------------------------------------------- */
@@ -138,61 +151,19 @@ static void print(const char *path, const struct history *h) {
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-static void put_column(FILE *to, const char *name, const struct history *h, size_t offset) {
-    (void)fprintf(to, "\"%s\":[", name);
-    for (size_t i = 0; i < h->n; i++) {
-        double value;
-        memcpy(&value, (const char *)&h->line[i] + offset, sizeof value);
-        if (isfinite(value))
-            (void)fprintf(to, "%s%.6g", i ? "," : "", value);
-        else
-            (void)fprintf(to, "%snull", i ? "," : "");
-    }
-    (void)fprintf(to, "],");
-}
-
-static void put_page(FILE *to, const struct history *h) {
-    (void)fprintf(
-        to,
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
-        "http-equiv=\"refresh\" content=\"5\"><meta name=\"viewport\" "
-        "content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" "
-        "content=\"light dark\"><title>tessera train</title><link rel=\"icon\" href=\"data:,\">"
-        "<style>%s body{font:15px system-ui,sans-serif;margin:16px}</style></head><body><h1>PSNR, "
-        "dB, over outer steps</h1><p id=\"now\"></p><div id=\"psnr\"></div><h2>Norm of the "
-        "gradient</h2><div id=\"norm\"></div><script>/* uPlot\n%s\n*/\n%s</script><script>const "
-        "d={",
-        cli_asset_uPlot_min_css, cli_asset_uPlot_LICENSE, cli_asset_uPlot_iife_min_js);
-    put_column(to, "train", h, offsetof(struct cli_log_line, train_psnr_db));
-    put_column(to, "val", h, offsetof(struct cli_log_line, val_psnr_db));
-    put_column(to, "norm", h, offsetof(struct cli_log_line, gradient_norm));
-    (void)fprintf(to, "\"step\":[");
-    for (size_t i = 0; i < h->n; i++)
-        (void)fprintf(to, "%s%llu", i ? "," : "", h->line[i].outer_step);
-    (void)fprintf(
-        to,
-        "]};const c=getComputedStyle(document.body).color,axis={stroke:c,grid:{stroke:'#8884'}};"
-        "function chart(id,s){new uPlot({width:Math.min(innerWidth-32,1000),height:320,scales:{x:"
-        "{time:false}},axes:[axis,{...axis,size:60}],series:[{label:'outer step'},...s.map(([l,k,"
-        "o])=>({label:l,stroke:o,spanGaps:true,width:2}))]},[d.step,...s.map(x=>d[x[1]])],"
-        "document.getElementById(id));}chart('psnr',[['train','train','#0072b2'],['validation',"
-        "'val','#d55e00']]);chart('norm',[['gradient','norm','#008a63']]);"
-        "document.getElementById('now').textContent='outer step '+(d.step[d.step.length-1]||0);"
-        "</script></body></html>\n");
-}
-
-static enum tsr_status write_page(const char *path, const struct history *h,
+static enum tsr_status write_page(const char *path, const char *model, const struct history *h,
                                   struct tsr_error *err) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *to = open_memstream(&text, &size);
-    if (!to) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory for the page", path);
-    put_page(to, h);
-    bool whole = !ferror(to);
-    whole = fclose(to) == 0 && whole;
-    enum tsr_status status = whole ? tsr_file_replace(path, text, size, err)
-                                   : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "%s: no memory", path);
-    free(text);
+    struct cli_json j = {0};
+    cli_json_open(&j, NULL, '{');
+    cli_json_string(&j, "model", model);
+    cli_json_open(&j, "lines", '[');
+    for (size_t i = 0; i < h->n; i++)
+        cli_json_text(&j, NULL, h->text[i]);
+    cli_json_close(&j, ']');
+    cli_json_close(&j, '}');
+    enum tsr_status status = cli_json_finish(&j, err);
+    if (status == TSR_OK) status = cli_page_write(path, cli_asset_watch_html, j.text, err);
+    cli_json_clear(&j);
     return status;
 }
 
@@ -207,8 +178,9 @@ static enum tsr_status show(struct cli_call *call, const char *path, bool live) 
     if (status == TSR_OK && live) (void)printf("\033[H\033[2J");
     if (status == TSR_OK && !cli_stdout_taken(call)) print(path, &h);
     (void)fflush(stdout);
-    if (status == TSR_OK && a->html) status = write_page(a->html, &h, &call->err);
-    free(h.line);
+    if (status == TSR_OK && a->html)
+        status = write_page(a->html, call->operands[0], &h, &call->err);
+    clear(&h);
     return status;
 }
 

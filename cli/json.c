@@ -106,6 +106,11 @@ void cli_json_integer(struct cli_json *j, const char *key, uint64_t value) {
     puts_json(j, text);
 }
 
+void cli_json_text(struct cli_json *j, const char *key, const char *json) {
+    begin(j, key);
+    puts_json(j, json);
+}
+
 void cli_json_numbers(struct cli_json *j, const char *key, const double *values, size_t n) {
     begin(j, key);
     put(j, "[", 1);

@@ -25,6 +25,7 @@ void cli_json_close(struct cli_json *j, char bracket);
 void cli_json_string(struct cli_json *j, const char *key, const char *value); /* NULL: null */
 void cli_json_number(struct cli_json *j, const char *key, double value); /* NaN, infinity: null */
 void cli_json_integer(struct cli_json *j, const char *key, uint64_t value);
+void cli_json_text(struct cli_json *j, const char *key, const char *json); /* as it stands */
 void cli_json_numbers(struct cli_json *j, const char *key, const double *values, size_t n);
 
 /* The object's name under `key`, then each of its parameters under its own name. */

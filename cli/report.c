@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/version.h"
+#include "cli/page.h"
 #include "cli/report_assets.h"
 #include "cli/report_pictures.h"
 #include "data/file.h"
@@ -138,70 +139,13 @@ static enum tsr_status write_data(struct cli_json *j, const struct cli_findings 
     return cli_json_finish(j, err);
 }
 
-/* ---- the page -------------------------------------------------------------------------------- */
-
-/* A text that is longer than this is not written in one piece. */
-struct page {
-    char *text;
-    size_t size, capacity;
-};
-
-static void put(struct page *p, const char *text, size_t n) {
-    if (p->text) memcpy(p->text + p->size, text, n);
-    p->size += n;
-}
-
-/* JSON inside of a script element: nothing in it ends the element. */
-static void put_json(struct page *p, const char *json) {
-    for (size_t n; *json; json += n) {
-        n = strcspn(json, "<");
-        put(p, json, n);
-        if (json[n] != '<') continue;
-        put(p, "\\u003c", 6);
-        n++;
-    }
-}
-
-/* The page with what stands for "@name@" in it. Without a text it only counts. */
-static void put_page(struct page *p, const char *json) {
-    const struct {
-        const char *name, *text;
-    } parts[] = {
-        {"@uPlot.css@", cli_asset_uPlot_min_css},     {"@page.css@", cli_asset_page_css},
-        {"@uPlot.js@", cli_asset_uPlot_iife_min_js},  {"@page.js@", cli_asset_page_js},
-        {"@uPlot.LICENSE@", cli_asset_uPlot_LICENSE}, {"@data@", NULL},
-    };
-    const char *at = cli_asset_page_html;
-    while (*at) {
-        size_t n = strcspn(at + 1, "@") + 1, i = 0, count = sizeof parts / sizeof *parts;
-        while (i < count && strncmp(at, parts[i].name, strlen(parts[i].name)) != 0)
-            i++;
-        if (i == count) {
-            put(p, at, n);
-        } else {
-            n = strlen(parts[i].name);
-            if (parts[i].text)
-                put(p, parts[i].text, strlen(parts[i].text));
-            else
-                put_json(p, json);
-        }
-        at += n;
-    }
-}
-
 enum tsr_status cli_report_write(const struct cli_findings *f, const struct cli_report *about,
                                  const char *path, struct tsr_error *err) {
     struct cli_json j = {0};
-    struct page page = {0};
     enum tsr_status status;
     TSR_CHECK(write_data(&j, f, about, err));
-    put_page(&page, j.text);
-    TSR_CHECK(TSR_ALLOC(&page.text, page.size, "report", err));
-    page.size = 0;
-    put_page(&page, j.text);
-    TSR_CHECK(tsr_file_replace(path, page.text, page.size, err));
+    TSR_CHECK(cli_page_write(path, cli_asset_page_html, j.text, err));
 done:
-    free(page.text);
     cli_json_clear(&j);
     return status;
 }

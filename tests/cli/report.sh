@@ -87,16 +87,5 @@ else
 fi
 no_leftovers "nothing half-written"
 
-if grep -qE '__asan_init|__gcov_' "$TESSERA"; then
-    echo "skip the report in a browser: once is enough, without sanitizers and counters"
-elif ! command -v node >/dev/null 2>&1 || [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ] ||
-    [ ! -d "$TSR_TESTS/report/node_modules/playwright-core" ]; then
-    echo "skip the report in a browser: there is no node, chromium or playwright-core (scripts/install-deps ci)"
-else
-    timeout 60 node "$TSR_TESTS/report/browser.js" r.html r.json ${TSR_SHOTS:+"$TSR_SHOTS"} >browser.out 2>&1
-    code=$?
-    cat browser.out
-    [ $code -eq 0 ] || failures=$((failures + 1))
-    [ $code -ne 124 ] || echo "not ok the browser in time"
-fi
+browser "the report" browser.js r.html r.json ${TSR_SHOTS:+"$TSR_SHOTS"}
 finish

@@ -6,27 +6,18 @@
 'use strict';
 const fs = require('fs');
 const path = require('path');
-const { chromium } = require('playwright-core');
+const chromium = require('./chromium.js');
+const { check } = chromium;
 
 const [page, figures, folder] = process.argv.slice(2);
 const json = JSON.parse(fs.readFileSync(figures));
 const last = json.inner_steps;
-let failures = 0;
-
-function check(name, good, found) {
-  console.log(`${good ? 'ok' : 'not ok'} ${name}`);
-  if (!good) { console.log('# found: ' + JSON.stringify(found)); failures++; }
-}
 
 async function open(browser, options) {
-  const p = await browser.newPage(options), troubles = [], asked = [];
-  p.on('console', m => { if (m.type() !== 'info') troubles.push(m.text()); });
-  p.on('pageerror', e => troubles.push(e.message));
-  p.on('request', r => { if (!/^(file|data):/.test(r.url())) asked.push(r.url()); });
-  await p.goto('file://' + path.resolve(page));
-  await p.waitForFunction(() => document.querySelector('#region-map').width > 1 && document.querySelector('#gallery img'));
-  await p.waitForTimeout(200);
-  return { p, troubles, asked };
+  const opened = await chromium.open(browser, page, options);
+  await opened.p.waitForFunction(() => document.querySelector('#region-map').width > 1 && document.querySelector('#gallery img'));
+  await opened.p.waitForTimeout(200);
+  return opened;
 }
 
 /* where a region's middle is on the screen */
@@ -86,13 +77,4 @@ async function others(browser, light) {
   check('no error there either', troubles.length === 0, troubles);
 }
 
-(async () => {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic',
-    '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
-  try {
-    await others(browser, await wide(browser));
-  } finally {
-    await browser.close();
-  }
-  process.exit(failures ? 1 : 0);
-})().catch(e => { console.log('not ok the browser: ' + e.message); process.exit(1); });
+chromium.run(async browser => others(browser, await wide(browser)));
