@@ -42,30 +42,35 @@ struct pictures {
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 
-/* A PNG as a data: URI; free with free(). */
-static enum tsr_status data_uri(const struct tsr_image *picture, char **out,
+/* Clippings are many and only looked at; from whole pictures the page computes maps of the error.
+ */
+enum { EXACT = 0, CLIPPING = 95 };
+
+/* A PNG, or a JPEG of this quality, as a data: URI; free with free(). */
+static enum tsr_status data_uri(const struct tsr_image *picture, int quality, char **out,
                                 struct tsr_error *err) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    static const char head[] = "data:image/png;base64,";
-    unsigned char *png;
+    const char *head = quality ? "data:image/jpeg;base64," : "data:image/png;base64,";
+    unsigned char *file;
     size_t size;
-    TSR_TRY(tsr_image_png(picture, &png, &size, err));
+    TSR_TRY(quality ? tsr_image_jpeg(picture, quality, &file, &size, err)
+                    : tsr_image_png(picture, &file, &size, err));
     enum tsr_status status =
-        TSR_ALLOC(out, sizeof head + (size + 2) / 3 * 4, "picture of the report", err);
+        TSR_ALLOC(out, strlen(head) + (size + 2) / 3 * 4 + 1, "picture of the report", err);
     char *to = *out;
     if (status == TSR_OK) {
-        memcpy(to, head, sizeof head - 1);
-        to += sizeof head - 1;
+        memcpy(to, head, strlen(head));
+        to += strlen(head);
     }
     for (size_t i = 0; i < size && status == TSR_OK; i += 3) {
-        uint32_t bits = (uint32_t)png[i] << 16 | (i + 1 < size ? (uint32_t)png[i + 1] << 8 : 0) |
-                        (i + 2 < size ? png[i + 2] : 0);
+        uint32_t bits = (uint32_t)file[i] << 16 | (i + 1 < size ? (uint32_t)file[i + 1] << 8 : 0) |
+                        (i + 2 < size ? file[i + 2] : 0);
         *to++ = digits[bits >> 18];
         *to++ = digits[bits >> 12 & 63];
         *to++ = i + 1 < size ? digits[bits >> 6 & 63] : '=';
         *to++ = i + 2 < size ? digits[bits & 63] : '=';
     }
-    free(png);
+    free(file);
     return status;
 }
 
@@ -75,7 +80,7 @@ static size_t larger(size_t a, size_t b) {
 
 /* A picture, made smaller if a side is above `most`. */
 static enum tsr_status write_picture(struct cli_json *j, const char *key,
-                                     const struct tsr_image *picture, size_t most,
+                                     const struct tsr_image *picture, size_t most, int quality,
                                      struct tsr_error *err) {
     size_t height = picture->height, width = picture->width;
     struct tsr_image small = {0};
@@ -84,7 +89,7 @@ static enum tsr_status write_picture(struct cli_json *j, const char *key,
     cli_sheet_fit(most, &height, &width);
     TSR_CHECK(tsr_image_create(&small, height, width, picture->channels, err));
     TSR_CHECK(tsr_fit_apply(picture, TSR_FIT_SQUASH, 0, height, width, small.pixels, err));
-    TSR_CHECK(data_uri(&small, &uri, err));
+    TSR_CHECK(data_uri(&small, quality, &uri, err));
     cli_json_string(j, key, uri);
 done:
     free(uri);
@@ -108,7 +113,7 @@ static enum tsr_status write_labels(const struct pictures *p, const struct tsr_p
         map.pixels[3 * i + 1] = (uint8_t)(region >> 8 & 255);
         map.pixels[3 * i + 2] = (uint8_t)(region >> 16 & 255);
     }
-    TSR_CHECK(data_uri(&map, &uri, err));
+    TSR_CHECK(data_uri(&map, EXACT, &uri, err));
     cli_json_string(p->json, "labels", uri);
 done:
     free(uri);
@@ -134,7 +139,8 @@ static enum tsr_status write_crop(struct cli_json *j, const struct tsr_image *pi
                picture->pixels + ((top + y) * picture->width + left) * c, crop.width * c);
     cli_json_open(j, NULL, '{');
     cli_json_integer(j, "region", region);
-    enum tsr_status status = write_picture(j, "picture", &crop, CLI_REPORT_CROP_SIDE, err);
+    enum tsr_status status =
+        write_picture(j, "picture", &crop, CLI_REPORT_CROP_SIDE, CLIPPING, err);
     cli_json_close(j, '}');
     tsr_image_clear(&crop);
     return status;
@@ -256,7 +262,7 @@ static enum tsr_status write_image(const struct pictures *p, const struct shown 
     if (s->why) {
         cli_json_string(j, "why", s->why);
         cli_json_open(j, "states", '[');
-        TSR_TRY(write_picture(j, NULL, &p->image, CLI_REPORT_SIDE, err));
+        TSR_TRY(write_picture(j, NULL, &p->image, CLI_REPORT_SIDE, EXACT, err));
         cli_json_close(j, ']');
         TSR_TRY(write_labels(p, tsr_reconstructor_partition(p->reconstructor[0]), err));
     }
@@ -280,7 +286,7 @@ static enum tsr_status write_subject(const struct pictures *p, size_t i, const s
     cli_json_open(j, "states", '[');
     for (size_t k = 0; k < p->n_steps && s->why; k++) {
         picture.pixels = p->states + (p->steps[k] < last ? p->steps[k] : last) * n;
-        TSR_TRY(write_picture(j, NULL, &picture, CLI_REPORT_SIDE, err));
+        TSR_TRY(write_picture(j, NULL, &picture, CLI_REPORT_SIDE, EXACT, err));
     }
     cli_json_close(j, ']');
     picture.pixels = p->states + last * n;

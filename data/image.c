@@ -183,17 +183,27 @@ enum tsr_status tsr_fit_labels(const struct tsr_label_map *map, enum tsr_fit fit
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-enum tsr_status tsr_image_png(const struct tsr_image *image, unsigned char **bytes, size_t *size,
-                              struct tsr_error *err) {
+static enum tsr_status encode(const struct tsr_image *image, int quality, unsigned char **bytes,
+                              size_t *size, struct tsr_error *err) {
     int length = 0;
     if (image->channels != 1 && image->channels != 3)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "an image has 1 or 3 channels, not %zu",
                          image->channels);
     TSR_TRY(tsr_image_check_sides("an image", image->height, image->width, err));
-    *bytes = tsr_stb_png(image->pixels, (int)image->height, (int)image->width, (int)image->channels,
-                         &length);
+    *bytes = tsr_stb_encode(image->pixels, (int)image->height, (int)image->width,
+                            (int)image->channels, quality, &length);
     *size = (size_t)length;
-    return *bytes ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "not enough memory for the PNG");
+    return *bytes ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "not enough memory for the picture");
+}
+
+enum tsr_status tsr_image_png(const struct tsr_image *image, unsigned char **bytes, size_t *size,
+                              struct tsr_error *err) {
+    return encode(image, 0, bytes, size, err);
+}
+
+enum tsr_status tsr_image_jpeg(const struct tsr_image *image, int quality, unsigned char **bytes,
+                               size_t *size, struct tsr_error *err) {
+    return encode(image, quality, bytes, size, err);
 }
 
 enum tsr_status tsr_image_write_png(const char *path, const struct tsr_image *image,

@@ -117,6 +117,11 @@ TSR_API enum tsr_status tsr_fit_labels(const struct tsr_label_map *map, enum tsr
 TSR_API enum tsr_status tsr_image_png(const struct tsr_image *image, unsigned char **bytes,
                                       size_t *size, struct tsr_error *err) TSR_MUST_USE;
 
+/* The same as a JPEG file of a quality 1 .. 100. */
+TSR_API enum tsr_status tsr_image_jpeg(const struct tsr_image *image, int quality,
+                                       unsigned char **bytes, size_t *size,
+                                       struct tsr_error *err) TSR_MUST_USE;
+
 /* Writes a PNG (8-bit grey or RGB) to a temporary name beside `path`, then renames: `path` holds
  * the whole picture or what it held before. */
 TSR_API enum tsr_status tsr_image_write_png(const char *path, const struct tsr_image *image,

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 /* ---- memory of the writer ----------------------------------------------------------------------
  *
@@ -57,6 +58,17 @@ static void writer_free_all(void) {
         writer_free(writer.list.next + 1);
 }
 
+/* zlib's files are a third smaller than the writer's own. */
+static unsigned char *writer_deflate(unsigned char *bytes, int size, int *out_size, int quality) {
+    uLongf n = compressBound((uLong)size);
+    unsigned char *out = writer_alloc(n);
+    (void)quality;
+    if (compress2(out, &n, bytes, (uLong)size, Z_DEFAULT_COMPRESSION) != Z_OK) (void)enter(NULL);
+    *out_size = (int)n;
+    return out;
+}
+
+#define STBIW_ZLIB_COMPRESS writer_deflate
 #define STBIW_MALLOC(size) writer_alloc(size)
 #define STBIW_REALLOC(block, size) writer_realloc(block, size)
 #define STBIW_FREE(block) writer_free(block)
@@ -142,16 +154,37 @@ bool tsr_stb_resize(const unsigned char *in, int in_height, int in_width, int ch
                                (float)box.bottom) != 0;
 }
 
-unsigned char *tsr_stb_png(const unsigned char *pixels, int height, int width, int channels,
-                           int *size) {
+/* A file that grows. */
+struct sink {
+    unsigned char *bytes;
+    int size, room;
+};
+
+static void put(void *user, void *bytes, int size) {
+    struct sink *s = user;
+    if (size > s->room - s->size) {
+        s->room = 2 * (s->size + size);
+        s->bytes = writer_realloc(s->bytes, (size_t)s->room);
+    }
+    memcpy(s->bytes + s->size, bytes, (size_t)size);
+    s->size += size;
+}
+
+unsigned char *tsr_stb_encode(const unsigned char *pixels, int height, int width, int channels,
+                              int quality, int *size) {
     unsigned char *volatile out = NULL;
+    struct sink sink = {0};
     jmp_buf no_memory;
     writer.list.next = writer.list.previous = &writer.list;
     writer.out = &no_memory;
     if (setjmp(no_memory) == 0) {
-        unsigned char *png = stbi_write_png_to_mem(pixels, 0, width, height, channels, size);
-        out = png ? malloc((size_t)*size) : NULL;
-        if (out) memcpy(out, png, (size_t)*size);
+        if (quality)
+            (void)stbi_write_jpg_to_func(put, &sink, width, height, channels, pixels, quality);
+        else
+            sink.bytes = stbi_write_png_to_mem(pixels, 0, width, height, channels, &sink.size);
+        out = sink.bytes ? malloc((size_t)sink.size) : NULL;
+        if (out) memcpy(out, sink.bytes, (size_t)sink.size);
+        *size = sink.size;
     }
     writer_free_all();
     return out;

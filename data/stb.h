@@ -30,8 +30,9 @@ struct tsr_stb_box {
 bool tsr_stb_resize(const unsigned char *in, int in_height, int in_width, int channels,
                     struct tsr_stb_box box, unsigned char *out, int height, int width);
 
-/* A PNG file in memory; free with free(). NULL: no memory. */
-unsigned char *tsr_stb_png(const unsigned char *pixels, int height, int width, int channels,
-                           int *size);
+/* A PNG file in memory, or with a quality 1 .. 100 a JPEG file (above 90 without subsampling of
+ * colours); free with free(). NULL: no memory. */
+unsigned char *tsr_stb_encode(const unsigned char *pixels, int height, int width, int channels,
+                              int quality, int *size);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "test_data_helper.h"
 
+#include <math.h>
+
 #include "data/decoder.h"
 #include "test_data_files.h"
 
@@ -334,6 +336,33 @@ static void enormous_images(void **state) {
     tsr_image_clear(NULL);
 }
 
+/* A JPEG of high quality is nearly what it was made of, and smaller than one of a higher one. */
+static void jpegs(void **state) {
+    (void)state;
+    struct tsr_image image, back;
+    unsigned char *bytes[2];
+    size_t size[2], n;
+    double error = 0;
+    assert_ok(tsr_image_create(&image, 40, 56, 3, &err), &err);
+    n = image.height * image.width * 3;
+    for (size_t i = 0; i < n; i++)
+        image.pixels[i] = (uint8_t)(128 + 100 * sin((double)(i / 3 % 56) / 9 + (double)(i % 3)) *
+                                              cos((double)(i / 168) / 7));
+    assert_ok(tsr_image_jpeg(&image, 95, &bytes[0], &size[0], &err), &err);
+    assert_ok(tsr_image_jpeg(&image, 50, &bytes[1], &size[1], &err), &err);
+    assert_true(size[1] < size[0] && size[0] < n);
+    assert_ok(tsr_image_decode("a JPEG", bytes[0], size[0], NULL, &back, &err), &err);
+    assert_int_equal(back.height, 40);
+    assert_int_equal(back.width, 56);
+    for (size_t i = 0; i < n; i++)
+        error += pow(image.pixels[i] - back.pixels[i], 2) / (double)n;
+    assert_true(error < 4);
+    free(bytes[0]);
+    free(bytes[1]);
+    tsr_image_clear(&image);
+    tsr_image_clear(&back);
+}
+
 static void unwritable_png(void **state) {
     (void)state;
     struct tsr_image image = make_image(4, 4, 3, 1);
@@ -489,6 +518,7 @@ int main(void) {
         TEST(jpeg_with_impossible_tables),
         TEST(not_an_image),
         TEST(enormous_images),
+        TEST(jpegs),
         TEST(unwritable_png),
         TEST(fit_names),
         TEST(crop),
