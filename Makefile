@@ -86,7 +86,7 @@ endif
 PACKAGES := hdf5 zlib
 ifeq ($(BLAS),0)
 BASE_FLAGS += -DTSR_NO_BLAS
-WITHOUT := base/blas.c inner/kernels/kernel_blas.c meta/principal.c tests/test_base_blas.c tests/test_image_start.c
+WITHOUT := base/blas.c inner/kernels/kernel_blas.c meta/last_layer.c meta/principal.c tests/test_base_blas.c tests/test_image_start.c
 else
 PACKAGES := openblas hdf5 zlib
 endif

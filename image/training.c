@@ -20,7 +20,12 @@
 /* Images that the anchors of segments are learned from. */
 enum { ANCHOR_IMAGES = 256 };
 enum { REMARKS = 2 };
-enum { START_IMAGES_LEAST = 128, START_IMAGES_MOST = 4096 };
+enum {
+    START_REGIONS = 40,
+    START_IMAGES_LEAST = 128,
+    START_IMAGES_MOST = 4096,
+    START_AT_ONCE = 512
+};
 
 struct tsr_training {
     struct tsr_model *model;
@@ -147,14 +152,15 @@ static enum tsr_status set_up(struct tsr_training *t, struct tsr_dataset *datase
                               err);
 }
 
-/* Images that a principal start is solved on: what this number of numbers for each parameter of the
- * last layer asks for, within bounds; as many again for the mean. */
-static size_t start_images(const struct tsr_model *m) {
+/* Meta-batches that a principal start is solved on, of `images` each: as many as START_REGIONS for
+ * each parameter of the last layer ask for, within bounds; as many again for the mean. */
+static size_t start_batches(const struct tsr_model *m, size_t *images) {
     size_t regions = tsr_model_regions(m, m->config.height, m->config.width);
-    size_t wanted = 8 * (m->net.width + 1) * m->net.out_dim / (regions ? regions : 1);
-    return wanted < START_IMAGES_LEAST  ? START_IMAGES_LEAST
-           : wanted > START_IMAGES_MOST ? START_IMAGES_MOST
-                                        : wanted;
+    size_t wanted = START_REGIONS * (m->net.width + 1) * m->net.out_dim / (regions ? regions : 1);
+    if (wanted < START_IMAGES_LEAST) wanted = START_IMAGES_LEAST;
+    if (wanted > START_IMAGES_MOST) wanted = START_IMAGES_MOST;
+    *images = regions && regions < START_AT_ONCE ? START_AT_ONCE / regions : 1;
+    return (wanted + *images - 1) / *images;
 }
 
 static enum tsr_status start_principal(struct tsr_training *t, struct tsr_dataset *dataset,
@@ -162,12 +168,11 @@ static enum tsr_status start_principal(struct tsr_training *t, struct tsr_datase
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_learner learner = tsr_model_learner(t->model);
     const struct tsr_coords *coords = &t->model->config.coords;
-    const struct tsr_image_tasks_config tasks = {.batch = 1,
-                                                 .region_fraction = 1,
-                                                 .context = t->model->config.context,
-                                                 .seed = c->seed,
-                                                 .threads = c->threads};
-    const struct tsr_principal config = {start_images(t->model),
+    struct tsr_image_tasks_config tasks = {.region_fraction = 1,
+                                           .context = t->model->config.context,
+                                           .seed = c->seed,
+                                           .threads = c->threads};
+    const struct tsr_principal config = {start_batches(t->model, &tasks.batch),
                                          tsr_context_differs(&t->model->config.context), c->kernel,
                                          c->threads};
     struct tsr_task_source source;

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/blas.h"
+#include "meta/last_layer.h"
 
-/* Tasks whose curvature is averaged: enough to meet regions of all sizes. Passes that are run at
- * once for it. */
-enum { CURVED_TASKS = 8, AT_ONCE = 64 };
+/* Tasks whose curvature is averaged: enough to meet regions of all sizes. */
+enum { CURVED_TASKS = 8 };
 /* What of the curvature's spectrum counts as there: a direction that is weaker by this factor is
  * left alone, since it would take large parameters, and those make the run that follows unstable:
  * with 1e-4 it diverged at outer rates where with 1e-2 it gains (CelebA, 23x23, 448 units). */
@@ -24,48 +24,42 @@ struct start {
     size_t batches;
     bool differs; /* context is not query */
     struct tsr_engine engine;
-    size_t n_partial; /* scratch of a pass */
-    size_t n, n_out;  /* parameters of an output: width + 1; outputs */
-    size_t max_passes;
-    struct tsr_pass *passes;            /* [max_passes] */
-    tsr_real *results, *partial, *unit; /* [max_passes, n_params], .., [AT_ONCE, n_params] */
-    double *curvature;                  /* [n, n] of each output; later H^-1/2 */
-    double *values;                     /* [n_out n] eigenvalues */
-    double *mean;                       /* [n_out, n] gradient */
-    double *rows;                       /* [max_tasks, n_out n] gradients of a meta-batch */
+    struct tsr_last_layer last;
+    size_t n, n_out;                   /* parameters of an output: width + 1; outputs */
+    struct tsr_last_layer_task *tasks; /* [max_tasks] */
+    double *curvature;                 /* [n, n] of each output; later H^-1/2 */
+    double *values;                    /* [n_out n] eigenvalues */
+    double *mean;                      /* [n_out, n] gradient */
+    double *rows;                      /* [max_tasks, n_out n] gradients of a meta-batch */
     double *spread; /* [n_out n, n_out n] their products, summed; later the directions */
     double *room;   /* [n_out n, n] */
     size_t rank;    /* directions of an output that the units span */
 };
 
-/* Where parameter j of output o stands: its weights, then its bias. */
 static size_t place(const struct start *s, size_t o, size_t j) {
-    const struct tsr_net *net = s->learner->net;
-    size_t last = net->n_layers - 1;
-    return j < net->width ? net->weight_at[last] + o * net->width + j : net->bias_at[last] + o;
+    return tsr_last_layer_place(&s->last, o, j);
 }
 
 static enum tsr_status allocate(struct start *s, struct tsr_error *err) {
     const char *what = "room for a principal start";
-    size_t n_params = s->learner->net->n_params, all = s->n * s->n_out;
-    s->n_partial = tsr_pass_partial(&s->engine, s->source->max_points, true);
-    TSR_TRY(TSR_ALLOC(&s->passes, s->max_passes, what, err));
-    TSR_TRY(tsr_alloc_to(&s->results, s->max_passes, n_params * sizeof *s->results, what, err));
-    TSR_TRY(tsr_alloc_to(&s->partial, s->max_passes, s->n_partial * sizeof *s->partial, what, err));
-    TSR_TRY(tsr_alloc_to(&s->unit, AT_ONCE, n_params * sizeof *s->unit, what, err));
+    size_t all = s->n * s->n_out, tasks = s->source->max_tasks;
+    TSR_TRY(tsr_last_layer_create(&s->engine, s->learner->theta, tasks, s->source->max_points,
+                                  &s->last, err));
+    TSR_TRY(TSR_ALLOC(&s->tasks, tasks, what, err));
     TSR_TRY(tsr_alloc_to(&s->curvature, s->n, s->n * sizeof(double), what, err));
     TSR_TRY(TSR_ALLOC(&s->values, all, what, err));
     TSR_TRY(TSR_ALLOC(&s->mean, all, what, err));
-    TSR_TRY(tsr_alloc_to(&s->rows, s->source->max_tasks, all * sizeof(double), what, err));
+    TSR_TRY(tsr_alloc_to(&s->rows, tasks, all * sizeof(double), what, err));
     TSR_TRY(tsr_alloc_to(&s->spread, all, all * sizeof(double), what, err));
     return tsr_alloc_to(&s->room, all, s->n * sizeof(double), what, err);
 }
 
 static void release(struct start *s) {
-    void *const blocks[] = {s->passes, s->results, s->partial, s->unit,   s->curvature,
-                            s->values, s->mean,    s->rows,    s->spread, s->room};
+    void *const blocks[] = {s->tasks, s->curvature, s->values, s->mean,
+                            s->rows,  s->spread,    s->room};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         free(blocks[i]);
+    tsr_last_layer_clear(&s->last);
     tsr_engine_clear(&s->engine);
 }
 
@@ -75,49 +69,20 @@ static double query_scale(const struct tsr_task *task) {
 }
 
 /* Gradients of the last layer for all tasks of a meta-batch at phi [tasks, stride], to rows. */
-static void find_gradients(struct start *s, const struct tsr_task_batch *batch, enum points points,
-                           const tsr_real *phi, size_t stride) {
-    size_t n_params = s->learner->net->n_params, n_tasks = batch->first[batch->n_items];
+static enum tsr_status find_gradients(struct start *s, const struct tsr_task_batch *batch,
+                                      enum points points, const tsr_real *phi, size_t stride,
+                                      struct tsr_error *err) {
+    size_t n_tasks = batch->first[batch->n_items];
     for (size_t i = 0; i < n_tasks; i++) {
         const struct tsr_task *task = &batch->tasks[i];
-        s->passes[i] =
-            (struct tsr_pass){.kind = TSR_PASS_GRADIENT,
-                              .points = points == QUERY ? &task->qry : &task->ctx,
-                              .scale = points == QUERY ? query_scale(task) : task->ctx_scale,
-                              .phi = phi + i * stride,
-                              .result = s->results + i * n_params,
-                              .partial = s->partial + i * s->n_partial};
+        bool all = points == QUERY;
+        s->tasks[i] =
+            (struct tsr_last_layer_task){.points = all ? &task->qry : &task->ctx,
+                                         .scale = all ? query_scale(task) : task->ctx_scale,
+                                         .phi = phi + i * stride,
+                                         .once = !all};
     }
-    tsr_pass_run(&s->engine, TSR_TEAM, s->passes, n_tasks);
-    for (size_t i = 0; i < n_tasks; i++)
-        for (size_t o = 0; o < s->n_out; o++)
-            for (size_t j = 0; j < s->n; j++)
-                s->rows[(i * s->n_out + o) * s->n + j] =
-                    (double)s->results[i * n_params + place(s, o, j)];
-}
-
-/* Adds the curvature of one task, the same for all outputs: that of the first. */
-static void add_curvature(struct start *s, const struct tsr_task *task, double share) {
-    size_t n_params = s->learner->net->n_params;
-    for (size_t from = 0; from < s->n; from += AT_ONCE) {
-        size_t count = s->n - from < AT_ONCE ? s->n - from : AT_ONCE;
-        memset(s->unit, 0, AT_ONCE * n_params * sizeof *s->unit);
-        for (size_t i = 0; i < count; i++) {
-            s->unit[i * n_params + place(s, 0, from + i)] = 1;
-            s->passes[i] = (struct tsr_pass){.kind = TSR_PASS_GAUSS_NEWTON,
-                                             .points = &task->qry,
-                                             .scale = query_scale(task),
-                                             .phi = s->learner->theta,
-                                             .v = s->unit + i * n_params,
-                                             .result = s->results + i * n_params,
-                                             .partial = s->partial + i * s->n_partial};
-        }
-        tsr_pass_run(&s->engine, TSR_TEAM, s->passes, count);
-        for (size_t i = 0; i < count; i++)
-            for (size_t j = 0; j < s->n; j++)
-                s->curvature[(from + i) * s->n + j] +=
-                    share * (double)s->results[i * n_params + place(s, 0, j)];
-    }
+    return tsr_last_layer_gradients(&s->last, s->tasks, n_tasks, s->rows, err);
 }
 
 static enum tsr_status find_mean(struct start *s, struct tsr_error *err) {
@@ -126,13 +91,16 @@ static enum tsr_status find_mean(struct start *s, struct tsr_error *err) {
     for (size_t at = 0; at < s->batches; at++) {
         TSR_TRY(s->source->next(s->source->user, at, &batch, err));
         size_t found = batch.first[batch.n_items];
-        find_gradients(s, &batch, QUERY, s->learner->theta, 0);
+        TSR_TRY(find_gradients(s, &batch, QUERY, s->learner->theta, 0, err));
         for (size_t i = 0; i < found * all; i++)
             s->mean[i % all] += s->rows[i];
         n_tasks += found;
         size_t curved = found < CURVED_TASKS ? found : CURVED_TASKS;
-        for (size_t i = 0; at == 0 && i < curved; i++)
-            add_curvature(s, &batch.tasks[i * found / curved], 1 / (double)curved);
+        for (size_t i = 0; at == 0 && i < curved; i++) {
+            const struct tsr_task *task = &batch.tasks[i * found / curved];
+            TSR_TRY(tsr_last_layer_curvature(
+                &s->last, &task->qry, query_scale(task) / (double)curved, s->curvature, err));
+        }
     }
     for (size_t i = 0; i < all; i++)
         s->mean[i] /= (double)n_tasks;
@@ -173,7 +141,7 @@ static enum tsr_status find_directions(struct start *s, struct tsr_error *err) {
     size_t n = s->n, all = n * s->n_out;
     for (size_t at = s->batches; at < 2 * s->batches; at++) {
         TSR_TRY(s->source->next(s->source->user, at, &batch, err));
-        find_gradients(s, &batch, QUERY, s->learner->theta, 0);
+        TSR_TRY(find_gradients(s, &batch, QUERY, s->learner->theta, 0, err));
         tsr_blas_gemm_double(true, false, all, all, batch.first[batch.n_items], s->rows, all,
                              s->rows, all, 1, s->spread, all);
     }
@@ -242,12 +210,14 @@ static void expand(struct start *s, const struct rated *r, size_t n_tasks) {
 }
 
 /* The numbers that all points would give, by one Newton step. */
-static void find_best(struct start *s, const struct rated *r, const struct tsr_task_batch *batch) {
+static enum tsr_status find_best(struct start *s, const struct rated *r,
+                                 const struct tsr_task_batch *batch, struct tsr_error *err) {
     size_t n_tasks = batch->first[batch->n_items];
-    find_gradients(s, batch, QUERY, s->learner->theta, 0);
+    TSR_TRY(find_gradients(s, batch, QUERY, s->learner->theta, 0, err));
     pull(s, r, n_tasks);
     for (size_t i = 0; i < n_tasks * r->n; i++)
         r->best[i] = -s->learner->inner_lr * r->gradient[i];
+    return TSR_OK;
 }
 
 static void descend(const struct start *s, const struct rated *r, size_t k, size_t n_tasks) {
@@ -259,14 +229,14 @@ static void descend(const struct start *s, const struct rated *r, size_t k, size
 }
 
 /* Takes the tasks through k inner steps and adds what the k-th has to know of the next gradient. */
-static void measure_rates(struct start *s, const struct rated *r, size_t k,
-                          const struct tsr_task_batch *batch) {
+static enum tsr_status measure_rates(struct start *s, const struct rated *r, size_t k,
+                                     const struct tsr_task_batch *batch, struct tsr_error *err) {
     size_t n_tasks = batch->first[batch->n_items];
-    find_best(s, r, batch);
+    TSR_TRY(find_best(s, r, batch, err));
     memset(r->z, 0, n_tasks * r->n * sizeof *r->z);
     for (size_t step = 0; step <= k; step++) {
         expand(s, r, n_tasks);
-        find_gradients(s, batch, CONTEXT, r->phi, s->learner->net->n_params);
+        TSR_TRY(find_gradients(s, batch, CONTEXT, r->phi, s->learner->net->n_params, err));
         pull(s, r, n_tasks);
         if (step < k) descend(s, r, step, n_tasks);
     }
@@ -275,6 +245,7 @@ static void measure_rates(struct start *s, const struct rated *r, size_t k,
         r->products[i % r->n] += (tsr_real)(g * (r->z[i] - r->best[i]));
         r->squares[i % r->n] += (tsr_real)(g * g);
     }
+    return TSR_OK;
 }
 
 static void set_rates(const struct start *s, const struct rated *r, size_t k) {
@@ -297,7 +268,7 @@ static enum tsr_status fit_rates(struct start *s, const struct rated *r, struct 
         memset(r->squares, 0, r->n * sizeof *r->squares);
         for (size_t seen = 0; seen < RATED_TASKS; seen += batch.first[batch.n_items]) {
             TSR_TRY(s->source->next(s->source->user, next++, &batch, err));
-            measure_rates(s, r, k, &batch);
+            TSR_TRY(measure_rates(s, r, k, &batch, err));
         }
         set_rates(s, r, k);
     }
@@ -376,15 +347,13 @@ enum tsr_status tsr_principal_start(const struct tsr_learner *learner,
                                     const struct tsr_principal *config, struct tsr_error *err) {
     const struct tsr_kernel *kernel;
     const struct tsr_net *net = learner->net;
-    size_t passes = source->max_tasks > AT_ONCE ? source->max_tasks : AT_ONCE;
     struct tsr_space space;
     struct start s = {.learner = learner,
                       .source = source,
                       .batches = config->batches,
                       .differs = config->context_differs,
                       .n = net->width + 1,
-                      .n_out = net->out_dim,
-                      .max_passes = passes};
+                      .n_out = net->out_dim};
     enum tsr_status status;
     tsr_space_layout(&learner->adaptation, net, &space);
     TSR_TRY(tsr_kernel_find(config->kernel, &kernel, err));
