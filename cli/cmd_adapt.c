@@ -94,7 +94,7 @@ static const struct cli_option options[] = {
 /* One call of the command. */
 struct job {
     struct cli_call *call;
-    const struct adapt_args *args;
+    struct adapt_args *args;
     struct tsr_model *model;
     struct tsr_image_as as; /* how its networks want an image */
     struct tsr_reconstruct_config config;
@@ -343,13 +343,13 @@ done:
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
-    const struct cli_rule *rule = &job->args->rule;
-    size_t classes = 1;
+    struct cli_rule *rule = &job->args->rule;
+    struct cli_classes classes = {.n = 1};
     if (rule->label_map && job->images.n != 1)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "--label-map is the map of one image; %zu images are given",
                          job->images.n);
-    if (rule->label_map) TSR_TRY(cli_label_map_read(rule->label_map, &job->stored, &classes, err));
+    if (rule->label_map) TSR_TRY(cli_label_map_read(rule, &job->stored, &classes, err));
     TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
     if (tsr_partition_rule_is(&job->model->config.partition, &tsr_rule_labels) &&
         !job->stored.labels)

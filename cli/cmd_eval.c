@@ -23,6 +23,7 @@
 #include "cli/view_options.h"
 #include "data/file.h"
 #include "image/dealing.h"
+#include "image/regions.h"
 
 struct eval_args {
     struct cli_common common;
@@ -79,6 +80,7 @@ static const struct cli_option options[] = {
      .at = AT(strict),
      .help = "an image file that cannot be used ends the run instead of being left out"},
     CLI_VIEW_OPTIONS(struct eval_args, view, CLI_VIEW_IN_FILE),
+    CLI_IGNORE_LABEL(struct eval_args, rule.ignored, CLI_VOID_AT_HAND),
 
     {.name = "inner loop", .type = CLI_HEADING},
     {.name = "inner-steps",
@@ -358,6 +360,7 @@ static enum tsr_status load_compared(struct cli_call *call, struct outcome *o) {
         s->name = next;
         next = cut(next);
         TSR_TRY(tsr_model_load(s->name, &s->model, &call->err));
+        if (tsr_dataset_has_void(o->found.dataset)) (void)tsr_regions_admit_void(s->model);
         o->found.n++;
         enum tsr_status status = configure(call, s->model, &s->config);
         if (status != TSR_OK) tsr_error_prefix(&call->err, "%s", s->name);
@@ -387,16 +390,15 @@ static enum tsr_status deal(struct cli_call *call, struct tsr_dataset *dataset) 
 
 /* The subjects: the model, its baseline, other models. */
 static enum tsr_status load(struct cli_call *call, struct outcome *o) {
-    const struct eval_args *a = call->args;
+    struct eval_args *a = call->args;
     struct cli_subject *m = &o->found.subject[0];
-    const struct tsr_view_options view = cli_view_take(&a->view);
+    const struct tsr_view_options view = cli_view_take(&a->view, &a->rule.ignored);
     TSR_TRY(tsr_dataset_open_as(call->operands[1], &view, &o->found.dataset, &call->err));
     TSR_TRY(deal(call, o->found.dataset));
     o->data = cli_data_of(o->found.dataset);
-    size_t classes =
-        tsr_dataset_has_labels(o->found.dataset) ? tsr_dataset_label_count(o->found.dataset) : 1;
     TSR_TRY(configure(call, m->model, &m->config));
-    TSR_TRY(cli_rule_override(call, &a->rule, classes, m->model, &call->err));
+    TSR_TRY(
+        cli_rule_override(call, &a->rule, cli_classes_of(o->found.dataset), m->model, &call->err));
     if (a->linear_limit)
         TSR_TRY(cli_findings_linear_limit(
             a->linear_limit, m->model, tsr_model_regions(m->model, o->data.height, o->data.width),
@@ -507,9 +509,9 @@ static enum tsr_status files(struct cli_call *call) {
 static enum tsr_status check_options(const struct cli_call *call, bool image_files,
                                      struct tsr_error *err) {
     static const char *const of_datasets[] = {
-        "split",        "images", "images-layout", "images-range", "baseline", "compare",
-        "linear-limit", "reach",  "transfer",      "by-region",    "report",   "csv",
-        "image-csv",    NULL};
+        "split",     "images",  "images-layout", "images-range", "ignore-label",
+        "baseline",  "compare", "linear-limit",  "reach",        "transfer",
+        "by-region", "report",  "csv",           "image-csv",    NULL};
     static const char *const of_files[] = {"background", "strict", NULL};
     for (const char *const *name = image_files ? of_datasets : of_files; *name; name++)
         if (cli_given(call, *name))
@@ -591,7 +593,8 @@ static enum tsr_status run_files(struct cli_call *call, struct outcome *o) {
     struct cli_subject *m = &o->found.subject[0];
     TSR_TRY(check_options(call, true, &call->err));
     TSR_TRY(configure(call, m->model, &m->config));
-    TSR_TRY(cli_rule_override(call, &o->args->rule, 1, m->model, &call->err));
+    TSR_TRY(cli_rule_override(call, &o->args->rule, (struct cli_classes){.n = 1}, m->model,
+                              &call->err));
     if (tsr_partition_rule_is(&m->model->config.partition, &tsr_rule_labels))
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
                          "rule labels: image files have no label maps; pack them with --labels");

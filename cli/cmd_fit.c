@@ -294,11 +294,11 @@ static enum tsr_status settle(struct job *job) {
 }
 
 /* The image's label map, if there is one. */
-static enum tsr_status read_labels(struct job *job, size_t *count) {
+static enum tsr_status read_labels(struct job *job, struct cli_classes *classes) {
     const char *path = job->args->rule.label_map;
-    *count = 1;
+    *classes = (struct cli_classes){.n = 1};
     if (!path) return TSR_OK;
-    TSR_TRY(cli_label_map_read(path, &job->labels, count, &job->call->err));
+    TSR_TRY(cli_label_map_read(&job->args->rule, &job->labels, classes, &job->call->err));
     TSR_TRY(cli_label_map_check(path, &job->labels, job->image.height, job->image.width,
                                 &job->call->err));
     job->args->fit.labels = job->labels.labels;
@@ -316,7 +316,7 @@ static enum tsr_status read_image(struct job *job, size_t channels) {
 static enum tsr_status make_model(struct job *job) {
     struct fit_args *a = job->args;
     struct tsr_error *err = &job->call->err;
-    size_t classes;
+    struct cli_classes classes;
     bool given;
     if (a->init) {
         TSR_TRY(tsr_model_load(a->init, &job->model, err));
@@ -332,7 +332,7 @@ static enum tsr_status make_model(struct job *job) {
         TSR_TRY(read_labels(job, &classes));
         TSR_TRY(cli_rule_take(job->call, &a->rule, &a->model.partition, &given, err));
         if (tsr_partition_rule_is(&a->model.partition, &tsr_rule_labels))
-            (void)tsr_choice_set(&a->model.partition.rule, "n_regions", (double)classes);
+            tsr_partition_rule_set_classes(&a->model.partition, classes.n, classes.has_void);
         TSR_TRY(settle(job));
         TSR_TRY(tsr_model_create(&a->model, a->common.seed, &job->model, err));
     }

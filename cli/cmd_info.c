@@ -22,6 +22,7 @@ struct info_args {
     const char *label_png, *png;
     size_t image;
     struct cli_view view;
+    struct cli_ignored ignored;
 };
 
 #define AT(member) offsetof(struct info_args, member)
@@ -47,6 +48,7 @@ static const struct cli_option options[] = {
      .at = AT(image),
      .help = "which image of a dataset, counted from 0"},
     CLI_VIEW_OPTIONS(struct info_args, view, CLI_VIEW_IN_FILE),
+    CLI_IGNORE_LABEL(struct info_args, ignored, "Their share is told apart"),
     {.type = CLI_END},
 };
 
@@ -103,7 +105,7 @@ static enum tsr_status print_attributes(struct tsr_h5 *f, const char *object,
 
 #define SHARES_OF 64 /* images: enough for a look, and quick */
 
-/* counts [label_count]: pixels of each label in the first `n` images. */
+/* counts [label_count + 1]: pixels of each label in the first `n` images, and of void. */
 static enum tsr_status count_labels(struct tsr_dataset *d, size_t n, size_t *counts,
                                     struct tsr_error *err) {
     void *memory;
@@ -114,7 +116,7 @@ static enum tsr_status count_labels(struct tsr_dataset *d, size_t n, size_t *cou
     for (size_t i = 0; i < n && status == TSR_OK; i++) {
         status = tsr_dataset_read_labels(d, i, labels, err);
         for (size_t k = 0; k < area && status == TSR_OK; k++)
-            counts[labels[k]]++;
+            counts[labels[k] == TSR_VOID_LABEL ? tsr_dataset_label_count(d) : labels[k]]++;
     }
     free(labels);
     return status;
@@ -125,7 +127,7 @@ static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err
     size_t count = tsr_dataset_label_count(d), images = tsr_dataset_images(d);
     size_t n = images < SHARES_OF ? images : SHARES_OF;
     double pixels = (double)n * (double)(tsr_dataset_height(d) * tsr_dataset_width(d));
-    TSR_TRY(tsr_alloc(&memory, count, sizeof(size_t), "labels", err));
+    TSR_TRY(tsr_alloc(&memory, count + 1, sizeof(size_t), "labels", err));
     size_t *counts = memory;
     enum tsr_status status = count_labels(d, n, counts, err);
     if (status == TSR_OK)
@@ -138,6 +140,8 @@ static enum tsr_status print_labels(struct tsr_dataset *d, struct tsr_error *err
         (void)printf("label %zu: %s, %.2f %%\n", i, cli_shown(name),
                      100 * (double)counts[i] / pixels);
     }
+    if (status == TSR_OK && tsr_dataset_has_void(d))
+        (void)printf("void: %.2f %%\n", 100 * (double)counts[count] / pixels);
     free(counts);
     return status;
 }
@@ -172,7 +176,7 @@ static enum tsr_status write_sheet(struct cli_call *call, const char *path,
 
 static enum tsr_status draw_image(struct cli_call *call, struct tsr_dataset *d,
                                   struct tsr_error *err) {
-    const struct info_args *a = call->args;
+    struct info_args *a = call->args;
     enum tsr_status status;
     char caption[32];
     struct tsr_image picture = {0}, sheet = {0};
@@ -197,7 +201,7 @@ done:
 /* The picture of an INR beside its regions. */
 static enum tsr_status draw_inr(struct cli_call *call, const char *path, const char *png,
                                 struct tsr_error *err) {
-    const struct info_args *a = call->args;
+    struct info_args *a = call->args;
     enum tsr_status status;
     char caption[64];
     struct tsr_image picture = {0}, sheet = {0};
@@ -229,14 +233,14 @@ done:
     return status;
 }
 
-static enum tsr_status open_dataset(const struct info_args *a, const char *path,
-                                    struct tsr_dataset **out, struct tsr_error *err) {
-    const struct tsr_view_options view = cli_view_take(&a->view);
+static enum tsr_status open_dataset(struct info_args *a, const char *path, struct tsr_dataset **out,
+                                    struct tsr_error *err) {
+    const struct tsr_view_options view = cli_view_take(&a->view, &a->ignored);
     return tsr_dataset_open_as(path, &view, out, err);
 }
 
 static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_error *err) {
-    const struct info_args *a = call->args;
+    struct info_args *a = call->args;
     const char *path = call->operands[0];
     struct tsr_dataset *d;
     if (kind == MODEL)
@@ -255,7 +259,7 @@ static enum tsr_status draw(struct cli_call *call, enum kind kind, struct tsr_er
 
 /* What --png draws. */
 static enum tsr_status draw_all(struct cli_call *call, enum kind kind, struct tsr_error *err) {
-    const struct info_args *a = call->args;
+    struct info_args *a = call->args;
     const char *path = call->operands[0];
     struct tsr_image sheet = {0};
     struct tsr_dataset *dataset = NULL;
@@ -301,8 +305,7 @@ static enum tsr_status print_dataset(struct tsr_h5 *f, struct tsr_dataset *datas
     return tsr_dataset_has_labels(dataset) ? print_labels(dataset, err) : TSR_OK;
 }
 
-static enum tsr_status dataset_info(struct tsr_h5 *f, const struct info_args *a,
-                                    struct tsr_error *err) {
+static enum tsr_status dataset_info(struct tsr_h5 *f, struct info_args *a, struct tsr_error *err) {
     struct tsr_dataset *d;
     TSR_TRY(open_dataset(a, tsr_h5_path(f), &d, err));
     enum tsr_status status = print_dataset(f, d, err);
@@ -444,7 +447,7 @@ static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
 }
 
 static enum tsr_status run(struct cli_call *call) {
-    const struct info_args *a = call->args;
+    struct info_args *a = call->args;
     struct tsr_h5 *f = NULL;
     enum kind kind = DATASET;
     enum tsr_status status;

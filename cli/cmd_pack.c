@@ -21,9 +21,9 @@ struct pack_args {
     struct cli_view view;
     struct tsr_partition_rule rule; /* that finds the label maps to store */
     char rule_text[64];
-    const char *split_list, *label_values, *ignore_label;
+    const char *split_list, *label_values;
     uint16_t values[256];
-    int32_t ignored[16];
+    struct cli_ignored ignored;
     char split_lists[8192]; /* a copy, cut into its paths */
     struct tsr_pack_config config;
 };
@@ -121,12 +121,7 @@ static const struct cli_option options[] = {
      .type = CLI_STRING,
      .at = AT(label_values),
      .help = "the values in the label maps that stand for labels 0, 1, ...: 0,255 for a mask"},
-    {.name = "ignore-label",
-     .metavar = "V,...",
-     .type = CLI_STRING,
-     .at = AT(ignore_label),
-     .help = "values in the label maps that stand for no class, such as 255; -1: the largest that "
-             "the file can hold. Such pixels get a label of their own, \"void\""},
+    CLI_IGNORE_LABEL(struct pack_args, ignored, "Such pixels are void: learned, but no class"),
     {.name = "label-suffix",
      .metavar = "S",
      .type = CLI_STRING,
@@ -258,37 +253,24 @@ static enum tsr_status cut_split_list(struct cli_call *call, struct pack_args *a
     return TSR_OK;
 }
 
-/* Whole numbers with commas between them; *n of at most `room`. */
-static enum tsr_status read_numbers(struct cli_call *call, const char *option, const char *text,
-                                    long least, size_t room, long *out, size_t *n) {
-    for (*n = 0; text;) {
+static enum tsr_status configure_labels(struct cli_call *call, struct pack_args *a) {
+    const size_t room = sizeof a->values / sizeof *a->values;
+    size_t n = 0;
+    for (const char *text = a->label_values; text;) {
         char *end;
         long number = strtol(text, &end, 10);
-        if (end == text || (*end && *end != ',') || number < least || number > UINT16_MAX ||
-            *n == room)
+        if (end == text || (*end && *end != ',') || number < 0 || number > UINT16_MAX || n == room)
             return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
-                             "--%s: expected up to %zu numbers %ld..%d with commas between them at "
-                             "\"%.40s\"",
-                             option, room, least, UINT16_MAX, text);
-        out[(*n)++] = number;
+                             "--label-values: expected up to %zu numbers 0..%d with commas between "
+                             "them at \"%.40s\"",
+                             room, UINT16_MAX, text);
+        a->values[n++] = (uint16_t)number;
         text = *end ? end + 1 : NULL;
     }
-    return TSR_OK;
-}
-
-static enum tsr_status configure_labels(struct cli_call *call, struct pack_args *a) {
-    long numbers[256];
-    size_t n;
-    TSR_TRY(read_numbers(call, "label-values", a->label_values, 0, 256, numbers, &n));
-    for (size_t i = 0; i < n; i++)
-        a->values[i] = (uint16_t)numbers[i];
     a->config.label_values = a->values;
     a->config.n_label_values = n;
-    TSR_TRY(read_numbers(call, "ignore-label", a->ignore_label, -1, 16, numbers, &n));
-    for (size_t i = 0; i < n; i++)
-        a->ignored[i] = (int32_t)numbers[i];
-    a->config.ignored_labels = a->ignored;
-    a->config.n_ignored_labels = n;
+    a->config.ignored_labels = a->ignored.value;
+    a->config.n_ignored_labels = a->ignored.n;
     return TSR_OK;
 }
 
@@ -377,7 +359,7 @@ static enum tsr_status run(struct cli_call *call) {
                                                  &progress};
     a->config.height = a->size[0];
     a->config.width = a->size[1];
-    a->config.view = cli_view_take(&a->view);
+    a->config.view = cli_view_take(&a->view, &a->ignored);
     a->config.deflate = (int)a->deflate;
     a->config.threads = a->common.threads;
     a->config.seed = a->common.seed;

@@ -86,6 +86,8 @@ static const struct cli_option options[] = {
 
     HEADING("datasets that others wrote"),
     CLI_VIEW_OPTIONS(struct train_args, view, CLI_VIEW_IN_FILE),
+    CLI_IGNORE_LABEL(struct train_args, rule.ignored,
+                     "With --labels such pixels are a region of their own"),
     {.name = "split",
      .metavar = "T,V,E",
      .type = CLI_DOUBLES,
@@ -438,7 +440,7 @@ static enum tsr_status run(struct cli_call *call) {
     struct train_args *a = call->args;
     struct tsr_dataset *dataset = NULL;
     TSR_TRY(check(call, a));
-    const struct tsr_view_options view = cli_view_take(&a->view);
+    const struct tsr_view_options view = cli_view_take(&a->view, &a->rule.ignored);
     enum tsr_status status = tsr_dataset_open_as(call->operands[0], &view, &dataset, &call->err);
     if (status == TSR_OK) status = deal(call, a, dataset);
     status = tsr_comm_agree(call->comm, status, &call->err);

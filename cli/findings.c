@@ -90,14 +90,26 @@ static void json_spread(struct cli_json *j, const struct cli_findings *f, size_t
     }
 }
 
+static const struct tsr_partition_rule *rule_of(const struct cli_findings *f, size_t s) {
+    const struct tsr_model *m = f->subject[s].model ? f->subject[s].model : f->subject[0].model;
+    return &m->config.partition;
+}
+
+/* Is region r of subject s that of the pixels of no class? */
+static bool is_void(const struct cli_findings *f, size_t s, size_t r) {
+    return tsr_partition_rule_has_void(rule_of(f, s)) &&
+           r == tsr_partition_rule_classes(rule_of(f, s));
+}
+
 /* The semantic class of a region of subject s; NULL where regions are none. */
 static const char *class_of(const struct cli_findings *f, size_t s, size_t r) {
-    const struct tsr_model *m = f->subject[s].model ? f->subject[s].model : f->subject[0].model;
-    if (!tsr_partition_rule_is(&m->config.partition, &tsr_rule_labels) ||
-        r >= tsr_dataset_label_count(f->dataset))
+    if (r >= tsr_partition_rule_classes(rule_of(f, s)) || r >= tsr_dataset_label_count(f->dataset))
         return NULL;
     return tsr_dataset_label_name(f->dataset, r);
 }
+
+/* No class is called so by pack, and of others' names none has brackets. */
+#define VOID_TEXT "(void)"
 
 void cli_findings_json_regions(struct cli_json *j, const struct cli_findings *f, size_t s) {
     const struct cli_subject *subject = &f->subject[s];
@@ -108,6 +120,7 @@ void cli_findings_json_regions(struct cli_json *j, const struct cli_findings *f,
         cli_json_integer(j, "region", r);
         cli_json_integer(j, "slot", e->region_slot[r]);
         if (class_of(f, s, r)) cli_json_string(j, "class", class_of(f, s, r));
+        if (is_void(f, s, r)) cli_json_text(j, "void", "true");
         if (subject->survey) json_place(j, f, s, r);
         cli_json_integer(j, "images", e->region_images[r]);
         cli_json_number(j, "pixels", e->region_pixels[r]);
@@ -232,7 +245,7 @@ enum tsr_status cli_findings_json_rest(struct cli_json *j, const struct cli_find
 /* Where region r is, or what: "3,4", or the name of its class. */
 static void describe(const struct cli_findings *f, size_t r, char *text, size_t size) {
     size_t row, col;
-    const char *name = class_of(f, 0, r);
+    const char *name = is_void(f, 0, r) ? VOID_TEXT : class_of(f, 0, r);
     if (name)
         (void)snprintf(text, size, "%s", cli_shown(name));
     else if (cli_findings_cell(f, r, &row, &col))
@@ -405,7 +418,7 @@ static void csv_region(struct csv *c, const struct cli_findings *f, size_t s, si
     const struct tsr_survey *v = f->subject[s].survey;
     const struct tsr_region *g = &v->regions[r];
     struct tsr_region_figures at = {0};
-    const char *class = class_of(f, s, r);
+    const char *class = is_void(f, s, r) ? VOID_TEXT : class_of(f, s, r);
     csv_text(c, f->subject[s].name);
     csv_format(c, "%zu", r);
     csv_format(c, "%zu", f->subject[s].result.region_slot[r]);

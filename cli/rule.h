@@ -7,6 +7,8 @@
 #define TSR_CLI_RULE_H
 
 #include "cli/options.h"
+#include "cli/view_options.h"
+#include "data/dataset.h"
 #include "data/image.h"
 #include "image/model.h"
 
@@ -15,19 +17,31 @@ struct cli_rule {
     struct tsr_choice rule;
     size_t overlap;
     const char *label_map;
+    struct cli_ignored ignored;
 };
 
 /* For commands that take images: the label map of one. Implies --labels. */
 #define CLI_LABEL_MAP(args, member)                                                                \
-    {                                                                                              \
-        .name = "label-map", .metavar = "F.png", .type = CLI_STRING, .file = CLI_READS,            \
-        .at = offsetof(args, member.label_map),                                                    \
-        .help = "the label map of the image, for regions that are semantic classes"                \
-    }
+    {.name = "label-map",                                                                          \
+     .metavar = "F.png",                                                                           \
+     .type = CLI_STRING,                                                                           \
+     .file = CLI_READS,                                                                            \
+     .at = offsetof(args, member.label_map),                                                       \
+     .help = "the label map of the image, for regions that are semantic classes"},                 \
+        CLI_IGNORE_LABEL(args, member.ignored, CLI_VOID_AT_HAND)
 
-/* Reads a label map; *count is one more than the largest label. */
-enum tsr_status cli_label_map_read(const char *path, struct tsr_label_map *map, size_t *count,
-                                   struct tsr_error *err) TSR_MUST_USE;
+/* How many classes label maps have, and whether they have pixels of none. */
+struct cli_classes {
+    size_t n;
+    bool has_void;
+};
+/* One class, where there are no label maps. */
+struct cli_classes cli_classes_of(const struct tsr_dataset *dataset);
+
+/* Reads the label map that was asked for. Ignored values become TSR_VOID_LABEL; the classes are one
+ * more than the largest other value. */
+enum tsr_status cli_label_map_read(struct cli_rule *asked, struct tsr_label_map *map,
+                                   struct cli_classes *classes, struct tsr_error *err) TSR_MUST_USE;
 /* TSR_ERR_SHAPE unless it is of the size of its image. */
 enum tsr_status cli_label_map_check(const char *path, const struct tsr_label_map *map,
                                     size_t height, size_t width,
@@ -47,9 +61,10 @@ enum tsr_status cli_rule_take(const struct cli_call *call, const struct cli_rule
                               struct tsr_partition_rule *rule, bool *given, struct tsr_error *err);
 
 /* Gives a model the partition that was asked for, if any was: TSR_ERR_CONFIG unless its slot is
- * shared, TSR_ERR_SHAPE for a label map with labels that its classes lack. n_classes: for the rule
- * `labels`. */
+ * shared, TSR_ERR_SHAPE for a label map with labels that its classes lack. `classes`: for the rule
+ * `labels`; a model of that rule admits their void, and where it cannot, that is told. */
 enum tsr_status cli_rule_override(const struct cli_call *call, const struct cli_rule *asked,
-                                  size_t n_classes, struct tsr_model *model, struct tsr_error *err);
+                                  struct cli_classes classes, struct tsr_model *model,
+                                  struct tsr_error *err);
 
 #endif

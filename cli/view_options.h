@@ -8,6 +8,13 @@
 #include "cli/options.h"
 #include "data/view.h"
 
+/* Values in label maps that stand for no class. */
+struct cli_ignored {
+    const char *text; /* as it was typed; NULL: none */
+    int32_t value[16];
+    size_t n;
+};
+
 struct cli_view {
     const char *images, *layout, *range;
 };
@@ -34,9 +41,26 @@ struct cli_view {
     }
 #define CLI_VIEW_IN_FILE "the array of the file that holds the images, instead of /images"
 
-enum tsr_status cli_view_check_range(const char *text, struct tsr_error *err);
+/* The option over a member struct cli_ignored of `args`. */
+#define CLI_IGNORE_LABEL(args, member, then)                                                       \
+    {                                                                                              \
+        .name = "ignore-label", .metavar = "V,...", .type = CLI_STRING,                            \
+        .at = offsetof(args, member.text), .check = cli_ignored_check,                             \
+        .help = "values in the label maps that stand for no class, such as 255; -1: that, or the " \
+                "largest that the file can hold. " then                                            \
+    }
+#define CLI_VOID_AT_HAND                                                                           \
+    "Such pixels are reconstructed, but belong to no class's region and count in no class's "      \
+    "figure"
 
-/* What was asked for; its strings are views. */
-struct tsr_view_options cli_view_take(const struct cli_view *asked);
+enum tsr_status cli_view_check_range(const char *text, struct tsr_error *err);
+enum tsr_status cli_ignored_check(const char *text, struct tsr_error *err);
+
+/* What was asked for; its strings are views, and so are the values of `ignored`, whose text is
+ * read.
+ */
+struct tsr_view_options cli_view_take(const struct cli_view *asked, struct cli_ignored *ignored);
+/* Reads the text, which was checked. */
+void cli_ignored_take(struct cli_ignored *ignored);
 
 #endif

@@ -17,7 +17,8 @@
 #define FORMAT_VERSION 1
 #define NAME_SIZE 16 /* of "#4294967295" */
 #define RULE_SIZE 256
-#define LABELS_AT_MOST 65536
+#define LABELS_AT_MOST TSR_VOID_LABEL
+#define LABEL_VALUES (TSR_VOID_LABEL + 1)
 
 struct tsr_dataset {
     struct tsr_h5 *file;       /* NULL: in memory */
@@ -39,7 +40,11 @@ struct tsr_dataset {
     char **names;     /* [n], each by itself: those asked for; NULL: none has been */
     char *numbered;   /* [n][NAME_SIZE], where the file has no names */
 
-    size_t label_count; /* 0: no label maps */
+    size_t label_count; /* of classes; 0: no label maps */
+    bool labels_signed; /* they are stored with a sign */
+    bool minus_is_void;
+    bool in_doubt;      /* tsr_dataset_labels_in_doubt() */
+    bool *is_void;      /* [LABEL_VALUES]; NULL: no value is void */
     char **label_names; /* [label_count], one block */
     char label_rule[RULE_SIZE];
 };
@@ -161,9 +166,9 @@ static enum tsr_status check_label_shape(const struct tsr_dataset *dataset, size
 static enum tsr_status read_label_count(struct tsr_dataset *dataset, struct tsr_error *err) {
     int64_t count;
     TSR_TRY(tsr_h5_read_attr_i64(dataset->file, "/labels", "count", &count, err));
-    if (count < 1 || count > LABELS_AT_MOST)
+    if (count < 1 || count > LABEL_VALUES)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /labels@count is %lld; expected 1..%d",
-                         tsr_h5_path(dataset->file), (long long)count, LABELS_AT_MOST);
+                         tsr_h5_path(dataset->file), (long long)count, LABEL_VALUES);
     if (dataset->label_names && (size_t)count != dataset->label_count)
         return TSR_ERROR(err, TSR_ERR_FORMAT,
                          "%s: /labels@count is %lld, but /labels@label_names has %zu",
@@ -175,17 +180,20 @@ static enum tsr_status read_label_count(struct tsr_dataset *dataset, struct tsr_
 static enum tsr_status find_largest_label(struct tsr_dataset *dataset, struct tsr_error *err) {
     void *memory;
     size_t area = dataset->height * dataset->width;
-    uint16_t largest = 0;
+    size_t count = 0, below = 0; /* below: of those below 255 */
     TSR_TRY(tsr_alloc(&memory, area, sizeof(uint16_t), "label map", err));
     const uint16_t *labels = memory;
     enum tsr_status status = TSR_OK;
     dataset->label_count = LABELS_AT_MOST;
     for (size_t i = 0; i < dataset->n && status == TSR_OK; i++) {
         status = tsr_dataset_read_labels(dataset, i, memory, err);
-        for (size_t k = 0; k < area && status == TSR_OK; k++)
-            if (labels[k] > largest) largest = labels[k];
+        for (size_t k = 0; k < area && status == TSR_OK; k++) {
+            if (labels[k] >= count && labels[k] != TSR_VOID_LABEL) count = (size_t)labels[k] + 1;
+            if (labels[k] >= below && labels[k] < UINT8_MAX) below = (size_t)labels[k] + 1;
+        }
     }
-    dataset->label_count = (size_t)largest + 1;
+    dataset->label_count = count;
+    dataset->in_doubt = count == UINT8_MAX + 1 && below <= UINT8_MAX / 2 + 1;
     free(memory);
     return status;
 }
@@ -203,7 +211,49 @@ static enum tsr_status number_labels(struct tsr_dataset *dataset, struct tsr_err
     return TSR_OK;
 }
 
-static enum tsr_status load_labels(struct tsr_dataset *dataset, struct tsr_error *err) {
+static enum tsr_status ignore_label(struct tsr_dataset *dataset, int64_t value,
+                                    struct tsr_error *err) {
+    if (!dataset->is_void) TSR_TRY(TSR_ALLOC(&dataset->is_void, LABEL_VALUES, "labels", err));
+    if (value >= 0 && value < LABEL_VALUES) dataset->is_void[value] = true;
+    return TSR_OK;
+}
+
+/* What the file calls void, and what whoever opens it does. */
+static enum tsr_status find_void(struct tsr_dataset *dataset, const struct tsr_view_options *view,
+                                 enum tsr_h5_type type, struct tsr_error *err) {
+    int64_t value;
+    dataset->labels_signed = type == TSR_H5_I64;
+    for (size_t i = 0; i < view->n_ignored_labels; i++) {
+        value = view->ignored_labels[i];
+        dataset->minus_is_void = dataset->minus_is_void || value == -1;
+        if (value == -1 && type == TSR_H5_U8) value = UINT8_MAX;
+        if (value == -1) value = UINT16_MAX; /* what read_signed() makes of it */
+        TSR_TRY(ignore_label(dataset, value, err));
+    }
+    if (!tsr_h5_has_attr(dataset->file, "/labels", "void")) return TSR_OK;
+    TSR_TRY(tsr_h5_read_attr_i64(dataset->file, "/labels", "void", &value, err));
+    if (value < -1 || value >= LABEL_VALUES)
+        return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: /labels@void is %lld; expected -1..%d",
+                         tsr_dataset_path(dataset), (long long)value, LABEL_VALUES - 1);
+    dataset->minus_is_void = dataset->minus_is_void || value == -1;
+    return ignore_label(dataset, value < 0 ? TSR_VOID_LABEL : value, err);
+}
+
+/* A last label that is void is no class. */
+static enum tsr_status leave_out_void(struct tsr_dataset *dataset, struct tsr_error *err) {
+    size_t stated = dataset->label_count;
+    while (dataset->label_count > 0 && dataset->is_void &&
+           dataset->is_void[dataset->label_count - 1])
+        dataset->label_count--;
+    if (dataset->label_count > 0 && dataset->label_count <= LABELS_AT_MOST) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_FORMAT,
+                     "%s: /labels has %zu labels, of which %zu are classes; "
+                     "expected 1..%d",
+                     tsr_dataset_path(dataset), stated, dataset->label_count, LABELS_AT_MOST);
+}
+
+static enum tsr_status load_labels(struct tsr_dataset *dataset, const struct tsr_view_options *view,
+                                   struct tsr_error *err) {
     struct tsr_h5 *f = dataset->file;
     size_t rank, dims[TSR_H5_MAX_RANK];
     enum tsr_h5_type type;
@@ -213,6 +263,7 @@ static enum tsr_status load_labels(struct tsr_dataset *dataset, struct tsr_error
         return TSR_OK;
     TSR_TRY(tsr_h5_shape(f, "/labels", &rank, dims, &type, err));
     TSR_TRY(check_label_shape(dataset, rank, dims, type, err));
+    TSR_TRY(find_void(dataset, view, type, err));
     (void)snprintf(dataset->label_rule, RULE_SIZE, "labels");
     if (tsr_h5_has_attr(f, "/labels", "rule"))
         TSR_TRY(tsr_h5_read_attr_str(f, "/labels", "rule", dataset->label_rule, RULE_SIZE, err));
@@ -223,6 +274,7 @@ static enum tsr_status load_labels(struct tsr_dataset *dataset, struct tsr_error
         TSR_TRY(read_label_count(dataset, err));
     else if (!dataset->label_names)
         TSR_TRY(find_largest_label(dataset, err));
+    TSR_TRY(leave_out_void(dataset, err));
     return dataset->label_names ? TSR_OK : number_labels(dataset, err);
 }
 
@@ -285,7 +337,7 @@ enum tsr_status tsr_dataset_open_as(const char *path, const struct tsr_view_opti
     TSR_CHECK(check_format(dataset->file, err));
     TSR_CHECK(open_images(dataset, view, err));
     TSR_CHECK(load_splits(dataset, err));
-    TSR_CHECK(load_labels(dataset, err));
+    TSR_CHECK(load_labels(dataset, view, err));
     *out = dataset;
     dataset = NULL;
 done:
@@ -310,6 +362,7 @@ void tsr_dataset_close(struct tsr_dataset *dataset) {
     free(dataset->all_names);
     free(dataset->numbered);
     free(dataset->label_names);
+    free(dataset->is_void);
     free(dataset);
 }
 
@@ -371,6 +424,8 @@ enum tsr_status tsr_dataset_in_memory(const struct tsr_images *images, struct ts
         d->pixels.bytes = images->pixels;
     TSR_CHECK(set_splits(d, images->split, err));
     if (d->labels) TSR_CHECK(number_labels(d, err));
+    for (size_t i = 0; d->labels && !d->is_void && i < d->n * d->height * d->width; i++)
+        if (d->labels[i] == TSR_VOID_LABEL) TSR_CHECK(ignore_label(d, TSR_VOID_LABEL, err));
     *out = d;
     d = NULL;
 done:
@@ -528,22 +583,63 @@ const char *tsr_dataset_label_rule(const struct tsr_dataset *dataset) {
     return dataset->label_count > 0 ? dataset->label_rule : NULL;
 }
 
+bool tsr_dataset_labels_in_doubt(const struct tsr_dataset *dataset) {
+    return dataset->in_doubt;
+}
+
+bool tsr_dataset_has_void(const struct tsr_dataset *dataset) {
+    return dataset->label_count > 0 && dataset->is_void;
+}
+
+/* Labels with a sign: -1 may be void, another one below 0 is an error. */
+static enum tsr_status read_signed(struct tsr_dataset *dataset, const size_t dims[3], size_t index,
+                                   uint16_t *out, struct tsr_error *err) {
+    int64_t *values;
+    size_t area = dims[1] * dims[2], bad = area;
+    TSR_TRY(TSR_ALLOC(&values, area, "label map", err));
+    enum tsr_status status =
+        tsr_h5_read_item(dataset->file, "/labels", TSR_H5_I64, 3, dims, index, values, err);
+    for (size_t i = 0; i < area && status == TSR_OK && bad == area; i++) {
+        bool is_void = values[i] == -1 && dataset->minus_is_void;
+        if (!is_void && (values[i] < 0 || values[i] >= LABELS_AT_MOST)) bad = i;
+        out[i] = is_void ? TSR_VOID_LABEL : (uint16_t)values[i];
+    }
+    if (bad < area)
+        status = TSR_ERROR(err, TSR_ERR_FORMAT,
+                           "%s: /labels has %lld at row %zu, column %zu of image %zu (%s)%s",
+                           tsr_dataset_path(dataset), (long long)values[bad], bad / dims[2],
+                           bad % dims[2], index, tsr_dataset_name(dataset, index),
+                           values[bad] == -1 ? "; --ignore-label -1 gives such pixels to no class"
+                                             : ", which is no label");
+    free(values);
+    return status;
+}
+
+static enum tsr_status read_raw_labels(struct tsr_dataset *dataset, const size_t dims[3],
+                                       size_t index, uint16_t *out, struct tsr_error *err) {
+    if (!dataset->file)
+        return copy_item(dataset, dataset->labels, dims[1] * dims[2] * sizeof *out, index, out,
+                         err);
+    if (dataset->labels_signed) return read_signed(dataset, dims, index, out, err);
+    return tsr_h5_read_item(dataset->file, "/labels", TSR_H5_U16, 3, dims, index, out, err);
+}
+
 enum tsr_status tsr_dataset_read_labels(struct tsr_dataset *dataset, size_t index, uint16_t *out,
                                         struct tsr_error *err) {
     const size_t dims[3] = {dataset->n, dataset->height, dataset->width};
     if (dataset->label_count == 0)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: has no label maps (/labels [N,H,W])",
                          tsr_dataset_path(dataset));
-    TSR_TRY(dataset->file
-                ? tsr_h5_read_item(dataset->file, "/labels", TSR_H5_U16, 3, dims, index, out, err)
-                : copy_item(dataset, dataset->labels, dims[1] * dims[2] * sizeof *out, index, out,
-                            err));
-    for (size_t i = 0; i < dims[1] * dims[2]; i++)
-        if (out[i] >= dataset->label_count)
+    TSR_TRY(read_raw_labels(dataset, dims, index, out, err));
+    for (size_t i = 0; i < dims[1] * dims[2]; i++) {
+        if (dataset->is_void && dataset->is_void[out[i]])
+            out[i] = TSR_VOID_LABEL;
+        else if (out[i] >= dataset->label_count)
             return TSR_ERROR(err, TSR_ERR_FORMAT,
                              "%s: /labels has %u at row %zu, column %zu of image %zu (%s); labels "
                              "are 0..%zu",
                              tsr_dataset_path(dataset), out[i], i / dims[2], i % dims[2], index,
                              tsr_dataset_name(dataset, index), dataset->label_count - 1);
+    }
     return TSR_OK;
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "base/labels.h"
 #include "base/names.h"
 #include "base/status.h"
 #include "data/pixels.h"
@@ -103,16 +104,22 @@ TSR_API enum tsr_status tsr_dataset_read(struct tsr_dataset *dataset, size_t ind
 TSR_API enum tsr_status tsr_dataset_read_bytes(struct tsr_dataset *dataset, size_t index,
                                                uint8_t *out, struct tsr_error *err) TSR_MUST_USE;
 
-/* Label maps, one for each image: labels are 0..count-1. Without label maps the count is 0. */
+/* Label maps, one for each image: labels are 0..count-1, of classes, and TSR_VOID_LABEL. Without
+ * label maps the count is 0. */
 TSR_API bool tsr_dataset_has_labels(const struct tsr_dataset *dataset);
 TSR_API size_t tsr_dataset_label_count(const struct tsr_dataset *dataset);
+/* Are there values of pixels that belong to no class? The file says so, or who opened it. */
+TSR_API bool tsr_dataset_has_void(const struct tsr_dataset *dataset);
+/* Is the largest label 255, without a word of the file on what it means, and none other above 127?
+ * That is rather a mask, or what has no class, than the last of 256. */
+TSR_API bool tsr_dataset_labels_in_doubt(const struct tsr_dataset *dataset);
 /* Name of a label (view), "#i" if the file has none. */
 TSR_API const char *tsr_dataset_label_name(const struct tsr_dataset *dataset, size_t i);
 /* How the labels came about (view): "labels" for label maps made by others, or where the file does
  * not say; "segment 9 color" for example. NULL without label maps. */
 TSR_API const char *tsr_dataset_label_rule(const struct tsr_dataset *dataset);
 /* Reads the label map of one image: out [H,W], overwritten. TSR_ERR_FORMAT: a label at or above the
- * count. TSR_ERR_ARGUMENT: the dataset has no label maps. */
+ * count that is not void. TSR_ERR_ARGUMENT: the dataset has no label maps. */
 TSR_API enum tsr_status tsr_dataset_read_labels(struct tsr_dataset *dataset, size_t index,
                                                 uint16_t *out, struct tsr_error *err) TSR_MUST_USE;
 

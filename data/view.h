@@ -26,6 +26,10 @@ struct tsr_view_options {
     const char *images; /* the array in the file */
     const char *layout;
     double range[2]; /* black, white; equal: by type */
+    /* Of label maps that lie beside the images: values of pixels that belong to no class; -1: that,
+     * or the largest value that the array can hold. */
+    const int32_t *ignored_labels; /* [n_ignored_labels] */
+    size_t n_ignored_labels;
 };
 
 /* TSR_ERR_CONFIG unless `layout` is one, for some array. */

@@ -22,8 +22,15 @@ enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "%s: its label maps are segmentations (%s), not classes", path,
                          tsr_dataset_label_rule(dataset));
+    if (tsr_dataset_labels_in_doubt(dataset))
+        return TSR_ERROR(
+            err, TSR_ERR_CONFIG,
+            "%s: its label maps have 255 beside labels below 128; --ignore-label 255 "
+            "takes it for no class, the attribute count = 256 of /labels for the last "
+            "of 256; `tessera pack` makes two classes of a mask (--label-values 0,255)",
+            path);
     size_t classes = tsr_dataset_label_count(dataset);
-    size_t known = tsr_partition_rule_regions(rule, 1, 1);
+    size_t known = tsr_partition_rule_classes(rule);
     if (classes > known)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "%s has label maps of %zu classes; the model is for %zu", path, classes,
@@ -35,8 +42,17 @@ void tsr_regions_count_classes(struct tsr_partition_rule *rule, const struct tsr
     bool there = tsr_dataset_has_labels(dataset);
     if (!tsr_partition_rule_is(rule, &tsr_rule_labels)) return;
     if (tsr_choice_get(&rule->rule, "n_regions") > 0) return;
-    (void)tsr_choice_set(&rule->rule, "n_regions",
-                         there ? (double)tsr_dataset_label_count(dataset) : 1);
+    tsr_partition_rule_set_classes(rule, there ? tsr_dataset_label_count(dataset) : 1,
+                                   there && tsr_dataset_has_void(dataset));
+}
+
+bool tsr_regions_admit_void(struct tsr_model *model) {
+    struct tsr_partition_rule *rule = &model->config.partition;
+    size_t classes = tsr_partition_rule_classes(rule);
+    bool has = tsr_partition_rule_has_void(rule);
+    if (classes > 0 && !has && model->config.slots == TSR_SLOTS_SHARED && classes < TSR_MAX_LABELS)
+        tsr_partition_rule_set_classes(rule, classes, has = true);
+    return has;
 }
 
 enum tsr_status tsr_regions_for_pack(void *rule, const uint8_t *pixels, size_t height, size_t width,

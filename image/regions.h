@@ -10,16 +10,22 @@
 #include "image/model.h"
 
 /* Are the label maps of a dataset those of this rule? `labels` needs them: TSR_ERR_CONFIG when
- * there are none, or of more classes than the rule has. A rule that finds its regions takes them if
- * they were made by the same rule (`pack --segment`), else it finds them. False for other rules. */
+ * there are none, or of more classes than the rule has (void is none). A rule that finds its
+ * regions takes them if they were made by the same rule (`pack --segment`), else it finds them.
+ * False for other rules. */
 TSR_API enum tsr_status tsr_regions_stored(const struct tsr_partition_rule *rule,
                                            const struct tsr_dataset *dataset, bool *stored,
                                            struct tsr_error *err) TSR_MUST_USE;
 
-/* Gives the rule `labels` as many classes as the dataset's label maps have, unless it has a number.
- */
+/* Gives the rule `labels` as many classes as the dataset's label maps have, and void if they have
+ * it, unless it has a number. */
 TSR_API void tsr_regions_count_classes(struct tsr_partition_rule *rule,
                                        const struct tsr_dataset *dataset);
+
+/* A model with classes and without void gets a region for the pixels of no class, where that takes
+ * no weights that it lacks: if its slot is shared. Else such pixels get classes
+ * (tsr_partition_rule_label()). False: it has no void after this. */
+TSR_API bool tsr_regions_admit_void(struct tsr_model *model);
 
 /* The label map of an image, to be stored in a dataset: `label_image` of struct tsr_pack_config,
  * with a struct tsr_partition_rule * that finds its regions as `label_user`. */

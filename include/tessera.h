@@ -120,7 +120,9 @@ struct tsr_images {
     size_t n, height, width, channels; /* sides 1 .. 65535; channels 1 .. 64 */
     /* Label maps [n, height, width], or NULL: to which class each pixel belongs, for the partition
      * rule `labels`. Each label is below label_count, 1 .. 65535 (for adapting it may be 0: the
-     * model knows). */
+     * model knows), or 65535: the pixel belongs to no class. Such pixels are a region of their own
+     * of a model that was trained with some, else they go to the class of the nearest pixel that
+     * has one. */
     const uint16_t *labels;
     size_t label_count;
     /* For datasets only. Of each image 0 (train), 1 (validation) or 2 (test), [n]; NULL: every
@@ -176,7 +178,7 @@ struct tsr_dataset_info {
     size_t size; /* sizeof(struct tsr_dataset_info), set by the caller */
     size_t images, height, width, channels;
     size_t train, validation, test; /* images in each split */
-    size_t label_count;             /* 0: no label maps */
+    size_t label_count;             /* of classes; 0: no label maps */
 };
 TSR_PUBLIC enum tsr_status tsr_dataset_get_info(const struct tsr_dataset *dataset,
                                                 struct tsr_dataset_info *out,

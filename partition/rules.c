@@ -2,7 +2,10 @@
 #include "partition/rules.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 static const struct tsr_object *const objects[] = {
     &tsr_rule_whole.object,    &tsr_rule_grid.object,    &tsr_rule_cell.object,
@@ -39,13 +42,15 @@ static void append(char *out, size_t size, const char *before, const char *text)
 }
 
 /* Files hold such descriptions: "segment 9 color", not the "segment 9, merge color" of
- * tsr_choice_describe(). */
+ * tsr_choice_describe(). That the last of the labels is a class needs no word. */
 void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, char *out, size_t size) {
     const struct tsr_params *params = &rule->rule.object->params;
     const char *before = " ";
     char text[64];
     (void)snprintf(out, size, "%s", rule->rule.object->name);
     for (size_t i = 0; i < params->n; i++) {
+        bool usual = params->row[i].type == TSR_PARAM_CHOICE && !(rule->rule.value[i] > 0);
+        if (params->row[i].derived && usual) continue;
         tsr_param_print(&params->row[i], rule->rule.value[i], text, sizeof text);
         append(out, size, before, text);
         before = i + 1 < params->n && params->row[i + 1].positional ? "x" : " ";
@@ -124,23 +129,75 @@ bool tsr_partition_rule_takes_maps(const struct tsr_partition_rule *rule, const 
     return strcmp(own, made_by) == 0;
 }
 
+/* ---- classes --------------------------------------------------------------------------------- */
+
+void tsr_partition_rule_set_classes(struct tsr_partition_rule *rule, size_t n, bool has_void) {
+    (void)tsr_choice_set(&rule->rule, "n_regions", (double)(n + has_void));
+    (void)tsr_choice_set(&rule->rule, "last_region", has_void);
+}
+
+bool tsr_partition_rule_has_void(const struct tsr_partition_rule *rule) {
+    return tsr_choice_get(&rule->rule, "last_region") > 0; /* NaN of other rules */
+}
+
+size_t tsr_partition_rule_classes(const struct tsr_partition_rule *rule) {
+    if (!tsr_partition_rule_is(rule, &tsr_rule_labels)) return 0;
+    return n_regions(rule) - tsr_partition_rule_has_void(rule);
+}
+
+#define OPEN UINT32_MAX /* a pixel that has no label yet */
+
+/* Gives a neighbour at `at` the label of a pixel. */
+static size_t reach(uint32_t *labels, size_t from, size_t at, uint32_t *queue, size_t n) {
+    if (labels[at] != OPEN) return n;
+    labels[at] = labels[from];
+    queue[n] = (uint32_t)at;
+    return n + 1;
+}
+
+/* Labels spread into open pixels, a step in each round: the queue holds pixels by their distance.
+ */
+static enum tsr_status fill_open(uint32_t *labels, size_t height, size_t width,
+                                 struct tsr_error *err) {
+    uint32_t *queue;
+    size_t area = height * width, n = 0;
+    TSR_TRY(TSR_ALLOC(&queue, area, "label map", err));
+    for (size_t i = 0; i < area; i++)
+        if (labels[i] != OPEN) queue[n++] = (uint32_t)i;
+    if (n == 0) memset(labels, 0, area * sizeof *labels);
+    for (size_t k = 0; k < n; k++) {
+        size_t at = queue[k], row = at / width, col = at % width;
+        if (row > 0) n = reach(labels, at, at - width, queue, n);
+        if (col > 0) n = reach(labels, at, at - 1, queue, n);
+        if (col + 1 < width) n = reach(labels, at, at + 1, queue, n);
+        if (row + 1 < height) n = reach(labels, at, at + width, queue, n);
+    }
+    free(queue);
+    return TSR_OK;
+}
+
 static enum tsr_status copy_stored(const struct tsr_partition_rule *rule, const uint16_t *stored,
-                                   size_t n, uint32_t *labels, struct tsr_error *err) {
+                                   size_t height, size_t width, uint32_t *labels,
+                                   struct tsr_error *err) {
     size_t limit = n_regions(rule);
-    for (size_t i = 0; i < n; i++) {
-        if (stored[i] >= limit)
+    bool classes = tsr_partition_rule_is(rule, &tsr_rule_labels), open = false;
+    uint32_t of_void = tsr_partition_rule_has_void(rule) ? (uint32_t)limit - 1 : OPEN;
+    for (size_t i = 0; i < height * width; i++) {
+        bool is_void = classes && stored[i] == TSR_VOID_LABEL;
+        if (stored[i] >= limit && !is_void)
             return TSR_ERROR(err, TSR_ERR_ARGUMENT, "label map: label %u; labels must be below %zu",
                              stored[i], limit);
-        labels[i] = stored[i];
+        labels[i] = is_void ? of_void : stored[i];
+        open = open || labels[i] == OPEN;
     }
-    return TSR_OK;
+    return open ? fill_open(labels, height, width, err) : TSR_OK;
 }
 
 enum tsr_status tsr_partition_rule_label(const struct tsr_partition_rule *rule,
                                          const struct tsr_picture *picture, const uint16_t *stored,
                                          uint32_t *labels, struct tsr_error *err) {
     const struct tsr_rule *r = tsr_partition_rule_object(rule);
-    if (stored) return copy_stored(rule, stored, picture->height * picture->width, labels, err);
+    if (stored) return copy_stored(rule, stored, picture->height, picture->width, labels, err);
     if (!r->label)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "rule %s: the image has no label map",
                          r->object.name);

@@ -10,6 +10,7 @@
 #ifndef TSR_PARTITION_RULES_H
 #define TSR_PARTITION_RULES_H
 
+#include "base/labels.h"
 #include "base/object.h"
 #include "partition/picture.h"
 
@@ -89,6 +90,15 @@ TSR_API bool tsr_partition_rule_same_places(const struct tsr_partition_rule *rul
 TSR_API enum tsr_status tsr_partition_rule_reduce(struct tsr_partition_rule *rule, size_t scale,
                                                   struct tsr_error *err) TSR_MUST_USE;
 
+/* The rule `labels` of so many classes; with `has_void` the pixels of no class are a region of
+ * their own, behind the classes. */
+TSR_API void tsr_partition_rule_set_classes(struct tsr_partition_rule *rule, size_t n,
+                                            bool has_void);
+/* Of the rule `labels`; 0 of others. */
+TSR_API size_t tsr_partition_rule_classes(const struct tsr_partition_rule *rule);
+/* Is the last region that of the pixels of no class? */
+TSR_API bool tsr_partition_rule_has_void(const struct tsr_partition_rule *rule);
+
 /* May label maps that were made by `made_by` (a description as above without the overlap, or
  * "labels") serve this rule? `labels` takes any but those that another rule found in the pixels; a
  * rule that finds its regions takes those that are its own. False for rules that need none. */
@@ -96,9 +106,11 @@ TSR_API bool tsr_partition_rule_takes_maps(const struct tsr_partition_rule *rule
                                            const char *made_by);
 
 /* The label map [height, width] of an image under a rule that follows it: `stored` [height, width]
- * if there is one (else NULL: the rule finds it). Errors: those of struct tsr_rule's `label`;
- * TSR_ERR_CONFIG when `labels` has no map, TSR_ERR_ARGUMENT for a label that is not below the
- * number of regions. */
+ * if there is one (else NULL: the rule finds it). Of the rule `labels`, pixels of TSR_VOID_LABEL
+ * are the last region if that is void, else each gets the class of the nearest pixel that has one
+ * (in steps up, down, left and right; class 0 where none has). Errors: those of struct tsr_rule's
+ * `label`; TSR_ERR_CONFIG when `labels` has no map, TSR_ERR_ARGUMENT for a label that is not below
+ * the number of regions. */
 TSR_API enum tsr_status tsr_partition_rule_label(const struct tsr_partition_rule *rule,
                                                  const struct tsr_picture *picture,
                                                  const uint16_t *stored, uint32_t *labels,

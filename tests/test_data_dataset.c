@@ -196,6 +196,7 @@ struct labels {
     int64_t count;         /* attribute; 0: absent */
     size_t n_names;
     const char *rule;
+    const int64_t *of_void; /* attribute; NULL: absent */
 };
 
 /* Adds label maps to 2 grey images of 1x3. */
@@ -224,6 +225,8 @@ static const char *put_labels(const struct labels *l) {
         assert_ok(
             tsr_h5_write_attr_strings(file, "/labels", "label_names", l->n_names, names, &err),
             &err);
+    if (l->of_void)
+        assert_ok(tsr_h5_write_attr_i64(file, "/labels", "void", *l->of_void, &err), &err);
     if (l->rule) assert_ok(tsr_h5_write_attr_str(file, "/labels", "rule", l->rule, &err), &err);
     assert_ok(tsr_h5_commit(file, &err), &err);
     tsr_h5_close(file);
@@ -241,18 +244,19 @@ static const int64_t six[6] = {2, 0, 1, 3, 0, 3};
 static void label_maps(void **state) {
     (void)state;
     const struct labels cases[] = {
-        {TSR_H5_U8, 3, {2, 1, 3}, six, 0, 4, NULL},
-        {TSR_H5_I64, 3, {2, 1, 3}, six, 0, 0, NULL}, /* neither count nor names: counted */
-        {TSR_H5_I64, 3, {2, 1, 3}, six, 4, 4, "segment 4 color"},
-        {TSR_H5_U8, 3, {2, 1, 3}, six, 65536, 0, "by hand"},
+        {TSR_H5_U8, 3, {2, 1, 3}, six, 0, 4, NULL, .of_void = NULL},
+        {TSR_H5_I64, 3, {2, 1, 3}, six, 0, 0, NULL, .of_void = NULL}, /* neither count nor names:
+                                                                         counted */
+        {TSR_H5_I64, 3, {2, 1, 3}, six, 4, 4, "segment 4 color", .of_void = NULL},
+        {TSR_H5_U8, 3, {2, 1, 3}, six, 65535, 0, "by hand", .of_void = NULL},
     };
     for (size_t k = 0; k < 4; k++) {
         struct tsr_dataset *dataset = open_labels(&cases[k]);
         uint16_t labels[3];
         assert_true(tsr_dataset_has_labels(dataset));
-        assert_int_equal(tsr_dataset_label_count(dataset), k == 3 ? 65536 : 4);
+        assert_int_equal(tsr_dataset_label_count(dataset), k == 3 ? 65535 : 4);
         assert_string_equal(tsr_dataset_label_name(dataset, 2), cases[k].n_names ? "land" : "#2");
-        assert_string_equal(tsr_dataset_label_name(dataset, 65535), k == 3 ? "#65535" : "#?");
+        assert_string_equal(tsr_dataset_label_name(dataset, 65534), k == 3 ? "#65534" : "#?");
         assert_string_equal(tsr_dataset_label_rule(dataset),
                             cases[k].rule ? cases[k].rule : "labels");
         for (size_t i = 2; i-- > 0;) {
@@ -286,6 +290,7 @@ static void other_labels(void **state) {
 static void wrong_label_maps(void **state) {
     (void)state;
     const int64_t negative[6] = {0, 0, 0, 1, -1, 0}, large[6] = {0, 65536, 0};
+    const int64_t nought = 0, below = -2;
     const struct {
         struct labels labels;
         const char *message;
@@ -299,8 +304,14 @@ static void wrong_label_maps(void **state) {
         {{TSR_H5_U8, 3, {2, 1, 3}, .count = 65537}, "/labels@count is 65537"},
         {{TSR_H5_U8, 3, {2, 1, 3}, .count = 3, .n_names = 4},
          "/labels@count is 3, but /labels@label_names has 4"},
-        {{TSR_H5_I64, 3, {2, 1, 3}, .values = negative}, "item 1: "},
-        {{TSR_H5_I64, 3, {2, 1, 3}, .values = large}, "item 0: "},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .count = 65536}, "has 65536 labels, of which 65536 are classes"},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .count = 1, .of_void = &nought},
+         "has 1 labels, of which 0 are classes"},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .of_void = &below}, "/labels@void is -2; expected -1..65535"},
+        {{TSR_H5_I64, 3, {2, 1, 3}, .values = negative},
+         "/labels has -1 at row 0, column 1 of image 1 (#1); --ignore-label -1"},
+        {{TSR_H5_I64, 3, {2, 1, 3}, .values = large},
+         "/labels has 65536 at row 0, column 1 of image 0 (#0), which is no label"},
     };
     struct tsr_dataset *dataset;
     uint16_t labels[3];
@@ -315,6 +326,54 @@ static void wrong_label_maps(void **state) {
     assert_ok(tsr_dataset_read_labels(dataset, 0, labels, &err), &err);
     assert_fails(tsr_dataset_read_labels(dataset, 1, labels, &err), TSR_ERR_FORMAT, &err,
                  "d.h5: /labels has 3 at row 0, column 0 of image 1 (#1); labels are 0..2");
+    tsr_dataset_close(dataset);
+}
+
+/* Void is said by the file, or by who opens it; a last label that is void is no class. */
+static void pixels_of_no_class(void **state) {
+    (void)state;
+    enum { V = TSR_VOID_LABEL };
+    static const int64_t borders[6] = {255, 0, 1, 1, 0, 255}, below[6] = {-1, 0, 1, 1, 0, -1};
+    static const int64_t wide[6] = {V, 0, 1, 1, 0, V}, three = 3, one = 1, minus = -1;
+    static const int32_t is255[] = {255}, is_minus[] = {-1}, is_two[] = {3, 255};
+    const struct {
+        struct labels labels;
+        const int32_t *ignored;
+        size_t n, count;
+        uint16_t expected[6];
+    } cases[] = {
+        {{TSR_H5_U8, 3, {2, 1, 3}, six, 4, 4, .of_void = &three}, NULL, 0, 3, {2, 0, 1, V, 0, V}},
+        {{TSR_H5_U8, 3, {2, 1, 3}, six, 4, 4, .of_void = &one}, NULL, 0, 4, {2, 0, V, 3, 0, 3}},
+        {{TSR_H5_U8, 3, {2, 1, 3}, six, .of_void = &three}, NULL, 0, 3, {2, 0, 1, V, 0, V}},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .values = six}, is_two, 2, 3, {2, 0, 1, V, 0, V}},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .values = borders}, is255, 1, 2, {V, 0, 1, 1, 0, V}},
+        {{TSR_H5_U8, 3, {2, 1, 3}, .values = borders}, is_minus, 1, 2, {V, 0, 1, 1, 0, V}},
+        {{TSR_H5_U8, 3, {2, 1, 3}, borders, .count = 7}, is255, 1, 7, {V, 0, 1, 1, 0, V}},
+        {{TSR_H5_I64, 3, {2, 1, 3}, .values = below}, is_minus, 1, 2, {V, 0, 1, 1, 0, V}},
+        {{TSR_H5_I64, 3, {2, 1, 3}, below, .of_void = &minus}, NULL, 0, 2, {V, 0, 1, 1, 0, V}},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct tsr_view_options view = {.ignored_labels = cases[k].ignored,
+                                        .n_ignored_labels = cases[k].n};
+        struct tsr_dataset *dataset;
+        uint16_t labels[3];
+        assert_ok(tsr_dataset_open_as(put_labels(&cases[k].labels), &view, &dataset, &err), &err);
+        assert_true(tsr_dataset_has_void(dataset));
+        assert_int_equal(tsr_dataset_label_count(dataset), cases[k].count);
+        for (size_t i = 0; i < 2; i++) {
+            assert_ok(tsr_dataset_read_labels(dataset, i, labels, &err), &err);
+            assert_memory_equal(labels, cases[k].expected + 3 * i, sizeof labels);
+        }
+        tsr_dataset_close(dataset);
+    }
+    /* The sign of no class in memory is a label like any other in a file. */
+    const struct labels high = {TSR_H5_I64, 3, {2, 1, 3}, wide, 2, 0, NULL, .of_void = NULL};
+    const struct tsr_view_options ignores = {.ignored_labels = is255, .n_ignored_labels = 1};
+    struct tsr_dataset *dataset;
+    uint16_t labels[3];
+    assert_ok(tsr_dataset_open_as(put_labels(&high), &ignores, &dataset, &err), &err);
+    assert_fails(tsr_dataset_read_labels(dataset, 0, labels, &err), TSR_ERR_FORMAT, &err,
+                 "/labels has 65535 at row 0, column 0");
     tsr_dataset_close(dataset);
 }
 
@@ -361,9 +420,10 @@ static void many_images_cost_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(foreign_layouts),  TEST(splits_and_names), TEST(dealt_splits),
-        TEST(wrong_layouts),    TEST(label_maps),       TEST(other_labels),
-        TEST(wrong_label_maps), TEST(split_names),      TEST(many_images_cost_no_memory),
+        TEST(foreign_layouts),    TEST(splits_and_names), TEST(dealt_splits),
+        TEST(wrong_layouts),      TEST(label_maps),       TEST(other_labels),
+        TEST(wrong_label_maps),   TEST(split_names),      TEST(many_images_cost_no_memory),
+        TEST(pixels_of_no_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

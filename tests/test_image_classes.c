@@ -418,6 +418,125 @@ static void maps_of_images(void **state) {
     free(images);
 }
 
+/* ---- pixels of no class -------------------------------------------------------------------------
+ */
+
+/* Pixels of no class, in blocks and alone. */
+static void punch(uint16_t *labels, unsigned seed) {
+    for (size_t i = 0; i < H * W; i++)
+        if ((i / W / 3 + i % W / 5 + seed) % 4 == 0 || (i * 7 + seed) % 11 == 0)
+            labels[i] = TSR_VOID_LABEL;
+}
+
+/* The distance from a pixel to the nearest one of a class, in steps; H + W: there is none. */
+static size_t distance_to(const uint16_t *labels, size_t at, uint32_t class) {
+    size_t nearest = H + W;
+    for (size_t i = 0; i < H * W; i++) {
+        size_t rows = i / W > at / W ? i / W - at / W : at / W - i / W;
+        size_t cols = i % W > at % W ? i % W - at % W : at % W - i % W;
+        if (labels[i] == class && rows + cols < nearest) nearest = rows + cols;
+    }
+    return nearest;
+}
+
+static void void_is_a_region_or_the_nearest_class(void **state) {
+    (void)state;
+    uint16_t *maps = toy_labels(N, H, W, CLASSES, 0);
+    uint8_t *pixels = toy_images(1, H, W, C);
+    const struct tsr_picture picture = {pixels, H, W, C};
+    struct tsr_partition_rule own = labels_rule, none = labels_rule;
+    char text[64];
+    tsr_partition_rule_set_classes(&own, CLASSES, true);
+    tsr_partition_rule_set_classes(&none, CLASSES, false);
+    assert_int_equal(tsr_partition_rule_regions(&own, 1, 1), CLASSES + 1);
+    assert_int_equal(tsr_partition_rule_classes(&own), CLASSES);
+    assert_true(tsr_partition_rule_has_void(&own) && !tsr_partition_rule_has_void(&none));
+    assert_false(tsr_partition_rule_has_void(&segment_rule));
+    tsr_partition_rule_describe(&own, text, sizeof text);
+    assert_string_equal(text, "labels 6 void");
+    tsr_partition_rule_describe(&none, text, sizeof text);
+    assert_string_equal(text, "labels 5");
+    for (unsigned k = 0; k < N; k++) {
+        uint16_t *map = maps + k * H * W;
+        uint32_t with[H * W], without[H * W];
+        if (k > 0) punch(map, k);
+        MUST(tsr_partition_rule_label(&own, &picture, map, with, err));
+        MUST(tsr_partition_rule_label(&none, &picture, map, without, err));
+        for (size_t i = 0; i < H * W; i++) {
+            if (map[i] != TSR_VOID_LABEL) {
+                assert_int_equal(with[i], map[i]);
+                assert_int_equal(without[i], map[i]);
+                continue;
+            }
+            assert_int_equal(with[i], CLASSES);
+            size_t taken = distance_to(map, i, without[i]);
+            for (uint32_t class = 0; class < CLASSES; class ++)
+                assert_true(taken <= distance_to(map, i, class));
+        }
+    }
+    for (size_t i = 0; i < H * W; i++)
+        maps[i] = TSR_VOID_LABEL;
+    uint32_t found[H * W];
+    MUST(tsr_partition_rule_label(&none, &picture, maps, found, err));
+    for (size_t i = 0; i < H * W; i++)
+        assert_int_equal(found[i], 0);
+    struct tsr_partition_rule segments = segment_rule;
+    MUST_FAIL(tsr_partition_rule_label(&segments, &picture, maps, found, err), TSR_ERR_ARGUMENT,
+              "label 65535");
+    free(maps);
+    free(pixels);
+}
+
+/* Data with and without void, models trained on either: all four go together. What is measured of
+ * a class has pixels of no class in it only where the model has no region for these. */
+static void models_and_data_with_and_without_void(void **state) {
+    (void)state;
+    uint8_t *pixels = toy_images(N, H, W, C);
+    uint16_t *maps[2] = {toy_labels(N, H, W, CLASSES, 0), toy_labels(N, H, W, CLASSES, 0)};
+    struct tsr_dataset *data[2];
+    double of_class[2] = {0};
+    for (size_t k = 0; k < 2; k++) {
+        struct tsr_images images = tsr_images_bytes(pixels, N, H, W, C);
+        for (unsigned i = 0; i < N && k; i++)
+            punch(maps[k] + i * H * W, i);
+        for (size_t i = 0; i < N * H * W; i++)
+            of_class[k] += maps[k][i] == 2;
+        images.labels = maps[k];
+        images.label_count = CLASSES;
+        MUST(tsr_dataset_in_memory(&images, &data[k], err));
+        assert_int_equal(tsr_dataset_has_void(data[k]), k);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        size_t trained = i % 2, on = i / 2 % 2;
+        struct tsr_model_config config =
+            config_of(labels_rule, i < 4 ? TSR_SLOTS_SHARED : TSR_SLOTS_PER_CLASS);
+        struct tsr_reconstruct_config reconstruct;
+        struct tsr_evaluation e;
+        tsr_regions_count_classes(&config.partition, data[trained]);
+        assert_int_equal(tsr_partition_rule_regions(&config.partition, H, W), CLASSES + trained);
+        struct tsr_model *model = toy_model(&config, 1);
+        bool has = trained || (on && i < 4);
+        if (on) assert_int_equal(tsr_regions_admit_void(model), has);
+        tsr_reconstruct_config_default(model, &reconstruct);
+        MUST(tsr_evaluate(model, data[on], TSR_SPLIT_ALL, 0, &reconstruct, NULL, &e, err));
+        assert_int_equal(e.n_regions, CLASSES + has);
+        double counted = e.region_pixels[2] * (double)e.region_images[2];
+        if (has || !on)
+            assert_true(fabs(counted - of_class[on]) < 0.5);
+        else
+            assert_true(counted > of_class[on] + 0.5);
+        if (has) assert_int_equal(e.region_images[CLASSES], on ? N : 0);
+        assert_true(isfinite(e.psnr_db[2]));
+        tsr_evaluation_clear(&e);
+        tsr_model_free(model);
+    }
+    for (size_t k = 0; k < 2; k++) {
+        tsr_dataset_close(data[k]);
+        free(maps[k]);
+    }
+    free(pixels);
+}
+
 /* ---- what is refused ----------------------------------------------------------------------------
  */
 
@@ -561,6 +680,8 @@ int main(void) {
         TEST(stored_segmentations_are_used),
         TEST(anchors_by_hand),
         TEST(maps_of_images),
+        TEST(void_is_a_region_or_the_nearest_class),
+        TEST(models_and_data_with_and_without_void),
         TEST(runs_refused),
         TEST(evaluation_with_missing_classes),
     };

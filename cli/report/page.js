@@ -117,7 +117,7 @@ others.forEach(s => figures.push({name: 'gain of ' + nameOf(s) + ' over this mod
 
 function placeOf(r) {
   const g = model.regions[r];
-  const at = 'class' in g ? g.class : 'row' in g ? `row ${g.row}, column ${g.column}` : 'numbered anew in each image';
+  const at = g.void ? 'pixels of no class' : 'class' in g ? g.class : 'row' in g ? `row ${g.row}, column ${g.column}` : 'numbered anew in each image';
   return `region ${r} (${at}), slot ${g.slot}`;
 }
 const gallery = new Map();
@@ -221,7 +221,7 @@ function regions() {
     tell(r); listWorst(r); e.preventDefault();
   };
   const heads = ['region', 'where', 'slot', 'images', 'pixels', ...model.psnr_db.map((_, k) => `PSNR ${k}`), 'std', 'worst', 'worst image'];
-  const rows = model.regions.map((g, r) => [String(r), 'class' in g ? g.class : 'row' in g ? `${g.row},${g.column}` : '', String(g.slot), String(g.images), number(g.pixels, 0),
+  const rows = model.regions.map((g, r) => [String(r), g.void ? '(void)' : 'class' in g ? g.class : 'row' in g ? `${g.row},${g.column}` : '', String(g.slot), String(g.images), number(g.pixels, 0),
     ...g.psnr_db.map(x => number(x)), number(g.psnr_db_std), number(g.worst_psnr_db), g.worst_image || '']);
   if ('linear_limit_db' in (model.regions[0] || {})) { heads.push('over linear limit'); rows.forEach((row, r) => row.push(signed(model.regions[r].gain_over_linear_limit_db))); }
   others.forEach(s => { heads.push(nameOf(s)); rows.forEach((row, r) => row.push(number(s.regions[r].psnr_db[s.inner_steps]))); });

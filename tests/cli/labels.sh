@@ -133,7 +133,47 @@ tessera 0 "-1 of 8 bits" $pack --labels voc --ignore-label -1 -o minus.h5
 check "is the largest value" sh -c '[ "$1" = "$2" ] && [ "$1" = "$3" ]' - "$(labels plain.h5)" "$(labels wide.h5)" "$(labels minus.h5)"
 tessera 0 "training on them" train voc.h5 -o void.h5 --labels --slots per-class --width 8 --outer-steps 2 --batch 1 --quiet
 tessera 0 "and evaluation" eval void.h5 voc.h5 --split all --json void.json
-check "void is a region of its own" grep -q '"class": *"void"' void.json
+check "void is a region of its own, and no class" sh -c 'grep -q "\"void\": *true" void.json && ! grep -q "\"class\": *\"void\"" void.json'
+tessera 0 "and info" info voc.h5
+check "tells the classes" grep -qx 'labels: 3' out
+check "and void apart" grep -q '^void: [0-9.]* %$' out
+
+# Models trained on data with void and without, with maps that have it and that do not.
+label_maps two-labels 6 20 24 2
+tessera 0 "data without void" $pack --labels two-labels --label-names three -o sane.h5
+quick="--labels --width 8 --hidden-layers 1 --outer-steps 2 --batch 1 --val-images 1 --quiet"
+tessera 0 "a model of one slot without void" train sane.h5 -o shared.h5 $quick
+tessera 0 "a slot for each class without void" train sane.h5 -o classes.h5 $quick --slots per-class
+tessera 0 "info of a model with void" info void.h5
+check "tells it" grep -q '^partition: labels, n_regions 4, last_region void' out
+for model in shared classes void; do
+    for data in voc sane; do
+        tessera 0 "$model.h5 on $data.h5" eval $model.h5 $data.h5 --split all --by-region --csv $model-$data.csv
+        case $model-$data in
+        classes-voc) check "says where void counts" grep -q 'no weights for pixels of no class: each gets the class of the nearest' err ;;
+        *) check "needs no word" sh -c '! grep -q "no weights" err' ;;
+        esac
+    done
+done
+row() { awk -F, -v c="$2" '$4 == c { print $9 "," $10 }' "$1"; }
+same_pixels() { [ -n "$(row shared-voc.csv sky)" ] && [ "$(row shared-voc.csv sky)" = "$(row void-voc.csv sky)" ] && [ "$(row classes-voc.csv sky)" != "$(row void-voc.csv sky)" ]; }
+check "classes are measured without void" same_pixels
+check "which has a row of its own" sh -c 'grep -q ",(void)," void-voc.csv && grep -q ",(void)," shared-voc.csv && ! grep -q ",(void)," classes-voc.csv'
+check "also where the data have none" sh -c 'grep -q "^model,3,3,(void),,,,,0," void-sane.csv'
+tessera 0 "void that eval is told of" eval shared.h5 sane.h5 --split all --ignore-label 1 --csv told.csv
+check "is no class" sh -c 'grep -q ",(void)," told.csv && grep -q "^model,1,0,[^,]*,,,,,0," told.csv'
+same_regions() {
+    for i in one two; do "$TESSERA" info $i.inr.h5 --label-png $i.png --force >/dev/null || return 1; done
+    cmp one.png two.png
+}
+for command in 'adapt void.h5' 'adapt shared.h5' 'adapt classes.h5' 'fit --init void.h5 --iterations 2' 'fit --iterations 2 --width 8'; do
+    case $command in adapt*) args="$command photos/p0.ppm" ;; *) args="fit photos/p0.ppm ${command#fit }" ;; esac
+    tessera 0 "$command, 255 ignored" $args --label-map voc/p0.png --ignore-label 255 -o one.inr.h5 --force
+    tessera 0 "and -1" $args --label-map voc/p0.png --ignore-label -1 -o two.inr.h5 --force
+    check "has the same regions" same_regions
+done
+refused 3 "voc/p0.png: the label map has the label 255; the model knows 0 to 3; --ignore-label 255" "255 as a class" \
+    adapt void.h5 photos/p0.ppm --label-map voc/p0.png -o x.h5
 refused 3 "half/p0.png: is 10x12 (height x width); its image photos/p0.ppm is 20x24; --labels-fit" "half the size" $pack --labels half -o x.h5
 tessera 0 "half the size, scaled" $pack --labels half --labels-fit -o half.h5
 tessera 0 "suffixes" $pack --labels city --label-suffix _gtFine_labelIds.png -o city.h5
@@ -143,7 +183,7 @@ import h5py, numpy as np
 half, city = (h5py.File(n)["labels"][:] for n in ("half.h5", "city.h5"))
 print((half == city[:, ::2, ::2].repeat(2, 1).repeat(2, 2)).all())')" = True ]; }
 check "scaled to the nearest pixel" double
-refused 2 "--ignore-label: expected up to 16 numbers -1..65535" "no number" $pack --labels voc --ignore-label void -o x.h5
+refused 2 "--ignore-label: \"void\" is not a list of up to 16 numbers -1..65535" "no number" $pack --labels voc --ignore-label void -o x.h5
 refused 2 "but no label maps" "values of no maps" $pack --label-values 0,255 -o x.h5
 
 # CelebAMask-HQ: one mask for each part, numbers with zeros before them, twice the size.
@@ -242,4 +282,28 @@ check "the rule is read" sh -c '"$TESSERA" info variable.h5 | grep -qx "label ru
 tessera 0 "one class an image is no label map" info classes.h5
 check "it is passed over" sh -c '! grep -q "^labels:" out'
 tessera 0 "draw labels of others" info plain.h5 --label-png plain.png
+
+# Label maps of others, read in place: 255 and -1, which nobody explains and the option does.
+check "h5py writes 255 and -1" $python - <<'PY'
+import h5py, numpy as np
+y, x = np.mgrid[:20, :24]
+whole = (x // 3 + 2 * (y // 5)) % 4
+for name, value, kind in (('of255', 255, 'u1'), ('of-1', -1, '>i4')):
+    with h5py.File(name + '.h5', 'w') as f:
+        f['images'] = np.full((2, 20, 24, 3), 9, np.uint8)
+        f['labels'] = np.stack([np.where(whole == 3, value, whole)] * 2).astype(kind)
+PY
+refused 2 "of255.h5: its label maps have 255 beside labels below 128; --ignore-label 255" "255 that nobody explains" \
+    train of255.h5 -o x.h5 $quick
+refused 3 "of-1.h5: /labels has -1 at row 0, column 9 of image 0 (#0); --ignore-label -1" "-1 that nobody explains" \
+    train of-1.h5 -o x.h5 $quick
+for value in 255 -1; do
+    tessera 0 "info with $value ignored" info of$value.h5 --ignore-label $value
+    check "has three labels ($value)" grep -qx 'labels: 3' out
+    check "and void ($value)" grep -qx 'void: 25.00 %' out
+    tessera 0 "training with $value ignored" train of$value.h5 -o m$value.h5 $quick --slots per-class --ignore-label $value
+    tessera 0 "and evaluation" eval m$value.h5 of$value.h5 --ignore-label $value --csv of$value.csv
+    check "name void apart ($value)" grep -q '^model,3,3,(void),' of$value.csv
+done
+check "they are the same data" cmp of255.csv of-1.csv
 finish
