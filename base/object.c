@@ -58,6 +58,7 @@ void tsr_choice_describe(const struct tsr_choice *choice, char *out, size_t size
     for (size_t i = 0; i < params->n; i++) {
         char value[64];
         const struct tsr_param *row = &params->row[i];
+        if (tsr_param_is_tacit(row, choice->value[i])) continue;
         tsr_param_print(row, choice->value[i], value, sizeof value);
         used = strlen(out);
         if (row->positional)

@@ -57,6 +57,10 @@ enum tsr_status tsr_param_parse_choice(const struct tsr_param *row, const char *
     return TSR_OK;
 }
 
+bool tsr_param_is_tacit(const struct tsr_param *row, double value) {
+    return row->derived && row->type == TSR_PARAM_CHOICE && !(value > row->fallback);
+}
+
 void tsr_param_print(const struct tsr_param *row, double value, char *out, size_t size) {
     if (row->type == TSR_PARAM_CHOICE && value >= 0 && value < (double)n_choices(row))
         (void)snprintf(out, size, "%s", row->choices[(size_t)value]);

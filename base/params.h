@@ -68,6 +68,9 @@ TSR_API double tsr_params_get(const struct tsr_params *params, const double *val
 TSR_API enum tsr_status tsr_param_parse_choice(const struct tsr_param *row, const char *text,
                                                double *value, struct tsr_error *err) TSR_MUST_USE;
 
+/* A choice that was found from the data and is the usual one: descriptions leave it out. */
+TSR_API bool tsr_param_is_tacit(const struct tsr_param *row, double value);
+
 /* The value as it is written: "30", "color". out [size], terminated. */
 TSR_API void tsr_param_print(const struct tsr_param *row, double value, char *out, size_t size);
 

@@ -42,15 +42,14 @@ static void append(char *out, size_t size, const char *before, const char *text)
 }
 
 /* Files hold such descriptions: "segment 9 color", not the "segment 9, merge color" of
- * tsr_choice_describe(). That the last of the labels is a class needs no word. */
+ * tsr_choice_describe(). */
 void tsr_partition_rule_describe(const struct tsr_partition_rule *rule, char *out, size_t size) {
     const struct tsr_params *params = &rule->rule.object->params;
     const char *before = " ";
     char text[64];
     (void)snprintf(out, size, "%s", rule->rule.object->name);
     for (size_t i = 0; i < params->n; i++) {
-        bool usual = params->row[i].type == TSR_PARAM_CHOICE && !(rule->rule.value[i] > 0);
-        if (params->row[i].derived && usual) continue;
+        if (tsr_param_is_tacit(&params->row[i], rule->rule.value[i])) continue;
         tsr_param_print(&params->row[i], rule->rule.value[i], text, sizeof text);
         append(out, size, before, text);
         before = i + 1 < params->n && params->row[i + 1].positional ? "x" : " ";
