@@ -48,8 +48,8 @@ static const char *value_of(const char *header, const char *key) {
 static bool parse_type(const char *text, struct tsr_npy *out) {
     const uint16_t one = 1;
     bool little = *(const unsigned char *)&one == 1;
-    if (!text || (*text != '\'' && *text != '"') || !strchr("<>|=", text[1]) || text[1] == 0)
-        return false;
+    if (!text || strnlen(text, 5) < 5) return false;
+    if ((*text != '\'' && *text != '"') || !strchr("<>|=", text[1])) return false;
     out->kind = text[2];
     out->width = text[3] >= '1' && text[3] <= '8' ? (size_t)(text[3] - '0') : 0;
     bool known = out->kind == 'b'   ? out->width == 1
