@@ -49,6 +49,7 @@ enum cli_file {
 };
 
 struct cli_files;
+struct cli_isolate;
 
 struct cli_option;
 struct cli_table;
@@ -64,7 +65,9 @@ struct cli_call {
     char *built_in;   /* path of the built-in model that is the first of them, or NULL; owned */
     const char *line; /* the command line, for attributes of files */
     enum cli_phase phase;
-    struct cli_files *files;     /* while the command runs */
+    struct cli_files *files; /* while the command runs */
+    struct cli_isolate
+        *isolate; /* decodes images for it (--isolate, cli/isolate.h); NULL: nobody */
     const struct tsr_comm *comm; /* the processes that run it; of one that is not rank 0, stdout is
                                     nowhere and `quiet` is set */
     struct tsr_error err;

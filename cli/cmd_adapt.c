@@ -24,7 +24,7 @@ struct adapt_args {
     enum tsr_preset preset;
     const char *output, *kernel;
     const char *background;
-    bool png, panel, strict;
+    bool png, panel, strict, isolate;
     size_t inner_steps;
     double target_psnr_db;
     bool until_converged;
@@ -84,6 +84,7 @@ static const struct cli_option options[] = {
                     "times smaller; `tessera render --scale S` draws it enlarged"),
     CLI_KERNEL(AT(kernel)),
     CLI_BACKGROUND(AT(background)),
+    CLI_ISOLATE(AT(isolate)),
     CLI_LABEL_MAP(struct adapt_args, rule),
 
     {.name = "partition, instead of the model's (shared slots only)", .type = CLI_HEADING},
@@ -349,7 +350,7 @@ static enum tsr_status take_rule(struct job *job, struct tsr_error *err) {
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "--label-map is the map of one image; %zu images are given",
                          job->images.n);
-    if (rule->label_map) TSR_TRY(cli_label_map_read(rule, &job->stored, &classes, err));
+    if (rule->label_map) TSR_TRY(cli_label_map_read(job->call, rule, &job->stored, &classes, err));
     TSR_TRY(cli_rule_override(job->call, rule, classes, job->model, err));
     if (tsr_partition_rule_is(&job->model->config.partition, &tsr_rule_labels) &&
         !job->stored.labels)

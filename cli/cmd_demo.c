@@ -234,7 +234,7 @@ static enum tsr_status reconstruct(struct demo *d, const char *path, struct show
     tsr_reconstruct_config_default(d->model, &config);
     config.threads = d->args->common.threads;
     config.watch.cancelled = cli_cancelled;
-    const struct tsr_image_as as = {d->model->net.out_dim, TSR_WHITE};
+    const struct tsr_image_as as = {.channels = d->model->net.out_dim, .background = TSR_WHITE};
     TSR_TRY(tsr_image_read(path, &as, &s->photo, err));
     size_t height = s->photo.height, width = s->photo.width, states = config.inner_steps + 1;
     TSR_TRY(tsr_reconstructor_create(d->model, &config, height, width, &s->reconstructor, err));

@@ -39,7 +39,7 @@ struct eval_args {
     struct cli_rule rule;
     const char *baseline, *kernel, *json, *csv, *image_csv, *compare, *linear_limit, *report,
         *background;
-    bool by_region, strict;
+    bool by_region, strict, isolate;
     size_t transfer, reach;
 };
 
@@ -75,6 +75,7 @@ static const struct cli_option options[] = {
      .at = AT(limit),
      .help = "at most N images, evenly spread over the split or the files; 0: all"},
     CLI_BACKGROUND(AT(background)),
+    CLI_ISOLATE(AT(isolate)),
     {.name = "strict",
      .type = CLI_FLAG,
      .at = AT(strict),
@@ -512,7 +513,7 @@ static enum tsr_status check_options(const struct cli_call *call, bool image_fil
         "split",     "images",  "images-layout", "images-range", "ignore-label",
         "baseline",  "compare", "linear-limit",  "reach",        "transfer",
         "by-region", "report",  "csv",           "image-csv",    NULL};
-    static const char *const of_files[] = {"background", "strict", NULL};
+    static const char *const of_files[] = {"background", "strict", "isolate", NULL};
     for (const char *const *name = image_files ? of_datasets : of_files; *name; name++)
         if (cli_given(call, *name))
             return TSR_ERROR(err, TSR_ERR_CONFIG, "--%s is for %s, and %s", *name,

@@ -26,7 +26,7 @@
 struct fit_args {
     struct cli_common common;
     const char *output, *png, *curve, *json, *init, *background, *mask;
-    bool curve_regions, strict;
+    bool curve_regions, strict, isolate;
     struct cli_rule rule;
     struct tsr_model_config model;
     double range[2];
@@ -190,6 +190,7 @@ static const struct cli_option options[] = {
     CLI_CONTEXT_FRACTION(AT(fit.context_fraction), NULL),
     CLI_KERNEL(AT(fit.kernel)),
     CLI_BACKGROUND(AT(background)),
+    CLI_ISOLATE(AT(isolate)),
     {.type = CLI_END},
 };
 
@@ -298,7 +299,8 @@ static enum tsr_status read_labels(struct job *job, struct cli_classes *classes)
     const char *path = job->args->rule.label_map;
     *classes = (struct cli_classes){.n = 1};
     if (!path) return TSR_OK;
-    TSR_TRY(cli_label_map_read(&job->args->rule, &job->labels, classes, &job->call->err));
+    TSR_TRY(
+        cli_label_map_read(job->call, &job->args->rule, &job->labels, classes, &job->call->err));
     TSR_TRY(cli_label_map_check(path, &job->labels, job->image.height, job->image.width,
                                 &job->call->err));
     job->args->fit.labels = job->labels.labels;

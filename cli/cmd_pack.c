@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/isolate.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
@@ -25,6 +26,7 @@ struct pack_args {
     uint16_t values[256];
     struct cli_ignored ignored;
     char split_lists[8192]; /* a copy, cut into its paths */
+    bool isolate;
     struct tsr_pack_config config;
 };
 
@@ -76,6 +78,7 @@ static const struct cli_option options[] = {
      .shown = "3, of grey arrays 1",
      .help = "grey or RGB"},
     CLI_BACKGROUND(AT(background)),
+    CLI_ISOLATE(AT(isolate)),
     CLI_VIEW_OPTIONS(struct pack_args, view,
                      "of HDF5 and .npz files, the arrays or groups of arrays that hold the images, "
                      "as A or A,B,...; without it images, or the only ones that can be, or those "
@@ -365,6 +368,7 @@ static enum tsr_status run(struct cli_call *call) {
     a->config.seed = a->common.seed;
     a->config.command = call->line;
     a->config.comm = call->comm;
+    a->config.decoding = cli_isolate_decoding(call->isolate);
     TSR_TRY(tsr_colour_parse(a->background, &a->config.background, &call->err));
     TSR_TRY(configure_labels(call, a));
     TSR_TRY(configure_segments(call, a));

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/spread.h"
+#include "cli/isolate.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/shown.h"
@@ -222,10 +223,12 @@ enum tsr_status cli_images_files(struct cli_call *call, const struct cli_images 
 enum tsr_status cli_images_read(struct cli_call *call, const struct cli_images *images, size_t i,
                                 const struct tsr_image_as *as, struct tsr_image *out) {
     const struct tsr_listed *item = &images->listing.items[i];
+    struct tsr_image_as by = *as;
     struct tsr_fetched fetched;
+    by.by = cli_isolate_decoding(call->isolate);
     TSR_TRY(tsr_source_fetch(&images->listing, item, &fetched, &call->err));
-    TSR_TRY(tsr_source_decode(&images->listing, item, &fetched, as, out, &call->err));
-    if (out->remark) cli_complain(call, "%s: %s", cli_shown(item->path), out->remark);
+    TSR_TRY(tsr_source_decode(&images->listing, item, &fetched, &by, out, &call->err));
+    if (out->remark[0]) cli_complain(call, "%s: %s", cli_shown(item->path), out->remark);
     return TSR_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "cli/blas_core.h"
 #include "cli/cli.h"
+#include "cli/isolate.h"
 #include "cli/likely.h"
 #include "cli/option_text.h"
 #include "cli/outputs.h"
@@ -54,10 +55,14 @@ static enum cli_exit finish(const struct cli_call *call, enum tsr_status status)
 
 /* What fails on one process fails on all of them. */
 static enum tsr_status run_guarded(struct cli_call *call) {
-    enum tsr_status status = cli_files_take(call);
+    enum tsr_status status = TSR_OK;
+    if (cli_given(call, "isolate"))
+        status = cli_isolate_start(&cli_decoders, &call->isolate, &call->err);
+    if (status == TSR_OK) status = cli_files_take(call);
     status = tsr_comm_agree(call->comm, status, &call->err);
     if (status == TSR_OK) status = tsr_comm_agree(call->comm, call->command->run(call), &call->err);
     cli_files_release(call);
+    cli_isolate_end(call->isolate);
     return status;
 }
 

@@ -88,6 +88,13 @@ enum tsr_status cli_check_kernel(const char *text, struct tsr_error *err);
     }
 enum tsr_status cli_check_colour(const char *text, struct tsr_error *err);
 
+/* --isolate, for the same commands: call->isolate is there before they run. */
+#define CLI_ISOLATE(offset)                                                                        \
+    {                                                                                              \
+        .name = "isolate", .type = CLI_FLAG, .at = (offset),                                       \
+        .help = "image files are decoded by processes that can open no file and no connection"     \
+    }
+
 /* The options of a command, with those of objects written out and those of all commands behind. */
 struct cli_table {
     struct cli_option option[CLI_MAX_OPTIONS]; /* up to CLI_END */

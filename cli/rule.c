@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/rule.h"
 
+#include "cli/isolate.h"
+
 #include <stdlib.h>
 
 #include "image/regions.h"
@@ -63,11 +65,12 @@ static bool is_ignored(const struct cli_ignored *ignored, const struct tsr_label
     return false;
 }
 
-enum tsr_status cli_label_map_read(struct cli_rule *asked, struct tsr_label_map *map,
-                                   struct cli_classes *classes, struct tsr_error *err) {
+enum tsr_status cli_label_map_read(const struct cli_call *call, struct cli_rule *asked,
+                                   struct tsr_label_map *map, struct cli_classes *classes,
+                                   struct tsr_error *err) {
     *classes = (struct cli_classes){0};
     cli_ignored_take(&asked->ignored);
-    TSR_TRY(tsr_label_map_read(asked->label_map, map, err));
+    TSR_TRY(tsr_label_map_read(asked->label_map, cli_isolate_decoding(call->isolate), map, err));
     for (size_t i = 0; i < map->height * map->width; i++) {
         if (is_ignored(&asked->ignored, map, map->labels[i])) {
             map->labels[i] = TSR_VOID_LABEL;

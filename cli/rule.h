@@ -40,8 +40,9 @@ struct cli_classes cli_classes_of(const struct tsr_dataset *dataset);
 
 /* Reads the label map that was asked for. Ignored values become TSR_VOID_LABEL; the classes are one
  * more than the largest other value. */
-enum tsr_status cli_label_map_read(struct cli_rule *asked, struct tsr_label_map *map,
-                                   struct cli_classes *classes, struct tsr_error *err) TSR_MUST_USE;
+enum tsr_status cli_label_map_read(const struct cli_call *call, struct cli_rule *asked,
+                                   struct tsr_label_map *map, struct cli_classes *classes,
+                                   struct tsr_error *err) TSR_MUST_USE;
 /* TSR_ERR_SHAPE unless it is of the size of its image. */
 enum tsr_status cli_label_map_check(const char *path, const struct tsr_label_map *map,
                                     size_t height, size_t width,

@@ -100,7 +100,8 @@ static enum tsr_status put(struct cli_train_pictures *p, size_t row, const struc
     const struct tsr_model_config *c = &e->model->config;
     size_t channels = c->network.out_dim;
     const uint8_t *pixels = tsr_pixels_bytes(e->pixels, c->height * c->width * channels, p->room);
-    const struct tsr_image image = {c->height, c->width, channels, (uint8_t *)pixels, NULL};
+    const struct tsr_image image = {
+        .height = c->height, .width = c->width, .channels = channels, .pixels = (uint8_t *)pixels};
     const struct cli_panel panel = {&image, c->inner_steps, e->result->pictures,
                                     e->result->psnr_db};
     char *name = cli_stem(tsr_dataset_name(p->dataset, e->index));

@@ -23,15 +23,16 @@
 struct tsr_image {
     size_t height, width, channels; /* channels 1 (grey) or 3 (RGB) */
     uint8_t *pixels;                /* [height, width, channels], owned */
-    const char
-        *remark; /* of a file that is not as it should be, though all pixels are there, say
-                    "its end marker is missing, its pixels are there"; NULL (static storage) */
+    char remark[64]; /* of a file that is not as it should be, though all pixels are there, say
+                        "its end marker is missing, its pixels are there"; "": none */
 };
 
 /* How an image is to be decoded. */
+struct tsr_decoding;
 struct tsr_image_as {
-    size_t channels;              /* 1 or 3 converts, 0 keeps what the file has */
-    struct tsr_colour background; /* of what is transparent; for a grey image its grey */
+    size_t channels;               /* 1 or 3 converts, 0 keeps what the file has */
+    struct tsr_colour background;  /* of what is transparent; for a grey image its grey */
+    const struct tsr_decoding *by; /* NULL: here */
 };
 
 /* Decodes `path`; `as` NULL: the channels of the file, on white.
@@ -64,16 +65,30 @@ struct tsr_label_map {
     uint16_t most;    /* that its file could hold: 255 or 65535 */
 };
 
+/* Who decodes the bytes of image files in the place of this process, say another one that may do
+ * nothing else: what tsr_image_decode() and tsr_label_map_decode() do and say. Any thread, several
+ * at once. */
+struct tsr_decoding {
+    enum tsr_status (*image)(void *user, const char *name, const unsigned char *bytes, size_t size,
+                             const struct tsr_image_as *as, struct tsr_image *out,
+                             struct tsr_error *err);
+    enum tsr_status (*label_map)(void *user, const char *name, unsigned char *bytes, size_t size,
+                                 struct tsr_label_map *out, struct tsr_error *err);
+    void *user;
+};
+
 /* Decodes a label map exactly: a PNG that is grey (of 1 to 16 bits; alpha is dropped) or has a
  * palette (the labels are the indices), or a binary PGM (values as they are, whatever its maximum).
  * It is turned upright as images are.
  * Errors as tsr_image_read(); TSR_ERR_FORMAT also for colours, and for JPEG, which keeps no exact
- * values. Any thread. */
-TSR_API enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
+ * values. `by` NULL: here. Any thread. */
+TSR_API enum tsr_status tsr_label_map_read(const char *path, const struct tsr_decoding *by,
+                                           struct tsr_label_map *out,
                                            struct tsr_error *err) TSR_MUST_USE;
 /* The same of a file in memory, bytes [size], which are changed. `name` stands for the path in
  * messages. */
 TSR_API enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
+                                             const struct tsr_decoding *by,
                                              struct tsr_label_map *out,
                                              struct tsr_error *err) TSR_MUST_USE;
 /* Frees the labels and zeroes the struct; NULL and an empty map are fine. */

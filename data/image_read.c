@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,7 +104,7 @@ static enum tsr_status decode_pixels(const struct tsr_encoded *file, const struc
     TSR_TRY(tsr_decoder_of(file->kind)->decode(file, &decoded, err));
     enum tsr_status status = convert(file, as, &decoded, out, err);
     free(decoded.samples);
-    out->remark = decoded.remark;
+    if (decoded.remark) (void)snprintf(out->remark, sizeof out->remark, "%s", decoded.remark);
     if (status != TSR_OK) return status;
     void *pixels = out->pixels;
     size_t height = h->height, width = h->width;
@@ -116,11 +117,12 @@ static enum tsr_status decode_pixels(const struct tsr_encoded *file, const struc
 enum tsr_status tsr_image_decode(const char *name, const unsigned char *bytes, size_t size,
                                  const struct tsr_image_as *as, struct tsr_image *out,
                                  struct tsr_error *err) {
-    static const struct tsr_image_as plain = {0, {255, 255, 255}};
+    static const struct tsr_image_as plain = {.background = {255, 255, 255}};
     struct tsr_encoded file = {.name = name, .bytes = bytes, .size = size};
     struct tsr_image image;
     *out = (struct tsr_image){0};
     if (!as) as = &plain;
+    if (as->by) return as->by->image(as->by->user, name, bytes, size, as, out, err);
     if (as->channels != 0 && as->channels != 1 && as->channels != 3)
         return TSR_ERROR(err, TSR_ERR_ARGUMENT, "%s: %zu channels asked for; 0, 1 or 3 can be",
                          name, as->channels);

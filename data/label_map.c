@@ -116,8 +116,10 @@ static enum tsr_status decode(const char *path, unsigned char *bytes, size_t siz
 }
 
 enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, size_t size,
-                                     struct tsr_label_map *out, struct tsr_error *err) {
+                                     const struct tsr_decoding *by, struct tsr_label_map *out,
+                                     struct tsr_error *err) {
     *out = (struct tsr_label_map){0};
+    if (by) return by->label_map(by->user, name, bytes, size, out, err);
     if (size > INT_MAX)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s: has %zu bytes; at most %d are read", name, size,
                          INT_MAX);
@@ -126,13 +128,13 @@ enum tsr_status tsr_label_map_decode(const char *name, unsigned char *bytes, siz
     return status;
 }
 
-enum tsr_status tsr_label_map_read(const char *path, struct tsr_label_map *out,
-                                   struct tsr_error *err) {
+enum tsr_status tsr_label_map_read(const char *path, const struct tsr_decoding *by,
+                                   struct tsr_label_map *out, struct tsr_error *err) {
     unsigned char *bytes;
     size_t size;
     *out = (struct tsr_label_map){0};
     TSR_TRY(tsr_file_read(path, INT_MAX, &bytes, &size, err));
-    enum tsr_status status = tsr_label_map_decode(path, bytes, size, out, err);
+    enum tsr_status status = tsr_label_map_decode(path, bytes, size, by, out, err);
     free(bytes);
     return status;
 }

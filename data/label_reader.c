@@ -130,10 +130,13 @@ enum tsr_status tsr_label_reader_fetch(const struct tsr_label_reader *r,
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static enum tsr_status decode(const struct tsr_label_file *file, struct tsr_fetched *fetched,
-                              struct tsr_label_map *out, struct tsr_error *err) {
-    if (!fetched->bytes) return tsr_label_map_read(file->file->path, out, err);
-    return tsr_label_map_decode(file->file->path, fetched->bytes, fetched->size, out, err);
+static enum tsr_status decode(const struct tsr_label_reader *r, const struct tsr_label_file *file,
+                              struct tsr_fetched *fetched, struct tsr_label_map *out,
+                              struct tsr_error *err) {
+    const char *path = file->file->path;
+    const struct tsr_decoding *by = r->config->decoding;
+    if (!fetched->bytes) return tsr_label_map_read(path, by, out, err);
+    return tsr_label_map_decode(path, fetched->bytes, fetched->size, by, out, err);
 }
 
 static enum tsr_status compose(const struct tsr_label_reader *r, const struct tsr_listed *image,
@@ -142,7 +145,7 @@ static enum tsr_status compose(const struct tsr_label_reader *r, const struct ts
     const struct tsr_label_file *files = files_of(r, image);
     struct tsr_label_map part;
     for (size_t i = 0; i < image->maps; i++) {
-        TSR_TRY(decode(&files[i], &fetched[i], &part, err));
+        TSR_TRY(decode(r, &files[i], &fetched[i], &part, err));
         if (i == 0) {
             *out = part;
             memset(&part, 0, sizeof part);
@@ -253,7 +256,7 @@ static enum tsr_status read_values(const struct tsr_label_reader *r, const struc
                                    struct tsr_error *err) {
     *out = (struct tsr_label_map){0};
     enum tsr_status status = r->parts.n ? compose(r, image, fetched, out, err)
-                                        : decode(files_of(r, image), fetched, out, err);
+                                        : decode(r, files_of(r, image), fetched, out, err);
     discard(fetched, image->maps);
     return status;
 }

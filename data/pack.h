@@ -59,8 +59,9 @@ struct tsr_pack_config {
     const char *label_rule; /* how label_image does it, say "segment 9 color" */
     size_t label_count;     /* its labels are below it; 1..65536 */
 
-    const struct tsr_comm *comm; /* processes that share the decoding; NULL: one */
-    const char *command;         /* stored as an attribute; NULL: none */
+    const struct tsr_decoding *decoding; /* who decodes images and label maps; NULL: this process */
+    const struct tsr_comm *comm;         /* processes that share the decoding; NULL: one */
+    const char *command;                 /* stored as an attribute; NULL: none */
 };
 TSR_API void tsr_pack_config_default(struct tsr_pack_config *config); /* 0x0 */
 TSR_API enum tsr_status tsr_pack_config_check(const struct tsr_pack_config *config,

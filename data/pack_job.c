@@ -82,9 +82,9 @@ static uint64_t digest_of(const struct tsr_image *image) {
 static enum tsr_status fit(const struct tsr_pack_work *w, const struct tsr_listed *item,
                            struct tsr_pack_job *job, struct tsr_error *err) {
     const struct tsr_pack_config *c = w->config;
-    const struct tsr_image_as as = {c->channels, c->background};
+    const struct tsr_image_as as = {c->channels, c->background, c->decoding};
     TSR_TRY(tsr_source_decode(&w->listing, item, &job->fetched, &as, &job->whole, err));
-    if (job->whole.remark) (void)snprintf(job->remark, sizeof job->remark, "%s", job->whole.remark);
+    memcpy(job->remark, job->whole.remark, sizeof job->remark);
     if (!c->keep_copies) job->digest = digest_of(&job->whole);
     job->mostly_cut =
         c->fit == TSR_FIT_CROP && c->height * c->width < job->whole.height * job->whole.width / 4;

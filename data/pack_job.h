@@ -28,12 +28,12 @@ struct tsr_pack_job {
     enum tsr_status status;
     struct tsr_error err;
     struct tsr_fetched fetched, *maps; /* maps: [item->maps] files of its label map */
-    char remark[128];                  /* of the decoder; "": none */
-    bool mostly_cut;                   /* a crop keeps less than a quarter of it */
-    uint64_t digest;                   /* of its pixels; 0: config->keep_copies */
-    size_t count;                      /* images made of it */
-    struct tsr_image whole;            /* for tiles: they are cut when they are handed out */
-    uint8_t *pixels;                   /* [height, width, channels], else */
+    char remark[sizeof((struct tsr_image *)0)->remark]; /* of the decoder; "": none */
+    bool mostly_cut;                                    /* a crop keeps less than a quarter of it */
+    uint64_t digest;                                    /* of its pixels; 0: config->keep_copies */
+    size_t count;                                       /* images made of it */
+    struct tsr_image whole; /* for tiles: they are cut when they are handed out */
+    uint8_t *pixels;        /* [height, width, channels], else */
 
     uint16_t *labels;   /* [count, height, width], if there are any */
     size_t labels_room; /* for as many maps */

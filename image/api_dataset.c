@@ -16,7 +16,7 @@ enum tsr_status tsr_image_from_file(const char *path, size_t channels, struct ts
     struct tsr_images one = tsr_images_bytes(NULL, 0, 0, 0, 0);
     tsr_sized_write(&one, sizeof one, out);
     TSR_NEED(path, err);
-    const struct tsr_image_as as = {channels, TSR_WHITE};
+    const struct tsr_image_as as = {.channels = channels, .background = TSR_WHITE};
     TSR_TRY(tsr_image_read(path, &as, &image, err));
     one = tsr_images_bytes(image.pixels, 1, image.height, image.width, image.channels);
     tsr_sized_write(&one, sizeof one, out);

@@ -97,7 +97,7 @@ static const char *put_map(const char *name, size_t height, size_t width, unsign
 
 static void assert_map(const char *path, size_t height, size_t width, const uint16_t *expected) {
     struct tsr_label_map map;
-    assert_ok(tsr_label_map_read(path, &map, &err), &err);
+    assert_ok(tsr_label_map_read(path, NULL, &map, &err), &err);
     assert_int_equal(map.height, height);
     assert_int_equal(map.width, width);
     for (size_t i = 0; i < height * width; i++)
@@ -136,7 +136,7 @@ static void other_kinds(void **state) {
 
 static void refused(const char *path, enum tsr_status status, const char *part) {
     struct tsr_label_map map;
-    assert_fails(tsr_label_map_read(path, &map, &err), status, &err, part);
+    assert_fails(tsr_label_map_read(path, NULL, &map, &err), status, &err, part);
     assert_null(map.labels);
     assert_non_null(strstr(err.message, path));
 }

@@ -71,7 +71,7 @@ static int worst_difference(const struct tsr_image *a, const struct tsr_image *b
 
 static void renders_as_before(void **state) {
     (void)state;
-    const struct tsr_image_as rgb = {3, TSR_WHITE};
+    const struct tsr_image_as rgb = {.channels = 3, .background = TSR_WHITE};
     struct tsr_image pictures[3];
     for (size_t i = 0; i < 3; i++) {
         struct tsr_inr *inr;

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
     }
     tsr_image_clear(&image);
-    const struct tsr_image_as grey = {1, {1, 2, 3}};
+    const struct tsr_image_as grey = {.channels = 1, .background = {1, 2, 3}};
     if (tsr_image_read(path, &grey, &image, NULL) == TSR_OK) tsr_image_clear(&image);
     return 0;
 }
