@@ -2,6 +2,7 @@
 #include "cli/context_options.h"
 
 #include "base/memory.h"
+#include "cli/isolate.h"
 #include "data/image.h"
 
 void cli_context_apply(const struct cli_call *call, const struct tsr_context_config *asked,
@@ -25,7 +26,8 @@ static size_t take_known(const struct tsr_image *image, uint8_t *known) {
 
 enum tsr_status cli_mask_read(const struct cli_call *call, const char *path, struct cli_mask *mask,
                               struct tsr_error *err) {
-    const struct tsr_image_as as = {.channels = 3}; /* on black */
+    const struct tsr_image_as as = {.channels = 3, /* on black */
+                                    .by = cli_isolate_decoding(call->isolate)};
     struct tsr_image image;
     *mask = (struct cli_mask){0};
     if (!path) return TSR_OK;

@@ -52,6 +52,7 @@ check "the same figures" cmp figures figures.apart
 refused 2 "--isolate is for image files" "a dataset is no image file" eval m.h5 d.h5 --isolate
 printf 'P5 16 16 255 ' >map.pgm
 head -c 200 /dev/zero >>map.pgm
+refused 3 "map.pgm: truncated PNM" "a mask decoded apart" adapt m.h5 photos/p1.ppm -o no.h5 --mask map.pgm --isolate
 refused 3 "map.pgm: truncated PNM" "a label map decoded apart" \
     adapt m.h5 photos/p1.ppm -o no.h5 --label-map map.pgm --isolate
 finish
