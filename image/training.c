@@ -168,13 +168,16 @@ static enum tsr_status start_principal(struct tsr_training *t, struct tsr_datase
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_learner learner = tsr_model_learner(t->model);
     const struct tsr_coords *coords = &t->model->config.coords;
-    struct tsr_image_tasks_config tasks = {.region_fraction = 1,
-                                           .context = t->model->config.context,
-                                           .seed = c->seed,
-                                           .threads = c->threads};
-    const struct tsr_principal config = {start_batches(t->model, &tasks.batch),
-                                         tsr_context_differs(&t->model->config.context), c->kernel,
-                                         c->threads};
+    const struct tsr_context_config *context = &t->model->config.context;
+    struct tsr_image_tasks_config tasks = {
+        .region_fraction = 1, .context = *context, .seed = c->seed, .threads = c->threads};
+    const struct tsr_principal config = {.batches = start_batches(t->model, &tasks.batch),
+                                         .context = context->fraction < 1 ? TSR_PRINCIPAL_DRAWN
+                                                    : context->query_scale > 1
+                                                        ? TSR_PRINCIPAL_FIXED
+                                                        : TSR_PRINCIPAL_QUERY,
+                                         .kernel = c->kernel,
+                                         .threads = c->threads};
     struct tsr_task_source source;
     if (t->model->net.kind->waves)
         t->model->net.kind->waves(&t->model->net, coords->lo, coords->hi, t->model->theta);

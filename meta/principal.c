@@ -22,7 +22,7 @@ struct start {
     const struct tsr_learner *learner;
     struct tsr_task_source *source;
     size_t batches;
-    bool differs; /* context is not query */
+    enum tsr_principal_context context;
     struct tsr_engine engine;
     struct tsr_last_layer last;
     size_t n, n_out;                   /* parameters of an output: width + 1; outputs */
@@ -159,6 +159,162 @@ static enum tsr_status find_directions(struct start *s, struct tsr_error *err) {
     return tsr_blas_eigen(all, s->spread, s->values, err);
 }
 
+/* ---- directions of a context that is not all points ------------------------------------------ */
+
+/* Parts of the largest below which an eigenvalue counts as none: of the context's gradients, of how
+ * much of a direction they tell. */
+static const double SEEN = 1e-6, TOLD = 1e-3;
+
+/* Square matrices of `all` = n n_out rows, in coordinates where the curvature of the query is 1. */
+struct estimate {
+    size_t all;
+    double *q, *c;         /* [max_tasks, all] gradients of query and context */
+    double *cc, *qc;       /* sums of c c^T, q c^T */
+    double *seen;          /* eigenvectors of cc, a row each, the weakest first */
+    double *regression;    /* rows: what q is to be expected for each of them */
+    double *room, *values; /* .., [all] */
+};
+
+static void multiply(const struct estimate *e, bool turn_a, bool turn_b, const double *a,
+                     const double *b, double *out) {
+    tsr_blas_gemm_double(turn_a, turn_b, e->all, e->all, e->all, a, e->all, b, e->all, 0, out,
+                         e->all);
+}
+
+static double dot(const double *a, const double *b, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* Gradients of the tasks, times H^-1/2. */
+static enum tsr_status find_white(struct start *s, const struct tsr_task_batch *batch,
+                                  enum points points, double *out, struct tsr_error *err) {
+    size_t rows = batch->first[batch->n_items] * s->n_out;
+    TSR_TRY(find_gradients(s, batch, points, s->learner->theta, 0, err));
+    tsr_blas_gemm_double(false, false, rows, s->n, s->n, s->rows, s->n, s->curvature, s->n, 0, out,
+                         s->n);
+    return TSR_OK;
+}
+
+static enum tsr_status add_gradients(struct start *s, struct estimate *e, struct tsr_error *err) {
+    struct tsr_task_batch batch;
+    size_t all = e->all;
+    for (size_t at = s->batches; at < 2 * s->batches; at++) {
+        TSR_TRY(s->source->next(s->source->user, at, &batch, err));
+        size_t n = batch.first[batch.n_items];
+        TSR_TRY(find_white(s, &batch, QUERY, e->q, err));
+        TSR_TRY(find_white(s, &batch, CONTEXT, e->c, err));
+        tsr_blas_gemm_double(true, false, all, all, n, e->c, all, e->c, all, 1, e->cc, all);
+        tsr_blas_gemm_double(true, false, all, all, n, e->q, all, e->c, all, 1, e->qc, all);
+    }
+    return TSR_OK;
+}
+
+/* Rows of e->regression: B^T with B = qc cc^-1 on what the context sees. */
+static enum tsr_status regress(const struct estimate *e, struct tsr_error *err) {
+    size_t all = e->all;
+    memcpy(e->seen, e->cc, all * all * sizeof *e->seen);
+    TSR_TRY(tsr_blas_eigen(all, e->seen, e->values, err));
+    multiply(e, false, true, e->seen, e->qc, e->regression);
+    for (size_t i = 0; i < all; i++) {
+        double k = e->values[i], factor = k > SEEN * e->values[all - 1] ? 1 / k : 0;
+        for (size_t j = 0; j < all; j++)
+            e->regression[i * all + j] *= factor;
+    }
+    return TSR_OK;
+}
+
+/* The symmetric matrix S of least rank that does to what the context sees what B does: B A^-1 B^T
+ * with A = U^T B, of which the rows of U are e->seen. To e->room, by way of the square root. */
+static enum tsr_status complete(const struct estimate *e, double *room, struct tsr_error *err) {
+    size_t all = e->all;
+    multiply(e, false, true, e->seen, e->regression, room);
+    for (size_t i = 0; i < all; i++)
+        for (size_t j = 0; j < i; j++)
+            room[i * all + j] = room[j * all + i] = (room[i * all + j] + room[j * all + i]) / 2;
+    TSR_TRY(tsr_blas_eigen(all, room, e->values, err));
+    for (size_t i = 0; i < all; i++) {
+        double factor = e->values[i] > TOLD * e->values[all - 1] ? 1 / sqrt(e->values[i]) : 0;
+        for (size_t j = 0; j < all; j++)
+            room[i * all + j] *= factor;
+    }
+    multiply(e, false, false, room, e->regression, e->room);
+    memcpy(room, e->room, all * all * sizeof *room);
+    multiply(e, true, false, room, room, e->room);
+    return TSR_OK;
+}
+
+/* By how much a step along eigenvector i of S, of its length, lowers the squared error: to values;
+ * `lengths` [all] are the eigenvalues. */
+static void find_gains(const struct estimate *e, const double *eigen, const double *lengths,
+                       double *room) {
+    size_t all = e->all;
+    multiply(e, false, false, eigen, e->qc, room);
+    for (size_t i = 0; i < all; i++)
+        e->values[i] = 2 * lengths[i] * dot(room + i * all, eigen + i * all, all);
+    multiply(e, false, false, eigen, e->cc, room);
+    for (size_t i = 0; i < all; i++)
+        e->values[i] -= lengths[i] * lengths[i] * dot(room + i * all, eigen + i * all, all);
+}
+
+/* Brings the directions with the largest gains behind the others, the largest last. */
+static void sort_gains(const struct estimate *e, size_t directions, double *eigen,
+                       double *lengths) {
+    size_t all = e->all;
+    for (size_t i = all; i-- > all - directions;) {
+        size_t best = i;
+        for (size_t j = 0; j < i; j++)
+            if (e->values[j] > e->values[best]) best = j;
+        double gain = e->values[i], length = lengths[i];
+        e->values[i] = e->values[best], e->values[best] = gain;
+        lengths[i] = lengths[best], lengths[best] = length;
+        for (size_t j = 0; j < all && best != i; j++) {
+            double x = eigen[i * all + j];
+            eigen[i * all + j] = eigen[best * all + j];
+            eigen[best * all + j] = x;
+        }
+    }
+}
+
+static enum tsr_status estimate(struct start *s, struct estimate *e, size_t directions,
+                                struct tsr_error *err) {
+    TSR_TRY(add_gradients(s, e, err));
+    TSR_TRY(regress(e, err));
+    TSR_TRY(complete(e, s->spread, err));
+    memcpy(s->spread, e->room, e->all * e->all * sizeof *s->spread);
+    TSR_TRY(tsr_blas_eigen(e->all, s->spread, s->values, err));
+    find_gains(e, s->spread, s->values, e->room);
+    sort_gains(e, directions, s->spread, s->values);
+    return TSR_OK;
+}
+
+/* The same where the context is not the query: directions along which one step, of the lengths that
+ * s->values then are, is the best linear estimate of the Newton step on the query from the gradient
+ * of the context. */
+static enum tsr_status find_told_directions(struct start *s, size_t directions,
+                                            struct tsr_error *err) {
+    const char *what = "room for the directions of a principal start";
+    size_t all = s->n * s->n_out, tasks = s->source->max_tasks;
+    struct estimate e = {.all = all};
+    double **squares[] = {&e.cc, &e.qc, &e.seen, &e.regression, &e.room};
+    enum tsr_status status;
+    TSR_CHECK(TSR_ALLOC(&e.q, tasks * all, what, err));
+    TSR_CHECK(TSR_ALLOC(&e.c, tasks * all, what, err));
+    TSR_CHECK(TSR_ALLOC(&e.values, all, what, err));
+    for (size_t i = 0; i < sizeof squares / sizeof *squares; i++)
+        TSR_CHECK(TSR_ALLOC(squares[i], all * all, what, err));
+    status = estimate(s, &e, directions, err);
+done:
+    free(e.q);
+    free(e.c);
+    free(e.values);
+    for (size_t i = 0; i < sizeof squares / sizeof *squares; i++)
+        free(*squares[i]);
+    return status;
+}
+
 /* Row i of the basis: H^-1/2 times the i-th strongest direction, so scaled that the rate times the
  * curvature along it is 1. */
 static void set_basis(struct start *s, size_t directions) {
@@ -256,6 +412,15 @@ static void set_rates(const struct start *s, const struct rated *r, size_t k) {
                 rates->value[tsr_rates_at(rates, k, slot) + i] = r->products[i] / r->squares[i];
 }
 
+/* Those of the first inner step: the directions came with them. */
+static void set_first_rates(const struct start *s, const struct rated *r) {
+    const struct tsr_rates *rates = s->learner->rates;
+    for (size_t slot = 0; slot < rates->n_slots; slot++)
+        for (size_t i = 0; i < r->n; i++)
+            rates->value[tsr_rates_at(rates, 0, slot) + i] =
+                (tsr_real)(s->learner->inner_lr * s->values[s->n * s->n_out - 1 - i]);
+}
+
 /* Rates of a context that is not all points: in each inner step the gradient of each number times
  * its rate is the best guess, in the least squares, of how far the number is from that which all
  * points give. */
@@ -264,6 +429,10 @@ static enum tsr_status fit_rates(struct start *s, const struct rated *r, struct 
     struct tsr_task_batch batch;
     uint64_t next = 2 * s->batches;
     for (size_t k = 0; k < rates->n_steps; k++) {
+        if (k == 0 && s->context == TSR_PRINCIPAL_FIXED) {
+            set_first_rates(s, r);
+            continue;
+        }
         memset(r->products, 0, r->n * sizeof *r->products);
         memset(r->squares, 0, r->n * sizeof *r->squares);
         for (size_t seen = 0; seen < RATED_TASKS; seen += batch.first[batch.n_items]) {
@@ -334,10 +503,12 @@ static enum tsr_status solve(struct start *s, size_t directions, struct tsr_erro
                          "before the last layer span %zu directions; use a wider network or fewer "
                          "numbers",
                          directions, s->n - 1, s->rank * s->n_out);
-    TSR_TRY(find_directions(s, err));
+    TSR_TRY(s->context == TSR_PRINCIPAL_FIXED ? find_told_directions(s, directions, err)
+                                              : find_directions(s, err));
     set_basis(s, directions);
     const struct tsr_rates *rates = s->learner->rates;
-    if (!s->differs || rates->n_units != directions || rates->n_steps != s->learner->inner_steps)
+    if (s->context == TSR_PRINCIPAL_QUERY || rates->n_units != directions ||
+        rates->n_steps != s->learner->inner_steps)
         return TSR_OK;
     return start_rates(s, directions, err);
 }
@@ -351,7 +522,7 @@ enum tsr_status tsr_principal_start(const struct tsr_learner *learner,
     struct start s = {.learner = learner,
                       .source = source,
                       .batches = config->batches,
-                      .differs = config->context_differs,
+                      .context = config->context,
                       .n = net->width + 1,
                       .n_out = net->out_dim};
     enum tsr_status status;

@@ -16,11 +16,20 @@
 #include "meta/task_source.h"
 #include "meta/trainer.h"
 
+/* What the context of a task is: its query, points of it that are drawn, or something that is the
+ * same for all tasks and tells of the query what it can. For the last two the rates are fitted to
+ * the context, for the last the directions, too (docs/maths.md). */
+enum tsr_principal_context {
+    TSR_PRINCIPAL_QUERY,
+    TSR_PRINCIPAL_DRAWN,
+    TSR_PRINCIPAL_FIXED,
+};
+
 struct tsr_principal {
-    size_t batches;       /* meta-batches for the mean, and as many for the directions */
-    bool context_differs; /* from the query: the rates are fitted to it, too */
-    const char *kernel;   /* "auto", ... */
-    size_t threads;       /* 0: all */
+    size_t batches; /* meta-batches for the mean, and as many for the directions */
+    enum tsr_principal_context context;
+    const char *kernel; /* "auto", ... */
+    size_t threads;     /* 0: all */
 };
 
 #ifndef TSR_NO_BLAS

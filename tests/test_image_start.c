@@ -226,40 +226,71 @@ static void check_threads_and_slots(void **state) {
     tsr_dataset_close(data);
 }
 
-/* Mean PSNR over the test split after each of the model's inner steps, from a drawn context. */
-static void measure_context(const struct tsr_model *m, struct tsr_dataset *data, double *psnr_db) {
-    const struct tsr_reconstruct_config config = plain(m);
+/* Mean PSNR over the test split after each of the model's inner steps, from a context. */
+static void measure_context(const struct tsr_model *m, struct tsr_dataset *data,
+                            struct tsr_context_config context, double *psnr_db) {
+    struct tsr_reconstruct_config config = plain(m);
     struct tsr_evaluation e;
+    config.context = context;
     MUST(tsr_evaluate(m, data, TSR_SPLIT_TEST, 0, &config, NULL, &e, err));
     memcpy(psnr_db, e.psnr_db, (m->config.inner_steps + 1) * sizeof *psnr_db);
     tsr_evaluation_clear(&e);
 }
 
-/* Of a context that is a part of the pixels a Newton step gives more noise than image. The fitted
- * rates come nearer with every step, and do not depend on the number of threads. */
-static void check_context(void **state) {
-    (void)state;
-    enum { K = 2 };
-    struct tsr_model_config config = config_of(WIDTH, D);
-    struct tsr_dataset *data = toys();
-    struct tsr_training *one, *two;
-    double psnr_db[K + 1], flat_db[K + 1];
+/* Larger images with detail that no context tells all of. */
+static struct tsr_dataset *textures(void) {
+    enum { SIDE = 8 * CELL, ALL = 16 * SIDE * SIDE * OUT };
+    struct tsr_dataset *data;
+    uint8_t *images = toy_images(16, SIDE, SIDE, OUT);
+    for (size_t i = 0; i < ALL; i++)
+        images[i] =
+            (uint8_t)(images[i] * 0.6 +
+                      50 * sin((double)(i / OUT % SIDE) * (double)(i / SIDE / OUT % SIDE) / 9) +
+                      50);
+    MUST(tsr_dataset_open(toy_dataset_of("textures.h5", images, 16, SIDE, SIDE, OUT, NULL), &data,
+                          err));
+    free(images);
+    return data;
+}
+
+/* A start for a context, and another whose directions and rates are those of the whole image: the
+ * first comes nearer, and does not depend on the number of threads. */
+static void check_context(struct tsr_context_config context, double gain_db) {
+    enum { K = 2, TOLD = 40 };
+    struct tsr_model_config config = config_of(WIDTH, TOLD);
+    struct tsr_dataset *data = textures();
+    struct tsr_training *one, *two, *whole;
+    double psnr_db[K + 1], whole_db[K + 1];
+    config.partition = (struct tsr_partition_rule){.rule = TSR_RULE(cell, CELL, CELL)};
     config.inner_steps = K;
-    config.context.fraction = 0.3;
+    MUST(start(&config, TSR_START_PRINCIPAL, data, 1, &whole, err));
+    config.context = context;
     MUST(start(&config, TSR_START_PRINCIPAL, data, 1, &one, err));
     MUST(start(&config, TSR_START_PRINCIPAL, data, 2, &two, err));
-    struct tsr_model *m = (struct tsr_model *)(uintptr_t)tsr_training_model(one);
-    ASSERT_SAME_BITS("rates", m->rates.value, tsr_training_model(two)->rates.value, K * D);
-    measure_context(m, data, psnr_db);
-    for (size_t k = 0; k < K; k++)
-        assert_true(psnr_db[k + 1] > psnr_db[k]);
-    for (size_t i = 0; i < K * D; i++)
-        m->rates.value[i] = (tsr_real)config.inner_lr;
-    measure_context(m, data, flat_db);
-    assert_true(psnr_db[1] > flat_db[1] + 1 && psnr_db[K] > flat_db[K] + 1);
+    const struct tsr_model *m = tsr_training_model(one), *n = tsr_training_model(two);
+    ASSERT_SAME_BITS("rates", m->rates.value, n->rates.value, K * TOLD);
+    ASSERT_SAME_BITS("basis", m->basis, n->basis, TOLD * m->net.n_params);
+    measure_context(m, data, context, psnr_db);
+    measure_context(tsr_training_model(whole), data, context, whole_db);
+    assert_true(psnr_db[1] > psnr_db[0] + 1);
+    for (size_t k = 1; k <= K; k++)
+        assert_true(psnr_db[k] > whole_db[k] + gain_db);
     tsr_training_free(one);
     tsr_training_free(two);
+    tsr_training_free(whole);
     tsr_dataset_close(data);
+}
+
+/* Of a part of the pixels a Newton step gives more noise than image. */
+static void check_drawn_context(void **state) {
+    (void)state;
+    check_context((struct tsr_context_config){0.3, 1}, 1);
+}
+
+/* Of a reduced image it gives what the context cannot tell apart, too. */
+static void check_reduced_context(void **state) {
+    (void)state;
+    check_context((struct tsr_context_config){1, 2}, 0.1);
 }
 
 static void check_refusal(void **state) {
@@ -275,8 +306,8 @@ static void check_refusal(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(check_waves),   TEST(check_principal), TEST(check_threads_and_slots),
-        TEST(check_context), TEST(check_refusal),
+        TEST(check_waves),         TEST(check_principal),       TEST(check_threads_and_slots),
+        TEST(check_drawn_context), TEST(check_reduced_context), TEST(check_refusal),
     };
     return cmocka_run_group_tests_name("start", tests, NULL, NULL);
 }
