@@ -134,9 +134,11 @@ static void print(const char *path, const struct history *h) {
         (void)printf("%s: nothing yet\n", cli_shown(path));
         return;
     }
-    const struct cli_log_line *last = &h->line[h->n - 1];
-    for (size_t i = 0; i < h->n; i++)
+    const struct cli_log_line *last = &h->line[h->n - 1], *ranks = NULL;
+    for (size_t i = 0; i < h->n; i++) {
         if (isfinite(h->line[i].val_psnr_db)) val = h->line[i].val_psnr_db;
+        if (isfinite(h->line[i].slowest_rank)) ranks = &h->line[i];
+    }
     (void)printf("PSNR, dB, over outer steps: . train, o validation\n");
     draw(h);
     (void)printf("outer step %llu  %s  train %.2f dB", last->outer_step,
@@ -146,6 +148,9 @@ static void print(const char *path, const struct history *h) {
                  last->gradient_norm, last->images_per_second);
     if (isfinite(last->data_share))
         (void)printf("  waiting for data %.0f %%", 100 * last->data_share);
+    if (ranks)
+        (void)printf("\nslowest rank %.0f: others waited for it up to %.0f %% of the time",
+                     ranks->slowest_rank, 100 * ranks->waited_share);
     (void)printf("\n");
 }
 

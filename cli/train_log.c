@@ -18,6 +18,9 @@
 #include "cli/paths.h"
 #include "data/file.h"
 
+/* Inner steps whose rates, and processes whose waiting are in a line. */
+enum { MOST_STEPS = 64, MOST_RANKS = 64 };
+
 /* Seconds between lines, at least, and as a fraction of the training so far. */
 static const double EVERY_SECONDS = 1, EVERY_FRACTION = 1e-3;
 static const size_t MOST_BYTES = (size_t)1 << 30; /* of a log that is gone on with */
@@ -30,6 +33,9 @@ struct cli_train_log {
     double last_time;
     uint64_t last_step;
     bool began;
+    double waited[MOST_RANKS]; /* [n_waited] of processes, for the next line */
+    size_t n_waited, slowest;
+    double waited_most;
 };
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -60,6 +66,8 @@ bool cli_log_line_read(const char *text, struct cli_log_line *out) {
     out->gradient_norm = number_of(text, "gradient_norm");
     out->images_per_second = number_of(text, "images_per_second");
     out->data_share = number_of(text, "data_seconds") / number_of(text, "session_seconds");
+    out->slowest_rank = number_of(text, "slowest_rank");
+    out->waited_share = number_of(text, "waited_most_seconds") / number_of(text, "session_seconds");
     return true;
 }
 
@@ -159,9 +167,6 @@ void cli_train_log_close(struct cli_train_log *log) {
     free(log);
 }
 
-/* Inner steps whose rates are in a line. */
-enum { MOST_STEPS = 64 };
-
 struct line {
     char text[8192];
     size_t size;
@@ -212,6 +217,15 @@ static void add_rates(struct line *l, const struct tsr_rates *rates) {
     add_text(l, "]");
 }
 
+static void add_waited(struct line *l, const struct cli_train_log *log) {
+    if (log->n_waited == 0) return;
+    add_number(l, ", \"slowest_rank\": ", (double)log->slowest);
+    add_number(l, ", \"waited_most_seconds\": ", log->waited_most);
+    for (size_t r = 0; r < log->n_waited; r++)
+        add_number(l, r ? ", " : ", \"waited_seconds\": [", log->waited[r]);
+    add_text(l, "]");
+}
+
 static void make_line(const struct cli_train_log *log, const struct tsr_trainer_progress *p,
                       struct line *l) {
     l->size = 0;
@@ -227,6 +241,7 @@ static void make_line(const struct cli_train_log *log, const struct tsr_trainer_
     add_number(l, ", \"rollbacks\": ", (double)p->rollbacks);
     add_number(l, ", \"session_seconds\": ", p->session_seconds);
     add_number(l, ", \"data_seconds\": ", p->data_seconds);
+    add_waited(l, log);
     add_rates(l, &tsr_training_model(log->training)->rates);
     add_text(l, "}\n");
 }
@@ -264,6 +279,18 @@ static enum tsr_status write_events(struct cli_train_log *log, const struct tsr_
     return status;
 }
 
+void cli_train_log_waited(struct cli_train_log *log, const double *seconds, size_t n) {
+    if (!log) return;
+    log->n_waited = n < MOST_RANKS ? n : MOST_RANKS;
+    memcpy(log->waited, seconds, log->n_waited * sizeof *seconds);
+    log->slowest = 0;
+    log->waited_most = 0;
+    for (size_t r = 0; r < n; r++) {
+        if (seconds[r] < seconds[log->slowest]) log->slowest = r;
+        log->waited_most = fmax(log->waited_most, seconds[r]);
+    }
+}
+
 enum tsr_status cli_train_log_add(struct cli_train_log *log, const struct tsr_trainer_progress *p,
                                   bool last, struct tsr_error *err) {
     if (!log || (log->began && log->last_step == p->outer_step)) return TSR_OK;
@@ -273,5 +300,6 @@ enum tsr_status cli_train_log_add(struct cli_train_log *log, const struct tsr_tr
     log->last_time = now;
     log->last_step = p->outer_step;
     TSR_TRY(write_line(log, p, err));
+    log->n_waited = 0;
     return write_events(log, p, err);
 }

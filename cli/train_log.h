@@ -29,6 +29,9 @@ struct cli_train_log_paths {
 enum tsr_status cli_train_log_open(const struct cli_train_log_paths *paths,
                                    const struct tsr_training *training, struct cli_train_log **out,
                                    struct tsr_error *err);
+/* How long each of several processes [n] has waited for the others: goes into the next line. NULL:
+ * there is no log. */
+void cli_train_log_waited(struct cli_train_log *log, const double *seconds, size_t n);
 /* After an outer step; `last` logs it whatever the time. NULL: there is no log. A log that cannot
  * be written is given up; the return says so once. */
 enum tsr_status cli_train_log_add(struct cli_train_log *log, const struct tsr_trainer_progress *p,
@@ -39,7 +42,10 @@ void cli_train_log_close(struct cli_train_log *log); /* accepts NULL */
 struct cli_log_line {
     unsigned long long outer_step;
     double seconds, train_psnr_db, val_psnr_db, outer_lr, gradient_norm, images_per_second,
-        data_share; /* of the time of the session waited for data */
+        data_share,                 /* of the time of the session waited for data */
+        slowest_rank, waited_share; /* the process that has waited least for the others, and how
+                                       much of the session who waited most has; NaN where no one
+                                       asked */
 };
 bool cli_log_line_read(const char *text, struct cli_log_line *out);
 

@@ -226,6 +226,7 @@ static void on_left_out(void *user, const char *name) {
 static void on_waited(void *user, const double *seconds, size_t n) {
     struct view *v = user;
     size_t least = 0, most = 0;
+    cli_train_log_waited(v->outputs.log, seconds, n);
     for (size_t r = 1; r < n; r++) {
         if (seconds[r] < seconds[least]) least = r;
         if (seconds[r] > seconds[most]) most = r;

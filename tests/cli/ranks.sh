@@ -40,6 +40,10 @@ same() {
     same "the same model" 0x1.h5 1x2.h5 2x1.h5 2x2.h5 3x1.h5
     check "one voice" test "$(grep -c 'outer steps in' out)" -eq 1
     check "how long each waited" grep -q 'waited for other processes so far: rank [0-2] least' err
+    check "the log has it for each" grep -q '"slowest_rank": [0-2], .*"waited_seconds": \[[0-9.e-]*, [0-9.e-]*, [0-9.e-]*\]' 3x1.h5.jsonl
+    tessera 0 "watch" watch 3x1.h5
+    check "names the slowest" grep -q '^slowest rank [0-2]: others waited for it up to [0-9]* % of the time' out
+    check "and one process waits for nobody" sh -c '! grep -q waited 0x1.h5.jsonl'
     tessera 0 "another seed" train d.h5 -o other.h5 $options --outer-steps 9 --seed 1
     check "another model" sh -c "! $python $TSR_TESTS/cli/ranks.py 0x1.h5 other.h5"
     ranks 0 "a part of the run by two processes" 2 train d.h5 -o part.h5 $options --outer-steps 9 --final-lr 1
