@@ -109,8 +109,16 @@ static const struct cli_option options[] = {
      .type = CLI_STRING,
      .file = CLI_READS_FOLDER,
      .at = AT(config.labels),
-     .help = "label maps of the images: grey or palette PNG, or PGM, of the image's size and file "
-             "name (its ending apart), anywhere below DIR"},
+     .help =
+         "label maps of the images: grey or palette PNG, or PGM, of the image's size and file "
+         "name (its ending apart), anywhere below DIR; of images in arrays a .npy, .npz or HDF5 "
+         "file with label maps in the same order"},
+    {.name = "label-array",
+     .metavar = "NAME",
+     .type = CLI_STRING,
+     .at = AT(config.label_array),
+     .help = "the array of the label maps (or A,B for --images A,B), of whole numbers: in the "
+             "sources beside the images, or in the file that --labels names"},
     {.name = "label-names",
      .metavar = "F",
      .type = CLI_STRING,
@@ -288,9 +296,9 @@ static void warn(const struct cli_call *call, const struct tsr_pack_report *r) {
 
 static enum tsr_status configure_segments(struct cli_call *call, struct pack_args *a) {
     if (!a->rule.rule.object) return TSR_OK;
-    if (a->config.labels)
-        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--labels and --%s exclude each other",
-                         a->rule.rule.object->name);
+    if (a->config.labels || a->config.label_array)
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--label%s and --%s exclude each other",
+                         a->config.labels ? "s" : "-array", a->rule.rule.object->name);
     tsr_partition_rule_describe(&a->rule, a->rule_text, sizeof a->rule_text);
     if (a->size[0] == 0)
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--%s needs --size HxW",

@@ -228,7 +228,8 @@ static enum tsr_status decode_label_map(void *user, const char *name, unsigned c
     TSR_TRY(decode(s, &task, name, bytes, &r, &d, err));
     enum tsr_status status = tsr_alloc(&labels, r.height * r.width, sizeof *out->labels, name, err);
     if (status != TSR_OK) return no_room(s, d, name, status);
-    *out = (struct tsr_label_map){r.height, r.width, labels, r.most};
+    *out = (struct tsr_label_map){
+        .height = r.height, .width = r.width, .labels = labels, .most = r.most};
     status = read_pixels(s, d, name, labels, r.height * r.width * sizeof *out->labels, err);
     if (status != TSR_OK) tsr_label_map_clear(out);
     return status;

@@ -31,6 +31,20 @@ uint8_t tsr_array_split(const char *name) {
     return found;
 }
 
+bool tsr_array_named_labels(const char *name) {
+    static const char *const words[] = {"label", "mask", "depth", "seg", "target", "anno"};
+    const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(last, words[i])) return true;
+    return false;
+}
+
+void tsr_array_note(struct tsr_source *source, const char *name) {
+    size_t at = strlen(source->label_arrays), room = sizeof source->label_arrays - at;
+    if (strlen(name) + 3 > room) return;
+    (void)snprintf(source->label_arrays + at, room, "%s%s", at ? ", " : "", name);
+}
+
 size_t tsr_array_next_name(const char *list, const char **rest) {
     const char *comma = strchr(list, ',');
     *rest = comma ? comma + 1 : NULL;
@@ -106,4 +120,22 @@ enum tsr_status tsr_array_item_decode(const void *state, const struct tsr_listed
     if (header->encoded)
         return tsr_image_decode(item->path, values, fetched->size - VALUES_AT, as, out, err);
     return see(&header->view, item->path, values, as ? as->channels : 0, out, err);
+}
+
+enum tsr_status tsr_array_item_label_map(const char *name, const struct tsr_fetched *fetched,
+                                         const struct tsr_decoding *by, struct tsr_label_map *out,
+                                         struct tsr_error *err) {
+    const struct header *header = (const void *)fetched->bytes;
+    unsigned char *values = fetched->bytes + VALUES_AT;
+    const struct tsr_view *v = &header->view;
+    *out = (struct tsr_label_map){0};
+    if (header->encoded)
+        return tsr_label_map_decode(name, values, fetched->size - VALUES_AT, by, out, err);
+    TSR_TRY(TSR_ALLOC(&out->labels, v->height * v->width, name, err));
+    out->height = v->height;
+    out->width = v->width;
+    out->most = v->narrow ? UINT8_MAX : UINT16_MAX;
+    enum tsr_status status = tsr_view_label_map(v, name, values, out->labels, &out->negative, err);
+    if (status != TSR_OK) tsr_label_map_clear(out);
+    return status;
 }

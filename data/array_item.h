@@ -19,6 +19,20 @@ enum tsr_status tsr_array_item_decode(const void *state, const struct tsr_listed
                                       struct tsr_fetched *fetched, const struct tsr_image_as *as,
                                       struct tsr_image *out, struct tsr_error *err) TSR_MUST_USE;
 
+/* The label map of an item that was seen as one, or that is a file of one (tsr_label_map_decode(),
+ * by whom `by` says).
+ * Does not free what was fetched. */
+enum tsr_status tsr_array_item_label_map(const char *name, const struct tsr_fetched *fetched,
+                                         const struct tsr_decoding *by, struct tsr_label_map *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+
+/* Is the last part of the name one that arrays of label maps have, or of other maps that are no
+ * images? */
+bool tsr_array_named_labels(const char *name);
+
+/* Notes the name of an array that may be label maps. */
+void tsr_array_note(struct tsr_source *source, const char *name);
+
 /* "x_train" and "val/images" name a split, "images" does not: enum tsr_split, or TSR_UNDECIDED. */
 uint8_t tsr_array_split(const char *name);
 

@@ -11,6 +11,8 @@
 #ifndef TSR_DATA_IMAGE_H
 #define TSR_DATA_IMAGE_H
 
+#include <stdbool.h>
+
 #include "base/names.h"
 #include "base/status.h"
 #include "data/colour.h"
@@ -63,6 +65,7 @@ struct tsr_label_map {
     size_t height, width;
     uint16_t *labels; /* [height, width], owned */
     uint16_t most;    /* that its file could hold: 255 or 65535 */
+    bool negative;    /* it stands for -1, which some have */
 };
 
 /* Who decodes the bytes of image files in the place of this process, say another one that may do

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "data/array_item.h"
 
 #ifdef _OPENMP
 #define OMP(directive) _Pragma(#directive)
@@ -30,9 +31,10 @@ static enum tsr_status set_meaning(struct tsr_label_reader *r, size_t known,
         r->meaning[c->label_values[i]] = (int32_t)i;
     r->bound = known;
     r->no_class = -1;
-    if (!c->n_ignored_labels) return TSR_OK;
+    if (!c->n_ignored_labels && r->sheet.of_void < 0) return TSR_OK;
     r->no_class = (int32_t)known;
     r->bound = known + 1;
+    if (r->sheet.of_void >= 0) r->meaning[r->sheet.of_void] = r->no_class;
     for (size_t i = 0; i < c->n_ignored_labels; i++)
         if (c->ignored_labels[i] >= 0)
             r->meaning[c->ignored_labels[i]] = r->no_class;
@@ -63,7 +65,10 @@ static enum tsr_status read_names(struct tsr_label_reader *r, struct tsr_error *
 
 enum tsr_status tsr_label_reader_open(const struct tsr_pack_config *config,
                                       struct tsr_label_reader *out, struct tsr_error *err) {
-    *out = (struct tsr_label_reader){.config = config, .no_class = -1};
+    *out = (struct tsr_label_reader){
+        .config = config, .no_class = -1, .active = true, .array = config->label_array};
+    out->sheet = (struct tsr_label_sheet){.of_void = -1, .rule = "labels"};
+    out->arrays = config->label_array || (config->labels && tsr_label_arrays_at(config->labels));
     out->rules = (struct tsr_label_rules){.folder = config->labels,
                                           .suffix = config->label_suffix,
                                           .image_suffix = config->image_suffix};
@@ -80,6 +85,63 @@ void tsr_label_reader_clear(struct tsr_label_reader *reader) {
     tsr_label_names_clear(&reader->names);
     tsr_label_names_clear(&reader->parts);
     tsr_label_files_clear(&reader->files);
+    tsr_label_sheet_clear(&reader->sheet);
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------- */
+
+/* What the file says of its labels holds where nothing else was said. */
+static enum tsr_status take_sheet(struct tsr_label_reader *r, struct tsr_error *err) {
+    const struct tsr_pack_config *c = r->config;
+    struct tsr_label_sheet *s = &r->sheet;
+    TSR_TRY(tsr_label_arrays_sheet(&r->files, r->array, s, err));
+    if (s->of_void >= 0 && (size_t)s->of_void + 1 == s->count) {
+        s->count--; /* the last label is no class */
+        if (s->names.n > 0) s->names.n--;
+    }
+    if (r->names.n == 0 && !c->n_label_values && s->names.n > 0) {
+        r->names = s->names;
+        s->names = (struct tsr_label_names){0};
+    }
+    return set_meaning(r,
+                       r->names.n          ? r->names.n
+                       : c->n_label_values ? c->n_label_values
+                       : s->count          ? s->count
+                                           : WITHOUT_NAMES,
+                       err);
+}
+
+enum tsr_status tsr_label_reader_list(struct tsr_label_reader *r, const struct tsr_listing *images,
+                                      struct tsr_error *err) {
+    TSR_TRY(tsr_label_arrays_list(r->config->labels, r->array, images, &r->files, err));
+    return take_sheet(r, err);
+}
+
+static bool is_fitted(const struct tsr_pack_config *c, const struct tsr_listing *images) {
+    for (size_t s = 0; s < images->n_sources && c->height > 0; s++)
+        if (images->sources[s].height != c->height || images->sources[s].width != c->width)
+            return true;
+    return false;
+}
+
+enum tsr_status tsr_label_reader_carry(struct tsr_label_reader *r,
+                                       const struct tsr_pack_config *config,
+                                       const struct tsr_listing *images,
+                                       const struct tsr_notice *notice, struct tsr_error *err) {
+    bool beside = tsr_label_arrays_beside(images) && !config->view.images;
+    tsr_label_arrays_offer(images, !beside, notice);
+    if (!beside) return TSR_OK;
+    TSR_TRY(tsr_label_reader_open(config, r, err));
+    r->arrays = true;
+    r->array = "labels";
+    TSR_TRY(tsr_label_reader_list(r, images, err));
+    if (strcmp(r->sheet.rule, "labels") == 0 || !is_fitted(config, images)) return TSR_OK;
+    tsr_notice(notice,
+               "the label maps are left out: \"%s\" has found them in images of another size, "
+               "and finds others now",
+               r->sheet.rule);
+    r->active = false;
+    return TSR_OK;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -94,6 +156,8 @@ enum tsr_status tsr_label_reader_find(struct tsr_label_reader *r, struct tsr_lis
                                       struct tsr_error *err) {
     const char *first = "";
     size_t listed = images->n;
+    *missing = 0;
+    if (r->arrays) return tsr_label_arrays_match(images, &r->files, err);
     TSR_TRY(tsr_label_files_match(&r->rules, images, &r->files, missing, &first, err));
     if (*missing && r->config->strict)
         return TSR_ERROR(err, TSR_ERR_NOT_FOUND,
@@ -135,6 +199,7 @@ static enum tsr_status decode(const struct tsr_label_reader *r, const struct tsr
                               struct tsr_error *err) {
     const char *path = file->file->path;
     const struct tsr_decoding *by = r->config->decoding;
+    if (r->arrays) return tsr_array_item_label_map(path, fetched, by, out, err);
     if (!fetched->bytes) return tsr_label_map_read(path, by, out, err);
     return tsr_label_map_decode(path, fetched->bytes, fetched->size, by, out, err);
 }
@@ -169,6 +234,12 @@ static enum tsr_status unknown_label(const struct tsr_label_reader *r, const cha
                                      struct tsr_error *err) {
     const struct tsr_pack_config *c = r->config;
     size_t known = r->bound - (r->no_class >= 0);
+    if (map->negative && map->labels[at] == UINT16_MAX)
+        return TSR_ERROR(
+            err, TSR_ERR_FORMAT,
+            "%s: has the value -1 at row %zu, column %zu; --ignore-label -1 gives such "
+            "pixels to no class",
+            path, at / map->width, at % map->width);
     if (c->n_label_values)
         return TSR_ERROR(
             err, TSR_ERR_FORMAT,
@@ -245,8 +316,9 @@ static enum tsr_status fit_size(const struct tsr_label_reader *r, const struct t
     TSR_TRY(TSR_ALLOC(&labels, height * width, path, err));
     enum tsr_status status = tsr_fit_labels(map, TSR_FIT_SQUASH, 0, height, width, labels, err);
     free(map->labels);
-    *map = (struct tsr_label_map){
-        .height = height, .width = width, .labels = labels, .most = map->most};
+    map->labels = labels;
+    map->height = height;
+    map->width = width;
     return status;
 }
 
@@ -303,7 +375,7 @@ enum tsr_status tsr_label_reader_count(struct tsr_label_reader *r, const struct 
     enum tsr_status status = TSR_OK;
     size_t threads = tsr_thread_count(r->config->threads);
     (void)threads;
-    if (r->no_class < 0 || r->names.n || r->config->n_label_values) return TSR_OK;
+    if (r->no_class < 0 || r->names.n || r->sheet.count || r->config->n_label_values) return TSR_OK;
     if (is_stream(r))
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "%s: is read only once: --ignore-label needs --label-names or "
@@ -343,6 +415,7 @@ enum tsr_status tsr_label_reader_names(struct tsr_label_reader *r, size_t larges
     if (!r->names.n) {
         size_t known = r->no_class >= 0    ? (size_t)r->no_class
                        : c->n_label_values ? c->n_label_values
+                       : r->sheet.count    ? r->sheet.count
                                            : largest + 1;
         TSR_TRY(tsr_label_names_number(known, &r->names, err));
     }

@@ -6,6 +6,7 @@
 #ifndef TSR_DATA_LABEL_READER_H
 #define TSR_DATA_LABEL_READER_H
 
+#include "data/label_arrays.h"
 #include "data/label_files.h"
 #include "data/notice.h"
 #include "data/pack.h"
@@ -16,10 +17,14 @@ struct tsr_label_reader {
     struct tsr_label_names parts; /* n 0: maps are not composed */
     struct tsr_label_names names; /* n 0: not known before the end */
     struct tsr_label_files files;
-    int32_t *meaning;     /* [65536] of a value in a file: its label; -1: none */
-    size_t bound;         /* labels are below it */
-    int32_t no_class;     /* the label of pixels without a class; -1: there are none */
-    bool ignores_largest; /* the largest value that a file can hold means "no class" */
+    bool active;                  /* there are label maps */
+    bool arrays;                  /* they lie in arrays */
+    const char *array;            /* called so; NULL: not said */
+    struct tsr_label_sheet sheet; /* of the array */
+    int32_t *meaning;             /* [65536] of a value in a file: its label; -1: none */
+    size_t bound;                 /* labels are below it */
+    int32_t no_class;             /* the label of pixels without a class; -1: there are none */
+    bool ignores_largest;         /* the largest value that a file can hold means "no class" */
 };
 
 /* Reads the names. Before the list of images is made. To be cleared in any case. */
@@ -27,6 +32,20 @@ enum tsr_status tsr_label_reader_open(const struct tsr_pack_config *config,
                                       struct tsr_label_reader *out,
                                       struct tsr_error *err) TSR_MUST_USE;
 void tsr_label_reader_clear(struct tsr_label_reader *reader);
+
+/* Of label maps in arrays: lists them, and reads what the file says of them. Before splits are
+ * made.
+ */
+enum tsr_status tsr_label_reader_list(struct tsr_label_reader *reader,
+                                      const struct tsr_listing *images,
+                                      struct tsr_error *err) TSR_MUST_USE;
+/* Where nobody asks for label maps: takes those that lie beside all images as in a dataset, else
+ * says what there may be. Before splits are made. */
+enum tsr_status tsr_label_reader_carry(struct tsr_label_reader *reader,
+                                       const struct tsr_pack_config *config,
+                                       const struct tsr_listing *images,
+                                       const struct tsr_notice *notice,
+                                       struct tsr_error *err) TSR_MUST_USE;
 
 /* Finds the files of the maps of `images`, and takes out those that have none: *missing, of which
  * there may be none where `strict`. */

@@ -226,9 +226,15 @@ static enum tsr_status add_source(struct tsr_listing *listing, const struct tsr_
     TSR_TRY(TSR_GROW(&listing->sources, listing->n_sources, path, err));
     struct tsr_source *source = &listing->sources[listing->n_sources];
     struct stat info;
-    *source = (struct tsr_source){.kind = kind};
+    char *copy = tsr_pool_take(&listing->pool, strlen(path) + 1);
+    if (!copy) return no_memory(path, err);
+    strcpy(copy, path);
+    *source = (struct tsr_source){.kind = kind, .path = copy};
     if (stat(path, &info) == 0) source->file = file_id(&info);
-    return kind->open(path, listing, listing->n_sources++, &source->state, err);
+    size_t before = listing->n;
+    TSR_TRY(kind->open(path, listing, listing->n_sources++, &source->state, err));
+    source->n = listing->n - before;
+    return TSR_OK;
 }
 
 /* Of an archive what lies below a folder in it, or the one member that it names. */

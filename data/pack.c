@@ -35,12 +35,13 @@ void tsr_pack_config_default(struct tsr_pack_config *config) {
 }
 
 static enum tsr_status check_labels(const struct tsr_pack_config *c, struct tsr_error *err) {
-    if (c->labels && c->label_image)
+    bool given = c->labels || c->label_array;
+    if (given && c->label_image)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "label maps come from files or from a rule, not from both");
     if ((c->label_names || c->label_parts || c->label_suffix || c->n_label_values ||
          c->n_ignored_labels || c->labels_fit) &&
-        !c->labels)
+        !given)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "names, parts, a suffix or values of labels are given, but no label maps");
     if (c->label_parts && (c->n_label_values || c->n_ignored_labels))
@@ -358,6 +359,8 @@ static enum tsr_status write_attributes(const struct packer *p, struct tsr_error
     TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_fractions", split, err));
     if (c->split_file) TSR_TRY(tsr_h5_write_attr_str(f, "/", "split_file", c->split_file, err));
     if (c->labels) TSR_TRY(tsr_h5_write_attr_str(f, "/", "label_folder", c->labels, err));
+    if (p->work.labels.array)
+        TSR_TRY(tsr_h5_write_attr_str(f, "/", "label_array", p->work.labels.array, err));
     if (c->label_names)
         TSR_TRY(tsr_h5_write_attr_str(f, "/", "label_names_file", c->label_names, err));
     TSR_TRY(tsr_h5_write_attr_i64(f, "/", "limit", (int64_t)c->limit, err));
@@ -383,12 +386,14 @@ static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
     const struct tsr_label_names *names = NULL;
     if (!p->work.has_labels) return TSR_OK;
     p->report->labels = p->work.label_bound;
-    if (c->labels) {
+    const struct tsr_label_reader *reader = &p->work.labels;
+    const char *rule = reader->active ? reader->sheet.rule : c->label_rule;
+    bool found = reader->active && strcmp(rule, "labels") != 0 && reader->names.n == 0;
+    if (reader->active && !found) {
         TSR_TRY(tsr_label_reader_names(&p->work.labels, p->largest, &names, err));
         p->report->labels = names->n;
     }
-    TSR_TRY(tsr_h5_write_attr_str(p->file, "/labels", "rule",
-                                  c->label_image ? c->label_rule : "labels", err));
+    TSR_TRY(tsr_h5_write_attr_str(p->file, "/labels", "rule", rule, err));
     TSR_TRY(tsr_h5_write_attr_i64(p->file, "/labels", "count", (int64_t)p->report->labels, err));
     if (!names) return TSR_OK;
     if (p->work.labels.no_class >= 0)
@@ -475,7 +480,7 @@ static enum tsr_status settle(struct packer *p, struct tsr_error *err) {
     struct tsr_pack_config *c = &p->config;
     struct tsr_pack_work *w = &p->work;
     TSR_TRY(settle_size(c, &w->listing, err));
-    w->has_labels = c->labels || c->label_image;
+    w->has_labels = w->labels.active || c->label_image;
     w->label_bound = c->label_image ? c->label_count : w->labels.bound;
     w->image_size = c->height * c->width * c->channels;
     p->report->height = c->height;

@@ -33,9 +33,15 @@ struct tsr_pack_config {
     uint64_t seed;    /* of the random split: whole source files, never tiles of one, change side */
     size_t threads;   /* 0: all */
 
-    /* Label maps, stored as /labels: from files, or from a function, or (both NULL) none. */
-    const char *labels;      /* folder, archive or folder in an archive, of label maps
-                                (tsr_label_map_read()), found by their names (data/label_files.h) */
+    /* Label maps, stored as /labels: from files or arrays, or from a function, or (all NULL) those
+     * that sources have beside their images as a dataset has, unless view.images says which images;
+     * else none. */
+    const char *labels; /* folder, archive or folder in an archive, of label maps
+                           (tsr_label_map_read()), found by their names (data/label_files.h);
+                           or a file of arrays (data/label_arrays.h) */
+    /* Of label maps in arrays: the array, or "A,B", in the file `labels`, or, where that is NULL,
+     * in each source. */
+    const char *label_array;
     const char *label_names; /* file of names, which bound the labels; NULL: "0", "1", ... up to the
                                 largest found, at most 256 */
     const char *label_suffix; /* of the names of label maps; NULL: none */

@@ -66,7 +66,7 @@ static enum tsr_status label(const struct tsr_pack_work *w, const struct tsr_lis
         job->labels = memory;
         job->labels_room = job->count;
     }
-    TSR_TRY(w->config->labels ? read_labels(w, item, job, err) : find_labels(w, item, job, err));
+    TSR_TRY(w->labels.active ? read_labels(w, item, job, err) : find_labels(w, item, job, err));
     job->largest = 0;
     for (size_t i = 0; i < job->count * area; i++)
         if (job->labels[i] > job->largest) job->largest = job->labels[i];
@@ -105,7 +105,7 @@ static enum tsr_status fit(const struct tsr_pack_work *w, const struct tsr_liste
 
 void tsr_pack_job_want(const struct tsr_pack_work *w, size_t i) {
     tsr_source_want(&w->listing, &w->listing.items[i]);
-    if (w->config->labels) tsr_label_reader_want(&w->labels, &w->listing.items[i]);
+    if (w->labels.active) tsr_label_reader_want(&w->labels, &w->listing.items[i]);
 }
 
 static enum tsr_status fetch_item(const struct tsr_pack_work *w, const struct tsr_listed *item,

@@ -6,6 +6,7 @@
 
 #include "base/spread.h"
 #include "data/copies.h"
+#include "data/label_signs.h"
 #include "data/splits.h"
 
 static enum tsr_status apply_split_files(const struct tsr_pack_config *c,
@@ -80,8 +81,18 @@ static enum tsr_status list_sources(const struct tsr_pack_config *config,
     TSR_TRY(say_unlisted(config, listing, callbacks, err));
     report->unlisted = listing->n_unlisted;
     tsr_listing_passed_over(listing, report->passed_over, sizeof report->passed_over);
-    if (config->labels) TSR_TRY(tsr_label_files_hide(&labels->rules, listing, err));
+    if (labels->active && !labels->arrays)
+        TSR_TRY(tsr_label_files_hide(&labels->rules, listing, err));
     return listing->n ? TSR_OK : nothing_found(sources, n_sources, report, err);
+}
+
+/* Where nobody asks for label maps. */
+static enum tsr_status look_for_maps(const struct tsr_pack_config *config,
+                                     struct tsr_label_reader *labels,
+                                     const struct tsr_listing *listing,
+                                     const struct tsr_notice *notice, struct tsr_error *err) {
+    TSR_TRY(tsr_label_signs_tell(listing, notice, err));
+    return tsr_label_reader_carry(labels, config, listing, notice, err);
 }
 
 enum tsr_status tsr_pack_list(const struct tsr_pack_config *config, const char *const *sources,
@@ -91,18 +102,22 @@ enum tsr_status tsr_pack_list(const struct tsr_pack_config *config, const char *
     const struct tsr_notice notice = {callbacks ? callbacks->note : NULL,
                                       callbacks ? callbacks->user : NULL};
     const char *const *lists = config->split_lists;
-    if (config->labels) TSR_TRY(tsr_label_reader_open(config, labels, err));
+    if (config->labels || config->label_array) TSR_TRY(tsr_label_reader_open(config, labels, err));
     TSR_TRY(list_sources(config, sources, n_sources, callbacks, listing, labels, report, err));
+    if (labels->active && labels->arrays)
+        TSR_TRY(tsr_label_reader_list(labels, listing, err));
+    else if (!labels->active && !config->label_image)
+        TSR_TRY(look_for_maps(config, labels, listing, &notice, err));
     if (config->split_file || lists[0] || lists[1] || lists[2])
         TSR_TRY(apply_split_files(config, listing, &notice, report, err));
     else
         tsr_split_by_folders(listing, &notice);
     if (!config->keep_copies)
         TSR_TRY(drop_other_names(listing, &notice, &report->listed_again, err));
-    if (config->labels)
+    if (labels->active)
         TSR_TRY(tsr_label_reader_find(labels, listing, &notice, &report->no_map, err));
     apply_limit(config->limit, listing);
     report->sources = listing->n;
-    if (config->labels) TSR_TRY(tsr_label_reader_count(labels, listing, err));
+    if (labels->active) TSR_TRY(tsr_label_reader_count(labels, listing, err));
     return tsr_split_at_random(config->split, config->seed, listing, err);
 }

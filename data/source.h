@@ -58,6 +58,10 @@ struct tsr_source {
     void *state;
     struct tsr_file_id file;
     size_t height, width, channels; /* of all of its images; 0: not known, or not the same */
+    const char *path;               /* lives as long as the listing */
+    size_t n;                       /* items that it has added */
+    bool has_label_maps;            /* beside the images, as in a dataset: /labels [N,H,W] */
+    char label_arrays[128];         /* other arrays that may be label maps, "masks, parts" */
 };
 
 /* The kind that takes the file at `path`; NULL: none, it is an image. Error: TSR_ERR_IO. */

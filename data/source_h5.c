@@ -77,13 +77,18 @@ static enum tsr_status add_parts(struct state *s, const char *names, struct tsr_
     return TSR_OK;
 }
 
+static bool fits(const struct tsr_h5_entry *e, const struct tsr_view_options *options) {
+    struct tsr_view view;
+    const struct tsr_array array = tsr_h5_images_array(e);
+    return e->kind == TSR_H5_NUMBERS && e->rank >= 3 && !array.floats &&
+           tsr_view_find("", &array, options, &view, NULL) == TSR_OK;
+}
+
 /* Maps of labels have the shape of grey images. */
-static bool may_be_images(const struct tsr_h5_entry *e) {
-    static const char *const others[] = {"label", "mask", "depth", "seg", "target", "anno"};
-    const char *name = strrchr(e->path, '/') + 1;
+static bool may_be_images(const struct state *s, const struct tsr_h5_entry *e) {
     char layout[TSR_VIEW_LAYOUT_SIZE];
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strstr(name, others[i])) return false;
+    if (s->options.labels) return fits(e, &s->options);
+    if (tsr_array_named_labels(e->path)) return false;
     if (e->kind == TSR_H5_BLOBS) return e->rank == 1;
     const struct tsr_array array = tsr_h5_images_array(e);
     return e->kind == TSR_H5_NUMBERS && e->rank >= 3 &&
@@ -97,19 +102,21 @@ static enum tsr_status find_parts(struct state *s, struct tsr_error *err) {
     size_t n = 0, named = 0;
     TSR_CHECK(tsr_h5_catalog_make(s->file, "/", &all, err));
     for (size_t i = 0; i < all.n; i++)
-        if (may_be_images(&all.entry[i])) {
+        if (may_be_images(s, &all.entry[i])) {
             n++;
             named += tsr_array_split(all.entry[i].path) != TSR_UNDECIDED;
         }
     for (size_t i = 0; i < all.n && (n == 1 || named > 0); i++)
-        if (may_be_images(&all.entry[i]) &&
+        if (may_be_images(s, &all.entry[i]) &&
             (n == 1 || tsr_array_split(all.entry[i].path) != TSR_UNDECIDED))
             TSR_CHECK(add_part(s, all.entry[i].path, err));
     if (s->n_parts == 0)
-        status = tsr_h5_images_offer(s->file,
-                                     n ? "several arrays could be the images"
-                                       : "/images is missing, and no other array is surely images",
-                                     err);
+        status = tsr_h5_images_offer(
+            s->file,
+            s->options.labels ? "which array holds the label maps is to be said (--label-array)"
+            : n               ? "several arrays could be the images"
+                              : "/images is missing, and no other array is surely images",
+            err);
 done:
     tsr_h5_catalog_clear(&all);
     return status;
@@ -216,6 +223,32 @@ static void set_size(const struct state *s, struct tsr_source *out) {
     out->channels = view->channels;
 }
 
+static bool is_part(const struct state *s, const char *object) {
+    for (size_t i = 0; i < s->n_parts; i++)
+        if (strcmp(s->part[i].object, object) == 0) return true;
+    return false;
+}
+
+/* Arrays of whole numbers of the number and the size of the images. */
+static enum tsr_status note_label_maps(const struct state *s, struct tsr_source *out,
+                                       struct tsr_error *err) {
+    const struct tsr_view_options as_labels = {
+        .labels = true, .of_n = s->part[0].n, .of_height = out->height, .of_width = out->width};
+    struct tsr_h5_catalog all;
+    if (s->options.labels || s->n_parts > 1 || s->part[0].kind != TSR_H5_NUMBERS) return TSR_OK;
+    enum tsr_status status = tsr_h5_catalog_make(s->file, "/", &all, err);
+    for (size_t i = 0; i < all.n && status == TSR_OK; i++) {
+        const struct tsr_h5_entry *e = &all.entry[i];
+        if (is_part(s, e->path) || !fits(e, &as_labels)) continue;
+        if (strcmp(e->path, "/labels") == 0 && e->rank == 3 && is_part(s, "/images"))
+            out->has_label_maps = true;
+        else
+            tsr_array_note(out, e->path + 1);
+    }
+    tsr_h5_catalog_clear(&all);
+    return status;
+}
+
 static enum tsr_status open_source(const char *path, struct tsr_listing *listing, size_t source,
                                    void **state, struct tsr_error *err) {
     struct state *s;
@@ -224,8 +257,9 @@ static enum tsr_status open_source(const char *path, struct tsr_listing *listing
     *state = s;
     s->options = listing->view;
     TSR_TRY(tsr_h5_open(path, &s->file, err));
-    if (listing->view.images || tsr_h5_exists(s->file, "/images"))
-        TSR_TRY(add_parts(s, listing->view.images ? listing->view.images : "images", err));
+    const char *usual = listing->view.labels ? "/labels" : "/images";
+    if (listing->view.images || tsr_h5_exists(s->file, usual))
+        TSR_TRY(add_parts(s, listing->view.images ? listing->view.images : usual, err));
     else
         TSR_TRY(find_parts(s, err));
     for (size_t i = 0; i < s->n_parts; i++) {
@@ -236,7 +270,7 @@ static enum tsr_status open_source(const char *path, struct tsr_listing *listing
         first += part->n;
     }
     set_size(s, &listing->sources[source]);
-    return TSR_OK;
+    return note_label_maps(s, &listing->sources[source], err);
 }
 
 /* ---- one image ------------------------------------------------------------------------------- */

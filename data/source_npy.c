@@ -134,6 +134,22 @@ static enum tsr_status open_member(struct state *s, const struct tsr_zip *zip, s
     return tsr_npy_take(name, bytes, size, &part->npy, err);
 }
 
+/* Members that are named like label maps and were not taken for images. */
+static void note_label_maps(const struct state *s, const struct tsr_zip_member *member, size_t n,
+                            struct tsr_source *out) {
+    for (size_t i = 0; i < n; i++) {
+        char name[64];
+        bool taken = false;
+        for (size_t p = 0; p < s->n_parts; p++)
+            taken = taken || s->part[p].member == i;
+        if (taken || !tsr_array_named_labels(member[i].name)) continue;
+        (void)snprintf(name, sizeof name, "%s", member[i].name);
+        char *dot = strrchr(name, '.');
+        if (dot) *dot = 0;
+        tsr_array_note(out, name);
+    }
+}
+
 static enum tsr_status open_asked(struct state *s, const struct tsr_zip *zip, const char *path,
                                   const char *names, struct tsr_error *err) {
     size_t n;
@@ -184,7 +200,8 @@ static enum tsr_status open_images(struct state *s, const struct tsr_zip *zip, c
         bool images = false;
         enum tsr_status status = open_member(s, zip, i, path, &why);
         if (status == TSR_OK) {
-            images = can_be_images(&s->part[before], options);
+            images = can_be_images(&s->part[before], options) &&
+                     (options->labels || !tsr_array_named_labels(member[i].name));
             put(text, sizeof text, member[i].name, &s->part[before].npy);
         } else if (status != TSR_ERR_FORMAT) {
             tsr_error_copy(err, &why);
@@ -196,9 +213,11 @@ static enum tsr_status open_images(struct state *s, const struct tsr_zip *zip, c
     }
     if (s->n_parts > 0) return TSR_OK;
     return TSR_ERROR(err, TSR_ERR_FORMAT,
-                     "%s: which arrays are the images is to be said (--images NAME or A,B,...); "
+                     "%s: which arrays are the %s is to be said (--%s NAME or A,B,...); "
                      "there is %s",
-                     path, *text ? text : "none that can be read");
+                     path, options->labels ? "label maps" : "images",
+                     options->labels ? "label-array" : "images",
+                     *text ? text : "none that can be read");
 }
 
 static enum tsr_status see_parts(struct state *s, const struct tsr_zip *zip, const char *path,
@@ -230,6 +249,9 @@ static enum tsr_status open_npz(const char *path, struct tsr_listing *listing, s
     TSR_CHECK(names ? open_asked(s, zip, path, names, err)
                     : open_images(s, zip, path, &listing->view, err));
     TSR_CHECK(see_parts(s, zip, path, listing, source, err));
+    size_t n;
+    const struct tsr_zip_member *member = tsr_zip_members(zip, &n);
+    if (!listing->view.labels) note_label_maps(s, member, n, &listing->sources[source]);
 done:
     tsr_zip_close(zip);
     return status;

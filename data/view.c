@@ -97,6 +97,33 @@ static const char *guess(const struct tsr_array *a) {
     return NULL;
 }
 
+/* Layouts of label maps, in pairs of which the second has rows and columns exchanged: MATLAB's
+ * first.
+ */
+static const char *const label_layouts[] = {"NHW",  "NWH",  "NHWC", "NWHC", "NCHW", "NCWH",
+                                            "HWCN", "WHCN", "HWN",  "WHN",  "HW",   "WH"};
+enum { LABEL_LAYOUTS = sizeof label_layouts / sizeof *label_layouts };
+
+static size_t extent(const struct tsr_array *a, const struct layout *l, int role) {
+    return l->axis[role] < 0 ? 1 : a->dims[l->axis[role]];
+}
+
+/* The layout of as many maps as there are images, if one can be of their size; else the first that
+ * the number allows. NULL: none does. */
+static const char *guess_labels(const struct tsr_array *a, const struct tsr_view_options *o) {
+    const char *possible = NULL;
+    for (size_t i = 0; i < LABEL_LAYOUTS; i++) {
+        const char *text = label_layouts[a->reversed ? i ^ 1 : i];
+        struct layout l;
+        if (!parse_layout(text, &l) || l.rank != a->rank || extent(a, &l, CHANNELS) != 1) continue;
+        if (o->of_n > 0 && extent(a, &l, IMAGES) != o->of_n) continue;
+        if (!possible) possible = text;
+        if (extent(a, &l, ROWS) == o->of_height && extent(a, &l, COLUMNS) == o->of_width)
+            return text;
+    }
+    return possible;
+}
+
 /* Of a square number; 0: it is none. */
 static size_t square_root(size_t n) {
     size_t root = (size_t)lround(sqrt((double)n));
@@ -162,11 +189,12 @@ bool tsr_view_suggest(const struct tsr_array *a, char *layout, size_t size) {
 /* ---- the view -------------------------------------------------------------------------------- */
 
 /* The layout asked for, or the one that the shape tells. */
-static enum tsr_status choose_layout(const char *name, const struct tsr_array *a, const char *asked,
-                                     struct layout *out, char text[TSR_VIEW_LAYOUT_SIZE],
-                                     struct tsr_error *err) {
+static enum tsr_status choose_layout(const char *name, const struct tsr_array *a,
+                                     const struct tsr_view_options *options, struct layout *out,
+                                     char text[TSR_VIEW_LAYOUT_SIZE], struct tsr_error *err) {
     char shape[SHAPE_TEXT], offers[OFFERS];
-    const char *chosen = asked ? asked : guess(a);
+    const char *asked = options->layout;
+    const char *chosen = asked ? asked : options->labels ? guess_labels(a, options) : guess(a);
     size_t side = a->rank == 2 ? square_root(a->dims[1]) : 0;
     if (asked) TSR_TRY(tsr_view_check_layout(asked, err));
     if (chosen && parse_layout(chosen, out) && out->rank == a->rank) {
@@ -177,6 +205,12 @@ static enum tsr_status choose_layout(const char *name, const struct tsr_array *a
         (void)snprintf(text, TSR_VIEW_LAYOUT_SIZE, "flat:%zux%zu", side, side);
         if (side > 0) return TSR_OK;
     }
+    if (options->labels)
+        return TSR_ERROR(err, TSR_ERR_FORMAT,
+                         "%s has shape %s; label maps of these %zu images of %zux%zu are [N,H,W], "
+                         "[N,H,W,1] or [N,1,H,W]",
+                         name, shape_text(a, shape), options->of_n, options->of_height,
+                         options->of_width);
     offer(a, offers);
     if (asked)
         return TSR_ERROR(err, TSR_ERR_FORMAT, "%s has shape %s, which is not %s; %s", name,
@@ -219,7 +253,9 @@ static enum tsr_status check_sizes(const char *name, const struct tsr_array *a,
                                    const struct tsr_view *v, struct tsr_error *err) {
     char shape[SHAPE_TEXT];
     const char *rule = NULL;
-    if (!is_channels(v->stored))
+    if (v->labels && v->stored != 1)
+        rule = "expected label maps, of one channel";
+    else if (!is_channels(v->stored))
         rule = "expected 1 or 3 channels, or 4 with opacity";
     else if (v->n < 1 || v->n > UINT32_MAX)
         rule = "expected 1 to 2^32-1 images";
@@ -239,8 +275,8 @@ enum tsr_status tsr_view_find(const char *name, const struct tsr_array *array,
                               struct tsr_error *err) {
     struct layout layout;
     bool ranged = options->range[0] < options->range[1] || options->range[0] > options->range[1];
-    *out = (struct tsr_view){.scale = 1};
-    TSR_TRY(choose_layout(name, array, options->layout, &layout, out->layout, err));
+    *out = (struct tsr_view){.scale = 1, .labels = options->labels};
+    TSR_TRY(choose_layout(name, array, options, &layout, out->layout, err));
     out->axis = layout.axis[IMAGES];
     out->n = out->axis < 0 ? 1 : array->dims[out->axis];
     if (layout.n_flat)
@@ -348,6 +384,24 @@ enum tsr_status tsr_view_image(const struct tsr_view *view, const char *name, si
     return TSR_OK;
 }
 
+enum tsr_status tsr_view_label_map(const struct tsr_view *v, const char *name, const void *values,
+                                   uint16_t *labels, bool *negative, struct tsr_error *err) {
+    size_t at = 0;
+    *negative = false;
+    for (size_t y = 0; y < v->height; y++)
+        for (size_t x = 0; x < v->width; x++, at++) {
+            double value = value_at(v, values, y * v->step[ROWS] + x * v->step[COLUMNS]);
+            if (!(value >= -1 && value <= UINT16_MAX && value == floor(value)))
+                return TSR_ERROR(err, TSR_ERR_FORMAT,
+                                 "%s has the value %.9g at row %zu, column %zu; labels are whole "
+                                 "numbers 0..%d, and -1 for none",
+                                 name, value, y, x, UINT16_MAX);
+            *negative = *negative || value < 0;
+            labels[at] = value < 0 ? UINT16_MAX : (uint16_t)value;
+        }
+    return TSR_OK;
+}
+
 enum { LOOKED_AT = 8 };
 
 enum tsr_status tsr_view_look(const struct tsr_view *v, const char *name, tsr_view_read_fn read,
@@ -355,7 +409,7 @@ enum tsr_status tsr_view_look(const struct tsr_view *v, const char *name, tsr_vi
     enum tsr_status status = TSR_OK;
     size_t n = v->n < LOOKED_AT ? v->n : LOOKED_AT, area = v->height * v->width;
     void *values, *pixels = NULL;
-    if (v->narrow && !v->floats) return TSR_OK; /* any byte will do */
+    if ((v->narrow && !v->floats) || v->labels) return TSR_OK; /* any byte will do */
     TSR_TRY(tsr_alloc(&values, tsr_view_values(v), v->narrow ? 1 : sizeof(float), name, err));
     status = tsr_alloc(&pixels, area * v->channels, v->floats ? sizeof(float) : 1, name, err);
     for (size_t k = 0; k < n && status == TSR_OK; k++) {

@@ -11,6 +11,9 @@
  * Values: integers are 0..255 and stay bytes; floats are 0..1 and stay floats. With a range, its
  * two ends become 0 and 1, and the images are floats. Of four channels the last is opacity: such
  * images are composed on white. Internal to data/, but for the options. Any thread.
+ *
+ * Label maps of such images are arrays of the same sort: [N,H,W], [N,H,W,1], [N,1,H,W] and their
+ * like, of whole numbers 0..65535, or -1.
  */
 #ifndef TSR_DATA_VIEW_H
 #define TSR_DATA_VIEW_H
@@ -30,6 +33,9 @@ struct tsr_view_options {
      * or the largest value that the array can hold. */
     const int32_t *ignored_labels; /* [n_ignored_labels] */
     size_t n_ignored_labels;
+    /* The array holds the label maps of images: so many of about this size; zeros: of any. */
+    bool labels;
+    size_t of_n, of_height, of_width;
 };
 
 /* TSR_ERR_CONFIG unless `layout` is one, for some array. */
@@ -58,6 +64,7 @@ struct tsr_view {
     size_t stored;   /* channels, with opacity */
     size_t step[3];  /* from one row, column, channel to the next, in values of an image */
     double black, scale;
+    bool labels; /* values are labels */
 };
 
 /* TSR_ERR_FORMAT: no images, or there are several ways to see it as images; the message, which
@@ -76,6 +83,12 @@ bool tsr_view_suggest(const struct tsr_array *array, char *layout, size_t size);
 enum tsr_status tsr_view_image(const struct tsr_view *view, const char *name, size_t index,
                                const void *values, void *pixels,
                                struct tsr_error *err) TSR_MUST_USE;
+
+/* Values of a label map as they lie in the array to labels [H,W]; -1 is UINT16_MAX. *negative:
+ * there is one. TSR_ERR_FORMAT: another number. */
+enum tsr_status tsr_view_label_map(const struct tsr_view *view, const char *name,
+                                   const void *values, uint16_t *labels, bool *negative,
+                                   struct tsr_error *err) TSR_MUST_USE;
 
 /* Looks at the values of a few images, spread over all, where values have to be within a range: so
  * that it is told before the work begins. `read` gives those of one image. */
