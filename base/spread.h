@@ -19,4 +19,9 @@ static inline size_t tsr_spread(size_t i, size_t n, size_t count) {
     return (size_t)((uint64_t)i * n / count);
 }
 
+/* The same from the first to the last, count > 1: floor(i (n - 1) / (count - 1)). */
+static inline size_t tsr_spread_ends(size_t i, size_t n, size_t count) {
+    return (size_t)((uint64_t)i * (n - 1) / (count - 1));
+}
+
 #endif

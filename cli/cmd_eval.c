@@ -303,7 +303,7 @@ static enum tsr_status write_json(const struct outcome *o, struct tsr_error *err
     json_figures(&j, result_of(o));
     cli_json_number(&j, "params_per_value", params_per_value(o));
     cli_findings_json_regions(&j, &o->found, 0);
-    cli_findings_json_images(&j, &o->found, 0);
+    if (o->found.subject[0].survey) cli_findings_json_images(&j, &o->found, 0);
     json_config(&j, o);
     if (o->args->baseline) json_baseline(&j, o);
     if (o->args->compare) json_models(&j, o);
@@ -553,16 +553,8 @@ static enum tsr_status run_dataset(struct cli_call *call, struct outcome *o) {
 
 static enum tsr_status write_file_figures(const struct outcome *o, struct tsr_error *err) {
     const char *json = o->args->json;
-    struct cli_json j = {0};
     if (!json || !cli_is_stdout(json)) print_table(o);
-    if (!json) return TSR_OK;
-    cli_json_open(&j, NULL, '{');
-    json_figures(&j, result_of(o));
-    cli_json_number(&j, "params_per_value", params_per_value(o));
-    cli_findings_json_regions(&j, &o->found, 0);
-    json_config(&j, o);
-    cli_json_close(&j, '}');
-    return cli_json_write(&j, json, err);
+    return json ? write_json(o, err) : TSR_OK;
 }
 
 /* What was left out is told by the status, figures are of the others. */

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 
+#include "base/spread.h"
+
 static size_t states_of(size_t inner_steps) {
-    return inner_steps < CLI_PANEL_STATES ? inner_steps + 1 : CLI_PANEL_STATES;
+    return tsr_spread_count(inner_steps + 1, CLI_PANEL_STATES);
 }
 
 size_t cli_panel_places(size_t inner_steps) {
@@ -36,7 +38,7 @@ enum tsr_status cli_panel_put(struct cli_sheet *sheet, size_t first, const char 
     TSR_TRY(put(sheet, first, panel->image, name, err));
     for (size_t i = 0; i < states; i++) {
         char caption[64];
-        size_t k = states > 1 ? i * panel->inner_steps / (states - 1) : 0;
+        size_t k = states > 1 ? tsr_spread_ends(i, panel->inner_steps + 1, states) : 0;
         (void)snprintf(caption, sizeof caption, "%zu step%s %.1f dB", k, k == 1 ? "" : "s",
                        panel->psnr_db[k]);
         picture.pixels = (uint8_t *)panel->pictures + k * values;

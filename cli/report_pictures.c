@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/spread.h"
 #include "cli/sheet.h"
 #include "data/image.h"
 #include "image/regions.h"
@@ -214,10 +215,9 @@ static enum tsr_status choose(struct pictures *p, struct tsr_error *err) {
 
 /* All inner steps, or some that lie evenly. */
 static void choose_steps(struct pictures *p) {
-    size_t last = p->survey->states - 1;
-    p->n_steps = last < CLI_REPORT_STATES ? last + 1 : CLI_REPORT_STATES;
+    p->n_steps = tsr_spread_count(p->survey->states, CLI_REPORT_STATES);
     for (size_t i = 0; i < p->n_steps; i++)
-        p->steps[i] = p->n_steps > 1 ? i * last / (p->n_steps - 1) : 0;
+        p->steps[i] = p->n_steps > 1 ? tsr_spread_ends(i, p->survey->states, p->n_steps) : 0;
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
