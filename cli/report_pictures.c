@@ -2,6 +2,7 @@
 #include "cli/report_pictures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,16 +54,13 @@ static enum tsr_status data_uri(const struct tsr_image *picture, int quality, ch
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *head = quality ? "data:image/jpeg;base64," : "data:image/png;base64,";
     unsigned char *file;
-    size_t size;
+    size_t size, room;
     TSR_TRY(quality ? tsr_image_jpeg(picture, quality, &file, &size, err)
                     : tsr_image_png(picture, &file, &size, err));
-    enum tsr_status status =
-        TSR_ALLOC(out, strlen(head) + (size + 2) / 3 * 4 + 1, "picture of the report", err);
+    room = strlen(head) + (size + 2) / 3 * 4 + 1;
+    enum tsr_status status = TSR_ALLOC(out, room, "picture of the report", err);
     char *to = *out;
-    if (status == TSR_OK) {
-        memcpy(to, head, strlen(head));
-        to += strlen(head);
-    }
+    if (status == TSR_OK) to += snprintf(to, room, "%s", head);
     for (size_t i = 0; i < size && status == TSR_OK; i += 3) {
         uint32_t bits = (uint32_t)file[i] << 16 | (i + 1 < size ? (uint32_t)file[i + 1] << 8 : 0) |
                         (i + 2 < size ? file[i + 2] : 0);

@@ -37,7 +37,8 @@ TSR_API enum tsr_status tsr_file_read(const char *path, size_t limit, unsigned c
 TSR_API enum tsr_status tsr_file_read_at(int file, const char *name, uint64_t at, void *out,
                                          size_t size, struct tsr_error *err) TSR_MUST_USE;
 
-/* Writes `size` bytes to an open file, however many calls that takes: 0, or the errno that ended it.
+/* Writes `size` bytes to an open file, however many calls that takes: 0, or the errno that ended
+ * it.
  */
 TSR_API int tsr_file_write(int file, const void *bytes, size_t size);
 
