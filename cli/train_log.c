@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,8 +26,10 @@ static const size_t MOST_BYTES = (size_t)1 << 30; /* of a log that is gone on wi
 
 struct cli_train_log {
     const struct tsr_training *training;
-    char *path; /* owned; NULL: none */
-    int file;   /* -1: none */
+    char *path;          /* owned; NULL: none, or none any more */
+    unsigned char *text; /* what the file begins with, [kept]; owned */
+    size_t kept;
+    int file; /* -1: nothing was written yet */
     struct cli_events *events;
     double last_time;
     uint64_t last_step;
@@ -93,23 +94,16 @@ static size_t lines_until(char *text, uint64_t outer_step, size_t *n_lines) {
     return (size_t)(to - text);
 }
 
-/* The file begins with what the log before it has up to an outer step, or with nothing. */
-static enum tsr_status begin(const struct cli_train_log_paths *paths, uint64_t outer_step,
-                             struct tsr_error *err) {
-    unsigned char *text = NULL;
-    size_t size = 0, kept = 0, lines = 0;
-    enum tsr_status status = TSR_OK;
-    if (paths->before && access(paths->before, F_OK) == 0)
-        TSR_TRY(tsr_file_read(paths->before, MOST_BYTES, &text, &size, err));
-    if (size > 0) kept = lines_until((char *)text, outer_step, &lines);
-    if (size > 0 && lines == 0)
-        status =
-            TSR_ERROR(err, TSR_ERR_CONFIG,
-                      "%s is not the log of a run; --log says where else it goes", paths->before);
-    if (status == TSR_OK)
-        status = tsr_file_replace(paths->jsonl, kept ? (const void *)text : "", kept, err);
-    free(text);
-    return status;
+/* What the log before it has up to an outer step, with which the file is to begin. */
+static enum tsr_status read_before(struct cli_train_log *log, const char *before,
+                                   uint64_t outer_step, struct tsr_error *err) {
+    size_t size = 0, lines;
+    if (!before || access(before, F_OK) != 0) return TSR_OK;
+    TSR_TRY(tsr_file_read(before, MOST_BYTES, &log->text, &size, err));
+    log->kept = lines_until((char *)log->text, outer_step, &lines);
+    if (size == 0 || lines > 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_CONFIG,
+                     "%s is not the log of a run; --log says where else it goes", before);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -123,18 +117,6 @@ enum tsr_status cli_train_log_path(const char *model, char **path, struct tsr_er
     return *path ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
 }
 
-static enum tsr_status open_lines(struct cli_train_log *log,
-                                  const struct cli_train_log_paths *paths, uint64_t outer_step,
-                                  struct tsr_error *err) {
-    if (!paths->jsonl) return TSR_OK;
-    log->path = strdup(paths->jsonl);
-    if (!log->path) return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
-    TSR_TRY(begin(paths, outer_step, err));
-    log->file = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (log->file >= 0) return TSR_OK;
-    return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be written: %s", log->path, strerror(errno));
-}
-
 enum tsr_status cli_train_log_open(const struct cli_train_log_paths *paths,
                                    const struct tsr_training *training, struct cli_train_log **out,
                                    struct tsr_error *err) {
@@ -145,7 +127,9 @@ enum tsr_status cli_train_log_open(const struct cli_train_log_paths *paths,
     if (!paths->jsonl && !paths->tensorboard) return TSR_OK;
     TSR_TRY(TSR_ALLOC(&log, 1, "log", err));
     *log = (struct cli_train_log){.training = training, .file = -1};
-    TSR_CHECK(open_lines(log, paths, at, err));
+    if (paths->jsonl && !(log->path = strdup(paths->jsonl)))
+        TSR_CHECK(TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path"));
+    if (paths->jsonl) TSR_CHECK(read_before(log, paths->before, at, err));
     if (paths->tensorboard) TSR_CHECK(cli_events_open(paths->tensorboard, at, &log->events, err));
 done:
     if (status == TSR_OK)
@@ -155,15 +139,12 @@ done:
     return status;
 }
 
-/* A log of nothing goes. */
 void cli_train_log_close(struct cli_train_log *log) {
-    struct stat info;
     if (!log) return;
-    if (log->file >= 0 && fstat(log->file, &info) == 0 && info.st_size == 0)
-        (void)unlink(log->path);
     if (log->file >= 0) (void)close(log->file);
     cli_events_close(log->events);
     free(log->path);
+    free(log->text);
     free(log);
 }
 
@@ -246,17 +227,39 @@ static void make_line(const struct cli_train_log *log, const struct tsr_trainer_
     add_text(l, "}\n");
 }
 
-static enum tsr_status write_line(struct cli_train_log *log, const struct tsr_trainer_progress *p,
-                                  struct tsr_error *err) {
+/* Nothing of a file that is there is touched before there is something to write. */
+static enum tsr_status begin(struct cli_train_log *log, struct tsr_error *err) {
+    enum tsr_status status =
+        tsr_file_replace(log->path, log->kept ? (const void *)log->text : "", log->kept, err);
+    free(log->text);
+    log->text = NULL;
+    TSR_TRY(status);
+    log->file = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (log->file >= 0) return TSR_OK;
+    return TSR_ERROR(err, TSR_ERR_IO, "%s: cannot be written: %s", log->path, strerror(errno));
+}
+
+static enum tsr_status append(struct cli_train_log *log, const struct tsr_trainer_progress *p,
+                              struct tsr_error *err) {
     struct line l;
-    if (log->file < 0) return TSR_OK;
+    if (log->file < 0) TSR_TRY(begin(log, err));
     make_line(log, p, &l);
     int reason = tsr_file_write(log->file, l.text, l.size);
     if (!reason) return TSR_OK;
-    (void)close(log->file);
+    return TSR_ERROR(err, TSR_ERR_IO, "%s: %s", log->path, strerror(reason));
+}
+
+static enum tsr_status write_line(struct cli_train_log *log, const struct tsr_trainer_progress *p,
+                                  struct tsr_error *err) {
+    if (!log->path) return TSR_OK;
+    enum tsr_status status = append(log, p, err);
+    if (status == TSR_OK) return TSR_OK;
+    tsr_error_prefix(err, "nothing more is logged");
+    if (log->file >= 0) (void)close(log->file);
     log->file = -1;
-    return TSR_ERROR(err, TSR_ERR_IO, "%s: %s; nothing more is logged there", log->path,
-                     strerror(reason));
+    free(log->path);
+    log->path = NULL;
+    return status;
 }
 
 static enum tsr_status write_events(struct cli_train_log *log, const struct tsr_trainer_progress *p,
