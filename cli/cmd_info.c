@@ -334,21 +334,14 @@ static void sizes_info(size_t regions, size_t params, size_t height, size_t widt
 static void rates_info(const struct tsr_rates *r) {
     (void)printf("rates: %s, %zu numbers\n", tsr_rates_name(r->kind), tsr_rates_count(r));
     for (size_t k = 0; k < r->n_steps; k++) {
-        const tsr_real *v = r->value + tsr_rates_at(r, k, 0);
-        double sum = 0, least = (double)INFINITY, most = -(double)INFINITY;
-        size_t n = r->n_slots * r->n_units, negative = 0;
-        for (size_t i = 0; i < n; i++) {
-            sum += (double)v[i];
-            least = fmin(least, (double)v[i]);
-            most = fmax(most, (double)v[i]);
-            negative += v[i] < 0;
-        }
+        const struct tsr_rates_summary s = tsr_rates_summarize(r, k);
         if (r->n_steps > 1)
             (void)printf("rates of inner step %zu: ", k + 1);
         else
             (void)printf("rates of all inner steps: ");
-        (void)printf("mean %.4g, min %.4g, max %.4g, %.1f %% negative\n", sum / (double)n, least,
-                     most, 100 * (double)negative / (double)n);
+        (void)printf("%smean %.4g, min %.4g, max %.4g, %.1f %% negative\n",
+                     tsr_rates_couple(r) ? "diagonal " : "", s.mean, s.least, s.most,
+                     100 * s.negative);
     }
 }
 

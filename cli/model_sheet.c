@@ -146,16 +146,6 @@ done:
 
 /* ---- rates ----------------------------------------------------------------------------------- */
 
-/* The rate of parameter i of layer l in inner step k; the numbers of a basis are a layer of one
- * row. */
-static double rate_at(const struct tsr_model *m, size_t k, size_t l, size_t i) {
-    const struct tsr_rates *r = &m->rates;
-    size_t group = l < r->n_groups ? l : r->n_groups - 1;
-    const tsr_real *v = r->value + tsr_rates_at(r, k, 0);
-    if (r->n_units == 1) return (double)v[0];
-    return (double)v[r->n_units == r->n ? i : group];
-}
-
 /* Rows and columns of the picture of a layer's rates, and its first number. */
 static void layer_shape(const struct tsr_model *m, size_t l, size_t *rows, size_t *cols,
                         size_t *from) {
@@ -173,8 +163,8 @@ static enum tsr_status put_layer(struct places *p, const struct tsr_model *m, si
     char caption[48];
     layer_shape(m, l, &rows, &cols, &from);
     for (size_t i = 0; i < rows * cols; i++) {
-        low = fmin(low, rate_at(m, k, l, from + i));
-        high = fmax(high, rate_at(m, k, l, from + i));
+        low = fmin(low, tsr_rates_own(&m->rates, k, 0, from + i));
+        high = fmax(high, tsr_rates_own(&m->rates, k, 0, from + i));
     }
     (void)snprintf(caption, sizeof caption, "step %zu layer %zu %.2g..%.2g", k + 1, l, low, high);
     TSR_TRY(tsr_image_create(&picture, SIDE, SIDE, 1, err));
@@ -184,7 +174,7 @@ static enum tsr_status put_layer(struct places *p, const struct tsr_model *m, si
         size_t at = cols > 1 && col + 1 == cols && tsr_space_is_whole(&m->space)
                         ? rows * (cols - 1) + row
                         : row * (cols - (tsr_space_is_whole(&m->space) ? 1 : 0)) + col;
-        double rate = rate_at(m, k, l, from + at);
+        double rate = tsr_rates_own(&m->rates, k, 0, from + at);
         picture.pixels[i] = (uint8_t)(high > low ? 255 * (rate - low) / (high - low) : 128);
     }
     enum tsr_status status = tsr_image_create(&black, SIDE, SIDE, 1, err);

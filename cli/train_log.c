@@ -167,28 +167,11 @@ static void add_number(struct line *l, const char *before, double value) {
     if (n > 0 && (size_t)n < room) l->size += (size_t)n;
 }
 
-/* Over the slots and parameters of an inner step. */
-struct rates_of_step {
-    double mean, least, most;
-};
-
-static struct rates_of_step rates_of(const struct tsr_rates *r, size_t k) {
-    const tsr_real *v = r->value + tsr_rates_at(r, k, 0);
-    struct rates_of_step out = {0, (double)v[0], (double)v[0]};
-    for (size_t i = 0; i < r->n_slots * r->n_units; i++) {
-        out.mean += (double)v[i];
-        out.least = fmin(out.least, (double)v[i]);
-        out.most = fmax(out.most, (double)v[i]);
-    }
-    out.mean /= (double)(r->n_slots * r->n_units);
-    return out;
-}
-
 static void add_rates(struct line *l, const struct tsr_rates *rates) {
-    struct rates_of_step of[MOST_STEPS];
+    struct tsr_rates_summary of[MOST_STEPS];
     size_t n = rates->n_steps < MOST_STEPS ? rates->n_steps : MOST_STEPS;
     for (size_t k = 0; k < n; k++)
-        of[k] = rates_of(rates, k);
+        of[k] = tsr_rates_summarize(rates, k);
     for (size_t k = 0; k < n; k++)
         add_number(l, k ? ", " : ", \"rates\": [", of[k].mean);
     for (size_t k = 0; k < n; k++)

@@ -169,6 +169,11 @@ enum tsr_status tsr_model_config_check(const struct tsr_model_config *config,
     if (config->height > UINT16_MAX || config->width > UINT16_MAX)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "images of %zux%zu pixels: sides must be below 65536",
                          config->height, config->width);
+    struct tsr_net net;
+    struct tsr_space space;
+    tsr_network_layout(&config->network, &net);
+    tsr_space_layout(&config->adaptation, &net, &space);
+    TSR_TRY(tsr_rates_check(config->rates, &space, err));
     return check_slots(config, err);
 }
 
@@ -207,8 +212,7 @@ enum tsr_status tsr_model_create(const struct tsr_model_config *config, uint64_t
         tsr_network_randomize(&m->net, seed, s, m->theta + s * m->net.n_params);
         if (m->basis) tsr_space_randomize(&m->space, &m->net, seed, s, basis_of(m, s));
     }
-    for (size_t i = 0; i < tsr_rates_count(&m->rates); i++)
-        m->rates.value[i] = (tsr_real)config->inner_lr;
+    tsr_rates_start(&m->rates, config->inner_lr);
     *out = m;
     return TSR_OK;
 }
@@ -274,6 +278,35 @@ static enum tsr_status copy_anchors(const struct tsr_anchors *from, struct tsr_a
     return TSR_OK;
 }
 
+static void copy_theta(struct tsr_model *model, size_t to, const struct tsr_model *source,
+                       size_t from) {
+    size_t n = model->net.n_params;
+    memcpy(model->theta + to * n, source->theta + from * n, n * sizeof *model->theta);
+}
+
+static void copy_basis(struct tsr_model *model, size_t to, const struct tsr_model *source,
+                       size_t from) {
+    if (model->basis)
+        memcpy(basis_of(model, to), basis_of(source, from),
+               model->space.n_directions * model->net.n_params * sizeof *model->basis);
+}
+
+static void copy_rates(struct tsr_model *model, size_t to, const struct tsr_model *source,
+                       size_t from) {
+    struct tsr_rates *r = &model->rates;
+    for (size_t k = 0; k < r->n_steps; k++)
+        memcpy(r->value + tsr_rates_at(r, k, to),
+               source->rates.value + tsr_rates_at(&source->rates, k, from),
+               r->n_units * sizeof *r->value);
+}
+
+void tsr_model_copy_slot(struct tsr_model *model, size_t to, const struct tsr_model *source,
+                         size_t from) {
+    copy_theta(model, to, source, from);
+    copy_basis(model, to, source, from);
+    copy_rates(model, to, source, from);
+}
+
 enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_model *from,
                                     struct tsr_error *err) {
     struct pair pair = {from->config, model->config};
@@ -287,15 +320,9 @@ enum tsr_status tsr_model_init_from(struct tsr_model *model, const struct tsr_mo
                  from->rates.n_steps == model->rates.n_steps;
     for (size_t s = 0; s < model->n_slots; s++) {
         size_t source = from->n_slots == 1 ? 0 : s;
-        memcpy(model->theta + s * model->net.n_params, from->theta + source * model->net.n_params,
-               model->net.n_params * sizeof *model->theta);
-        if (same && model->basis)
-            memcpy(basis_of(model, s), basis_of(from, source),
-                   model->space.n_directions * model->net.n_params * sizeof *model->basis);
-        for (size_t k = 0; rates && k < model->rates.n_steps; k++)
-            memcpy(model->rates.value + tsr_rates_at(&model->rates, k, s),
-                   from->rates.value + tsr_rates_at(&from->rates, k, source),
-                   model->rates.n_units * sizeof *model->rates.value);
+        copy_theta(model, s, from, source);
+        if (same) copy_basis(model, s, from, source);
+        if (rates) copy_rates(model, s, from, source);
     }
     if (tsr_model_has_anchors(&model->config) && from->anchors.n == model->n_slots)
         return copy_anchors(&from->anchors, &model->anchors, err);

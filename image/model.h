@@ -101,6 +101,11 @@ TSR_API enum tsr_status tsr_model_create(const struct tsr_model_config *config, 
                                          struct tsr_model **out,
                                          struct tsr_error *err) TSR_MUST_USE;
 
+/* Slot `to` of a model becomes slot `from` of another whose networks, adaptation, kind of rates and
+ * K are the same: initialisation, basis, rates. */
+TSR_API void tsr_model_copy_slot(struct tsr_model *model, size_t to, const struct tsr_model *source,
+                                 size_t from);
+
 /* Copies initialisation, rates and anchors of `from` into `model`. Learned weights mean something
  * only to the networks and coordinates that they were learned for: all settings of the group
  * `network` must agree, else TSR_ERR_SHAPE names the first that does not and both values. A shared

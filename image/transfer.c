@@ -2,7 +2,6 @@
 #include "image/transfer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 
@@ -23,22 +22,6 @@ static int on_progress(void *user, size_t done, size_t total, double mean_psnr_d
                                   mean_psnr_db);
 }
 
-/* Every slot of `to` becomes that one of `from`. */
-static void spread(const struct tsr_model *from, size_t slot, struct tsr_model *to) {
-    size_t n = from->net.n_params, of_basis = from->space.n_directions * n;
-    const struct tsr_rates *rates = &from->rates;
-    for (size_t s = 0; s < to->n_slots; s++) {
-        memcpy(to->theta + s * n, from->theta + slot * n, n * sizeof *to->theta);
-        if (to->basis)
-            memcpy(to->basis + s * of_basis, from->basis + slot * of_basis,
-                   of_basis * sizeof *to->basis);
-        for (size_t k = 0; k < rates->n_steps; k++)
-            memcpy(to->rates.value + tsr_rates_at(rates, k, s),
-                   rates->value + tsr_rates_at(rates, k, slot),
-                   rates->n_units * sizeof *rates->value);
-    }
-}
-
 static enum tsr_status use_slots(struct work *w, const struct tsr_model *model,
                                  struct tsr_model *spread_out, struct tsr_dataset *dataset,
                                  enum tsr_split split, size_t limit,
@@ -47,7 +30,8 @@ static enum tsr_status use_slots(struct work *w, const struct tsr_model *model,
     const struct tsr_evaluate_callbacks callbacks = {.progress = on_progress, .user = w};
     for (w->slot = 0; w->slot < model->n_slots; w->slot++) {
         struct tsr_evaluation one;
-        spread(model, w->slot, spread_out);
+        for (size_t to = 0; to < model->n_slots; to++)
+            tsr_model_copy_slot(spread_out, to, model, w->slot);
         TSR_TRY(tsr_evaluate(spread_out, dataset, split, limit, config, &callbacks, &one, err));
         if (w->slot == 0) {
             enum tsr_status status =

@@ -24,8 +24,10 @@
 struct tsr_space {
     struct tsr_choice choice; /* of tsr_adaptations */
     size_t n;                 /* numbers, 1 .. */
-    /* Groups of them that share a rate per layer: group i ends before end[i]. */
-    size_t n_groups, end[TSR_MAX_LAYERS];
+    /* Groups of them that share a rate per layer: group i ends before end[i], and is a matrix of
+     * rows[i] rows: all columns but the last row by row, then the last. Of a layer: its weights,
+     * then its biases. */
+    size_t n_groups, end[TSR_MAX_LAYERS], rows[TSR_MAX_LAYERS];
     size_t n_directions; /* rows [n_params] of the basis that a slot learns beside theta; 0: none */
 };
 

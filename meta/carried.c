@@ -73,8 +73,8 @@ static void layout_numbers(struct tsr_carried_task *t, struct tsr_trajectory *wa
 
 void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
                         const struct tsr_engine *engine, const struct tsr_method *method,
-                        const struct tsr_loss *loss, size_t inner_steps, size_t max_points,
-                        struct tsr_arena *a) {
+                        const struct tsr_loss *loss, const struct tsr_rates *rates,
+                        size_t inner_steps, size_t max_points, struct tsr_arena *a) {
     size_t n = engine->net.n_params;
     size_t partial = tsr_pass_partial(engine, max_points, engine->threads > 1);
     size_t values = max_points * engine->net.out_dim;
@@ -85,6 +85,8 @@ void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
     if (!keeps) way->g = tsr_arena_take(a, inner_steps * n, sizeof *way->g);
     way->partial = partial ? tsr_arena_take(a, partial, sizeof *way->partial) : NULL;
     layout_numbers(t, way, engine, inner_steps, keeps, a);
+    if (tsr_rates_couple(rates) && method->learns_rates)
+        t->before = tsr_arena_take(a, inner_steps * rates->n, sizeof *t->before);
     t->v = tsr_arena_take(a, n, sizeof *t->v);
     t->product = tsr_arena_take(a, n, sizeof *t->product);
     t->scaled = tsr_arena_take(a, n, sizeof *t->scaled);
@@ -148,16 +150,24 @@ static void scale_by_rates(const struct tsr_carried *c, size_t i, size_t k, doub
                            size_t from, size_t to) {
     const struct tsr_carried_task *t = &c->tasks[i];
     (void)weight;
-    tsr_rates_apply_range(c->rates, k, c->ways[i].task->slot, from, to, t->v, t->scaled);
+    tsr_rates_apply_transposed(c->rates, k, c->ways[i].task->slot, from, to, t->v, t->scaled);
+}
+
+/* What the gradient of the rates needs of the numbers [from, to): -v g in place of g, or v. */
+static void leave_rates(const struct tsr_carried *c, const struct tsr_carried_task *t, size_t k,
+                        size_t from, size_t to, const tsr_real *v, tsr_real *g) {
+    if (t->before) {
+        memcpy(t->before + k * c->rates->n + from, v + from, (to - from) * sizeof *v);
+        return;
+    }
+    for (size_t j = from; j < to; j++)
+        g[j] *= -v[j];
 }
 
 static void rates_of_step(const struct tsr_carried *c, size_t i, size_t k, double weight,
                           size_t from, size_t to) {
-    tsr_real *g = g_at(&c->ways[i], k);
-    const tsr_real *v = c->tasks[i].v;
     (void)weight;
-    for (size_t j = from; j < to; j++)
-        g[j] *= -v[j];
+    leave_rates(c, &c->tasks[i], k, from, to, c->tasks[i].v, g_at(&c->ways[i], k));
 }
 
 /* Inner step k of tasks whose numbers are not all parameters. */
@@ -173,7 +183,7 @@ static struct tsr_mapping pull_of(const void *user, size_t i) {
     return (struct tsr_mapping){turn->c->ways[i].task->slot, t->v, t->u};
 }
 
-/* scaled = B (alpha u) */
+/* scaled = B (alpha^T u) */
 static struct tsr_mapping push_of(const void *user, size_t i) {
     const struct turn *turn = user;
     const struct tsr_carried_task *t = &turn->c->tasks[i];
@@ -181,17 +191,16 @@ static struct tsr_mapping push_of(const void *user, size_t i) {
                                 t->of_u + turn->k * turn->c->engine->space.n, t->scaled};
 }
 
-/* alpha u, alpha gz, and the rates' part -u gz in place of gz. */
+/* alpha^T u, alpha gz, and what the rates need. */
 static void rates_of_numbers(const struct tsr_carried *c, size_t i, size_t k, double weight,
                              size_t from, size_t to) {
     const struct tsr_carried_task *t = &c->tasks[i];
     size_t n = c->engine->space.n, slot = c->ways[i].task->slot;
     tsr_real *gz = c->ways[i].gz + k * n;
     (void)weight;
-    tsr_rates_apply_range(c->rates, k, slot, from, to, t->u, t->of_u + k * n);
-    tsr_rates_apply_range(c->rates, k, slot, from, to, gz, t->of_gz + k * n);
-    for (size_t j = from; j < to; j++)
-        gz[j] *= -t->u[j];
+    tsr_rates_apply_transposed(c->rates, k, slot, from, to, t->u, t->of_u + k * n);
+    tsr_rates_apply(c->rates, k, slot, from, to, gz, t->of_gz + k * n);
+    leave_rates(c, t, k, from, to, t->u, gz);
 }
 
 static void keep_v(const struct tsr_carried *c, size_t i, size_t k, double weight, size_t from,

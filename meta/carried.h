@@ -17,6 +17,7 @@ struct tsr_carried_task {
     /* Where not all parameters adapt: u = B^T v, [n]; of each inner step alpha u and alpha gz, [K,
      * n] each, and, if there is a basis to learn, v_{k+1}, [K, n_params]. */
     tsr_real *u, *of_u, *of_gz, *of_v;
+    tsr_real *before;     /* of rates that couple: v_{k+1} or u_{k+1}, [K, n]; else NULL */
     tsr_real *out;        /* outputs, of methods that want them and losses with a slope */
     tsr_real *target;     /* targets of the squared error with the same slope; of such losses */
     unsigned char *tapes; /* [tape_room] bytes: room for K tapes; or NULL */
@@ -45,8 +46,8 @@ bool tsr_carried_learns_basis(const struct tsr_engine *engine, const struct tsr_
 /* Takes the storage of one task of up to max_points points from the arena. */
 void tsr_carried_layout(struct tsr_carried_task *t, struct tsr_trajectory *way,
                         const struct tsr_engine *engine, const struct tsr_method *method,
-                        const struct tsr_loss *loss, size_t inner_steps, size_t max_points,
-                        struct tsr_arena *arena);
+                        const struct tsr_loss *loss, const struct tsr_rates *rates,
+                        size_t inner_steps, size_t max_points, struct tsr_arena *arena);
 
 /* Where the task at hand keeps what its basis needs: a [2 K, n_params] and b [2 K, n], whose outer
  * products b_j a_j^T, summed over j, are what it adds to the gradient of the basis once

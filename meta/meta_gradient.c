@@ -110,7 +110,7 @@ static void layout_worker(const struct tsr_meta_workspace *m, size_t thread, str
     struct worker *w = &m->workers[thread];
     for (size_t i = thread * m->together; i < (thread + 1) * m->together; i++)
         tsr_carried_layout(&m->carried[i], &m->ways[i], m->engine, tsr_method_of(&m->method),
-                           tsr_loss_of(&m->loss), m->inner_steps, m->max_points, a);
+                           tsr_loss_of(&m->loss), &m->rates, m->inner_steps, m->max_points, a);
     w->leaf = tsr_arena_take(a, m->n_sum, sizeof *w->leaf);
     for (size_t l = 0; l < m->n_levels; l++) {
         tsr_real *level = tsr_arena_take(a, m->n_sum, sizeof *level);
@@ -360,8 +360,13 @@ static void make_leaf(const struct tsr_meta_workspace *m, const struct call *cal
         size_t step = k < m->rates.n_steps ? k : m->rates.n_steps - 1;
         const tsr_real *g = way->gz ? way->gz + k * way->gz_stride : way->g + k * way->g_stride;
         finite = finite && all_finite(g, m->rates.n);
-        tsr_rates_reduce(&m->rates, g, rates + step * m->rates.n_units);
+        if (t->before)
+            tsr_rates_derive(call->at->rates, k, way->task->slot, t->before + k * m->rates.n, g,
+                             rates + step * m->rates.n_units);
+        else
+            tsr_rates_reduce(&m->rates, g, rates + step * m->rates.n_units);
     }
+    finite = finite && all_finite(rates, m->n_sum - n);
     call->error[way->task - call->tasks] = finite ? t->query_error : (double)NAN;
 }
 

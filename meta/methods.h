@@ -6,8 +6,8 @@
  * A method works on tasks that are carried together (struct tsr_carried), whose trajectories phi_0
  * .. phi_K and gradients g_k = grad L_ctx(phi_k) are kept. It leaves in v [n_params] of each task
  * its part of the gradient with respect to theta, and in place of g_k that with respect to one rate
- * per parameter of inner step k. The functions below do so for all tasks carried, by the threads
- * that carry them.
+ * per parameter of inner step k, or, where rates couple parameters, what follows from g_k and v.
+ * The functions below do so for all tasks carried, by the threads that carry them.
  */
 #ifndef TSR_META_METHODS_H
 #define TSR_META_METHODS_H

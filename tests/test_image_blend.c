@@ -302,7 +302,7 @@ static void add_region(struct loops *l, const struct tsr_model *model,
         memset(l->g, 0, n * sizeof *l->g);
         (void)l->kernel->gradient(&model->net, l->phi, &points, scale, l->g, NULL, NULL,
                                   l->arena.base);
-        tsr_rates_apply(&model->rates, k, 0, l->g, l->g);
+        tsr_rates_apply(&model->rates, k, 0, 0, n, l->g, l->g);
         for (size_t i = 0; i < n; i++)
             l->phi[i] -= l->g[i];
     }

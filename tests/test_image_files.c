@@ -52,7 +52,7 @@ static void check_round_trip(const struct tsr_model_config *config) {
 
 static void every_kind_of_rates_and_slots(void **state) {
     (void)state;
-    for (int kind = 0; kind < 5; kind++)
+    for (int kind = 0; kind < 7; kind++)
         for (int slots = 0; slots < 2; slots++)
             for (size_t steps = 0; steps <= 3; steps += 3) {
                 struct tsr_model_config config = toy_config(16, 24, 3);
@@ -485,7 +485,7 @@ static void damaged_checkpoints(void **state) {
 
 static void shared_slot_expands(void **state) {
     (void)state;
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < 7; kind++) {
         struct tsr_model_config config = toy_config(16, 16, 3);
         config.rates = (enum tsr_rates_kind)kind;
         struct tsr_model *from = toy_model(&config, 3);

@@ -196,7 +196,7 @@ static void adapt(const struct picture *p, const struct tsr_model *model, size_t
         error[k] = kernel->gradient(&model->net, phi, own_points, 1, g, NULL, NULL, scratch.base);
         memset(g, 0, n * sizeof *g);
         (void)kernel->gradient(&model->net, phi, points, scale, g, NULL, NULL, scratch.base);
-        tsr_rates_apply(&model->rates, k, slot, g, g);
+        tsr_rates_apply(&model->rates, k, slot, 0, n, g, g);
         for (size_t i = 0; k < p->steps && i < n; i++)
             phi[i] -= g[i];
     }

@@ -151,7 +151,7 @@ static void adapt(const struct picture *p, size_t region, const uint32_t *pixel,
         memset(g, 0, params * sizeof *g);
         (void)kernel->gradient(&m->net, phi, &points, 1.0 / (double)(over * C), g, NULL, NULL,
                                scratch.base);
-        tsr_rates_apply(&m->rates, k, slot, g, g);
+        tsr_rates_apply(&m->rates, k, slot, 0, params, g, g);
         for (size_t i = 0; k < K && i < params; i++)
             phi[i] -= g[i];
     }

@@ -207,6 +207,13 @@ static void multi_step_resumes(void **state) {
     check_resume(&tsr_method_multi_step.object, TSR_RATES_PER_PARAM, TSR_SLOTS_SHARED, 0.5);
 }
 
+/* Rates that couple the numbers. */
+static void matrices_resume(void **state) {
+    (void)state;
+    check_resume(&tsr_method_maml.object, TSR_RATES_KRON_PER_LAYER_PER_STEP, TSR_SLOTS_PER_REGION,
+                 0.5);
+}
+
 static void per_region_slots_resume(void **state) {
     (void)state;
     check_resume(&tsr_method_maml.object, TSR_RATES_PER_STEP, TSR_SLOTS_PER_REGION, 0.5);
@@ -678,6 +685,7 @@ int main(void) {
         TEST(fomaml_resumes),
         TEST(reptile_resumes),
         TEST(multi_step_resumes),
+        TEST(matrices_resume),
         TEST(per_region_slots_resume),
         TEST(no_inner_steps),
         TEST(resuming_a_complete_run),

@@ -11,7 +11,7 @@
 #include "inner/network.h"
 #include "meta/meta_gradient.h"
 
-enum { SLOTS = 2, TASKS = 5, CTX = 11, QRY = 7, STEPS = 3, DIRECTIONS = 6, MOST = 64 };
+enum { SLOTS = 2, TASKS = 5, CTX = 11, QRY = 7, STEPS = 3, DIRECTIONS = 6, MOST = 64, KINDS = 7 };
 
 #ifdef TSR_REAL_DOUBLE
 #define STEP 1e-4
@@ -72,7 +72,8 @@ static void set_up(struct fixture *f, const struct tsr_object *adaptation, enum 
     MUST(tsr_arena_create(&f->scratch, kernel->workspace_size(&f->net), "scratch", err));
     tsr_rates_layout(&f->rates, kind, STEPS, SLOTS, &f->engine.space);
     f->rates.value = make(tsr_rates_count(&f->rates), sizeof(tsr_real));
-    draw_all(f->rates.value, tsr_rates_count(&f->rates), 0.05, 0.15);
+    bool couples = tsr_rates_couple(&f->rates);
+    draw_all(f->rates.value, tsr_rates_count(&f->rates), couples ? -0.1 : 0.05, 0.15);
     f->theta = make(SLOTS * f->net.n_params, sizeof(tsr_real));
     draw_all(f->theta, SLOTS * f->net.n_params, -0.6, 0.6);
     f->n_basis = f->engine.space.n_directions * f->net.n_params;
@@ -135,6 +136,33 @@ static double gradient(struct fixture *f, const tsr_real *phi, const struct tsr_
     return f->engine.kernel->gradient(&f->net, phi, points, scale, g, NULL, NULL, f->scratch.base);
 }
 
+/* Number d as an entry of the matrix that its group is, and where the rates of the group stand. */
+static size_t entry_of(const struct fixture *f, size_t d, size_t *row, size_t *column, size_t *rows,
+                       size_t *columns) {
+    const struct tsr_space *s = &f->engine.space;
+    size_t at = 0, group = 0, from = 0;
+    for (; d >= s->end[group]; from = s->end[group++]) {
+        size_t others = (s->end[group] - from) / s->rows[group];
+        at += s->rows[group] * s->rows[group] + (others > 1 ? others * others : 0);
+    }
+    *rows = s->rows[group], *columns = (s->end[group] - from) / *rows;
+    size_t inner = *rows * (*columns - 1);
+    *row = d - from < inner ? (d - from) / (*columns - 1) : d - from - inner;
+    *column = d - from < inner ? (d - from) % (*columns - 1) : *columns - 1;
+    return at;
+}
+
+/* Entry [d, e] of the matrix that rates which couple are. */
+static double coupling(const struct fixture *f, const tsr_real *units, size_t d, size_t e) {
+    size_t row[2], column[2], rows, columns;
+    if (f->rates.kind == TSR_RATES_FULL_PER_STEP) return (double)units[d * f->engine.space.n + e];
+    size_t at = entry_of(f, d, &row[0], &column[0], &rows, &columns);
+    if (entry_of(f, e, &row[1], &column[1], &rows, &columns) != at) return 0;
+    double left = (double)units[at + row[0] * rows + row[1]];
+    if (columns == 1) return left;
+    return left * (double)units[at + rows * rows + column[1] * columns + column[0]];
+}
+
 static size_t unit_of(const struct fixture *f, size_t d) {
     const struct tsr_space *s = &f->engine.space;
     size_t group = 0;
@@ -157,12 +185,17 @@ static double adapt(struct fixture *f, const struct tsr_task *task, size_t steps
         if (k == steps) return gradient(f, phi, &task->qry, 1, g);
         size_t step = r->n_steps > 1 ? k : 0, slot = r->n_slots > 1 ? task->slot : 0;
         (void)gradient(f, phi, &task->ctx, task->ctx_scale, g);
-        for (size_t d = 0; d < f->engine.space.n; d++) {
-            double sum = 0;
+        const tsr_real *units = r->value + (step * r->n_slots + slot) * r->n_units;
+        double gz[MOST] = {0};
+        for (size_t d = 0; d < f->engine.space.n; d++)
             for (size_t i = 0; i < f->net.n_params; i++)
-                sum += matrix(f, task->slot, i, d) * (double)g[i];
-            z[d] -= (double)r->value[(step * r->n_slots + slot) * r->n_units + unit_of(f, d)] * sum;
-        }
+                gz[d] += matrix(f, task->slot, i, d) * (double)g[i];
+        for (size_t d = 0; d < f->engine.space.n; d++)
+            if (!tsr_rates_couple(r))
+                z[d] -= (double)units[unit_of(f, d)] * gz[d];
+            else
+                for (size_t e = 0; e < f->engine.space.n; e++)
+                    z[d] -= coupling(f, units, d, e) * gz[e];
     }
 }
 
@@ -205,11 +238,16 @@ static double central(struct fixture *f, tsr_real *x, double h) {
     return (above - below) / ((double)up - (double)down);
 }
 
-static double *differences(struct fixture *f, tsr_real *x, size_t n) {
+/* In every `stride`-th coordinate. */
+static double *some_differences(struct fixture *f, tsr_real *x, size_t n, size_t stride) {
     double *out = make(n + 1, sizeof *out);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (4 * central(f, x + i, STEP) - central(f, x + i, 2 * STEP)) / 3;
+    for (size_t i = 0; i < n; i += stride)
+        out[i / stride] = (4 * central(f, x + i, STEP) - central(f, x + i, 2 * STEP)) / 3;
     return out;
+}
+
+static double *differences(struct fixture *f, tsr_real *x, size_t n) {
+    return some_differences(f, x, n, 1);
 }
 
 /* ---- the tests --------------------------------------------------------------------------------
@@ -253,7 +291,7 @@ static void check_inner_loop(struct fixture *f, size_t thread) {
 static void inner_loop(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof adaptations / sizeof *adaptations; i++)
-        for (int kind = 0; kind < 5; kind++) {
+        for (int kind = 0; kind < KINDS; kind++) {
             struct fixture f;
             set_up(&f, adaptations[i], (enum tsr_rates_kind)kind, "auto", 2);
             check_inner_loop(&f, 0);
@@ -309,16 +347,19 @@ static double distance(const tsr_real *a, const double *b, size_t n) {
 static void exact(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof adaptations / sizeof *adaptations; i++)
-        for (int kind = 0; kind < 5; kind++) {
+        for (int kind = 0; kind < KINDS; kind++) {
             struct fixture f;
             set_up(&f, adaptations[i], (enum tsr_rates_kind)kind, "reference", 1);
             struct gradients g = meta_gradient(&f);
             double *theta = differences(&f, f.theta, g.n_theta);
             double *basis = differences(&f, f.basis, g.n_basis);
-            double *rates = differences(&f, f.rates.value, g.n_rates);
+            size_t stride = g.n_rates > 1000 ? 1 + g.n_rates / 500 : 1, n = 0;
+            double *rates = some_differences(&f, f.rates.value, g.n_rates, stride);
+            for (; n * stride < g.n_rates; n++)
+                g.rates[n] = g.rates[n * stride];
             ASSERT_CLOSE("d theta", g.theta, theta, g.n_theta, TOLERANCE);
             ASSERT_CLOSE("d basis", g.basis, basis, g.n_basis, TOLERANCE);
-            ASSERT_CLOSE("d rates", g.rates, rates, g.n_rates, TOLERANCE);
+            ASSERT_CLOSE("d rates", g.rates, rates, n, TOLERANCE);
             free(theta);
             free(basis);
             free(rates);
@@ -386,6 +427,28 @@ static void others(void **state) {
     tear_down(&f);
 }
 
+/* Of rates that couple, row and column are not the same: their derivatives, transposed, are not
+ * those of the differences. */
+static void transposed(void **state) {
+    (void)state;
+    struct fixture f;
+    set_up(&f, &tsr_adaptation_latent.object, TSR_RATES_FULL_PER_STEP, "reference", 1);
+    struct gradients g = meta_gradient(&f);
+    double *rates = differences(&f, f.rates.value, g.n_rates);
+    assert_true(distance(g.rates, rates, g.n_rates) < TOLERANCE);
+    for (size_t m = 0; m < g.n_rates; m += DIRECTIONS * DIRECTIONS)
+        for (size_t i = 0; i < DIRECTIONS; i++)
+            for (size_t j = 0; j < i; j++) {
+                tsr_real *a = &g.rates[m + i * DIRECTIONS + j],
+                         *b = &g.rates[m + j * DIRECTIONS + i], kept = *a;
+                *a = *b, *b = kept;
+            }
+    assert_true(distance(g.rates, rates, g.n_rates) > 0.5);
+    free(rates);
+    free_gradients(&g);
+    tear_down(&f);
+}
+
 /* Any number of threads, the same bits. */
 static void threads(void **state) {
     (void)state;
@@ -417,8 +480,8 @@ static void threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact),   cmocka_unit_test(inner_loop), cmocka_unit_test(others),
-        cmocka_unit_test(threads), cmocka_unit_test(losses),
+        cmocka_unit_test(exact),      cmocka_unit_test(inner_loop), cmocka_unit_test(others),
+        cmocka_unit_test(transposed), cmocka_unit_test(threads),    cmocka_unit_test(losses),
     };
     return cmocka_run_group_tests_name("meta-gradient of adaptations", tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ enum { SLOTS = 2, STEPS = 3, TASKS = 5, DIRECTIONS = 7, OUT_DIM = 2, MOST = 1638
 
 struct golden {
     struct tsr_h5 *file;
-    const char *name; /* of the case: ADAPTATION_METHOD_LOSS */
+    const char *name; /* of the case: ADAPTATION_METHOD_LOSS, and _full or _kron */
+    enum tsr_rates_kind kind;
     struct tsr_net net;
     struct tsr_choice adaptation, method, loss;
     tsr_real *x, *y, *theta, *basis;
@@ -78,6 +79,9 @@ static void open_case(struct golden *g, const char *name) {
     g->adaptation = choose(&tsr_adaptations, &rest);
     g->method = choose(&tsr_methods, &rest);
     g->loss = choose(&tsr_losses, &rest);
+    g->kind = strcmp(rest, "full") == 0   ? TSR_RATES_FULL_PER_STEP
+              : strcmp(rest, "kron") == 0 ? TSR_RATES_KRON_PER_LAYER_PER_STEP
+                                          : TSR_RATES_PER_PARAM_PER_STEP;
     (void)tsr_choice_set(&g->adaptation, "numbers", DIRECTIONS);
     (void)tsr_choice_set(&g->loss, "huber_delta", 0.15);
     (void)snprintf(path, sizeof path, "%s/golden/golden_adaptations.h5", getenv("TSR_TESTS"));
@@ -139,7 +143,7 @@ static void check_case(void **state) {
         if (!(*k)->available()) continue;
         MUST(tsr_engine_create(&g.net, *k, 2, &engine, err));
         tsr_engine_adapt(&engine, &g.adaptation);
-        tsr_rates_layout(&g.rates, TSR_RATES_PER_PARAM_PER_STEP, STEPS, SLOTS, &engine.space);
+        tsr_rates_layout(&g.rates, g.kind, STEPS, SLOTS, &engine.space);
         g.rates.value = read_real(&g, true, "rates");
         check_gradient(&g, &engine);
         free(g.rates.value);
@@ -168,9 +172,12 @@ static void control(void **state) {
 
 int main(void) {
     static const char *const cases[] = {
-        "latent_maml_mse",       "latent_fomaml_mse",  "biases_maml_mse",     "biases_fomaml_mse",
-        "last_maml_mse",         "last_fomaml_mse",    "latent_maml_log-mse", "latent_maml_huber",
-        "latent_fomaml_log-mse", "latent_fomaml_huber"};
+        "latent_maml_mse",      "latent_fomaml_mse",    "biases_maml_mse",
+        "biases_fomaml_mse",    "last_maml_mse",        "last_fomaml_mse",
+        "latent_maml_log-mse",  "latent_maml_huber",    "latent_fomaml_log-mse",
+        "latent_fomaml_huber",  "latent_maml_mse_full", "latent_fomaml_mse_full",
+        "biases_maml_mse_kron", "last_maml_mse_kron",   "all_maml_mse_kron",
+        "all_fomaml_mse_kron"};
     enum { N = sizeof cases / sizeof *cases };
     struct CMUnitTest tests[N + 1];
     for (size_t i = 0; i < N; i++)

@@ -12,8 +12,10 @@ typedef void (*part_fn)(const tsr_real *from, tsr_real *to, size_t at, size_t z,
 
 static void layout(const struct tsr_net *net, struct tsr_space *out) {
     out->n_groups = net->n_layers;
-    for (size_t l = 0; l < net->n_layers; l++)
+    for (size_t l = 0; l < net->n_layers; l++) {
         out->end[l] = out->n += net->fan_out[l];
+        out->rows[l] = net->fan_out[l];
+    }
 }
 
 static void take(const tsr_real *phi, tsr_real *z, size_t at, size_t begin, size_t n) {

@@ -14,6 +14,7 @@ static size_t first(const struct tsr_net *net) {
 static void layout(const struct tsr_net *net, struct tsr_space *out) {
     out->n = out->end[0] = net->n_params - first(net);
     out->n_groups = 1;
+    out->rows[0] = net->out_dim;
 }
 
 static void start(const struct tsr_chart *c, tsr_real *z) {

@@ -21,7 +21,7 @@ static const struct tsr_param params[] = {
 
 static void layout(const struct tsr_net *net, struct tsr_space *out) {
     (void)net;
-    out->n = out->n_directions = out->end[0] = (size_t)out->choice.value[0];
+    out->n = out->n_directions = out->end[0] = out->rows[0] = (size_t)out->choice.value[0];
     out->n_groups = 1;
 }
 

@@ -65,8 +65,7 @@ static void find_metric(const struct tsr_inner_state *s) {
     tsr_real *p = vector_of(s, METRIC);
     double sum = 0;
     for (size_t i = 0; i < s->n; i++)
-        p[i] = 1;
-    tsr_rates_apply(s->rates, s->k, s->slot, p, p);
+        p[i] = (tsr_real)tsr_rates_own(s->rates, s->k, s->slot, i);
     for (size_t i = 0; i < s->n; i++)
         sum += fabs((double)p[i]);
     tsr_real least = (tsr_real)(FLOOR * sum / (double)s->n);

@@ -381,6 +381,34 @@ class Model(nn.Module):
             rate = rate.repeat_interleave(torch.tensor(self._numbers()[1], device=rate.device), -1)
         return rate
 
+    def _scaled(self, k: int, slot: Tensor, gradient: Tensor) -> Tensor:
+        """What inner step k takes from the numbers [batch, regions, numbers]."""
+        n, kind = gradient.shape[-1], str(self.inner["rates"])
+        if kind not in ("kron-per-layer-per-step", "full-per-step"):
+            return self._rate(k, slot) * gradient
+        rate, at, parts = self._rate(k, slot), 0, []
+
+        def square(rows):
+            nonlocal at
+            at += rows * rows
+            return rate[:, at - rows * rows:at].reshape(-1, rows, rows)
+
+        groups = [(n, 1)] if kind == "full-per-step" or self.adapted == "latent" else self._groups()
+        for group, (rows, columns) in zip(gradient.split([r * c for r, c in groups], -1), groups):
+            inner = rows * (columns - 1)
+            matrix = torch.cat([group[..., :inner].unflatten(-1, (rows, columns - 1)), group[..., inner:, None]], -1)
+            matrix = square(rows) @ matrix
+            if columns > 1:
+                matrix = matrix @ square(columns)
+            parts += [matrix[..., :-1].flatten(-2), matrix[..., -1]]
+        return torch.cat(parts, -1)
+
+    def _groups(self) -> List[Tuple[int, int]]:
+        """Rows and columns of each group of numbers: weights of a layer, its biases as the last column."""
+        ends = [0] + [int(end) for end in self.network.ends]
+        layers = [(c - b, (c - a) // (c - b)) for a, b, c in zip(ends[:-2:2], ends[1:-1:2], ends[2::2])]
+        return {"all": layers, "last": layers[-1:]}.get(self.adapted, [(rows, 1) for rows, _ in layers])
+
     def _start(self, slot: Tensor, batch: int) -> Tensor:
         theta = self.theta[slot].expand(batch, -1, -1)
         if self.adapted == "latent":
@@ -446,7 +474,7 @@ class Model(nn.Module):
                 error = (((out - y) ** 2).sum(-1) * mask).sum(-1) / (over * channels)
                 # The sum's gradient is each region's own: no region sees another's numbers.
                 gradient, = torch.autograd.grad(error.sum(), z, create_graph=create_graph)
-                z = z - self._rate(k, slot) * gradient
+                z = z - self._scaled(k, slot, gradient)
                 if not create_graph:
                     z = z.detach()
         phi = self._expand(z, slot)

@@ -17,6 +17,25 @@ render() { # INR PNG
     "$TESSERA" render "$1" -o "$2" --quiet >/dev/null
 }
 
+# Rates that are matrices: 2^2 + ... of each layer, its sides; one for a code.
+for kind in all:kron-per-layer-per-step:924 biases:kron-per-layer-per-step:411 latent:11:full-per-step:363; do
+    rates=${kind%:*} n=${kind##*:}
+    adapt=${rates%:*} rates=${rates##*:}
+    train m.h5 --adapt "$adapt" --rates "$rates" --outer-steps 20 --threads 1
+    tessera 0 "$rates of $adapt: info" info m.h5
+    check "$rates of $adapt: numbers" grep -q "^rates: $rates, $n numbers" out
+    train two.h5 --adapt "$adapt" --rates "$rates" --outer-steps 20 --threads 2
+    train half.h5 --adapt "$adapt" --rates "$rates" --outer-steps 10
+    "$TESSERA" train d.h5 --resume half.h5 --outer-steps 20 --quiet >/dev/null 2>err || cat err
+    for model in m two half; do
+        "$TESSERA" eval $model.h5 d.h5 | grep '^[0-3]' >$model.figures
+    done
+    check "$rates of $adapt: two threads, resumed, the same" sh -c "cmp m.figures two.figures && cmp m.figures half.figures"
+    check "$rates of $adapt: it learns" awk 'NR == 1 { before = $2 } END { exit !($2 > before + 0.5) }' m.figures
+done
+tessera 2 "a matrix that is too large" train d.h5 -o x.h5 --outer-steps 1 --width 32 --rates full-per-step
+check "is refused" grep -q "rates full-per-step: a matrix of 2307 rows" err
+
 # 2*8+8 + 8*8+8 + 8*3+3 = 123 parameters; 27 of the last layer, 19 biases, a code of 11.
 for kind in last:27 biases:19 latent:11; do
     adapt=${kind%:*} n=${kind#*:}

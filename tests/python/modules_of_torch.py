@@ -22,7 +22,8 @@ CASES = ([dict(rule=rule) for rule in ("whole", "grid 3x4", "cell 8x11", "quadtr
           dict(rule="labels", slots="per-class")] +
          [dict(net=net) for net in ("relu-pe", "relu-pe, octaves 0", "gaussian", "finer")] +
          [dict(adapt=adapt, rates=rates) for adapt in ("all", "last", "biases", "latent 5")
-          for rates in ("fixed", "per-step", "per-layer-per-step", "per-param", "per-param-per-step")] +
+          for rates in ("fixed", "per-step", "per-layer-per-step", "per-param", "per-param-per-step",
+                        "kron-per-layer-per-step", "full-per-step")] +
          [dict(coords_sampling=sampling, coords_frame=frame) for sampling in ("edge", "endpoints")
           for frame in ("image", "region")] + [dict(inner_loss="image", inner_lr=0.3)])
 
