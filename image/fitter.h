@@ -6,7 +6,12 @@
 #ifndef TSR_IMAGE_FITTER_H
 #define TSR_IMAGE_FITTER_H
 
+#ifdef __cplusplus
+#include <atomic>
+using std::atomic_bool;
+#else
 #include <stdatomic.h>
+#endif
 
 #include "image/blend.h"
 #include "image/context.h"
