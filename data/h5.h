@@ -151,6 +151,23 @@ TSR_API enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object,
                                       enum tsr_h5_type type, size_t n_items, const void *data,
                                       struct tsr_error *err) TSR_MUST_USE;
 
+/* One item of such an array as its file holds it. What is slow about it, the filters, is done by
+ * tsr_h5_item_make(), in any thread and without HDF5. Zeros at first. */
+struct tsr_h5_item {
+    unsigned char *bytes; /* [size], of [room], owned */
+    size_t size, room;
+};
+/* Of n values of `type`, TSR_H5_U8 or TSR_H5_U16, which the array has, too; `deflate` likewise.
+ * TSR_ERR_NO_MEMORY. */
+TSR_API enum tsr_status tsr_h5_item_make(enum tsr_h5_type type, int deflate, size_t n,
+                                         const void *values, struct tsr_h5_item *out,
+                                         struct tsr_error *err) TSR_MUST_USE;
+TSR_API void tsr_h5_item_clear(struct tsr_h5_item *item);
+/* What the file holds is what tsr_h5_append() of its values gives. */
+TSR_API enum tsr_status tsr_h5_append_item(struct tsr_h5 *file, const char *object,
+                                           const struct tsr_h5_item *item,
+                                           struct tsr_error *err) TSR_MUST_USE;
+
 /* Arrays of strings (UTF-8; written with the length of the longest, which is at most 512 KiB;
  * strings of variable length are read, too). Reading all gives one block: `out[i]` point into it;
  * free(out) frees all. */

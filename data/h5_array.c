@@ -713,36 +713,86 @@ enum tsr_status tsr_h5_create_growing(struct tsr_h5 *file, const char *object,
     TSR_H5_WRITING(file, err, create_growing(file, object, type, rank, dims, deflate, err));
 }
 
-static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
-                              size_t n_items, const void *data, struct tsr_error *err) {
-    enum tsr_status status;
-    hid_t selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+/* Makes `object` the recent dataset, with room for n items more, the first of which is *first. */
+static enum tsr_status grow(struct tsr_h5 *file, const char *object, size_t n, size_t *first,
+                            struct tsr_error *err) {
     hsize_t extents[TSR_H5_MAX_RANK];
-    TSR_CHECK(tsr_h5_check_writable(file, object, err));
-    TSR_CHECK(use(file, object, err));
+    TSR_TRY(tsr_h5_check_writable(file, object, err));
+    TSR_TRY(use(file, object, err));
     struct tsr_h5_dataset *dataset = &file->recent;
-    if (n_items == 0) goto done;
-    size_t first = dataset->rank ? dataset->dims[0] : 0;
-    size_t start[TSR_H5_MAX_RANK] = {first}, count[TSR_H5_MAX_RANK];
+    *first = dataset->rank ? dataset->dims[0] : 0;
+    if (n == 0) return TSR_OK;
     to_hsize(dataset->rank, dataset->dims, extents);
-    extents[0] = first + n_items;
-    if (dataset->rank == 0 || H5Dset_extent(dataset->id, extents) < 0) {
-        status =
-            TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot grow to %zu items", first + n_items);
-        goto done;
-    }
-    dataset->dims[0] = first + n_items;
+    extents[0] = *first + n;
+    if (dataset->rank == 0 || H5Dset_extent(dataset->id, extents) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot grow to %zu items", *first + n);
+    dataset->dims[0] = *first + n;
+    return TSR_OK;
+}
+
+/* Items of the recent dataset, of `type` in memory. */
+static enum tsr_status write_items(const struct tsr_h5 *file, const char *object, size_t first,
+                                   size_t n, hid_t type, const void *data, struct tsr_error *err) {
+    enum tsr_status status;
+    const struct tsr_h5_dataset *dataset = &file->recent;
+    hid_t selection = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+    size_t start[TSR_H5_MAX_RANK] = {first}, count[TSR_H5_MAX_RANK];
     memcpy(count, dataset->dims, sizeof count);
-    count[0] = n_items;
+    count[0] = n;
     TSR_CHECK(select_box(file, object, start, count, &selection, &memory, err));
-    if (H5Dwrite(dataset->id, memory_type(type), memory, selection, H5P_DEFAULT, data) < 0)
+    if (H5Dwrite(dataset->id, type, memory, selection, H5P_DEFAULT, data) < 0)
         status = TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
 done:
     status = tsr_h5_close_id(file, object, selection, status, err);
     return tsr_h5_close_id(file, object, memory, status, err);
 }
 
+static enum tsr_status append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
+                              size_t n_items, const void *data, struct tsr_error *err) {
+    size_t first;
+    TSR_TRY(grow(file, object, n_items, &first, err));
+    if (n_items == 0) return TSR_OK;
+    return write_items(file, object, first, n_items, memory_type(type), data, err);
+}
+
 enum tsr_status tsr_h5_append(struct tsr_h5 *file, const char *object, enum tsr_h5_type type,
                               size_t n_items, const void *data, struct tsr_error *err) {
     TSR_H5_WRITING(file, err, append(file, object, type, n_items, data, err));
+}
+
+#if H5_VERSION_GE(1, 10, 3)
+static enum tsr_status write_item(const struct tsr_h5 *file, const char *object, size_t index,
+                                  const struct tsr_h5_item *item, struct tsr_error *err) {
+    const hsize_t at[TSR_H5_MAX_RANK] = {index};
+    if (H5Dwrite_chunk(file->recent.id, H5P_DEFAULT, 0, at, item->size, item->bytes) < 0)
+        return TSR_H5_FAIL(err, TSR_ERR_IO, file, object, "cannot be written");
+    return TSR_OK;
+}
+#else
+/* HDF5 takes values only. */
+static enum tsr_status write_item(const struct tsr_h5 *file, const char *object, size_t index,
+                                  const struct tsr_h5_item *item, struct tsr_error *err) {
+    const struct tsr_h5_dataset *d = &file->recent;
+    unsigned char *values = malloc(d->storage.chunk_bytes);
+    enum tsr_status status;
+    if (values && tsr_h5_unpack(&d->storage, 0, item->bytes, item->size, values))
+        status = write_items(file, object, index, 1, file_type(d->type), values, err);
+    else
+        status = TSR_H5_BAD(err, TSR_ERR_NO_MEMORY, file, object, "needs %zu bytes",
+                            d->storage.chunk_bytes);
+    free(values);
+    return status;
+}
+#endif
+
+static enum tsr_status append_item(struct tsr_h5 *file, const char *object,
+                                   const struct tsr_h5_item *item, struct tsr_error *err) {
+    size_t index;
+    TSR_TRY(grow(file, object, 1, &index, err));
+    return write_item(file, object, index, item, err);
+}
+
+enum tsr_status tsr_h5_append_item(struct tsr_h5 *file, const char *object,
+                                   const struct tsr_h5_item *item, struct tsr_error *err) {
+    TSR_H5_WRITING(file, err, append_item(file, object, item, err));
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/memory.h"
 #include "data/h5_internal.h"
 
 /* ---- fletcher32 ------------------------------------------------------------------------------ */
@@ -63,6 +64,66 @@ static void unshuffle(const unsigned char *in, size_t size, size_t width, unsign
         for (size_t i = 0; i < n; i++)
             out[i * width + b] = in[b * n + i];
     memcpy(out + n * width, in + n * width, size - n * width);
+}
+
+/* Values as a file holds them, the least significant byte first, in place or (`shuffled`) with the
+ * first bytes of all of them first. */
+static void put_values(const uint16_t *values, size_t n, bool shuffled, unsigned char *out) {
+    size_t step = shuffled ? 1 : 2, second = shuffled ? n : 1;
+    for (size_t i = 0; i < n; i++) {
+        out[i * step] = (unsigned char)values[i];
+        out[i * step + second] = (unsigned char)(values[i] >> 8);
+    }
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static enum tsr_status reserve(struct tsr_h5_item *item, size_t room, struct tsr_error *err) {
+    if (room <= item->room) return TSR_OK;
+    tsr_h5_item_clear(item);
+    TSR_TRY(TSR_ALLOC(&item->bytes, room, "an item of an array", err));
+    item->room = room;
+    return TSR_OK;
+}
+
+/* The bytes [size] of the values, deflated. What zlib has room for it makes. */
+static enum tsr_status deflate_to(int level, const unsigned char *bytes, size_t size,
+                                  struct tsr_h5_item *out, struct tsr_error *err) {
+    uLongf length = (uLongf)out->room;
+    if (compress2(out->bytes, &length, bytes, (uLong)size, level) != Z_OK)
+        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory to deflate %zu bytes", size);
+    out->size = length;
+    return TSR_OK;
+}
+
+enum tsr_status tsr_h5_item_make(enum tsr_h5_type type, int deflate, size_t n, const void *values,
+                                 struct tsr_h5_item *out, struct tsr_error *err) {
+    enum tsr_status status;
+    unsigned char *shuffled = NULL;
+    bool wide = type == TSR_H5_U16;
+    size_t size = wide ? 2 * n : n;
+    TSR_CHECK(reserve(out, (deflate ? compressBound((uLong)size) : size) + CHECKSUM_BYTES, err));
+    if (deflate && wide) {
+        TSR_CHECK(TSR_ALLOC(&shuffled, size, "an item of an array", err));
+        put_values(values, n, true, shuffled);
+    }
+    if (deflate)
+        TSR_CHECK(deflate_to(deflate, wide ? shuffled : values, size, out, err));
+    else if (wide)
+        put_values(values, n, false, out->bytes);
+    else
+        memcpy(out->bytes, values, size);
+    if (!deflate) out->size = size;
+    put_checksum(checksum(out->bytes, out->size), out->bytes + out->size);
+    out->size += CHECKSUM_BYTES;
+done:
+    free(shuffled);
+    return status;
+}
+
+void tsr_h5_item_clear(struct tsr_h5_item *item) {
+    free(item->bytes);
+    *item = (struct tsr_h5_item){0};
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

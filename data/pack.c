@@ -141,13 +141,12 @@ static enum tsr_status set_name(struct packer *p, size_t at, const struct tsr_li
 }
 
 static enum tsr_status add_image(struct packer *p, const struct tsr_listed *item, size_t tile,
-                                 const struct tsr_packed *image, struct tsr_error *err) {
+                                 const struct tsr_packed *packed, struct tsr_error *err) {
     size_t at = p->report->images;
     TSR_TRY(reserve(p, err));
     TSR_TRY(set_name(p, at, item, tile, err));
-    TSR_TRY(tsr_h5_append(p->file, "/images", TSR_H5_U8, 1, image->pixels, err));
-    if (image->labels)
-        TSR_TRY(tsr_h5_append(p->file, "/labels", TSR_H5_U16, 1, image->labels, err));
+    TSR_TRY(tsr_h5_append_item(p->file, "/images", &packed->image, err));
+    if (p->work.has_labels) TSR_TRY(tsr_h5_append_item(p->file, "/labels", &packed->labels, err));
     p->splits[at] = item->split;
     p->report->images++;
     return TSR_OK;
@@ -203,12 +202,12 @@ static enum tsr_status write_job(struct packer *p, const struct tsr_listed *item
     enum tsr_status status = before == TSR_OK ? count_job(p, item, job, &out, err) : before;
     size_t count = job->status == TSR_OK ? job->count : 0;
     bool here = job->from == p->comm->rank;
-    struct tsr_packed image;
+    const struct tsr_packed *packed;
     for (size_t k = 0; k < count && (status == TSR_OK || !here); k++) {
         enum tsr_status taken =
-            tsr_pack_job_take(&p->work, p->comm, job, k, &image, status == TSR_OK ? err : NULL);
+            tsr_pack_job_take(&p->work, p->comm, job, k, &packed, status == TSR_OK ? err : NULL);
         if (taken != TSR_OK) return taken;
-        if (status == TSR_OK && !out) status = add_image(p, item, k, &image, err);
+        if (status == TSR_OK && !out) status = add_image(p, item, k, packed, err);
     }
     return status;
 }
@@ -236,7 +235,7 @@ static enum tsr_status hand_out(struct packer *p, struct block *block, struct ts
             status = tsr_pack_job_send(&p->work, p->comm, job, err);
         else if (status == TSR_OK)
             status = write_job(p, item, job, TSR_OK, err);
-        tsr_image_clear(&job->whole);
+        if (p->config.fit == TSR_FIT_TILE) tsr_pack_job_clear(job); /* any number of images */
     }
     return p->comm->rank == 0 ? write_received(p, block, status, err) : status;
 }
@@ -261,6 +260,21 @@ static struct block block_from(const struct packer *p, size_t first) {
         .first = first, .n = n, .own = tsr_comm_span(n, p->comm->rank, p->comm->size)};
 }
 
+/* A thread's part of it: takes jobs as long as there are any. libgomp's `ordered` would hold the
+ * next job back until the one before is decoded. */
+static void decode_share(const struct packer *p, size_t from, struct tsr_pack_job *jobs, size_t n,
+                         size_t *taken) {
+    for (;;) {
+        size_t i;
+        OMP(omp critical(tsr_pack_fetch)) {
+            i = *taken < n ? (*taken)++ : n;
+            if (i < n) tsr_pack_job_fetch(&p->work, from + i, &jobs[i]);
+        }
+        if (i == n) return;
+        tsr_pack_job_decode(&p->work, from + i, &jobs[i]);
+    }
+}
+
 /* The calling thread writes one block, and calls back, while the others begin to decode the next,
  * in which it joins when it is done: the callbacks see one thread, what is fetched is fetched in
  * the order of the list, and the images are in that order for any number of threads and processes.
@@ -272,16 +286,11 @@ static enum tsr_status pack_all(struct packer *p, struct tsr_error *err) {
         struct tsr_pack_job *jobs = next->jobs;
         *next = block_from(p, first);
         next->jobs = jobs;
-        size_t from = first + next->own.first, n = next->own.n;
+        size_t from = first + next->own.first, n = next->own.n, taken = 0;
         OMP(omp parallel num_threads((int)p->threads)) {
             OMP(omp master)
             status = write_block(p, done, err);
-            OMP(omp for schedule(dynamic, 1) ordered)
-            for (size_t i = 0; i < n; i++) {
-                OMP(omp ordered)
-                tsr_pack_job_fetch(&p->work, from + i, &jobs[i]);
-                tsr_pack_job_decode(&p->work, from + i, &jobs[i]);
-            }
+            decode_share(p, from, jobs, n, &taken);
         }
         first += next->n;
         struct block *swap = done;
@@ -301,32 +310,14 @@ static size_t block_size(size_t threads, size_t image_size) {
     return n > 32 * threads ? 32 * threads : n;
 }
 
-static enum tsr_status allocate_jobs(struct packer *p, struct tsr_error *err) {
-    void *memory;
-    bool tiles = p->config.fit == TSR_FIT_TILE;
+static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
+    TSR_TRY(tsr_pack_work_open(&p->work, p->threads, err));
     for (int b = 0; b < 2; b++) {
-        TSR_TRY(
-            tsr_alloc(&memory, p->per_block, sizeof(struct tsr_pack_job), "images in work", err));
-        p->blocks[b].jobs = memory;
-        for (size_t i = 0; i < p->per_block; i++) {
+        TSR_TRY(TSR_ALLOC(&p->blocks[b].jobs, p->per_block, "images in work", err));
+        for (size_t i = 0; i < p->per_block; i++)
             p->blocks[b].jobs[i].from = p->comm->rank;
-            if (tiles) continue;
-            TSR_TRY(tsr_alloc(&memory, p->work.image_size, 1, "images in work", err));
-            p->blocks[b].jobs[i].pixels = memory;
-        }
     }
     return TSR_OK;
-}
-
-static enum tsr_status allocate(struct packer *p, struct tsr_error *err) {
-    void *memory;
-    bool cuts = p->config.fit == TSR_FIT_TILE, receives = p->comm->size > 1 && p->comm->rank == 0;
-    size_t area = p->config.height * p->config.width;
-    TSR_TRY(tsr_alloc(&memory, cuts || receives ? p->work.image_size : 1, 1, "image", err));
-    p->work.tile = memory;
-    TSR_TRY(tsr_alloc(&memory, receives ? area : 1, sizeof *p->work.map, "label map", err));
-    p->work.map = memory;
-    return allocate_jobs(p, err);
 }
 
 static void free_packer(struct packer *p) {
@@ -335,13 +326,10 @@ static void free_packer(struct packer *p) {
             tsr_pack_job_clear(&p->blocks[b].jobs[i]);
         free(p->blocks[b].jobs);
     }
-    free(p->work.tile);
-    free(p->work.map);
     free(p->splits);
     free(p->names);
     tsr_copies_clear(&p->copies);
-    tsr_label_reader_clear(&p->work.labels);
-    tsr_listing_clear(&p->work.listing);
+    tsr_pack_work_clear(&p->work);
     tsr_h5_close(p->file);
 }
 
@@ -375,10 +363,8 @@ static enum tsr_status create(struct packer *p, const char *output, struct tsr_e
     TSR_TRY(tsr_h5_create(output, &p->file, err));
     TSR_TRY(tsr_h5_create_growing(p->file, "/images", TSR_H5_U8, 4, dims, c->deflate, err));
     if (!p->work.has_labels) return TSR_OK;
-    /* Label maps compress to a few percent, and faster than they are read: they always are. */
-    return tsr_h5_create_growing(p->file, "/labels",
-                                 p->work.label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8, 3, dims,
-                                 c->deflate ? c->deflate : 1, err);
+    return tsr_h5_create_growing(p->file, "/labels", p->work.label_type, 3, dims,
+                                 p->work.label_deflate, err);
 }
 
 static enum tsr_status finish_labels(struct packer *p, struct tsr_error *err) {
@@ -482,6 +468,9 @@ static enum tsr_status settle(struct packer *p, struct tsr_error *err) {
     TSR_TRY(settle_size(c, &w->listing, err));
     w->has_labels = w->labels.active || c->label_image;
     w->label_bound = c->label_image ? c->label_count : w->labels.bound;
+    w->label_type = w->label_bound > 256 ? TSR_H5_U16 : TSR_H5_U8;
+    /* Label maps compress to a few percent, and faster than they are read: they always are. */
+    w->label_deflate = c->deflate ? c->deflate : 1;
     w->image_size = c->height * c->width * c->channels;
     p->report->height = c->height;
     p->report->width = c->width;

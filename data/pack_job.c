@@ -7,22 +7,55 @@
 
 #include "base/digest.h"
 #include "base/memory.h"
+#include "base/threads.h"
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+enum tsr_status tsr_pack_work_open(struct tsr_pack_work *w, size_t threads, struct tsr_error *err) {
+    size_t area = w->config->height * w->config->width;
+    TSR_TRY(TSR_ALLOC(&w->rooms, threads, "images in work", err));
+    w->threads = threads;
+    for (size_t i = 0; i < threads; i++) {
+        TSR_TRY(TSR_ALLOC(&w->rooms[i].pixels, w->image_size, "images in work", err));
+        if (w->has_labels) TSR_TRY(TSR_ALLOC(&w->rooms[i].map, area, "label maps in work", err));
+    }
+    return TSR_OK;
+}
+
+static void clear_packed(struct tsr_packed *packed) {
+    tsr_h5_item_clear(&packed->image);
+    tsr_h5_item_clear(&packed->labels);
+}
+
+void tsr_pack_work_clear(struct tsr_pack_work *w) {
+    for (size_t i = 0; i < w->threads; i++) {
+        free(w->rooms[i].pixels);
+        free(w->rooms[i].map);
+    }
+    free(w->rooms);
+    clear_packed(&w->received);
+    tsr_label_reader_clear(&w->labels);
+    tsr_listing_clear(&w->listing);
+}
+
+void tsr_pack_job_clear(struct tsr_pack_job *job) {
+    for (size_t i = 0; i < job->room; i++)
+        clear_packed(&job->images[i]);
+    free(job->images);
+    job->images = NULL;
+    job->room = 0;
+}
+
+static enum tsr_status make_places(struct tsr_pack_job *job, const char *name,
+                                   struct tsr_error *err) {
+    if (job->count <= job->room) return TSR_OK;
+    tsr_pack_job_clear(job);
+    TSR_TRY(TSR_ALLOC(&job->images, job->count, name, err));
+    job->room = job->count;
+    return TSR_OK;
+}
 
 /* ---- decoding -------------------------------------------------------------------------------- */
-
-/* The labels of a file, cut and scaled as the image was. */
-static enum tsr_status read_labels(const struct tsr_pack_work *w, const struct tsr_listed *item,
-                                   struct tsr_pack_job *job, struct tsr_error *err) {
-    const struct tsr_pack_config *c = w->config;
-    struct tsr_label_map map;
-    enum tsr_status status = tsr_label_reader_read(&w->labels, item, job->maps, job->whole.height,
-                                                   job->whole.width, &map, err);
-    for (size_t k = 0; k < job->count && status == TSR_OK; k++)
-        status = tsr_fit_labels(&map, c->fit, k, c->height, c->width,
-                                job->labels + k * c->height * c->width, err);
-    tsr_label_map_clear(&map);
-    return status;
-}
 
 static enum tsr_status call_for_labels(const struct tsr_pack_work *w, const uint8_t *pixels,
                                        uint16_t *labels, struct tsr_error *err) {
@@ -35,42 +68,62 @@ static enum tsr_status call_for_labels(const struct tsr_pack_work *w, const uint
     return TSR_OK;
 }
 
-/* The labels that the rule finds in each image made of the source. */
-static enum tsr_status find_labels(const struct tsr_pack_work *w, const struct tsr_listed *item,
-                                   struct tsr_pack_job *job, struct tsr_error *err) {
+/* Labels as bytes, in place: from the first to the last. */
+static void narrow(uint16_t *labels, size_t n) {
+    unsigned char *bytes = (unsigned char *)labels;
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)labels[i];
+}
+
+/* The labels of image k, cut and scaled as it was; or as the rule finds them in its pixels. */
+static enum tsr_status make_labels(const struct tsr_pack_work *w, const struct tsr_label_map *map,
+                                   struct tsr_pack_job *job, size_t k,
+                                   const struct tsr_pack_room *room, struct tsr_error *err) {
     const struct tsr_pack_config *c = w->config;
-    enum tsr_status status = TSR_OK;
-    void *tile;
-    if (c->fit != TSR_FIT_TILE) {
-        status = call_for_labels(w, job->pixels, job->labels, err);
-    } else {
-        TSR_TRY(tsr_alloc(&tile, w->image_size, 1, "tile", err));
-        for (size_t k = 0; k < job->count && status == TSR_OK; k++) {
-            status = tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, tile, err);
-            if (status == TSR_OK)
-                status = call_for_labels(w, tile, job->labels + k * c->height * c->width, err);
-        }
-        free(tile);
-    }
-    if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
+    size_t area = c->height * c->width;
+    if (w->labels.active)
+        TSR_TRY(tsr_fit_labels(map, c->fit, k, c->height, c->width, room->map, err));
+    else
+        TSR_TRY(call_for_labels(w, room->pixels, room->map, err));
+    for (size_t i = 0; i < area; i++)
+        if (room->map[i] > job->largest) job->largest = room->map[i];
+    if (w->label_type == TSR_H5_U8) narrow(room->map, area);
+    return tsr_h5_item_make(w->label_type, w->label_deflate, area, room->map,
+                            &job->images[k].labels, err);
+}
+
+static enum tsr_status make_image(const struct tsr_pack_work *w, const struct tsr_image *whole,
+                                  const struct tsr_label_map *map, struct tsr_pack_job *job,
+                                  size_t k, struct tsr_error *err) {
+    const struct tsr_pack_config *c = w->config;
+    const struct tsr_pack_room *room = &w->rooms[tsr_thread_number()];
+    TSR_TRY(tsr_fit_apply(whole, c->fit, k, c->height, c->width, room->pixels, err));
+    TSR_TRY(tsr_h5_item_make(TSR_H5_U8, c->deflate, w->image_size, room->pixels,
+                             &job->images[k].image, err));
+    if (!w->has_labels) return TSR_OK;
+    enum tsr_status status = make_labels(w, map, job, k, room, err);
+    job->fatal = status != TSR_OK;
     return status;
 }
 
-static enum tsr_status label(const struct tsr_pack_work *w, const struct tsr_listed *item,
-                             struct tsr_pack_job *job, struct tsr_error *err) {
-    size_t area = w->config->height * w->config->width;
-    if (job->labels_room < job->count) {
-        void *memory;
-        TSR_TRY(tsr_alloc(&memory, job->count, area * sizeof *job->labels, item->path, err));
-        free(job->labels);
-        job->labels = memory;
-        job->labels_room = job->count;
+static enum tsr_status make_images(const struct tsr_pack_work *w, const struct tsr_listed *item,
+                                   const struct tsr_image *whole, struct tsr_pack_job *job,
+                                   struct tsr_error *err) {
+    enum tsr_status status;
+    struct tsr_label_map map = {0};
+    if (w->labels.active && job->count > 0) {
+        job->fatal = true;
+        TSR_TRY(tsr_label_reader_read(&w->labels, item, job->maps, whole->height, whole->width,
+                                      &map, err));
+        job->fatal = false;
     }
-    TSR_TRY(w->labels.active ? read_labels(w, item, job, err) : find_labels(w, item, job, err));
-    job->largest = 0;
-    for (size_t i = 0; i < job->count * area; i++)
-        if (job->labels[i] > job->largest) job->largest = job->labels[i];
-    return TSR_OK;
+    size_t k = 0;
+    do /* of none the first says why */
+        status = make_image(w, whole, &map, job, k, err);
+    while (status == TSR_OK && ++k < job->count);
+    tsr_label_map_clear(&map);
+    if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
+    return status;
 }
 
 static uint64_t digest_of(const struct tsr_image *image) {
@@ -81,25 +134,20 @@ static uint64_t digest_of(const struct tsr_image *image) {
 
 static enum tsr_status fit(const struct tsr_pack_work *w, const struct tsr_listed *item,
                            struct tsr_pack_job *job, struct tsr_error *err) {
+    enum tsr_status status;
     const struct tsr_pack_config *c = w->config;
     const struct tsr_image_as as = {c->channels, c->background, c->decoding};
-    TSR_TRY(tsr_source_decode(&w->listing, item, &job->fetched, &as, &job->whole, err));
-    memcpy(job->remark, job->whole.remark, sizeof job->remark);
-    if (!c->keep_copies) job->digest = digest_of(&job->whole);
+    struct tsr_image whole;
+    TSR_TRY(tsr_source_decode(&w->listing, item, &job->fetched, &as, &whole, err));
+    memcpy(job->remark, whole.remark, sizeof job->remark);
+    if (!c->keep_copies) job->digest = digest_of(&whole);
     job->mostly_cut =
-        c->fit == TSR_FIT_CROP && c->height * c->width < job->whole.height * job->whole.width / 4;
-    job->count = tsr_fit_count(&job->whole, c->fit, c->height, c->width);
-    enum tsr_status status = TSR_OK;
-    bool tiles = job->count > 0 && c->fit == TSR_FIT_TILE;
-    if (!tiles) {
-        status = tsr_fit_apply(&job->whole, c->fit, 0, c->height, c->width, job->pixels, err);
-        if (status != TSR_OK) tsr_error_prefix(err, "%s", item->path);
-    }
-    if (status == TSR_OK && w->has_labels) {
-        status = label(w, item, job, err);
-        job->fatal = status != TSR_OK;
-    }
-    if (!tiles || status != TSR_OK) tsr_image_clear(&job->whole);
+        c->fit == TSR_FIT_CROP && c->height * c->width < whole.height * whole.width / 4;
+    job->count = tsr_fit_count(&whole, c->fit, c->height, c->width);
+    TSR_CHECK(make_places(job, item->path, err));
+    status = make_images(w, item, &whole, job, err);
+done:
+    tsr_image_clear(&whole);
     return status;
 }
 
@@ -122,6 +170,8 @@ static enum tsr_status fetch_item(const struct tsr_pack_work *w, const struct ts
 void tsr_pack_job_fetch(const struct tsr_pack_work *w, size_t i, struct tsr_pack_job *job) {
     job->err = (struct tsr_error){0};
     job->count = 0;
+    job->largest = 0;
+    job->digest = 0;
     job->remark[0] = 0;
     job->fatal = false;
     job->maps = NULL;
@@ -143,37 +193,6 @@ void tsr_pack_job_decode(const struct tsr_pack_work *w, size_t i, struct tsr_pac
     discard_fetched(&w->listing.items[i], job);
 }
 
-void tsr_pack_job_clear(struct tsr_pack_job *job) {
-    tsr_image_clear(&job->whole);
-    free(job->pixels);
-    free(job->labels);
-}
-
-/* ---- handing out ----------------------------------------------------------------------------- */
-
-static enum tsr_status cut(const struct tsr_pack_work *w, const struct tsr_pack_job *job, size_t k,
-                           struct tsr_packed *out, struct tsr_error *err) {
-    const struct tsr_pack_config *c = w->config;
-    *out = (struct tsr_packed){job->pixels, NULL};
-    if (w->has_labels) out->labels = job->labels + k * c->height * c->width;
-    if (c->fit != TSR_FIT_TILE) return TSR_OK;
-    out->pixels = w->tile;
-    return tsr_fit_apply(&job->whole, c->fit, k, c->height, c->width, w->tile, err);
-}
-
-static size_t map_size(const struct tsr_pack_work *w) {
-    return w->config->height * w->config->width * sizeof *w->map;
-}
-
-enum tsr_status tsr_pack_job_take(const struct tsr_pack_work *w, const struct tsr_comm *comm,
-                                  const struct tsr_pack_job *job, size_t k, struct tsr_packed *out,
-                                  struct tsr_error *err) {
-    if (job->from == comm->rank) return cut(w, job, k, out, err);
-    *out = (struct tsr_packed){w->tile, w->has_labels ? w->map : NULL};
-    TSR_TRY(comm->receive(comm->user, job->from, w->tile, w->image_size, err));
-    return w->has_labels ? comm->receive(comm->user, job->from, w->map, map_size(w), err) : TSR_OK;
-}
-
 /* ---- between processes ----------------------------------------------------------------------- */
 
 /* What is said of a job before its images follow. */
@@ -187,10 +206,35 @@ struct word {
     char remark[sizeof((struct tsr_pack_job *)0)->remark];
 };
 
+static enum tsr_status send_item(const struct tsr_comm *comm, const struct tsr_h5_item *item,
+                                 struct tsr_error *err) {
+    TSR_TRY(comm->send(comm->user, 0, &item->size, sizeof item->size, err));
+    return comm->send(comm->user, 0, item->bytes, item->size, err);
+}
+
+static enum tsr_status receive_item(const struct tsr_comm *comm, size_t from,
+                                    struct tsr_h5_item *item, struct tsr_error *err) {
+    TSR_TRY(comm->receive(comm->user, from, &item->size, sizeof item->size, err));
+    if (item->size > item->room) {
+        free(item->bytes);
+        item->room = 0;
+        TSR_TRY(TSR_ALLOC(&item->bytes, item->size, "an image of another process", err));
+        item->room = item->size;
+    }
+    return comm->receive(comm->user, from, item->bytes, item->size, err);
+}
+
+enum tsr_status tsr_pack_job_take(struct tsr_pack_work *w, const struct tsr_comm *comm,
+                                  const struct tsr_pack_job *job, size_t k,
+                                  const struct tsr_packed **out, struct tsr_error *err) {
+    *out = job->from == comm->rank ? &job->images[k] : &w->received;
+    if (job->from == comm->rank) return TSR_OK;
+    TSR_TRY(receive_item(comm, job->from, &w->received.image, err));
+    return w->has_labels ? receive_item(comm, job->from, &w->received.labels, err) : TSR_OK;
+}
+
 enum tsr_status tsr_pack_job_send(const struct tsr_pack_work *w, const struct tsr_comm *comm,
                                   const struct tsr_pack_job *job, struct tsr_error *err) {
-    enum tsr_status status = TSR_OK;
-    struct tsr_packed image;
     struct word word = {.status = job->status,
                         .err = job->err,
                         .mostly_cut = job->mostly_cut,
@@ -201,12 +245,10 @@ enum tsr_status tsr_pack_job_send(const struct tsr_pack_work *w, const struct ts
     memcpy(word.remark, job->remark, sizeof word.remark);
     TSR_TRY(comm->send(comm->user, 0, &word, sizeof word, err));
     for (size_t k = 0; k < word.count; k++) {
-        enum tsr_status cutting = cut(w, job, k, &image, status == TSR_OK ? err : NULL);
-        if (status == TSR_OK) status = cutting;
-        TSR_TRY(comm->send(comm->user, 0, image.pixels, w->image_size, err));
-        if (image.labels) TSR_TRY(comm->send(comm->user, 0, image.labels, map_size(w), err));
+        TSR_TRY(send_item(comm, &job->images[k].image, err));
+        if (w->has_labels) TSR_TRY(send_item(comm, &job->images[k].labels, err));
     }
-    return status;
+    return TSR_OK;
 }
 
 enum tsr_status tsr_pack_job_receive(const struct tsr_comm *comm, size_t from,

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include "base/random.h"
 #include "data/h5.h"
 
 static struct tsr_error err;
@@ -111,6 +112,67 @@ static void growing(void **state) {
     for (size_t i = 0; i < 20; i += 4)
         assert_memory_equal((uint16_t *)back + i, items[i], 8);
     tsr_h5_close(file);
+}
+
+/* The bytes of chunk `item`, as they lie in the file; -1: it was stored without a filter. */
+static long long raw_chunk(const char *path, size_t item, unsigned char *out, size_t room) {
+    uint32_t unfiltered = 0;
+    hsize_t at[3] = {item}, size = 0;
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t dataset = H5Dopen2(file, "/x", H5P_DEFAULT);
+    assert_true(dataset >= 0);
+    assert_true(H5Dget_chunk_storage_size(dataset, at, &size) >= 0 && size <= room);
+    assert_true(H5Dread_chunk(dataset, H5P_DEFAULT, at, &unfiltered, out) >= 0);
+    assert_true(H5Dclose(dataset) >= 0 && H5Fclose(file) >= 0);
+    return unfiltered ? -1 : (long long)size;
+}
+
+/* An item that is filtered here is, byte for byte, what HDF5 makes of its values. */
+static void items_are_those_of_hdf5(void **state) {
+    (void)state;
+    enum { N = 7, H = 37, W = 19 };
+    static uint16_t values[2][H * W];
+    static unsigned char narrow[H * W], raw[2][8 * H * W];
+    const size_t dims[3] = {N, H, W};
+    struct tsr_h5_item item = {0};
+    for (int round = 0; round < 8; round++) {
+        enum tsr_h5_type type = round % 2 ? TSR_H5_U16 : TSR_H5_U8;
+        int deflate = (const int[]){0, 1, 6, 9}[round / 2];
+        const char *paths[2] = {in_folder("hdf5.h5"), in_folder("ours.h5")};
+        struct tsr_h5 *files[2];
+        for (int f = 0; f < 2; f++) {
+            files[f] = create(paths[f]);
+            assert_ok(tsr_h5_create_growing(files[f], "/x", type, 3, dims, deflate, &err), &err);
+        }
+        for (size_t n = 0; n < N; n++) {
+            /* From noise, which deflates to more than it is, to one value. */
+            for (size_t i = 0; i < H * W; i++) {
+                uint64_t random = tsr_random_u64(n, TSR_STREAM_RUN, i) >> 9 * n;
+                values[0][i] = (uint16_t)(type == TSR_H5_U8 ? random & 255 : random);
+                narrow[i] = (unsigned char)values[0][i];
+            }
+            const void *given = type == TSR_H5_U8 ? (const void *)narrow : values[0];
+            assert_ok(tsr_h5_append(files[0], "/x", type, 1, given, &err), &err);
+            assert_ok(tsr_h5_item_make(type, deflate, H * W, given, &item, &err), &err);
+            assert_ok(tsr_h5_append_item(files[1], "/x", &item, &err), &err);
+        }
+        for (int f = 0; f < 2; f++)
+            files[f] = reopen(files[f], paths[f]);
+        for (size_t n = 0; n < N; n++) {
+            long long sizes[2];
+            for (int f = 0; f < 2; f++) {
+                assert_ok(tsr_h5_read_item(files[f], "/x", TSR_H5_U16, 3, dims, n, values[f], &err),
+                          &err);
+                sizes[f] = raw_chunk(paths[f], n, raw[f], sizeof raw[f]);
+            }
+            assert_memory_equal(values[0], values[1], sizeof values[0]);
+            assert_true(sizes[1] > 0 && sizes[0] == sizes[1]);
+            assert_memory_equal(raw[0], raw[1], (size_t)sizes[0]);
+        }
+        for (int f = 0; f < 2; f++)
+            tsr_h5_close(files[f]);
+    }
+    tsr_h5_item_clear(&item);
 }
 
 static void strings(void **state) {
@@ -661,6 +723,7 @@ int main(void) {
         TEST(behind_a_user_block),
         TEST(scalars_vectors_and_nothing),
         TEST(growing),
+        TEST(items_are_those_of_hdf5),
         TEST(strings),
         TEST(attributes),
         TEST(attributes_of_strings),
