@@ -20,6 +20,9 @@ struct cli_data cli_data_of(const struct tsr_dataset *dataset) {
                             .width = tsr_dataset_width(dataset),
                             .read_cost = tsr_dataset_read_cost(dataset),
                             .channels = tsr_dataset_channels(dataset)};
+    size_t groups;
+    data.together = tsr_dataset_group(dataset, &groups);
+    data.together *= groups;
     const char *layout = tsr_dataset_layout(dataset);
     (void)snprintf(data.layout, sizeof data.layout, "%s", layout ? layout : "");
     for (int s = TSR_SPLIT_TRAIN; s <= TSR_SPLIT_ALL; s++)
@@ -90,6 +93,9 @@ void cli_training_table(const struct tsr_training *training, const struct cli_da
             "%.3g MB are read for an image of %.2g MB: its chunks hold pieces of many. `tessera "
             "pack %s -o NEW.h5` stores one in each",
             (double)d->read_cost / 1e6, cli_data_image_mb(d), cli_shown(d->path));
+    if (d->together)
+        row(to, "read by chunks",
+            "in random order among %zu images at a time, those of a few chunks", d->together);
     model_rows(tsr_training_model(training), d, to);
     outer_rows(c, tsr_training_state(training), to);
     if (c->comm && c->comm->size > 1) {

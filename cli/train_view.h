@@ -18,6 +18,7 @@ struct cli_data {
     size_t height, width, channels;
     size_t images[4];                  /* by enum tsr_split */
     size_t read_cost;                  /* tsr_dataset_read_cost() */
+    size_t together;                   /* images that are drawn together, 0: all */
     char layout[TSR_VIEW_LAYOUT_SIZE]; /* tsr_dataset_layout(), "" for none */
 };
 struct cli_data cli_data_of(const struct tsr_dataset *dataset); /* path is a view */

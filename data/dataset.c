@@ -563,6 +563,11 @@ bool tsr_dataset_deflated(const struct tsr_dataset *dataset) {
     return dataset->file && dataset->images.chunks.deflated;
 }
 
+size_t tsr_dataset_group(const struct tsr_dataset *dataset, size_t *groups) {
+    *groups = 0;
+    return dataset->file ? tsr_h5_images_group(&dataset->images, groups) : 0;
+}
+
 size_t tsr_dataset_read_cost(const struct tsr_dataset *dataset) {
     return dataset->file ? tsr_h5_images_cost(&dataset->images) : 0;
 }

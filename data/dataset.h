@@ -60,9 +60,12 @@ TSR_API const char *tsr_dataset_layout(const struct tsr_dataset *dataset);
 
 /* Have the images of the file to be inflated? */
 TSR_API bool tsr_dataset_deflated(const struct tsr_dataset *dataset);
-/* Bytes of values that reading one image reads, and inflates: of a file with an image in a chunk
- * those of the image, with pieces of many images in a chunk up to thousands of times as many. 0 in
- * memory. */
+/* Images i with the same i / (what is returned) lie in the same chunks of the file, and are best
+ * read together; *groups such groups stay in memory. 0: any image may be read at any time. */
+TSR_API size_t tsr_dataset_group(const struct tsr_dataset *dataset, size_t *groups);
+/* Bytes of values that reading one image reads, and inflates: of a file with an image in a chunk,
+ * or whose images are read by groups, those of the image; where chunks hold pieces of so many
+ * images that none stays in memory, up to thousands of times as many. 0 in memory. */
 TSR_API size_t tsr_dataset_read_cost(const struct tsr_dataset *dataset);
 
 /* TSR_ERR_IO if the file was replaced or written to since it was opened; the message says which.

@@ -132,6 +132,7 @@ enum tsr_status tsr_h5_close_dataset(const struct tsr_h5 *file, struct tsr_h5_da
                                      struct tsr_error *err) {
     hid_t id = dataset->id;
     char *name = dataset->name;
+    tsr_h5_storage_clear(&dataset->storage);
     *dataset = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
     enum tsr_status status = tsr_h5_close_id(file, name, id, TSR_OK, err);
     free(name);

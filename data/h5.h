@@ -128,7 +128,8 @@ struct tsr_h5_chunks {
     size_t extent[TSR_H5_MAX_RANK]; /* [rank]; zeros: there are no chunks */
     size_t bytes;                   /* of values */
     bool deflated;
-    bool cached; /* all of them stay in memory once they have been read */
+    bool cached; /* all of them stay in memory once they have been read, or else */
+    size_t rows; /* so many rows of them along the first axis; 0: none need */
 };
 TSR_API enum tsr_status tsr_h5_chunks(struct tsr_h5 *file, const char *object,
                                       struct tsr_h5_chunks *out,

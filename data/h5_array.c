@@ -198,6 +198,7 @@ done:
     if (status != TSR_OK) {
         (void)tsr_h5_close_id(file, object, out->id, status, NULL);
         free(out->name);
+        tsr_h5_storage_clear(&out->storage);
         *out = (struct tsr_h5_dataset){.id = H5I_INVALID_HID};
     }
     return status;
@@ -252,7 +253,8 @@ static enum tsr_status chunks(struct tsr_h5 *file, const char *object, struct ts
     memcpy(out->extent, d->storage.chunk, sizeof out->extent);
     out->bytes = d->storage.chunk_bytes;
     out->deflated = d->storage.deflated;
-    out->cached = d->storage.cached;
+    out->rows = d->storage.rows;
+    out->cached = d->storage.rows > 0 && d->storage.rows == d->storage.across[0];
     return TSR_OK;
 }
 

@@ -106,7 +106,13 @@ enum tsr_status tsr_h5_check_path(const struct tsr_h5 *file, const char *object,
 #define LARGEST_CACHE ((size_t)128 << 20)
 #define SHORTEST_INDEX_ENTRY 8 /* bytes of the file that tell where a chunk is */
 #define DEFLATE_AT_MOST 1032   /* what a byte of deflate can stand for; a property of the format */
-#define COUNTED_CHUNKS 65536   /* HDF5 walks through all of them to add up their sizes */
+#define HARMLESS ((size_t)64 << 20) /* bytes that any chunk may inflate to */
+#define COUNTED_CHUNKS 65536        /* HDF5 walks through all of them to add up their sizes */
+
+/* Bytes in the file of a chunk, whatever its filters. */
+static size_t most_stored(const struct tsr_h5_storage *storage) {
+    return storage->chunk_bytes + storage->chunk_bytes / 64 + 1024;
+}
 
 enum tsr_status tsr_h5_check_size(const struct tsr_h5 *file, const char *object, size_t count,
                                   size_t size, struct tsr_error *err) {
@@ -187,8 +193,8 @@ static enum tsr_status check_chunked(const struct tsr_h5 *file, const char *obje
                               "has chunks of %zu bytes and more; at most %zu are read",
                               storage->chunk_bytes, LARGEST_CHUNK);
         storage->chunk[i] = (size_t)chunk[i];
-        size_t across = (size_t)((dims[i] + chunk[i] - 1) / chunk[i]);
-        if (__builtin_mul_overflow(*n_chunks, across, n_chunks)) *n_chunks = SIZE_MAX;
+        storage->across[i] = (size_t)((dims[i] + chunk[i] - 1) / chunk[i]);
+        if (__builtin_mul_overflow(*n_chunks, storage->across[i], n_chunks)) *n_chunks = SIZE_MAX;
     }
     return TSR_OK;
 }
@@ -210,20 +216,24 @@ static enum tsr_status check_place(const struct tsr_h5 *file, const char *object
 }
 
 /* A chunk of many items is read from the file and inflated for each of them, unless it stays in the
- * dataset's cache: all chunks if there is room, else those that an item lies in, which serves
- * whoever reads one item after the other. Returns how many bytes that takes; 0: HDF5's own cache
- * will do. */
-static size_t cache_bytes(struct tsr_h5_storage *storage, size_t rank, const hsize_t *dims) {
-    size_t row = storage->chunk_bytes, all;
+ * dataset's cache: all chunks if there is room, else as many rows of them as there is room for,
+ * which serves whoever reads one item after the other, or those of a few rows in any order. Returns
+ * how many bytes that takes; 0: HDF5's own cache will do. */
+static size_t cache_bytes(struct tsr_h5_storage *storage, size_t rank) {
+    size_t row = storage->chunk_bytes;
     if (rank == 0 || storage->chunk[0] < 2) return 0;
-    for (size_t i = 1; i < rank; i++) {
-        size_t across = (size_t)((dims[i] + storage->chunk[i] - 1) / storage->chunk[i]);
-        if (__builtin_mul_overflow(row, across, &row)) return 0;
-    }
-    size_t rows = (size_t)((dims[0] + storage->chunk[0] - 1) / storage->chunk[0]);
-    storage->cached = !__builtin_mul_overflow(row, rows, &all) && all <= LARGEST_CACHE;
-    if (storage->cached) return all;
-    return row <= LARGEST_CACHE ? row : 0;
+    for (size_t i = 1; i < rank; i++)
+        if (__builtin_mul_overflow(row, storage->across[i], &row)) return 0;
+    if (row == 0) return 0;
+    size_t room = LARGEST_CACHE / row;
+    storage->rows = room < storage->across[0] ? room : storage->across[0];
+    return storage->rows * row;
+}
+
+/* What a chunk of deflate holds is looked at once. */
+static void remember_chunks(struct tsr_h5_storage *storage, size_t n_chunks) {
+    if (storage->deflated && most_stored(storage) > HARMLESS / DEFLATE_AT_MOST)
+        storage->harmless = calloc(n_chunks / 8 + 1, 1);
 }
 
 static enum tsr_status check_storage(const struct tsr_h5 *file, const char *object, hid_t dataset,
@@ -243,9 +253,11 @@ static enum tsr_status check_storage(const struct tsr_h5 *file, const char *obje
     if (chunked)
         TSR_TRY(check_chunked(file, object, properties, (size_t)rank, dims, size, storage,
                               &n_chunks, err));
-    if (chunked && !file->writing) storage->cache = cache_bytes(storage, (size_t)rank, dims);
+    if (chunked && !file->writing) storage->cache = cache_bytes(storage, (size_t)rank);
     if (bytes == 0 || file->writing || H5Sget_simple_extent_type(space) == H5S_NULL) return TSR_OK;
-    return check_layout(file, object, dataset, storage, n_chunks, bytes, err);
+    TSR_TRY(check_layout(file, object, dataset, storage, n_chunks, bytes, err));
+    if (chunked) remember_chunks(storage, n_chunks);
+    return TSR_OK;
 }
 
 static enum tsr_status open_cached(const struct tsr_h5 *file, const char *object, size_t bytes,
@@ -267,6 +279,11 @@ static enum tsr_status open_cached(const struct tsr_h5 *file, const char *object
     }
     *dataset = again;
     return tsr_h5_close_id(file, object, access, TSR_OK, err);
+}
+
+void tsr_h5_storage_clear(struct tsr_h5_storage *storage) {
+    free(storage->harmless);
+    storage->harmless = NULL;
 }
 
 bool tsr_h5_is_virtual(hid_t dataset) {
@@ -306,7 +323,6 @@ enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *objec
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-#define HARMLESS ((size_t)64 << 20) /* bytes that any chunk may inflate to */
 #define WINDOW ((size_t)64 << 10)
 
 /* Whether a stream of deflate gives more than `most` bytes. What is damaged is left to HDF5, whose
@@ -359,7 +375,7 @@ enum tsr_status tsr_h5_chunk_stored(const struct tsr_h5 *file, const char *objec
                                     const struct tsr_h5_storage *storage, const hsize_t *at,
                                     size_t *out, struct tsr_error *err) {
     hsize_t stored = 0;
-    size_t most = storage->chunk_bytes + storage->chunk_bytes / 64 + 1024;
+    size_t most = most_stored(storage);
     if (H5Dget_chunk_storage_size(dataset, at, &stored) < 0)
         return TSR_H5_FAIL(err, tsr_h5_fault(file), file, object, "has a damaged chunk");
     if (stored == 0)
@@ -375,12 +391,17 @@ enum tsr_status tsr_h5_chunk_stored(const struct tsr_h5 *file, const char *objec
 }
 
 static enum tsr_status check_chunk(const struct tsr_h5 *file, const char *object, hid_t dataset,
-                                   const struct tsr_h5_storage *storage, const hsize_t *at,
-                                   struct tsr_error *err) {
-    size_t stored = 0;
+                                   const struct tsr_h5_storage *storage, size_t rank,
+                                   const hsize_t *at, struct tsr_error *err) {
+    size_t stored = 0, index = 0;
+    for (size_t i = 0; i < rank; i++)
+        index = index * storage->across[i] + (size_t)at[i] / storage->chunk[i];
+    if (storage->harmless && storage->harmless[index / 8] & 1 << index % 8) return TSR_OK;
     TSR_TRY(tsr_h5_chunk_stored(file, object, dataset, storage, at, &stored, err));
-    if (!storage->deflated || stored <= HARMLESS / DEFLATE_AT_MOST) return TSR_OK;
-    return check_bomb(file, object, dataset, at, storage->chunk_bytes, stored, err);
+    if (storage->deflated && stored > HARMLESS / DEFLATE_AT_MOST)
+        TSR_TRY(check_bomb(file, object, dataset, at, storage->chunk_bytes, stored, err));
+    if (storage->harmless) storage->harmless[index / 8] |= (unsigned char)(1 << index % 8);
+    return TSR_OK;
 }
 
 enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *object, hid_t dataset,
@@ -395,7 +416,7 @@ enum tsr_status tsr_h5_check_chunks(const struct tsr_h5 *file, const char *objec
         at[i] = start[i] / chunk[i] * chunk[i];
     }
     for (;;) {
-        TSR_TRY(check_chunk(file, object, dataset, storage, at, err));
+        TSR_TRY(check_chunk(file, object, dataset, storage, rank, at, err));
         size_t i = rank;
         /* The next chunk, the last dimension running fastest. */
         while (i-- > 0) {

@@ -216,9 +216,14 @@ enum tsr_status tsr_h5_images_read(struct tsr_h5_images *m, size_t index, void *
     return status;
 }
 
+size_t tsr_h5_images_group(const struct tsr_h5_images *m, size_t *groups) {
+    *groups = m->chunks.rows;
+    return m->view.axis == 0 && m->chunks.rows > 0 && !m->chunks.cached ? m->chunks.extent[0] : 0;
+}
+
 size_t tsr_h5_images_cost(const struct tsr_h5_images *m) {
-    size_t bytes = m->chunks.bytes;
-    if (bytes == 0 || m->chunks.cached)
+    size_t bytes = m->chunks.bytes, groups;
+    if (bytes == 0 || m->chunks.cached || tsr_h5_images_group(m, &groups) > 0)
         return tsr_view_values(&m->view) * (m->view.narrow ? 1 : sizeof(float));
     for (size_t i = 0; i < m->rank; i++)
         if ((int)i != m->view.axis)

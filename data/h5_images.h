@@ -30,8 +30,11 @@ enum tsr_status tsr_h5_images_values(struct tsr_h5_images *images, size_t index,
  * slow about it is done outside HDF5. */
 enum tsr_status tsr_h5_images_read(struct tsr_h5_images *images, size_t index, void *pixels,
                                    struct tsr_error *err) TSR_MUST_USE;
-/* Bytes of values that reading one image reads, and inflates: those of all chunks that it lies in.
- */
+/* Images that lie in the same chunks, where *groups such groups stay in memory, so that they are
+ * best read together; 0: each may be read by itself. */
+size_t tsr_h5_images_group(const struct tsr_h5_images *images, size_t *groups);
+/* Bytes of values that reading one image reads, and inflates: those of all chunks that it lies in,
+ * of groups the image's share. */
 size_t tsr_h5_images_cost(const struct tsr_h5_images *images);
 void tsr_h5_images_close(struct tsr_h5_images *images);
 

@@ -15,11 +15,14 @@
 /* How the values of a dataset lie in the file. */
 struct tsr_h5_storage {
     bool chunked, deflated;
-    size_t chunk[TSR_H5_MAX_RANK]; /* extents of a chunk */
-    size_t chunk_bytes;            /* of its values */
-    size_t value_bytes;            /* of one of them */
-    size_t cache;                  /* bytes of the dataset's cache; 0: as HDF5 has it */
-    bool cached;                   /* all chunks stay in it */
+    size_t chunk[TSR_H5_MAX_RANK];  /* extents of a chunk */
+    size_t across[TSR_H5_MAX_RANK]; /* chunks along each axis */
+    size_t chunk_bytes;             /* of its values */
+    size_t value_bytes;             /* of one of them */
+    size_t cache;                   /* bytes of the dataset's cache; 0: as HDF5 has it */
+    size_t rows; /* rows of chunks, along the first axis, that stay in it; 0: not known */
+    unsigned char *harmless; /* a bit for each chunk, owned: it was seen to inflate to no more than
+                                its size; NULL: that is not kept */
     unsigned n_filters;
     H5Z_filter_t filter[TSR_H5_FILTERS]; /* in the order in which they were applied */
 };
@@ -128,6 +131,8 @@ bool tsr_h5_is_virtual(hid_t dataset);
  * known, and could be as many as it claims. */
 enum tsr_status tsr_h5_open_guarded(const struct tsr_h5 *file, const char *object, hid_t *out,
                                     struct tsr_h5_storage *storage, struct tsr_error *err);
+/* Of `storage`, which is filled whether that succeeds or not. */
+void tsr_h5_storage_clear(struct tsr_h5_storage *storage);
 /* The bytes of the file that the chunk at `at` takes: it is there, and takes no more than it can.
  */
 enum tsr_status tsr_h5_chunk_stored(const struct tsr_h5 *file, const char *object, hid_t dataset,

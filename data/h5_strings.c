@@ -163,6 +163,7 @@ static void unload(struct tsr_h5_strings *s) {
 void tsr_h5_close_strings(struct tsr_h5_strings *s) {
     if (!s) return;
     unload(s);
+    tsr_h5_storage_clear(&s->storage);
     if (s->dataset >= 0) (void)H5Idec_ref(s->dataset);
     if (s->space >= 0) (void)H5Idec_ref(s->space);
     if (s->type >= 0) (void)H5Idec_ref(s->type);

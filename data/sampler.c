@@ -25,6 +25,15 @@ struct slot {
     size_t read; /* images that are there; guarded by the lock */
 };
 
+/* Images of the split that are best read together, a window of several groups at a time. */
+struct groups {
+    size_t images, n; /* images of the dataset to a group; 0: there are none. Groups in all */
+    size_t to_window;
+    uint32_t *rank;  /* [n], in the order of the epoch */
+    uint32_t *drawn; /* [images of the split], their order without windows */
+    size_t *next;    /* [windows], where in the order their next image comes */
+};
+
 struct tsr_sampler {
     struct tsr_dataset *dataset;
     const uint32_t *split; /* [n], view of the dataset's */
@@ -42,7 +51,8 @@ struct tsr_sampler {
     pthread_cond_t changed;
     uint64_t epoch; /* whose order `order` holds */
     bool ordered;
-    uint32_t *order;   /* [n] */
+    uint32_t *order; /* [n] */
+    struct groups groups;
     uint64_t assigned; /* images that readers have taken up */
     uint64_t filled;   /* batches put into the ring */
     uint64_t taken;    /* batches handed to the caller; the last of them is still in use */
@@ -61,10 +71,31 @@ struct job {
     size_t i; /* of the batch */
 };
 
+/* Brings the images of a window together, as they were drawn: a counting sort. */
+static void order_by_windows(struct tsr_sampler *s, uint64_t epoch) {
+    struct groups *g = &s->groups;
+    size_t windows = (g->n + g->to_window - 1) / g->to_window, at = 0;
+    tsr_random_permutation(s->seed, epoch << 32 | TSR_STREAM_CHUNKS, g->n, g->rank);
+    memcpy(g->drawn, s->order, s->n * sizeof *g->drawn);
+    memset(g->next, 0, windows * sizeof *g->next);
+    for (size_t i = 0; i < s->n; i++)
+        g->next[g->rank[s->split[i] / g->images] / g->to_window]++;
+    for (size_t w = 0; w < windows; w++) {
+        size_t images = g->next[w];
+        g->next[w] = at;
+        at += images;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t image = g->drawn[i];
+        s->order[g->next[g->rank[s->split[image] / g->images] / g->to_window]++] = image;
+    }
+}
+
 static uint32_t image_at(struct tsr_sampler *s, uint64_t position) {
     uint64_t epoch = position / s->n;
     if (!s->ordered || epoch != s->epoch) {
         tsr_random_permutation(s->seed, epoch << 32 | TSR_STREAM_SHUFFLE, s->n, s->order);
+        if (s->groups.images > 0) order_by_windows(s, epoch);
         s->epoch = epoch;
         s->ordered = true;
     }
@@ -171,11 +202,22 @@ static enum tsr_status check(const struct tsr_sampler *s, enum tsr_split split,
     return TSR_OK;
 }
 
+static enum tsr_status allocate_groups(struct tsr_sampler *s, struct tsr_error *err) {
+    struct groups *g = &s->groups;
+    g->images = tsr_dataset_group(s->dataset, &g->to_window);
+    if (g->images == 0) return TSR_OK;
+    g->n = (tsr_dataset_images(s->dataset) + g->images - 1) / g->images;
+    TSR_TRY(TSR_ALLOC(&g->rank, g->n, "order of the images", err));
+    TSR_TRY(TSR_ALLOC(&g->drawn, s->n, "order of the images", err));
+    return TSR_ALLOC(&g->next, g->n / g->to_window + 1, "order of the images", err);
+}
+
 static enum tsr_status allocate(struct tsr_sampler *s, struct tsr_error *err) {
     void *memory;
     size_t size;
     TSR_TRY(tsr_alloc(&memory, s->n, sizeof *s->order, "order of the images", err));
     s->order = memory;
+    TSR_TRY(allocate_groups(s, err));
     if (__builtin_mul_overflow(s->image_bytes, s->part.n, &size)) size = SIZE_MAX;
     for (size_t i = 0; i < SLOTS; i++) {
         TSR_TRY(tsr_alloc(&memory, size, 1, "batch of images", err));
@@ -279,5 +321,8 @@ void tsr_sampler_free(struct tsr_sampler *s) {
         free(s->slots[i].index);
     }
     free(s->order);
+    free(s->groups.rank);
+    free(s->groups.drawn);
+    free(s->groups.next);
     free(s);
 }

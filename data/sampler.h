@@ -4,9 +4,12 @@
  * many processors.
  *
  * The stream of images is the concatenation of epochs; epoch e is the split in the random order
- * given by (seed, stream TSR_STREAM_SHUFFLE, e). Batch b holds the images b*batch ..
- * b*batch+batch-1 of the stream, so that a position is a number, and a sampler started at b yields
- * what an uninterrupted one would.
+ * given by (seed, stream TSR_STREAM_SHUFFLE, e). Of a file whose chunks hold many images
+ * (tsr_dataset_group()) those of a few chunks, drawn at random from (seed, stream
+ * TSR_STREAM_CHUNKS, e), come together, in that order among themselves: as many chunks as stay in
+ * memory, each of which is then read and inflated once an epoch. Batch b holds the images b*batch
+ * .. b*batch+batch-1 of the stream, so that a position is a number, and a sampler started at b
+ * yields what an uninterrupted one would.
  */
 #ifndef TSR_DATA_SAMPLER_H
 #define TSR_DATA_SAMPLER_H

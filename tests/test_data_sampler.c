@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "test_data_helper.h"
 
+#include <hdf5.h>
 #include <time.h>
 
 #include "base/random.h"
@@ -242,6 +243,84 @@ static void reading_error_surfaces(void **state) {
     tsr_dataset_close(dataset);
 }
 
+/* A file of more than stays in memory, SIDE x SIDE images in chunks of GROUP, in which only the
+ * first four bytes, the index, are not zero. */
+enum { SIDE = 1024, GROUP = 8, IMAGES = 20 * GROUP - 3 };
+static struct tsr_dataset *make_large(void) {
+    const hsize_t dims[4] = {IMAGES, SIDE, SIDE, 1}, chunk[4] = {GROUP, SIDE, SIDE, 1};
+    const char *path = in_folder("large.h5");
+    struct tsr_dataset *dataset;
+    uint8_t *block = calloc(GROUP, SIDE * SIDE);
+    assert_non_null(block);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(4, dims, NULL), memory = H5Screate_simple(4, chunk, NULL);
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_chunk(how, 4, chunk) >= 0 && H5Pset_deflate(how, 1) >= 0);
+    hid_t images = H5Dcreate2(file, "/images", H5T_STD_U8LE, space, H5P_DEFAULT, how, H5P_DEFAULT);
+    for (uint32_t first = 0; first < IMAGES; first += GROUP) {
+        const hsize_t start[4] = {first},
+                      count[4] = {IMAGES - first < GROUP ? IMAGES - first : GROUP, SIDE, SIDE, 1};
+        for (uint32_t i = 0; i < count[0]; i++) {
+            uint32_t index = first + i;
+            memcpy(block + i * SIDE * SIDE, &index, sizeof index);
+        }
+        assert_true(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0);
+        assert_true(H5Sset_extent_simple(memory, 4, count, NULL) >= 0);
+        assert_true(H5Dwrite(images, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, block) >= 0);
+    }
+    assert_true(H5Dclose(images) >= 0 && H5Pclose(how) >= 0 && H5Sclose(space) >= 0);
+    assert_true(H5Sclose(memory) >= 0 && H5Fclose(file) >= 0);
+    free(block);
+    assert_ok(tsr_dataset_open(path, &dataset, &err), &err);
+    return dataset;
+}
+
+/* The order of an epoch as it is promised: that of any file, window by window. */
+static void expect_order(const uint32_t *split, size_t n, size_t groups, uint64_t epoch,
+                         uint32_t *out) {
+    enum { ALL = (IMAGES + GROUP - 1) / GROUP };
+    uint32_t drawn[IMAGES], rank[ALL];
+    tsr_random_permutation(5, TSR_STREAM_SHUFFLE | epoch << 32, n, drawn);
+    tsr_random_permutation(5, TSR_STREAM_CHUNKS | epoch << 32, ALL, rank);
+    for (size_t window = 0; window <= ALL / groups; window++)
+        for (size_t i = 0; i < n; i++)
+            if (rank[split[drawn[i]] / GROUP] / groups == window) *out++ = split[drawn[i]];
+}
+
+static void large_chunks_are_read_together(void **state) {
+    (void)state;
+    size_t groups, n;
+    struct tsr_dataset *dataset = make_large();
+    const struct tsr_deal deal = {.fraction = {0.75, 0.25, 0}, .seed = 1};
+    assert_ok(tsr_dataset_deal(dataset, &deal, &err), &err);
+    assert_int_equal(tsr_dataset_group(dataset, &groups), GROUP);
+    assert_true(groups > 1 && groups < IMAGES / GROUP);
+    assert_int_equal(tsr_dataset_read_cost(dataset), SIDE * SIDE);
+    const uint32_t *split = tsr_dataset_split(dataset, TSR_SPLIT_TRAIN, &n);
+    uint32_t expected[2 * IMAGES];
+    expect_order(split, n, groups, 0, expected);
+    expect_order(split, n, groups, 1, expected + n);
+    for (uint64_t first = 0; first < 20; first += 15) { /* from there a run goes on */
+        struct tsr_sampler *sampler;
+        struct tsr_image_batch b;
+        size_t at = 7 * first;
+        assert_ok(
+            tsr_sampler_create(dataset, TSR_SPLIT_TRAIN, 7, NULL, 5, first, false, &sampler, &err),
+            &err);
+        while (at + 7 <= n + 20) {
+            assert_ok(tsr_sampler_next(sampler, &b, &err), &err);
+            for (size_t i = 0; i < b.n; i++) {
+                uint32_t index;
+                memcpy(&index, b.pixels.bytes + i * SIDE * SIDE, sizeof index);
+                assert_int_equal(b.index[i], expected[at]);
+                assert_int_equal(index, expected[at++]);
+            }
+        }
+        tsr_sampler_free(sampler);
+    }
+    tsr_dataset_close(dataset);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_epoch_is_a_permutation),
@@ -252,6 +331,7 @@ int main(void) {
         TEST(stops_at_any_time),
         TEST(bad_settings),
         TEST(reading_error_surfaces),
+        TEST(large_chunks_are_read_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
