@@ -60,6 +60,7 @@ struct tsr_listing {
     size_t n_passed_over;
     struct tsr_unlisted *unlisted; /* [n_unlisted], owned */
     size_t n_unlisted;
+    const char *unended;          /* an archive that ends between two members; NULL: none */
     struct tsr_view_options view; /* how sources that are arrays are read; set before the first */
     struct tsr_pool pool;
 };

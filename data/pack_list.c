@@ -75,12 +75,19 @@ static enum tsr_status list_sources(const struct tsr_pack_config *config,
                                     struct tsr_listing *listing,
                                     const struct tsr_label_reader *labels,
                                     struct tsr_pack_report *report, struct tsr_error *err) {
+    const struct tsr_notice notice = {callbacks ? callbacks->note : NULL,
+                                      callbacks ? callbacks->user : NULL};
     listing->view = config->view;
     for (size_t i = 0; i < n_sources; i++)
         TSR_TRY(tsr_listing_add(listing, sources[i], err));
     TSR_TRY(say_unlisted(config, listing, callbacks, err));
     report->unlisted = listing->n_unlisted;
     tsr_listing_passed_over(listing, report->passed_over, sizeof report->passed_over);
+    if (listing->unended)
+        tsr_notice(&notice,
+                   "%s: ends without the mark of its end: it may have been cut off, and members be "
+                   "missing",
+                   listing->unended);
     if (labels->active && !labels->arrays)
         TSR_TRY(tsr_label_files_hide(&labels->rules, listing, err));
     return listing->n ? TSR_OK : nothing_found(sources, n_sources, report, err);

@@ -54,6 +54,27 @@ def tarred(names=files, mode='w', form=tarfile.PAX_FORMAT, prefix=''):
     return to.getvalue()
 
 
+def holding(members, mode='w'):
+    """A tar archive of members (name, bytes)."""
+    to = io.BytesIO()
+    with tarfile.open(fileobj=to, mode=mode) as t:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    return to.getvalue()
+
+
+def nested(mode='w', inner_mode='w', ending='.tar', change=lambda data: data):
+    """Each folder an archive of its own, as ImageNet comes."""
+    folders = {}
+    for name in files:
+        folders.setdefault(name.partition('/')[0] if '/' in name else '', []).append(name)
+    inner = [(folder + ending, change(holding([(n[len(folder) + 1:], content[n]) for n in names], inner_mode)))
+             for folder, names in folders.items() if folder]
+    return holding([(n, content[n]) for n in folders.get('', [])] + inner, mode)
+
+
 def patched(data, mark, at, value):
     """`value` at an offset from each `mark`."""
     data, i = bytearray(data), 0
@@ -82,7 +103,16 @@ put('a.tar.bz2', tarred(mode='w:bz2'))
 put('a.tar.xz', tarred(mode='w:xz'))
 put('no-ending', tarred(mode='w:gz'))
 
+# Archives in archives, one deep.
+put('nested.tar', nested())
+put('nested.tar.gz', nested('w:gz'))
+put('nested-gz.tar', nested(ending='.TGZ', inner_mode='w:gz'))
+put('deeper.tar', holding([(n, content[n]) for n in files] + [('a.tar', holding([('b.tar', tarred())])),
+                                                             ('._c.tar', b'Mac OS X'), ('none.tar', holding([]))]))
+
 # What is refused.
+put('nested-cut.tar', nested(change=lambda data: data[:1300]), '/sub.tar: cannot be read as an archive')
+put('nested-twice.tgz', nested('w:gz', 'w:gz', '.tgz'), 'is compressed more than once')
 whole, tar = deflated(), tarred()
 put('encrypted.zip', patched(patched(whole, b'PK\1\2', 8, b'\1\0'), b'PK\3\4', 6, b'\1\0'), 'is encrypted; unpack it')
 put('method.zip', patched(whole, b'PK\1\2', 10, b'\x0e\0'), 'LZMA')

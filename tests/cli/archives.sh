@@ -39,6 +39,24 @@ PY
 tessera 0 "names that would lead elsewhere" pack escape.zip --size 8x8 -o e.h5 --split 1,0,0
 names() { [ "$($python -c 'import h5py; print(b" ".join(h5py.File("e.h5")["names"][:]).decode())')" = "a/b.ppm c/d.ppm etc/root.ppm up.ppm" ]; }
 check "they are names only" names
+# Cut between two members: read, with a word; whole ones without.
+if [ -n "$libarchive" ]; then
+    $python - <<'PY'
+import io, tarfile
+to = io.BytesIO()
+with tarfile.open(fileobj=to, mode='w') as t:
+    for i in range(3):
+        t.add(f'photos/p{i}.ppm', f'p{i}.ppm')
+    at = t.offset
+open('whole.tar', 'wb').write(to.getvalue())
+open('unended.tar', 'wb').write(to.getvalue()[:at])
+PY
+    tessera 0 "a tar archive cut between two members" pack unended.tar --size 8x8 -o u.h5
+    check "is read" grep -q ' 3 images' out
+    check "that it has no end is told" grep -qF 'unended.tar: ends without the mark of its end' err
+    tessera 0 "a whole tar archive" pack whole.tar --size 8x8 -o u.h5 --force
+    check "nothing is said of it" test ! -s err
+fi
 # Splits by folders, lists inside, a folder inside, several archives, a limit.
 printf 'p0.ppm 0\np1.ppm 1\np2.ppm 2\n' >photos/list.txt
 $python - <<'PY'
