@@ -216,7 +216,7 @@ static void report(const struct pack_args *a, const struct tsr_pack_report *r) {
     if (r->labels) (void)printf(", label maps of %zu labels", r->labels);
     if (r->skipped) (void)printf(", %zu skipped", r->skipped);
     if (r->listed_again) (void)printf(", %zu listed again", r->listed_again);
-    if (r->copies) (void)printf(", %zu copies", r->copies);
+    if (r->copies) (void)printf(", %zu %s", r->copies, r->copies == 1 ? "copy" : "copies");
     if (r->left_out) (void)printf(", %zu left out that are in another split", r->left_out);
     if (r->no_map) (void)printf(", %zu without a label map", r->no_map);
     if (r->not_listed) (void)printf(", %zu not in the split file", r->not_listed);

@@ -15,6 +15,7 @@
 #include "data/h5.h"
 #include "data/pack_job.h"
 #include "data/pack_list.h"
+#include "data/pack_sample.h"
 #include "data/room.h"
 
 #ifdef _OPENMP
@@ -400,13 +401,11 @@ static void finish_splits(struct packer *p) {
     for (size_t i = 0; i < p->report->images; i++)
         p->report->per_split[p->splits[i]]++;
     if (p->report->copies)
-        tsr_notice(&notice,
-                   "%zu images are copies of others, such as %s of %s; they are of one "
-                   "split",
+        tsr_notice(&notice, "copies of other images: %zu, such as %s of %s; they are of one split",
                    p->report->copies, c->kept.again, c->kept.first);
     if (p->report->left_out)
         tsr_notice(&notice,
-                   "%zu images were given to several splits, such as %s, which is %s, too; each is "
+                   "images given to several splits: %zu, such as %s, which is %s, too; each is "
                    "packed once, in the first of test, val and train (--keep-copies: in all)",
                    p->report->left_out, c->left_out.again, c->left_out.first);
 }
@@ -448,18 +447,29 @@ static enum tsr_status settle_size(struct tsr_pack_config *c, const struct tsr_l
     return TSR_OK;
 }
 
-/* Of tiles it is not known before how many there are. */
+/* Files below which it is not worth the time to look at some of them twice. */
+enum { SAMPLED_OF = 64 };
+
 static enum tsr_status check_room(const struct packer *p, const char *output,
                                   struct tsr_error *err) {
     const struct tsr_pack_config *c = &p->config;
     const struct tsr_notice notice = notice_of(p);
+    struct tsr_pack_sample sample;
     char what[96];
-    double values = (double)c->height * (double)c->width * (double)c->channels;
-    if (c->fit == TSR_FIT_TILE) return TSR_OK;
-    (void)snprintf(what, sizeof what, "%zu images of %zux%zux%zu", p->work.listing.n, c->height,
-                   c->width, c->channels);
-    return tsr_room_check(output, what, values * (double)p->work.listing.n, c->deflate > 0, &notice,
-                          err);
+    bool tiles = c->fit == TSR_FIT_TILE;
+    double values = (double)p->work.image_size, images = (double)p->work.listing.n;
+    if (tiles ? images < SAMPLED_OF : images * values < TSR_ROOM_WORTH_A_WORD) return TSR_OK;
+    TSR_TRY(tsr_pack_sample_take(&p->work, &sample, err));
+    if (tiles && sample.files == 0) return TSR_OK; /* who knows how many there are */
+    if (tiles) images *= sample.images;
+    double stored = c->deflate && sample.deflated > 0 ? sample.deflated : 1;
+    (void)snprintf(what, sizeof what, "%s%.0f images of %zux%zux%zu", tiles ? "about " : "", images,
+                   c->height, c->width, c->channels);
+    const struct tsr_room_need need = {.what = what,
+                                       .bytes = images * values * stored,
+                                       .exact = !tiles && !c->deflate,
+                                       .deflated = c->deflate ? 0 : sample.deflated};
+    return tsr_room_check(output, &need, &notice, err);
 }
 
 static enum tsr_status settle(struct packer *p, struct tsr_error *err) {

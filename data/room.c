@@ -2,13 +2,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include "data/room.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
 #include "data/file_name.h"
 
-/* Below this, in bytes, nobody asks. */
-static const double WORTH_A_WORD = 1e8;
 static const double GB = 1e9;
 
 uint64_t tsr_room_for(const char *path) {
@@ -19,17 +18,23 @@ uint64_t tsr_room_for(const char *path) {
     return known ? (uint64_t)system.f_bavail * system.f_frsize : 0;
 }
 
-enum tsr_status tsr_room_check(const char *path, const char *what, double bytes, bool at_most,
+/* Where it leaves more than this, deflating is not worth the time. */
+static const double WORTH_DEFLATING = 0.9;
+
+enum tsr_status tsr_room_check(const char *path, const struct tsr_room_need *need,
                                const struct tsr_notice *notice, struct tsr_error *err) {
+    char advice[64] = "";
     uint64_t room = tsr_room_for(path);
-    if (bytes < WORTH_A_WORD || room == 0) return TSR_OK;
-    if (bytes > (double)room && !at_most)
-        return TSR_ERROR(
-            err, TSR_ERR_IO,
-            "%s: %s take %.1f GB, and %.1f GB are free there; --deflate stores them in "
-            "less, as do a smaller --size and --limit",
-            path, what, bytes / GB, (double)room / GB);
-    tsr_notice(notice, "%s take %s%.1f GB; %.1f GB are free%s", what, at_most ? "at most " : "",
-               bytes / GB, (double)room / GB, at_most ? "" : " (--deflate 1 stores them in less)");
+    if (need->bytes < TSR_ROOM_WORTH_A_WORD || room == 0) return TSR_OK;
+    if (need->deflated > 0 && need->deflated < WORTH_DEFLATING)
+        (void)snprintf(advice, sizeof advice, "; --deflate 1 stores them in about %.1f GB",
+                       need->bytes * need->deflated / GB);
+    if (need->bytes > (double)room && need->exact)
+        return TSR_ERROR(err, TSR_ERR_IO,
+                         "%s: %s take %.1f GB, and %.1f GB are free there%s; a smaller --size or "
+                         "--limit takes less",
+                         path, need->what, need->bytes / GB, (double)room / GB, advice);
+    tsr_notice(notice, "%s take %s%.1f GB; %.1f GB are free%s", need->what,
+               need->exact ? "" : "about ", need->bytes / GB, (double)room / GB, advice);
     return TSR_OK;
 }

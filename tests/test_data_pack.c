@@ -7,6 +7,7 @@
 #include "data/dataset.h"
 #include "data/h5.h"
 #include "data/pack.h"
+#include "data/pack_sample.h"
 #include "data/room.h"
 #include "test_data_files.h"
 
@@ -698,15 +699,54 @@ static void room(void **state) {
     struct tsr_error e;
     const struct tsr_notice notice = {hear, heard};
     const char *path = in_folder("large.h5");
+    struct tsr_room_need need = {"4 images", 768, true, 0.5};
     assert_true(tsr_room_for(path) > 0);
-    assert_int_equal(tsr_room_check(path, "4 images", 768, false, &notice, &e), TSR_OK);
+    assert_int_equal(tsr_room_check(path, &need, &notice, &e), TSR_OK);
     assert_string_equal(heard, "");
-    assert_int_equal(tsr_room_check(path, "many images", 1e30, false, &notice, &e), TSR_ERR_IO);
+    need = (struct tsr_room_need){"many images", 1e30, true, 0.5};
+    assert_int_equal(tsr_room_check(path, &need, &notice, &e), TSR_ERR_IO);
     assert_non_null(strstr(e.message, "large.h5: many images take 10"));
+    assert_non_null(strstr(e.message, "--deflate 1 stores them in about 5000"));
     assert_string_equal(heard, "");
-    assert_int_equal(tsr_room_check(path, "many images", 1e30, true, &notice, &e), TSR_OK);
-    assert_non_null(strstr(heard, "many images take at most 1"));
-    assert_int_equal(tsr_room_check("none/x.h5", "many images", 1e30, false, &notice, &e), TSR_OK);
+    need.exact = false;
+    assert_int_equal(tsr_room_check(path, &need, &notice, &e), TSR_OK);
+    assert_non_null(strstr(heard, "many images take about 10"));
+    assert_non_null(strstr(heard, "--deflate 1"));
+    need.deflated = 0.95;
+    assert_int_equal(tsr_room_check(path, &need, &notice, &e), TSR_OK);
+    assert_null(strstr(heard, "--deflate"));
+    assert_int_equal(tsr_room_check("none/x.h5", &need, &notice, &e), TSR_OK);
+}
+
+/* What a few files tell: tiles of 4x5 in images of 9x16 that are flat, or noise, and in what is
+ * none. */
+static void a_sample_tells_images_and_bytes(void **state) {
+    (void)state;
+    for (int noise = 0; noise < 2; noise++) {
+        struct tsr_pack_config config = config_of(4, 5);
+        struct tsr_pack_sample sample;
+        char name[32];
+        config.fit = TSR_FIT_TILE;
+        config.channels = 3;
+        (void)snprintf(name, sizeof name, "in%d", noise);
+        make_folder(name);
+        for (unsigned i = 0; i < 20; i++) {
+            struct tsr_image image = make_image(9, 16, 3, i);
+            for (size_t k = 0; k < (size_t)9 * 16 * 3 && !noise; k++)
+                image.pixels[k] = (uint8_t)i;
+            (void)snprintf(name, sizeof name, "in%d/%02u.png", noise, i);
+            write_png(in_folder(name), &image);
+            tsr_image_clear(&image);
+        }
+        struct tsr_pack_work work = {.config = &config, .image_size = 60};
+        (void)snprintf(name, sizeof name, "in%d", noise);
+        assert_ok(tsr_listing_add(&work.listing, in_folder(name), &err), &err);
+        assert_ok(tsr_pack_sample_take(&work, &sample, &err), &err);
+        assert_int_equal(sample.files, 8);
+        assert_true(sample.images == 6);
+        assert_true(noise ? sample.deflated > 0.9 : sample.deflated < 0.5);
+        tsr_listing_clear(&work.listing);
+    }
 }
 
 /* ---- copies ------------------------------------------------------------------------------------
@@ -871,6 +911,7 @@ int main(void) {
         TEST(a_file_is_packed_once),
         TEST(fast_digest),
         TEST(room),
+        TEST(a_sample_tells_images_and_bytes),
         TEST(png_is_packed_exactly),
         TEST(attributes_say_how),
         TEST(grey_and_colour),

@@ -57,9 +57,9 @@ cp twice/train/p0.ppm twice/train/same.ppm && cp twice/train/p1.ppm twice/test/l
 ln -s ../train/p2.ppm twice/test/link.ppm
 packs 3 0 4 "copies" twice twice/train/p3.ppm
 says "2 images are other names of files that are listed, too, such as twice/train/p2.ppm of twice/test/link.ppm" "a file listed twice is told"
-says "1 images are copies of others, such as twice/train/same.ppm of twice/train/p0.ppm; they are of one split" "a copy is told"
-says "1 images were given to several splits, such as twice/train/p1.ppm, which is twice/test/leak.ppm, too" "a copy in another split is told"
-says "(3 train, 0 val, 4 test) from 8 files, 2 listed again, 1 copies, 1 left out that are in another split" "they are counted"
+says "copies of other images: 1, such as twice/train/same.ppm of twice/train/p0.ppm; they are of one split" "a copy is told"
+says "images given to several splits: 1, such as twice/train/p1.ppm, which is twice/test/leak.ppm, too" "a copy in another split is told"
+says "(3 train, 0 val, 4 test) from 8 files, 2 listed again, 1 copy, 1 left out that are in another split" "they are counted"
 packs 6 0 4 "copies as they come" twice twice/train/p3.ppm --keep-copies
 
 # A folder that cannot be listed: root may list all, unless it is somebody else.
