@@ -231,7 +231,7 @@ static enum tsr_status advance(struct stream *s, struct archive_entry **entry,
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN) return failure(s, err);
         s->begun = true;
         const char *name = s->inner ? NULL : entry_name(*entry);
-        if (tar_stem(name) == 0) break;
+        if (!name || tar_stem(name) == 0) break;
         TSR_TRY(open_inner(s, name, err));
     }
     s->next++;

@@ -395,7 +395,8 @@ static enum tsr_status run_shared(struct tsr_evaluator *w, struct sharing *s, st
             memcpy(w->record, s->records + i * length, bytes);
             add_image(w);
         }
-        bool stop = c->progress && c->progress(c->user, done + n, s->n, tsr_evaluator_psnr_db(w));
+        bool stop =
+            c && c->progress && c->progress(c->user, done + n, s->n, tsr_evaluator_psnr_db(w));
         TSR_TRY(tsr_comm_any(s->comm, &stop, err));
         if (stop)
             return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "interrupted after %zu of %zu images",

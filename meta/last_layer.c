@@ -24,6 +24,11 @@ static size_t chunk_of(const struct tsr_last_layer *l) {
     return l->max_points < TSR_LAST_LAYER_POINTS ? l->max_points : TSR_LAST_LAYER_POINTS;
 }
 
+/* Tasks whose residuals are kept at a time. */
+static size_t together(const struct tsr_last_layer *l) {
+    return most(1, RESIDUALS / most(1, chunk_of(l) * l->n_out));
+}
+
 static enum tsr_status allocate(struct tsr_last_layer *l, struct tsr_error *err) {
     const char *what = "room for a last layer";
     size_t n_params = l->engine->net.n_params, chunk = chunk_of(l), values = chunk * l->n_out;
@@ -34,8 +39,8 @@ static enum tsr_status allocate(struct tsr_last_layer *l, struct tsr_error *err)
     TSR_TRY(tsr_alloc_to(&l->results, l->max_tasks, n_params * real, what, err));
     TSR_TRY(tsr_alloc_to(&l->partial, l->max_tasks, l->n_partial * real, what, err));
     TSR_TRY(TSR_ALLOC(&l->residual, most(values, RESIDUALS), what, err));
-    size_t together = most(1, RESIDUALS / values) * l->n_out;
-    return tsr_alloc_to(&l->found, most(together, l->n), l->n * real, what, err);
+    size_t rows = together(l) * l->n_out;
+    return tsr_alloc_to(&l->found, most(rows, l->n), l->n * real, what, err);
 }
 
 enum tsr_status tsr_last_layer_create(const struct tsr_engine *engine, const tsr_real *theta,
@@ -153,11 +158,11 @@ static void find_residual(const struct tsr_last_layer *l, const struct tsr_last_
 static void of_units(struct tsr_last_layer *l, const struct tsr_last_layer_task *tasks,
                      size_t n_tasks, const struct tsr_units *u, double *rows) {
     size_t values = u->n * l->n_out, all = l->n * l->n_out;
-    size_t together = most(1, RESIDUALS / (chunk_of(l) * l->n_out));
+    size_t at_once = together(l);
     const tsr_real *phi = NULL;
     for (size_t i = 0; i < n_tasks;) {
         size_t count = 0, first = i;
-        for (; i < n_tasks && count < together; i++) {
+        for (; i < n_tasks && count < at_once; i++) {
             if (l->units[i] != u) continue;
             if (tasks[i].phi != phi) find_outputs(l, phi = tasks[i].phi, u);
             find_residual(l, &tasks[i], l->residual + count++ * values);

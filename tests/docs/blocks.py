@@ -123,7 +123,7 @@ def stand_ins(root):
     """What a user of the README has: CelebA and its split file, folders of photos, label maps."""
     samples = os.path.join(root, 'data/sample')
     photos = sorted(os.path.join(folder, f) for folder, _, files in os.walk(samples) for f in files if f.endswith('.jpg'))
-    for folder in ('img_align_celeba', 'photos', 'holiday', 'celebamask', 'kodak'):
+    for folder in ('img_align_celeba', 'photos', 'holiday', 'celebamask', 'kodak', 'faces', 'imagenet'):
         os.mkdir(folder)
     with open('list_eval_partition.txt', 'w') as split:
         for i in range(20):
@@ -135,6 +135,8 @@ def stand_ins(root):
     small = sorted(photos, key=os.path.getsize)
     for i in range(10):
         shutil.copy(photos[i], 'photos/')
+        write_png('faces/%d.png' % i, 178, 178)
+        write_png('imagenet/%d.png' % i, 176, 352)
         write_png('kodak/kodim%02d.png' % (i + 1), 48, 64)
         write_png('celebamask/%d.png' % i, 256, 256, grey=3)
         # An image of the size of its label map; the ending .ppm keeps it an image.
@@ -145,6 +147,8 @@ def stand_ins(root):
     for name in ('portrait.jpg', 'face.jpg', 'photo.jpg', 'holiday.jpg'):
         write_png(name, 96, 80)         # the content decides, not the ending
     write_png('face-labels.png', 96, 80, grey=3)
+    write_png('known.png', 178, 178, grey=2)
+    write_png('small.png', 88, 88)
     for i in (1, 4, 5, 15, 23):
         write_png('kodim%02d.png' % i, 48, 64)
     with open('label-names.txt', 'w') as f:
