@@ -16,8 +16,8 @@ enum tsr_random_stream {
     TSR_STREAM_REGIONS = 4,    /* choice of regions of an image */
     TSR_STREAM_PIXELS = 5,     /* order of the pixels of a region in its batches */
     TSR_STREAM_BASIS = 6,      /* basis of a latent adaptation */
-    TSR_STREAM_CHUNKS = 7,     /* order of the chunks of a file in an epoch */
     TSR_STREAM_CONTEXT = 7,    /* known pixels of an image */
+    TSR_STREAM_CHUNKS = 8,     /* order of the chunks of a file in an epoch */
     TSR_STREAM_RUN = 16,       /* seeds of the runs of an experiment */
     TSR_STREAM_SIGNAL = 17,    /* boundaries of random signals */
     TSR_STREAM_POINTS = 18,    /* training points drawn afresh */
