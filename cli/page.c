@@ -30,15 +30,23 @@ static void put_json(struct page *p, const char *json) {
     }
 }
 
-/* The page with what stands for "@name@" in it. Without a text it only counts. */
+/* The page with what stands for "@name@" in it, which may have such parts itself. Without a text it
+ * only counts. */
 static void put_page(struct page *p, const char *template, const char *json) {
     const struct {
         const char *name, *text;
+        bool has_parts;
     } parts[] = {
-        {"@uPlot.css@", cli_asset_uPlot_min_css},     {"@uPlot.js@", cli_asset_uPlot_iife_min_js},
-        {"@uPlot.LICENSE@", cli_asset_uPlot_LICENSE}, {"@page.css@", cli_asset_page_css},
-        {"@charts.js@", cli_asset_charts_js},         {"@page.js@", cli_asset_page_js},
-        {"@watch.js@", cli_asset_watch_js},           {"@data@", NULL},
+        {"@style.html@", cli_asset_style_html, true},
+        {"@charts.html@", cli_asset_charts_html, true},
+        {"@uPlot.css@", cli_asset_uPlot_min_css, false},
+        {"@uPlot.js@", cli_asset_uPlot_iife_min_js, false},
+        {"@uPlot.LICENSE@", cli_asset_uPlot_LICENSE, false},
+        {"@page.css@", cli_asset_page_css, false},
+        {"@charts.js@", cli_asset_charts_js, false},
+        {"@page.js@", cli_asset_page_js, false},
+        {"@watch.js@", cli_asset_watch_js, false},
+        {"@data@", NULL, false},
     };
     const char *at = template;
     while (*at) {
@@ -49,10 +57,12 @@ static void put_page(struct page *p, const char *template, const char *json) {
             put(p, at, n);
         } else {
             n = strlen(parts[i].name);
-            if (parts[i].text)
-                put(p, parts[i].text, strlen(parts[i].text));
-            else
+            if (!parts[i].text)
                 put_json(p, json);
+            else if (parts[i].has_parts)
+                put_page(p, parts[i].text, json);
+            else
+                put(p, parts[i].text, strlen(parts[i].text));
         }
         at += n;
     }
