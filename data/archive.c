@@ -67,7 +67,7 @@ const char *tsr_archive_library(void) {
 }
 
 const struct tsr_source_kind tsr_archive_source = {
-    .name = "archive", .takes = takes, .open = open_archive, .read_member = read_member};
+    .takes = takes, .open = open_archive, .read_member = read_member};
 
 #else
 
@@ -412,7 +412,6 @@ static enum tsr_status read_member(const char *path, const char *member, size_t 
 }
 
 const struct tsr_source_kind tsr_archive_source = {
-    .name = "archive",
     .takes = takes,
     .open = open_archive,
     .want = want,

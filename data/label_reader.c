@@ -175,10 +175,8 @@ void tsr_label_reader_want(const struct tsr_label_reader *r, const struct tsr_li
 }
 
 static void discard(struct tsr_fetched *fetched, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        free(fetched[i].bytes);
-        fetched[i] = (struct tsr_fetched){0};
-    }
+    for (size_t i = 0; i < n; i++)
+        tsr_fetched_clear(&fetched[i]);
 }
 
 enum tsr_status tsr_label_reader_fetch(const struct tsr_label_reader *r,

@@ -180,10 +180,9 @@ void tsr_pack_job_fetch(const struct tsr_pack_work *w, size_t i, struct tsr_pack
 
 /* What was fetched and, where something failed, not used. */
 static void discard_fetched(const struct tsr_listed *item, struct tsr_pack_job *job) {
-    free(job->fetched.bytes);
-    job->fetched = (struct tsr_fetched){0};
+    tsr_fetched_clear(&job->fetched);
     for (size_t i = 0; job->maps && i < item->maps; i++)
-        free(job->maps[i].bytes);
+        tsr_fetched_clear(&job->maps[i]);
     free(job->maps);
     job->maps = NULL;
 }

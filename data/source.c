@@ -88,6 +88,11 @@ enum tsr_status tsr_source_read_file(const char *path, size_t limit, unsigned ch
 
 /* ---- items ----------------------------------------------------------------------------------- */
 
+void tsr_fetched_clear(struct tsr_fetched *fetched) {
+    free(fetched->bytes);
+    *fetched = (struct tsr_fetched){0};
+}
+
 static const struct tsr_source *source_of(const struct tsr_listing *listing,
                                           const struct tsr_listed *item) {
     return item->source == TSR_NO_SOURCE ? NULL : &listing->sources[item->source];
@@ -114,7 +119,6 @@ enum tsr_status tsr_source_decode(const struct tsr_listing *listing, const struc
         source->kind->decode
             ? source->kind->decode(source->state, item, fetched, as, out, err)
             : tsr_image_decode(item->path, fetched->bytes, fetched->size, as, out, err);
-    free(fetched->bytes);
-    *fetched = (struct tsr_fetched){0};
+    tsr_fetched_clear(fetched);
     return status;
 }

@@ -26,8 +26,9 @@ struct tsr_fetched {
     size_t size;
 };
 
+void tsr_fetched_clear(struct tsr_fetched *fetched);
+
 struct tsr_source_kind {
-    const char *name; /* "numpy array", for messages */
     /* Whether a file is of this kind: by its path, and its first bytes [size]. */
     bool (*takes)(const char *path, const unsigned char *bytes, size_t size);
     /* Opens, and adds an item for each image with tsr_listing_add_item(). *state is closed by

@@ -337,8 +337,7 @@ static enum tsr_status fetch(void *user, const struct tsr_listed *item, struct t
     return status;
 }
 
-const struct tsr_source_kind tsr_h5_source = {.name = "HDF5 file",
-                                              .takes = takes,
+const struct tsr_source_kind tsr_h5_source = {.takes = takes,
                                               .open = open_source,
                                               .fetch = fetch,
                                               .decode = tsr_array_item_decode,

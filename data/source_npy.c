@@ -275,14 +275,12 @@ static enum tsr_status fetch(void *user, const struct tsr_listed *item, struct t
     return status;
 }
 
-const struct tsr_source_kind tsr_npy_source = {.name = "array of numpy",
-                                               .takes = takes_npy,
+const struct tsr_source_kind tsr_npy_source = {.takes = takes_npy,
                                                .open = open_npy,
                                                .fetch = fetch,
                                                .decode = tsr_array_item_decode,
                                                .close = close_source};
-const struct tsr_source_kind tsr_npz_source = {.name = "arrays of numpy",
-                                               .takes = takes_npz,
+const struct tsr_source_kind tsr_npz_source = {.takes = takes_npz,
                                                .open = open_npz,
                                                .fetch = fetch,
                                                .decode = tsr_array_item_decode,

@@ -59,7 +59,6 @@ static void close_zip(void *state) {
 }
 
 const struct tsr_source_kind tsr_zip_source = {
-    .name = "zip file",
     .takes = takes,
     .open = open_zip,
     .fetch = fetch,
