@@ -43,17 +43,11 @@ tessera 0 "watch" watch a.h5 --html w.html
 check "draws" grep -q '^outer step 30 ' out
 check "fits 80 columns" sh -c '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
 cat >page.py <<'PY'
-import html.parser, json
-class Data(html.parser.HTMLParser):
-    text, inside = "", False
-    def handle_starttag(self, tag, attributes): self.inside = ("id", "data") in attributes
-    def handle_data(self, data): self.text += data if self.inside else ""
-    def handle_endtag(self, tag): self.inside = False
-p = Data()
-p.feed(open("w.html", encoding="utf-8").read())
-assert json.loads(p.text) == {"model": "a.h5", "lines": [json.loads(line) for line in open("a.h5.jsonl")]}
+import json
+from page_data import data_of
+assert data_of("w.html") == {"model": "a.h5", "lines": [json.loads(line) for line in open("a.h5.jsonl")]}
 PY
-check "writes a page of the lines" python3 page.py
+check "writes a page of the lines" env PYTHONPATH="$TSR_TESTS/cli" python3 page.py
 refused 3 "no log" "watch without a log" watch d.h5
 refused 2 "exists" "watch overwrites nothing" watch a.h5 --html w.html
 

@@ -24,15 +24,9 @@ refused 2 "exists" "a report is not overwritten" eval a.h5 d.h5 --report r.html 
 if grep -qE '<(script|link|img)[^>]*(src|href)="?(http|//)' r.html; then fail "needs no network"; else pass "needs no network"; fi
 # The element of the data, by a parser of HTML that is not ours, holds what the JSON file has.
 cat >data.py <<'PY'
-import html.parser, json
-class Data(html.parser.HTMLParser):
-    text, inside = "", False
-    def handle_starttag(self, tag, attributes): self.inside = ("id", "data") in attributes
-    def handle_data(self, data): self.text += data if self.inside else ""
-    def handle_endtag(self, tag): self.inside = False
-p = Data()
-p.feed(open("r.html", encoding="utf-8").read())
-found, want = json.loads(p.text), json.load(open("r.json"))
+import json
+from page_data import data_of
+found, want = data_of("r.html"), json.load(open("r.json"))
 model = found["subjects"][0]
 for key in ("psnr_db", "psnr_db_std", "ssim", "regions", "per_image", "borders", "layers"):
     assert model[key] == want[key], key
@@ -46,9 +40,10 @@ best = max(range(12), key=lambda i: want["per_image"][i]["psnr_db"][last])
 assert next(p["image"] for p in found["pictures"] if p.get("why") == "best") == best
 assert len(found["history"]) >= 2 and len(found["history"][0]) == 5
 PY
-check "its data are those of the JSON" python3 data.py
+check "its data are those of the JSON" env PYTHONPATH="$TSR_TESTS/cli" python3 data.py
 cat >clippings.py <<'PY'
-import base64, json, re, subprocess, zlib, struct
+import base64, struct, zlib
+from page_data import data_of
 def png(uri):
     b = base64.b64decode(uri.split(",", 1)[1])
     at, data, head = 8, b"", None
@@ -64,8 +59,7 @@ def jpeg(uri):
     while b[at + 1] != 0xC0: # the frame: precision, height, width
         at += 2 + struct.unpack(">H", b[at + 2:at + 4])[0]
     return struct.unpack(">HH", b[at + 5:at + 9])
-text = re.search(r'id="data">(.*?)</script>', open("r.html", encoding="utf-8").read(), re.S).group(1)
-found = json.loads(text)
+found = data_of("r.html")
 regions = found["subjects"][0]["regions"]
 for p in found["pictures"]:
     for c in p["crops"]:
@@ -77,17 +71,16 @@ for p in found["pictures"]:
     for s in p.get("states", []):
         assert png(s)[:2] == (32, 40)
 PY
-check "its pictures are what they should be" python3 clippings.py
+check "its pictures are what they should be" env PYTHONPATH="$TSR_TESTS/cli" python3 clippings.py
 if as_floats d.h5 floats.h5; then
     tessera 0 "a report of a dataset of floats" eval a.h5 floats.h5 --split all --report floats.html --quiet
     cat >floats.py <<'PY'
-import json, re
+from page_data import data_of
 def images(path):
-    text = re.search(r'id="data">(.*?)</script>', open(path, encoding="utf-8").read(), re.S).group(1)
-    return [p for p in json.loads(text)["pictures"] if p["subject"] is None]
+    return [p for p in data_of(path)["pictures"] if p["subject"] is None]
 assert images("floats.html") == images("r.html")
 PY
-    check "has the pictures of one of bytes" python3 floats.py
+    check "has the pictures of one of bytes" env PYTHONPATH="$TSR_TESTS/cli" python3 floats.py
 else
     echo "skip the report of a dataset of floats: there is no python3 with h5py and numpy"
 fi
