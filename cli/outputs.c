@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/signals.h"
@@ -50,21 +51,14 @@ static enum tsr_status no_memory(struct cli_call *call) {
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-/* The list with room for one more than its n items of `size` bytes; NULL: no memory. Its capacity
- * is a power of two. */
-static void *with_room(void *items, size_t n, size_t size) {
-    if (n == 1 || (n & (n - 1))) return items;
-    return realloc(items, (n ? 2 * n : 2) * size);
-}
+static const char FILES[] = "names of files";
 
 enum tsr_status cli_files_reads(struct cli_call *call, const char *path) {
     struct cli_files *f = call->files;
     struct stat info;
     /* What is missing is told when it is read. */
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return TSR_OK;
-    struct identity *inputs = with_room(f->inputs, f->n_inputs, sizeof *inputs);
-    if (!inputs) return no_memory(call);
-    f->inputs = inputs;
+    TSR_TRY(TSR_GROW(&f->inputs, f->n_inputs, FILES, &call->err));
     f->inputs[f->n_inputs++] =
         (struct identity){.device = info.st_dev, .inode = info.st_ino, .name = ""};
     return TSR_OK;
@@ -88,9 +82,8 @@ enum tsr_status cli_files_folder(struct cli_call *call, const char *path) {
     TSR_TRY(cli_make_folder(path, &call->err));
     if (there) return TSR_OK;
     struct cli_files *f = call->files;
-    char **made = with_room(f->made, f->n_made, sizeof *made);
-    if (made) f->made = made;
-    char *name = made ? strdup(path) : NULL;
+    bool room = TSR_GROW(&f->made, f->n_made, FILES, &call->err) == TSR_OK;
+    char *name = room ? strdup(path) : NULL;
     if (!name) {
         (void)rmdir(path);
         return no_memory(call);
@@ -147,9 +140,7 @@ enum tsr_status cli_files_writes(struct cli_call *call, const char *path, enum c
     if (cli_is_folder(path))
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "%s is a folder, not a file to write", path);
     if (kind == CLI_WRITES_PNG) TSR_TRY(check_ending(path, &call->err));
-    struct output *outputs = with_room(f->outputs, f->n_outputs, sizeof *outputs);
-    if (!outputs) return no_memory(call);
-    f->outputs = outputs;
+    TSR_TRY(TSR_GROW(&f->outputs, f->n_outputs, FILES, &call->err));
     struct output *o = &f->outputs[f->n_outputs++];
     *o = (struct output){.path = strdup(path), .kind = kind};
     if (!o->path) return no_memory(call);

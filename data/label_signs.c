@@ -12,9 +12,8 @@
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static const char *const suffixes[] = {"_mask",         "-mask",  "_masks",     "_label",
-                                       "_labels",       "-label", "_labels",    "_seg",
-                                       "_segmentation", "_gt",    "_annotation"};
+static const char *const suffixes[] = {"_mask",  "-mask", "_masks",        "_label", "_labels",
+                                       "-label", "_seg",  "_segmentation", "_gt",    "_annotation"};
 
 static bool is_word_of_maps(const char *name, size_t length) {
     static const char *const parts[] = {"mask",    "label",       "annot",

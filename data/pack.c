@@ -105,27 +105,18 @@ struct packer {
     struct block blocks[2]; /* one being decoded, one being written */
     uint16_t largest;       /* label of those written */
 
-    uint8_t *splits;    /* [capacity], of the images written */
-    const char **names; /* [capacity] */
-    size_t capacity;
+    uint8_t *splits;    /* of the images written */
+    const char **names; /* likewise */
     struct tsr_copies copies;
 };
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
 static enum tsr_status reserve(struct packer *p, struct tsr_error *err) {
-    if (p->report->images < p->capacity) return TSR_OK;
-    if (p->report->images == UINT32_MAX)
-        return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "more than 2^32-1 images");
-    size_t capacity = 2 * p->capacity + 1024;
-    uint8_t *splits = realloc(p->splits, capacity);
-    if (splits) p->splits = splits;
-    const char **names = realloc(p->names, capacity * sizeof *names);
-    if (names) p->names = names;
-    if (!splits || !names)
-        return TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for the names of %zu images", capacity);
-    p->capacity = capacity;
-    return TSR_OK;
+    size_t n = p->report->images;
+    if (n == UINT32_MAX) return TSR_ERROR(err, TSR_ERR_UNSUPPORTED, "more than 2^32-1 images");
+    TSR_TRY(TSR_GROW(&p->splits, n, "splits of images", err));
+    return TSR_GROW(&p->names, n, "names of images", err);
 }
 
 /* Of an image, or of its tile. */
