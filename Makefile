@@ -158,7 +158,7 @@ PYTHON_MODULE := $(wildcard python/tessera/*.py)
 # Learned from the sample photos, which takes eigenvalues: in no build without OpenBLAS.
 BUILT_IN := $(if $(filter 0,$(BLAS)),,$(MODELS:%=$B/models/%.h5))
 # The documentation, laid out as here, and the photos of tessera demo: folder by folder.
-SHARED_DIRS := . docs docs/examples $(patsubst %/.,%,$(wildcard docs/results/*/.)) data/sample $(patsubst %/.,%,$(wildcard data/sample/*/.))
+SHARED_DIRS := . docs docs/examples docs/results $(patsubst %/.,%,$(wildcard docs/results/*/.)) data/sample $(patsubst %/.,%,$(wildcard data/sample/*/.))
 shared_files = $(wildcard $(if $(filter .,$(1)),README.md CHANGELOG.md LICENSE CITATION.cff,$(foreach k,md jpg svg c ipynb,$(1)/*.$(k))))
 # where the files of a folder are installed
 shared_place = $(if $(filter data/%,$(1)),$(datadir)/tessera$(1:data%=%),$(docdir)$(if $(filter .,$(1)),,/$(1)))
