@@ -8,6 +8,9 @@
 
 #include "inner/kinds.h"
 
+/* Ends what the compiler knows of x. Addresses of all rows of a block, kept ready in registers, would
+ * leave too few for its sums. */
+#define UNKNOWN(x) __asm__("" : "+r"(x))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")

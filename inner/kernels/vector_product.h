@@ -72,8 +72,8 @@ static ALWAYS_INLINE void NAME(start)(enum mode mode, const struct job *j, VEC a
         if (bias) acc[r][v] = AT(j->bias, (v0 + (size_t)v) * LANES);
     }
     if (mode != WEIGHTS || j->fresh) return;
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) acc[r][v] =
-        AT(j->to, at + (size_t)r * j->row + (size_t)v * LANES);
+    UNROLL for (int r = 0; r < rows; r++, at += j->row) UNROLL for (int v = 0; v < vecs; v++)
+        acc[r][v] = AT(j->to, at + (size_t)v * LANES);
 }
 
 static ALWAYS_INLINE void NAME(block)(enum mode mode, enum unit unit, const struct job *j, int rows,
@@ -97,8 +97,11 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, enum unit unit, const stru
         return;
     }
 #endif
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++)
-        NAME(finish)(mode, unit, j, acc[r][v], at + (size_t)r * j->row + (size_t)v * LANES);
+    UNROLL for (int r = 0; r < rows; r++, at += j->row) {
+        UNKNOWN(at);
+        UNROLL for (int v = 0; v < vecs; v++)
+            NAME(finish)(mode, unit, j, acc[r][v], at + (size_t)v * LANES);
+    }
 }
 
 /* All rows of one panel. */
