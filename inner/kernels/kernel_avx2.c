@@ -27,8 +27,17 @@ static inline __m256 remainder_of(__m256 u, __m256i *flip) {
     return u - _mm256_round_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-#define NARROW(x) vector_##x
-#define NARROW_LANES 8
+/* The outputs. */
+#define NARROW(x) narrow_##x
+#define LANES 4
+#define NAME(x) NARROW(x)
+#define MULTIPLY_ADD(a, b, c) ((VEC)_mm_fmadd_ps(a, b, c))
+#include "inner/kernels/vector_lanes.h"
+
+#include "inner/kernels/vector_tile.h"
+
+#include "inner/kernels/vector_end.h"
+
 #define LANES 8
 #define MAX_VECS 2
 #define NAME(x) vector_##x

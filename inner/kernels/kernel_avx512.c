@@ -25,9 +25,6 @@ static bool available(void) {
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")
 #endif
 
-#define NARROW(x) x##_8
-#define NARROW_LANES 8
-
 static inline __m256 remainder_8_lanes(__m256 u, __m256i *flip) {
     *flip = _mm256_slli_epi32(_mm256_cvtps_epi32(u), 31);
     return u - _mm256_round_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -37,6 +34,17 @@ static inline __m512 remainder_16_lanes(__m512 u, __m512i *flip) {
     *flip = _mm512_slli_epi32(_mm512_cvtps_epi32(u), 31);
     return u - _mm512_roundscale_ps(u, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+
+/* The outputs. */
+#define NARROW(x) x##_4
+#define LANES 4
+#define NAME(x) NARROW(x)
+#define MULTIPLY_ADD(a, b, c) ((VEC)_mm_fmadd_ps(a, b, c))
+#include "inner/kernels/vector_lanes.h"
+
+#include "inner/kernels/vector_tile.h"
+
+#include "inner/kernels/vector_end.h"
 
 /* The units of 16 lanes come first: 8 lanes use them for two points at once. */
 #define LANES 16

@@ -23,7 +23,6 @@ static bool available(void) {
 }
 
 #define NARROW(x) vector_##x
-#define NARROW_LANES 4
 #define LANES 4
 #define MAX_VECS 2
 #define NAME(x) vector_##x

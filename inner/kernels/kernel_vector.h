@@ -24,15 +24,15 @@
  * inputs are rows of a tile like any others.
  *
  * Ends. The weight gradient of layer 0 is accumulated transposed, [in_dim][width], so that its
- * vectors too run over units. The last layer's few outputs are products of NARROW vectors (8 lanes
- * where 16 would be mostly padding). Padding holds the units of u = 0, and d = e = rz = 0, and its
- * s meets no weight: it stays out of all sums without masks.
+ * vectors too run over units. The last layer's few outputs are stored in rows of whole NARROW
+ * vectors of 4 lanes (vector_outputs.h). Padding holds the units of u = 0, and d = e = rz = 0, and
+ * its s meets no weight: it stays out of all sums without masks.
  *
  * The includer defines LANES, MAX_VECS, NAME(x), MULTIPLY_ADD(a, b, c), optionally REMAINDER(u,
- * flip) for sincos.h, which are undefined at the end, and NARROW(x), NARROW_LANES. If layers have
- * no more than LANES units and the processor has vectors twice as long, it may define PAIR(x), the
- * NAME(x) of a vector_lanes.h for those, and PAIR_OF(a, b), such a vector of two: units are then
- * computed two points at a time.
+ * flip) for sincos.h, which are undefined at the end, and NARROW(x), the NAME(x) of vectors of 4
+ * lanes. If layers have no more than LANES units and the processor has vectors twice as long, it
+ * may define PAIR(x), the NAME(x) of a vector_lanes.h for those, and PAIR_OF(a, b), such a vector
+ * of two: units are then computed two points at a time.
  */
 
 #include "inner/kernels/encode.h"
@@ -43,10 +43,13 @@
 
 #include "inner/kernels/vector_product.h"
 
-#include "inner/kernels/vector_pack.h"
 #include "inner/kernels/vector_tile.h"
 
+#include "inner/kernels/vector_pack.h"
 #include "inner/kernels/vector_plan.h"
+
+#include "inner/kernels/vector_descend.h"
+#include "inner/kernels/vector_outputs.h"
 
 #include "inner/kernels/vector_passes.h"
 

@@ -8,8 +8,8 @@
 
 #include "inner/kinds.h"
 
-/* Ends what the compiler knows of x. Addresses of all rows of a block, kept ready in registers, would
- * leave too few for its sums. */
+/* Ends what the compiler knows of x. Addresses of all rows of a block, kept ready in registers,
+ * would leave too few for its sums. */
 #define UNKNOWN(x) __asm__("" : "+r"(x))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #ifdef __clang__
@@ -23,8 +23,6 @@
 /* What becomes of a block once its sums are complete. s, c, n: value, slope and bend of the units
  * (units/unit.h). */
 enum mode {
-    LINEAR,            /* store */
-    R_LINEAR,          /* store the sum of two products */
     VALUES,            /* s */
     SLOPES,            /* s, c, and n if it has an array of its own */
     BACKWARD,          /* d = c * sum, e = sum if wanted */
@@ -60,8 +58,8 @@ struct job {
 };
 
 static ALWAYS_INLINE bool two_sums(enum mode mode) {
-    return mode == R_LINEAR || mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS ||
-           mode == KINKED_R_FORWARD || mode == KINKED_R_BACKWARD;
+    return mode == R_FORWARD || mode == R_BACKWARD || mode == WEIGHTS || mode == KINKED_R_FORWARD ||
+           mode == KINKED_R_BACKWARD;
 }
 
 /* Where the second derivative of a kind's units comes from. */

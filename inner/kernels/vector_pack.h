@@ -4,15 +4,6 @@
  * kernel_vector.h, a template.
  */
 
-/* The first `count` floats at p, or as many as a vector holds; the rest 0. */
-static ALWAYS_INLINE VEC NAME(load_some)(const float *p, size_t count) {
-    if (count >= LANES) return *(const NAME(unaligned) *)p;
-    VEC x = {0};
-    for (size_t i = 0; i < count; i++)
-        x[i] = p[i];
-    return x;
-}
-
 /* The lower and the upper halves of two rows, lane by lane in turn. */
 static ALWAYS_INLINE void NAME(interleave)(VEC a, VEC b, VEC *low, VEC *high) {
 #if LANES == 16
@@ -77,13 +68,4 @@ static void NAME(pack)(size_t out, size_t in, const float *w, float scale, float
             for (size_t i = v0 * LANES; i < (v0 + vecs) * LANES; i += LANES, to += LANES)
                 *(VEC *)to = NAME(load_some)(w + o * in + i, i < in ? in - i : 0) * scale;
     }
-}
-
-/* to[o] = bias[o] * scale + offset, 0 in the padding. */
-static void NAME(pack_bias)(size_t out, const float *bias, float scale, float offset, float *to) {
-    size_t o = 0;
-    for (; o + LANES <= out; o += LANES)
-        *(VEC *)(to + o) = *(const NAME(unaligned) *)(bias + o) * scale + offset;
-    for (; o < round_up(out, LANES); o++)
-        to[o] = o < out ? bias[o] * scale + offset : 0;
 }

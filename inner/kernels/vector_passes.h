@@ -15,7 +15,7 @@ static void NAME(pack_forward)(const struct plan *p, const float *parameters, fl
         NAME(pack_bias)(net->width, parameters + net->bias_at[l], scale, 0, bias[l]);
     }
     const float *w = parameters + net->weight_at[last];
-    NARROW(pack_transposed)(net->out_dim, net->width, w, 1, to[last]);
+    NAME(pack_outputs)(net->out_dim, net->width, w, to[last]);
     NARROW(pack_bias)(net->out_dim, parameters + net->bias_at[last], 1, offset, bias[last]);
 }
 
@@ -23,14 +23,16 @@ static void NAME(pack_backward)(const struct plan *p, const float *parameters, f
     const struct tsr_net *net = p->net;
     for (size_t l = 1; l < net->n_layers; l++) {
         const float *w = parameters + net->weight_at[l];
-        NAME(pack)(net->fan_out[l], net->width, w, (float)net->omega[l - 1], to[l]);
+        size_t out = net->fan_out[l], rows = round_up(out, 4);
+        NAME(pack)(out, net->width, w, (float)net->omega[l - 1], to[l]);
+        memset(to[l] + out * p->columns, 0, (rows - out) * p->columns * sizeof *to[l]);
     }
 }
 
 static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, float *out) {
     size_t n = p->net->out_dim;
-    for (size_t c = 0; c < n; c += NARROW_LANES) {
-        size_t count = n - c < NARROW_LANES ? n - c : NARROW_LANES;
+    for (size_t c = 0; c < n; c += 4) {
+        size_t count = n - c < 4 ? n - c : 4;
         NARROW(copy_columns)(m, count, f + c, p->out_row, out + c, n);
     }
 }
@@ -40,7 +42,7 @@ static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m
                                   const float *f, float *d) {
     double error = 0;
     size_t out = p->net->out_dim;
-    for (size_t c = 0; c < out; c += NARROW_LANES)
+    for (size_t c = 0; c < out; c += 4)
         error +=
             NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c, p->out_row);
     return error;
@@ -86,13 +88,8 @@ static void NAME(forward_tile)(const struct plan *p, const struct record *r, con
         j.omega = (float)p->net->omega[l];
         (slopes ? p->ops->slopes : p->ops->values)(&j);
     }
-    struct job j = {.rows = m, .vecs = p->out_vecs, .row = p->out_row, .a_row = p->row};
-    j.bias = p->bias[last];
-    j.sum[0].a = r->s + (last - 1) * p->layer;
-    j.sum[0].b = p->forward[last];
-    j.sum[0].k = p->net->width;
-    j.to = r->f;
-    NARROW(linear)(&j);
+    NAME(outputs)
+    (p, m, p->bias[last], r->s + (last - 1) * p->layer, p->forward[last], NULL, NULL, r->f);
 }
 
 /* d of layer l; without a tape only two layers are kept. */
@@ -101,9 +98,16 @@ static float *NAME(delta)(const struct plan *p, const struct record *r, size_t l
     return r->d + (r->e ? l : l & 1) * p->layer;
 }
 
-/* Adds tile by tile the weight and bias gradients of layer l: d a^T, plus d2 a2^T if d2 is not
- * NULL; the biases are those of d alone. The rows of d are rounded up to a multiple of 4, within
- * its padding; those of layer 0 are the inputs. */
+/* Adds the bias gradient of a layer: the sum of the rows of d. */
+static void NAME(bias_tile)(const struct plan *p, size_t l, size_t m, bool fresh, const float *d) {
+    if (l + 1 == p->net->n_layers)
+        NARROW(sum_rows)(m, p->out_row / 4, d, p->out_row, fresh, p->bias_sum[l]);
+    else
+        NAME(sum_rows)(m, p->vecs, d, p->row, fresh, p->bias_sum[l]);
+}
+
+/* Adds the weight gradient of layer l: d a^T, plus d2 a2^T if d2 is not NULL. The rows of d are
+ * rounded up to a multiple of 4, within its padding; those of layer 0 are the inputs. */
 static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fresh, const float *d,
                                const float *a, const float *d2, const float *a2) {
     bool last = l + 1 == p->net->n_layers;
@@ -119,14 +123,11 @@ static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fr
     j.sum[1].k = d2 ? m : 0;
     j.to = p->weights[l];
     NAME(weights)(&j);
-    if (last)
-        NARROW(sum_rows)(m, p->out_vecs, d, p->out_row, fresh, p->bias_sum[l]);
-    else
-        NAME(sum_rows)(m, p->vecs, d, p->row, fresh, p->bias_sum[l]);
 }
 
 /* From d of layer l to that of the layer below. */
-static void NAME(backward_layer)(const struct plan *p, const struct record *r, size_t l, size_t m) {
+static struct job NAME(backward_job)(const struct plan *p, const struct record *r, size_t l,
+                                     size_t m) {
     struct job j = {.rows = m, .vecs = p->vecs, .row = p->row};
     j.a_row = l + 1 == p->net->n_layers ? p->out_row : p->row;
     j.sum[0].a = NAME(delta)(p, r, l);
@@ -136,26 +137,50 @@ static void NAME(backward_layer)(const struct plan *p, const struct record *r, s
     j.c = r->c + (l - 1) * p->sloped;
     j.to = NAME(delta)(p, r, l - 1);
     j.to2 = r->e ? r->e + (l - 1) * p->sloped : NULL;
-    if (p->ops->bend == BEND_NONE)
-        NAME(kinked_backward)(&j);
-    else
-        NAME(backward)(&j);
+    return j;
+}
+
+static void NAME(backward_layer)(const struct plan *p, const struct job *j) {
+    (p->ops->bend == BEND_NONE ? NAME(kinked_backward) : NAME(backward))(j);
+}
+
+/* Does descend() know the shape of layer l? */
+static bool NAME(can_descend)(const struct plan *p, size_t l) {
+    bool last = l + 1 == p->net->n_layers;
+    return p->vecs == 1 && (last ? p->out_row == 4 : p->net->width == LANES);
+}
+
+/* The layer below and the weights in one. */
+static void NAME(descend_layer)(const struct plan *p, size_t l, struct job *j, const float *ra,
+                                bool fresh) {
+    bool few = l + 1 == p->net->n_layers, kinked = p->ops->bend == BEND_NONE;
+    j->fresh = fresh;
+    (few      ? kinked ? NAME(kinked_few_descend) : NAME(few_descend)
+          : kinked ? NAME(kinked_descend)
+              : NAME(descend))(j, ra, p->weights[l]);
 }
 
 static void NAME(backward_tile)(const struct plan *p, const struct record *r, const float *x,
                                 size_t m, bool fresh) {
     for (size_t l = p->net->n_layers - 1; l > 0; l--) {
-        const float *a = r->s + (l - 1) * p->layer;
-        NAME(weights_tile)(p, l, m, fresh, NAME(delta)(p, r, l), a, NULL, NULL);
-        NAME(backward_layer)(p, r, l, m);
+        struct job j = NAME(backward_job)(p, r, l, m);
+        NAME(bias_tile)(p, l, m, fresh, j.sum[0].a);
+        if (NAME(can_descend)(p, l)) {
+            NAME(descend_layer)(p, l, &j, NULL, fresh);
+            continue;
+        }
+        NAME(weights_tile)(p, l, m, fresh, j.sum[0].a, j.s, NULL, NULL);
+        NAME(backward_layer)(p, &j);
     }
-    NAME(weights_tile)(p, 0, m, fresh, NAME(delta)(p, r, 0), NAME(inputs)(r, x), NULL, NULL);
+    const float *d = NAME(delta)(p, r, 0);
+    NAME(bias_tile)(p, 0, m, fresh, d);
+    NAME(weights_tile)(p, 0, m, fresh, d, NAME(inputs)(r, x), NULL, NULL);
 }
 
 static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, const float *x,
                                  size_t m) {
     size_t last = p->net->n_layers - 1;
-    for (size_t l = 0; l <= last; l++) {
+    for (size_t l = 0; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
         j.a_row = l ? p->row : p->in_row;
         j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
@@ -165,11 +190,6 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
             j.sum[1].a = p->ra + (l - 1) * p->layer;
             j.sum[1].b = p->forward[l];
             j.sum[1].k = p->net->fan_in[l];
-        }
-        if (l == last) {
-            j.vecs = p->out_vecs, j.row = p->out_row, j.to = p->rd_out;
-            NARROW(r_linear)(&j);
-            return;
         }
         j.s = r->s + l * p->layer;
         j.c = r->c + l * p->sloped;
@@ -181,33 +201,40 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
         else
             NAME(r_forward)(&j);
     }
+    size_t below = (last - 1) * p->layer;
+    NAME(outputs)
+    (p, m, p->v_bias[last], r->s + below, p->v_forward[last], p->ra + below, p->forward[last],
+     p->rd_out);
+}
+
+static struct job NAME(r_backward_job)(const struct plan *p, const struct record *r, size_t l,
+                                       size_t m) {
+    struct job j = NAME(backward_job)(p, r, l, m);
+    j.sum[0].b = p->v_backward[l];
+    j.sum[1].a = l + 1 == p->net->n_layers ? p->rd_out : p->rd[l & 1];
+    j.sum[1].b = p->backward[l];
+    j.sum[1].k = j.sum[0].k;
+    j.n = r->n + (l - 1) * p->bent;
+    j.e = r->e + (l - 1) * p->sloped;
+    j.rz = p->rz + (l - 1) * p->sloped;
+    j.to = p->rd[(l - 1) & 1];
+    return j;
 }
 
 static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, const float *x,
                                   size_t m, bool fresh) {
-    size_t last = p->net->n_layers - 1;
-    for (size_t l = last; l > 0; l--) {
-        size_t below = (l - 1) * p->layer;
-        const float *d = NAME(delta)(p, r, l), *rd = l == last ? p->rd_out : p->rd[l & 1];
-        NAME(weights_tile)(p, l, m, fresh, rd, r->s + below, d, p->ra + below);
-        struct job j = {.rows = m, .vecs = p->vecs, .row = p->row};
-        j.a_row = l == last ? p->out_row : p->row;
-        j.sum[0].a = d;
-        j.sum[0].b = p->v_backward[l];
-        j.sum[1].a = rd;
-        j.sum[1].b = p->backward[l];
-        j.sum[0].k = j.sum[1].k = p->net->fan_out[l];
-        j.s = r->s + below;
-        j.c = r->c + (l - 1) * p->sloped;
-        j.n = r->n + (l - 1) * p->bent;
-        j.e = r->e + (l - 1) * p->sloped;
-        j.rz = p->rz + (l - 1) * p->sloped;
-        j.to = p->rd[(l - 1) & 1];
-        if (p->ops->bend == BEND_NONE)
-            NAME(kinked_r_backward)(&j);
-        else
-            NAME(r_backward)(&j);
+    for (size_t l = p->net->n_layers - 1; l > 0; l--) {
+        struct job j = NAME(r_backward_job)(p, r, l, m);
+        const float *ra = p->ra + (l - 1) * p->layer;
+        NAME(bias_tile)(p, l, m, fresh, j.sum[1].a);
+        if (NAME(can_descend)(p, l)) {
+            NAME(descend_layer)(p, l, &j, ra, fresh);
+            continue;
+        }
+        NAME(weights_tile)(p, l, m, fresh, j.sum[1].a, j.s, j.sum[0].a, ra);
+        (p->ops->bend == BEND_NONE ? NAME(kinked_r_backward) : NAME(r_backward))(&j);
     }
+    NAME(bias_tile)(p, 0, m, fresh, p->rd[0]);
     NAME(weights_tile)(p, 0, m, fresh, p->rd[0], NAME(inputs)(r, x), NULL, NULL);
 }
 
@@ -335,8 +362,10 @@ static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *
         if (!tape) {
             NAME(forward_tile)(&p, &r, x, m, true);
             (void)NAME(error_tile)(&p, &r, points, at, m, scale, NULL);
-            for (size_t l = net->n_layers - 1; l > 0; l--)
-                NAME(backward_layer)(&p, &r, l, m);
+            for (size_t l = net->n_layers - 1; l > 0; l--) {
+                struct job j = NAME(backward_job)(&p, &r, l, m);
+                NAME(backward_layer)(&p, &j);
+            }
         }
         NAME(r_forward_tile)(&p, &r, x, m);
         for (size_t i = 0; i < m * p.out_row; i++)

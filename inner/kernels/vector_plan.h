@@ -18,15 +18,15 @@ struct record {
 /* Shapes and storage of one call. */
 struct plan {
     const struct tsr_net *net;
-    size_t tile; /* points, even */
+    size_t tile; /* points, a multiple of 8 */
     const struct unit_ops *ops;
-    size_t vecs, row, layer;  /* of the units of a layer: row in floats, layer = tile * row */
-    size_t sloped;            /* `layer` of what piecewise linear kinds do without: 0 there */
-    size_t bent;              /* `layer` of n: 0 unless it has an array of its own */
-    size_t in_row;            /* of the inputs of layer 0 */
-    float *half_turns;        /* of one tile's encoding */
-    size_t out_vecs, out_row; /* of the outputs, in narrow vectors */
-    size_t columns;           /* row of a weight gradient */
+    size_t vecs, row, layer; /* of the units of a layer: row in floats, layer = tile * row */
+    size_t sloped;           /* `layer` of what piecewise linear kinds do without: 0 there */
+    size_t bent;             /* `layer` of n: 0 unless it has an array of its own */
+    size_t in_row;           /* of the inputs of layer 0 */
+    float *half_turns;       /* of one tile's encoding */
+    size_t out_row;          /* of the outputs, a multiple of 4 */
+    size_t columns;          /* row of a weight gradient */
     float *forward[TSR_MAX_LAYERS], *backward[TSR_MAX_LAYERS], *bias[TSR_MAX_LAYERS];
     float *v_forward[TSR_MAX_LAYERS], *v_backward[TSR_MAX_LAYERS], *v_bias[TSR_MAX_LAYERS];
     float *weights[TSR_MAX_LAYERS], *bias_sum[TSR_MAX_LAYERS];
@@ -53,7 +53,7 @@ static size_t NAME(most_points)(const struct tsr_net *net) {
 static size_t NAME(tile_points)(const struct tsr_net *net, size_t n) {
     size_t most = NAME(most_points)(net);
     size_t tiles = (n + most - 1) / most;
-    return round_up((n + tiles - 1) / tiles, tiles > 1 ? 24 : 2);
+    return round_up((n + tiles - 1) / tiles, tiles > 1 ? 24 : 8);
 }
 
 /* The forward part of a record; returns its size. */
@@ -105,8 +105,7 @@ static void NAME(shape)(struct plan *p, const struct tsr_net *net, size_t tile) 
     p->sloped = p->ops->bend == BEND_NONE ? 0 : p->layer;
     p->bent = p->ops->bend == BEND_STORED ? p->layer : p->sloped;
     p->in_row = net->fan_in[0];
-    p->out_vecs = NARROW(vecs)(net->out_dim);
-    p->out_row = p->out_vecs * NARROW_LANES;
+    p->out_row = round_up(net->out_dim, 4);
 }
 
 /* Storage of a call; `second_order` adds what hvp() needs. Returns its size in bytes; what lies
@@ -117,9 +116,11 @@ static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
     for (size_t l = 0; l <= last; l++) {
         size_t in = p->net->fan_in[l], out = p->net->fan_out[l];
         size_t units = l == last ? p->out_row : p->columns;
+        if (l == last) in = p->columns;
         for (int v = 0; v < (second_order ? 2 : 1); v++) {
             (v ? p->v_forward : p->forward)[l] = floats(&arena, in * units);
-            (v ? p->v_backward : p->backward)[l] = floats(&arena, l ? out * p->columns : 0);
+            (v ? p->v_backward : p->backward)[l] =
+                floats(&arena, l ? round_up(out, 4) * p->columns : 0);
             (v ? p->v_bias : p->bias)[l] = floats(&arena, units);
         }
         p->weights[l] = floats(&arena, (l ? round_up(out, 4) : in) * p->columns);

@@ -27,13 +27,23 @@ static ALWAYS_INLINE void NAME(accumulate)(VEC acc[8][MAX_VECS], int rows, int v
             NAME(step)(acc, rows, vecs, a, a_row, b);
 }
 
+/* ... of few rows whose sums are long: in `sets` sums of each, which keep more multiply-adds under
+ * way at a time. */
+static ALWAYS_INLINE void NAME(accumulate_apart)(VEC acc[8][MAX_VECS], int rows, int vecs, int sets,
+                                                 const float *a, size_t a_step, const float *b,
+                                                 size_t b_row, size_t k) {
+    for (; k >= (size_t)sets; k -= (size_t)sets)
+        UNROLL for (int i = 0; i < sets; i++, a += a_step, b += b_row)
+            NAME(step)(acc + i * rows, rows, vecs, a, 1, b);
+    for (; k > 0; k--, a += a_step, b += b_row)
+        NAME(step)(acc, rows, vecs, a, 1, b);
+}
+
 /* One finished vector of the result at offset `at`. */
 static ALWAYS_INLINE void NAME(finish)(enum mode mode, enum unit unit, const struct job *j, VEC sum,
                                        size_t at) {
     VEC *to = (VEC *)(j->to + at), second;
     switch (mode) {
-    case LINEAR:
-    case R_LINEAR:
     case WEIGHTS:
         *to = sum;
         break;
@@ -80,16 +90,24 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, enum unit unit, const stru
                                       int vecs, bool square, size_t r0, size_t v0) {
     VEC acc[8][MAX_VECS];
     size_t at = r0 * j->row + v0 * LANES;
+    const int sets = mode != WEIGHTS || rows * vecs > 4 ? 1 : rows * vecs > 2 ? 2 : 4;
     NAME(start)(mode, j, acc, rows, vecs, v0, at);
+    UNROLL for (int r = rows; r < sets * rows; r++) UNROLL for (int v = 0; v < vecs; v++)
+        acc[r][v] = (VEC){0};
     UNROLL for (int i = 0; i < 2; i++) {
         if (i == 1 && !two_sums(mode)) break;
         size_t k = j->sum[i].k, a_row = mode == WEIGHTS ? 1 : j->a_row;
         size_t a_step = mode == WEIGHTS ? j->a_step : 1;
         size_t b_row = mode == WEIGHTS ? j->b_row : (size_t)vecs * LANES;
+        const float *a = j->sum[i].a + r0 * a_row;
         const float *b = j->sum[i].b + v0 * LANES * (mode == WEIGHTS ? 1 : k);
-        NAME(accumulate)
-        (acc, rows, vecs, square, j->sum[i].a + r0 * a_row, a_row, a_step, b, b_row, k);
+        if (sets > 1)
+            NAME(accumulate_apart)(acc, rows, vecs, sets, a, a_step, b, b_row, k);
+        else
+            NAME(accumulate)(acc, rows, vecs, square, a, a_row, a_step, b, b_row, k);
     }
+    UNROLL for (int r = rows; r < sets * rows; r++) UNROLL for (int v = 0; v < vecs; v++)
+        acc[r % rows][v] += acc[r][v];
 #ifdef PAIR
     if ((mode == VALUES || mode == SLOPES) && rows % 2 == 0) { /* vecs is 1, row is LANES */
         UNROLL for (int r = 0; r < rows; r += 2) PAIR(store_unit)(
@@ -159,12 +177,6 @@ static ALWAYS_INLINE void NAME(product)(enum mode mode, enum unit unit, const st
     }
 }
 
-static inline void NAME(linear)(const struct job *j) {
-    NAME(product)(LINEAR, UNIT_NONE, j);
-}
-static inline void NAME(r_linear)(const struct job *j) {
-    NAME(product)(R_LINEAR, UNIT_NONE, j);
-}
 static void NAME(backward)(const struct job *j) {
     NAME(product)(BACKWARD, UNIT_NONE, j);
 }

@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: MIT
  *
- * Small passes over a tile: sums of rows, residuals, outputs. Part of kernel_vector.h, a template.
+ * Small passes over a tile: biases, sums of rows, residuals, outputs. Part of kernel_vector.h, a
+ * template, and, behind vector_lanes.h, includable alone, for NARROW.
  */
 
+/* The first `count` floats at p, or as many as a vector holds; the rest 0. */
+static ALWAYS_INLINE VEC NAME(load_some)(const float *p, size_t count) {
+    if (count >= LANES) return *(const NAME(unaligned) *)p;
+    VEC x = {0};
+    for (size_t i = 0; i < count; i++)
+        x[i] = p[i];
+    return x;
+}
+
+/* to[o] = bias[o] * scale + offset, 0 in the padding. */
+static inline void NAME(pack_bias)(size_t out, const float *bias, float scale, float offset,
+                                   float *to) {
+    size_t o = 0;
+    for (; o + LANES <= out; o += LANES)
+        *(VEC *)(to + o) = *(const NAME(unaligned) *)(bias + o) * scale + offset;
+    for (; o < round_up(out, LANES); o++)
+        to[o] = o < out ? bias[o] * scale + offset : 0;
+}
+
 /* to[units] = (fresh ? 0 : to) + sum of n rows */
-static void NAME(sum_rows)(size_t n, size_t vecs, const float *d, size_t row, bool fresh,
-                           float *to) {
+static inline void NAME(sum_rows)(size_t n, size_t vecs, const float *d, size_t row, bool fresh,
+                                  float *to) {
     for (size_t v = 0; v < vecs; v++, d += LANES, to += LANES) {
         VEC sum[4] = {{0}};
         size_t p = 0;
