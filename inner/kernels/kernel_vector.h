@@ -49,6 +49,7 @@
 #include "inner/kernels/vector_plan.h"
 
 #include "inner/kernels/vector_descend.h"
+#include "inner/kernels/vector_lattice.h"
 #include "inner/kernels/vector_outputs.h"
 
 #include "inner/kernels/vector_passes.h"

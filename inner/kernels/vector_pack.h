@@ -18,6 +18,21 @@ static ALWAYS_INLINE void NAME(interleave)(VEC a, VEC b, VEC *low, VEC *high) {
 #endif
 }
 
+/* What interleave() took apart: every other lane of a and b, from the first and from the second on.
+ */
+static ALWAYS_INLINE void NAME(part)(VEC a, VEC b, VEC *even, VEC *odd) {
+#if LANES == 16
+    *even = SHUFFLE(IVEC, a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    *odd = SHUFFLE(IVEC, a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif LANES == 8
+    *even = SHUFFLE(IVEC, a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+    *odd = SHUFFLE(IVEC, a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+    *even = SHUFFLE(IVEC, a, b, 0, 2, 4, 6);
+    *odd = SHUFFLE(IVEC, a, b, 1, 3, 5, 7);
+#endif
+}
+
 /* Transposes by log2(LANES) rounds of interleaving row i with row i + LANES/2. */
 static ALWAYS_INLINE void NAME(transpose)(VEC t[LANES]) {
     UNROLL for (int round = 1; round < LANES; round *= 2) {
@@ -42,6 +57,14 @@ static inline void NAME(pack_square)(const float *w, size_t in, float scale, flo
     UNROLL for (size_t i = 0; i < LANES; i++) * (VEC *)(to + i * row) = t[i];
 }
 
+/* LANES rows of two columns of scale * w^T: of points' coordinates. */
+static inline void NAME(pack_pairs)(const float *w, float scale, float *to, size_t row) {
+    VEC even, odd;
+    NAME(part)(*(const NAME(unaligned) *)w, *(const NAME(unaligned) *)(w + LANES), &even, &odd);
+    AT(to, 0) = even * scale;
+    AT(to, row) = odd * scale;
+}
+
 /* Panels of scale * w^T: rows k < in, columns o < out. w [out, in]. */
 static void NAME(pack_transposed)(size_t out, size_t in, const float *w, float scale, float *to) {
     size_t all = NAME(vecs)(out);
@@ -49,6 +72,10 @@ static void NAME(pack_transposed)(size_t out, size_t in, const float *w, float s
         vecs = panel_vecs(all - v0, MAX_VECS);
         for (size_t v = 0, row = vecs * LANES; v < vecs; v++) {
             size_t o = (v0 + v) * LANES, k = 0;
+            if (o + LANES <= out && in == 2) {
+                NAME(pack_pairs)(w + 2 * o, scale, to + v * LANES, row);
+                continue;
+            }
             if (o + LANES <= out)
                 for (; k + LANES <= in; k += LANES)
                     NAME(pack_square)(w + o * in + k, in, scale, to + k * row + v * LANES, row);

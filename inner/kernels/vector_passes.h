@@ -72,11 +72,13 @@ static const float *NAME(inputs)(const struct record *r, const float *x) {
     return r->encoded ? r->encoded : x;
 }
 
+/* m points x, number `at` and following of the call. */
 static void NAME(forward_tile)(const struct plan *p, const struct record *r, const float *x,
-                               size_t m, bool slopes) {
+                               size_t at, size_t m, bool slopes) {
     size_t last = p->net->n_layers - 1;
     if (r->encoded) NAME(encode_tile)(p, r, x, m);
-    for (size_t l = 0; l < last; l++) {
+    if (p->lattice.columns) NAME(lattice_tile)(p, r, at, m, slopes);
+    for (size_t l = p->lattice.columns ? 1 : 0; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
         j.a_row = l ? p->row : p->in_row;
         j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
@@ -123,6 +125,32 @@ static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fr
     j.sum[1].k = d2 ? m : 0;
     j.to = p->weights[l];
     NAME(weights)(&j);
+}
+
+/* Adds the gradients of layer 0, whose inputs are x: of two, with one reading of d. */
+static void NAME(first_tile)(const struct plan *p, size_t m, bool fresh, const float *d,
+                             const float *x) {
+    if (p->in_row != 2) {
+        NAME(bias_tile)(p, 0, m, fresh, d);
+        NAME(weights_tile)(p, 0, m, fresh, d, x, NULL, NULL);
+        return;
+    }
+    for (size_t v = 0; v < p->row; v += LANES) {
+        float *to[3] = {p->weights[0] + v, p->weights[0] + p->columns + v, p->bias_sum[0] + v};
+        VEC sum[2][3] = {{{0}}};
+        for (size_t i = 0; i < m; i += 2)
+            UNROLL for (size_t k = 0; k < 2; k++) {
+                if (i + k == m) break;
+                VEC e = AT(d, (i + k) * p->row + v);
+                sum[k][0] = MULTIPLY_ADD(SPLAT(x[2 * (i + k)]), e, sum[k][0]);
+                sum[k][1] = MULTIPLY_ADD(SPLAT(x[2 * (i + k) + 1]), e, sum[k][1]);
+                sum[k][2] += e;
+            }
+        UNROLL for (size_t k = 0; k < 3; k++) {
+            VEC before = fresh ? (VEC){0} : AT(to[k], 0);
+            AT(to[k], 0) = before + (sum[0][k] + sum[1][k]);
+        }
+    }
 }
 
 /* From d of layer l to that of the layer below. */
@@ -172,9 +200,7 @@ static void NAME(backward_tile)(const struct plan *p, const struct record *r, co
         NAME(weights_tile)(p, l, m, fresh, j.sum[0].a, j.s, NULL, NULL);
         NAME(backward_layer)(p, &j);
     }
-    const float *d = NAME(delta)(p, r, 0);
-    NAME(bias_tile)(p, 0, m, fresh, d);
-    NAME(weights_tile)(p, 0, m, fresh, d, NAME(inputs)(r, x), NULL, NULL);
+    NAME(first_tile)(p, m, fresh, NAME(delta)(p, r, 0), NAME(inputs)(r, x));
 }
 
 static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, const float *x,
@@ -234,8 +260,7 @@ static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, 
         NAME(weights_tile)(p, l, m, fresh, j.sum[1].a, j.s, j.sum[0].a, ra);
         (p->ops->bend == BEND_NONE ? NAME(kinked_r_backward) : NAME(r_backward))(&j);
     }
-    NAME(bias_tile)(p, 0, m, fresh, p->rd[0]);
-    NAME(weights_tile)(p, 0, m, fresh, p->rd[0], NAME(inputs)(r, x), NULL, NULL);
+    NAME(first_tile)(p, m, fresh, p->rd[0], NAME(inputs)(r, x));
 }
 
 /* to[i] += from[i]; from is padded to whole vectors. */
@@ -245,6 +270,20 @@ static ALWAYS_INLINE void NAME(add)(size_t n, const float *from, float *to) {
         *(NAME(unaligned) *)(to + i) += *(const VEC *)(from + i);
     for (; i < n; i++)
         to[i] += from[i];
+}
+
+/* to [out, in] += the transpose of from [in, row]. */
+static void NAME(add_transposed)(size_t in, size_t out, const float *from, size_t row, float *to) {
+    size_t done = 0;
+    for (; in == 2 && done + LANES <= out; done += LANES) {
+        VEC low, high;
+        NAME(interleave)(AT(from, done), AT(from, row + done), &low, &high);
+        *(NAME(unaligned) *)(to + 2 * done) += low;
+        *(NAME(unaligned) *)(to + 2 * done + LANES) += high;
+    }
+    for (size_t i = 0; i < in; i++)
+        for (size_t o = done; o < out; o++)
+            to[o * in + i] += from[i * row + o];
 }
 
 /* grad += the sums of all tiles. Those of layer 0 are transposed. */
@@ -258,9 +297,7 @@ static void NAME(add_sums)(const struct plan *p, float *grad) {
             for (size_t o = 0; o < out; o++)
                 NAME(add)(in, sum + o * p->columns, w + o * in);
         else
-            for (size_t i = 0; i < in; i++)
-                for (size_t o = 0; o < out; o++)
-                    w[o * in + i] += sum[i * p->columns + o];
+            NAME(add_transposed)(in, out, sum, p->columns, w);
         NAME(add)(out, p->bias_sum[l], grad + net->bias_at[l]);
     }
 }
@@ -274,9 +311,10 @@ static void NAME(forward)(const struct tsr_net *net, const float *phi, const flo
     size_t used = NAME(layout)(&p, false, workspace);
     (void)NAME(forward_layout)(&p, &r, (char *)workspace + used);
     NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    NAME(prepare_lattice)(&p, x, n);
     for (size_t at = 0; at < n; at += p.tile) {
         size_t m = n - at < p.tile ? n - at : p.tile;
-        NAME(forward_tile)(&p, &r, x + at * net->in_dim, m, false);
+        NAME(forward_tile)(&p, &r, x + at * net->in_dim, at, m, false);
         NAME(store_outputs)(&p, r.f, m, out + at * net->out_dim);
     }
 }
@@ -289,11 +327,12 @@ static void NAME(record)(const struct tsr_net *net, const float *phi, const floa
     NAME(shape)(&p, net, NAME(tile_points)(net, n));
     (void)NAME(layout)(&p, false, workspace);
     NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    NAME(prepare_lattice)(&p, x, n);
     char *memory = to;
     for (size_t at = 0; at < n; at += p.tile) {
         memory += NAME(forward_layout)(&p, &r, memory);
         NAME(forward_tile)
-        (&p, &r, x + at * net->in_dim, n - at < p.tile ? n - at : p.tile, true);
+        (&p, &r, x + at * net->in_dim, at, n - at < p.tile ? n - at : p.tile, true);
     }
 }
 
@@ -316,14 +355,17 @@ static double NAME(sweep)(const struct tsr_net *net, const float *phi,
     if (points->n == 0) return 0;
     NAME(shape)(&p, net, NAME(tile_points)(net, points->n));
     size_t used = NAME(layout)(&p, false, workspace);
-    if (!recorded) NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+    if (!recorded) {
+        NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
+        NAME(prepare_lattice)(&p, points->x, points->n);
+    }
     NAME(pack_backward)(&p, phi, p.backward);
     for (size_t at = 0; at < points->n; at += p.tile) {
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
         const float *x = points->x + at * net->in_dim;
         NAME(place_record)
         (&p, &r, tape, tape && tape->backward, at / p.tile, (char *)workspace + used);
-        if (!recorded) NAME(forward_tile)(&p, &r, x, m, true);
+        if (!recorded) NAME(forward_tile)(&p, &r, x, at, m, true);
         error += NAME(error_tile)(&p, &r, points, at, m, scale, out);
         NAME(backward_tile)(&p, &r, x, m, at == 0);
     }
@@ -355,12 +397,13 @@ static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *
     NAME(pack_backward)(&p, phi, p.backward);
     NAME(pack_forward)(&p, v, 0, 0, p.v_forward, p.v_bias);
     NAME(pack_backward)(&p, v, p.v_backward);
+    if (!tape) NAME(prepare_lattice)(&p, points->x, points->n);
     for (size_t at = 0; at < points->n; at += p.tile) {
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
         const float *x = points->x + at * net->in_dim;
         NAME(place_record)(&p, &r, tape, true, at / p.tile, (char *)workspace + used);
         if (!tape) {
-            NAME(forward_tile)(&p, &r, x, m, true);
+            NAME(forward_tile)(&p, &r, x, at, m, true);
             (void)NAME(error_tile)(&p, &r, points, at, m, scale, NULL);
             for (size_t l = net->n_layers - 1; l > 0; l--) {
                 struct job j = NAME(backward_job)(&p, &r, l, m);
@@ -387,11 +430,12 @@ static void NAME(gauss_newton)(const struct tsr_net *net, const float *phi, cons
     NAME(pack_forward)(&p, phi, (float)net->output_offset, forward ? 1 : 0, p.forward, p.bias);
     NAME(pack_backward)(&p, phi, p.backward);
     NAME(pack_forward)(&p, v, 0, 0, p.v_forward, p.v_bias);
+    if (!forward) NAME(prepare_lattice)(&p, x, n);
     for (size_t at = 0; at < n; at += p.tile) {
         size_t m = n - at < p.tile ? n - at : p.tile;
         const float *x_tile = x + at * net->in_dim;
         NAME(place_record)(&p, &r, &tape, false, at / p.tile, (char *)workspace + used);
-        if (!forward) NAME(forward_tile)(&p, &r, x_tile, m, true);
+        if (!forward) NAME(forward_tile)(&p, &r, x_tile, at, m, true);
         NAME(r_forward_tile)(&p, &r, x_tile, m);
         for (size_t i = 0; i < m * p.out_row; i++)
             r.d_out[i] = p.rd_out[i] * (float)(2 * scale);

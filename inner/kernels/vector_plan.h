@@ -15,18 +15,31 @@ struct record {
     float *d, *e, *d_out; /* backward; d_out: d of the last layer. e is NULL if not kept */
 };
 
+/* Points in rows of as many columns: point p in row (first + p) / columns. */
+struct lattice {
+    size_t columns; /* 0: they are not */
+    size_t rows;
+    size_t first; /* columns that the first row lacks */
+    size_t along; /* the coordinate that changes along a row: 0 or 1 */
+};
+
+/* The most numbers of its tables. */
+#define LATTICE_TABLE 4096
+
 /* Shapes and storage of one call. */
 struct plan {
     const struct tsr_net *net;
     size_t tile; /* points, a multiple of 8 */
     const struct unit_ops *ops;
-    size_t vecs, row, layer; /* of the units of a layer: row in floats, layer = tile * row */
-    size_t sloped;           /* `layer` of what piecewise linear kinds do without: 0 there */
-    size_t bent;             /* `layer` of n: 0 unless it has an array of its own */
-    size_t in_row;           /* of the inputs of layer 0 */
-    float *half_turns;       /* of one tile's encoding */
-    size_t out_row;          /* of the outputs, a multiple of 4 */
-    size_t columns;          /* row of a weight gradient */
+    size_t vecs, row, layer;  /* of the units of a layer: row in floats, layer = tile * row */
+    size_t sloped;            /* `layer` of what piecewise linear kinds do without: 0 there */
+    size_t bent;              /* `layer` of n: 0 unless it has an array of its own */
+    size_t in_row;            /* of the inputs of layer 0 */
+    float *half_turns;        /* of one tile's encoding */
+    struct lattice lattice;   /* of all points, if layer 0 can use it */
+    float *table_s, *table_c; /* sines and cosines: [columns + rows, row] */
+    size_t out_row;           /* of the outputs, a multiple of 4 */
+    size_t columns;           /* row of a weight gradient */
     float *forward[TSR_MAX_LAYERS], *backward[TSR_MAX_LAYERS], *bias[TSR_MAX_LAYERS];
     float *v_forward[TSR_MAX_LAYERS], *v_backward[TSR_MAX_LAYERS], *v_bias[TSR_MAX_LAYERS];
     float *weights[TSR_MAX_LAYERS], *bias_sum[TSR_MAX_LAYERS];
@@ -128,6 +141,9 @@ static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
     }
     size_t angles = p->tile * p->net->in_dim * p->net->octaves;
     p->half_turns = floats(&arena, angles ? angles + LANES + TSR_HALF_TURNS_SPARE : 0);
+    size_t table = p->ops->kind == &tsr_kind_siren && p->in_row == 2 ? LATTICE_TABLE : 0;
+    p->table_s = floats(&arena, table);
+    p->table_c = floats(&arena, table);
     if (!second_order) return arena.used;
     p->ra = floats(&arena, last * p->layer);
     p->rz = floats(&arena, last * p->sloped);
