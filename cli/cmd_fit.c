@@ -466,7 +466,8 @@ static enum tsr_status finish_picture(struct job *job) {
                        job->args->fit.threads, job->args->fit.kernel, &watch.watch, &picture, err);
     cli_watch_end(&watch);
     TSR_CHECK(status);
-    TSR_CHECK(tsr_alloc(&scratch, 5 * job->image.width, sizeof(float), "SSIM", err));
+    TSR_CHECK(tsr_alloc(&scratch, tsr_ssim_scratch(job->image.width, job->image.channels),
+                        sizeof(float), "SSIM", err));
     job->ssim = tsr_ssim(job->image.pixels, picture.pixels, job->image.height, job->image.width,
                          job->image.channels, scratch);
     if (job->args->png) TSR_CHECK(tsr_image_write_png(job->args->png, &picture, err));

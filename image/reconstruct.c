@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "image/quality.h"
 #include "image/reconstructor.h"
 
 /* Bytes of results that are kept of a round of inner steps, unless those of one are more. */
@@ -111,7 +112,8 @@ static void layout_workers(struct tsr_reconstructor *r, struct tsr_arena *a) {
 
 static void layout_results(struct tsr_reconstructor *r, struct tsr_arena *a) {
     const struct tsr_partition *p = r->geometry.partition;
-    size_t values = tsr_reconstructor_values(r), ssim = r->engine.threads * 5 * p->width;
+    size_t values = tsr_reconstructor_values(r),
+           ssim = r->engine.threads * tsr_ssim_scratch(p->width, r->geometry.channels);
     size_t regions = p->n_regions, of_regions = regions * sizeof(double);
     bool unseen = r->apart && tsr_context_known(&r->context);
     r->region_error = tsr_arena_take(a, r->round, of_regions);

@@ -413,10 +413,11 @@ static void measure_ssim(const struct round *round, double *ssim) {
     const struct tsr_reconstructor *r = round->r;
     const struct tsr_partition *p = r->geometry.partition;
     const uint8_t *image = tsr_pixels_bytes(round->pixels, tsr_reconstructor_values(r), r->image);
+    size_t channels = r->geometry.channels, scratch = tsr_ssim_scratch(p->width, channels);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)r->engine.threads)
     for (size_t k = round->first; k < round->end; k++)
-        ssim[k] = tsr_ssim(image, picture_at(round, k), p->height, p->width, r->geometry.channels,
-                           r->ssim + tsr_thread_number() * 5 * p->width);
+        ssim[k] = tsr_ssim(image, picture_at(round, k), p->height, p->width, channels,
+                           r->ssim + tsr_thread_number() * scratch);
 }
 
 static double sum_regions(const struct tsr_reconstructor *r, const double *error) {

@@ -24,7 +24,7 @@ static void psnr_of_known_errors(void **state) {
 
 static double ssim(const uint8_t *a, const uint8_t *b, size_t height, size_t width,
                    size_t channels) {
-    float *scratch = make(5 * width, sizeof *scratch);
+    float *scratch = make(tsr_ssim_scratch(width, channels), sizeof *scratch);
     double value = tsr_ssim(a, b, height, width, channels, scratch);
     free(scratch);
     return value;
