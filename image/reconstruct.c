@@ -175,6 +175,7 @@ static enum tsr_status set_up(struct tsr_reconstructor *r, size_t height, size_t
     TSR_TRY(tsr_geometry_create(r->model, height, width, &r->geometry, err));
     TSR_TRY(tsr_engine_create(&r->model->net, kernel, r->config.threads, &r->engine, err));
     tsr_engine_adapt(&r->engine, &r->model->config.adaptation);
+    tsr_engine_fix(&r->engine);
     TSR_TRY(TSR_ALLOC(&r->at_hand, r->geometry.partition->n_regions, what, err));
     size_t most = r->engine.threads * tsr_inner_together(&r->engine.space, 0);
     TSR_TRY(TSR_ALLOC(&r->t, most, what, err));

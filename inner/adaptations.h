@@ -53,6 +53,8 @@ struct tsr_adaptation {
 
     /* Sets all of *out but `choice`, which is set. */
     void (*layout)(const struct tsr_net *net, struct tsr_space *out);
+    /* Says in n_fixed and weights_fixed what z leaves as it is. NULL: nothing. */
+    void (*fix)(struct tsr_net *net);
 
     /* z [n] of phi = theta. */
     void (*start)(const struct tsr_chart *chart, tsr_real *z);

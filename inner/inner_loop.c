@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "inner/network.h"
+
 /* Numbers that one thread of a team takes at a time. */
 enum { PART = 4096, MAP_PART = 256 };
 /* Regions that a thread carries together, unless they have more bytes than this. */
@@ -189,6 +191,12 @@ static bool is_measured(const struct tsr_trajectory *t) {
     return !t->stopped && !t->known;
 }
 
+/* Does the remembered forward pass hold at phi_k, but for the outputs? */
+static bool forward_holds(const struct work *w, const struct tsr_trajectory *t) {
+    const struct tsr_net *net = &w->loop->engine->net;
+    return t->forward && (w->k == 0 || net->n_fixed + 1 == net->n_layers);
+}
+
 /* Loss and gradient; after the last inner step the loss alone. */
 static struct tsr_pass measure_of(const struct work *w, const struct tsr_trajectory *t) {
     struct tsr_pass pass = {.points = &t->task->ctx,
@@ -200,9 +208,10 @@ static struct tsr_pass measure_of(const struct work *w, const struct tsr_traject
         pass.kind = TSR_PASS_FORWARD;
         return pass;
     }
-    pass.kind = w->k == 0 && t->forward ? TSR_PASS_BACKWARD : TSR_PASS_GRADIENT;
+    pass.kind = forward_holds(w, t) ? TSR_PASS_BACKWARD : TSR_PASS_GRADIENT;
     pass.result = t->g + w->k * t->g_stride;
     pass.tape = tsr_trajectory_tape(t, w->k);
+    if (forward_holds(w, t)) pass.tape.forward = t->forward;
     return pass;
 }
 
@@ -220,7 +229,8 @@ static void measure(const struct work *w) {
     for (size_t i = 0; i < w->n; i++) {
         if (!is_measured(&w->t[i])) continue;
         w->t[i].error = w->passes[n++].error;
-        w->t[i].passes += w->k == w->loop->inner_steps ? 1 : 3;
+        w->t[i].passes +=
+            w->k == w->loop->inner_steps ? 1 : tsr_network_gradient_passes(&w->loop->engine->net);
     }
 }
 

@@ -87,3 +87,13 @@ size_t tsr_network_weights(const struct tsr_net *net) {
 double tsr_network_flops(const struct tsr_net *net, double forward_passes) {
     return 2 * (double)tsr_network_weights(net) * forward_passes;
 }
+
+double tsr_network_gradient_passes(const struct tsr_net *net) {
+    double down = 0, weights = 0;
+    for (size_t l = net->n_fixed; l < net->n_layers; l++) {
+        double size = (double)(net->fan_in[l] * net->fan_out[l]);
+        if (l > net->n_fixed || l == 0) down += size;
+        if (!net->weights_fixed) weights += size;
+    }
+    return 1 + (down + weights) / (double)tsr_network_weights(net);
+}

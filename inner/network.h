@@ -52,4 +52,7 @@ TSR_API size_t tsr_network_weights(const struct tsr_net *net);
  * an encoding of many inputs the figures are too high by up to a third. */
 TSR_API double tsr_network_flops(const struct tsr_net *net, double forward_passes);
 
+/* Forward passes that a gradient is worth: 3, or fewer where layers or weights are fixed. */
+TSR_API double tsr_network_gradient_passes(const struct tsr_net *net);
+
 #endif

@@ -27,6 +27,11 @@ void tsr_engine_adapt(struct tsr_engine *engine, const struct tsr_choice *adapta
     tsr_space_layout(adaptation, &engine->net, &engine->space);
 }
 
+void tsr_engine_fix(struct tsr_engine *engine) {
+    const struct tsr_adaptation *adaptation = tsr_adaptation_of(&engine->space.choice);
+    if (adaptation->fix) adaptation->fix(&engine->net);
+}
+
 void tsr_engine_clear(struct tsr_engine *engine) {
     tsr_arena_free(&engine->arena);
 }

@@ -44,6 +44,9 @@ TSR_API enum tsr_status tsr_engine_create(const struct tsr_net *net,
                                           struct tsr_error *err) TSR_MUST_USE;
 /* Sets what the inner loop adapts, a checked choice of tsr_adaptations. */
 TSR_API void tsr_engine_adapt(struct tsr_engine *engine, const struct tsr_choice *adaptation);
+/* For who asks only for what the inner loop adapts, and learns nothing else from it: leaves out the
+ * parts of gradients and products that belong to other parameters. */
+TSR_API void tsr_engine_fix(struct tsr_engine *engine);
 TSR_API void tsr_engine_clear(struct tsr_engine *engine);
 
 /* A region is cut into at most this many pieces. */

@@ -365,7 +365,31 @@ struct test_case {
     double *grad, *hv, *gn, *out, *got, error; /* the plain results */
 };
 
-static struct test_case make_case(struct tsr_net net, size_t n, uint64_t seed) {
+/* Where the points lie: in rows of `columns`, the first of which lacks `first` of them, along one
+ * coordinate; 0 columns: anywhere. */
+struct place {
+    size_t columns, first, along;
+};
+
+static void fill_lattice(struct place place, double *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        size_t row = (place.first + i) / place.columns, column = (place.first + i) % place.columns;
+        x[2 * i + place.along] = (double)(tsr_real)(0.13 * (double)column - 0.9);
+        x[2 * i + 1 - place.along] = (double)(tsr_real)(0.7 - 0.11 * (double)row);
+    }
+}
+
+/* Directions that move nothing that is fixed. */
+static void still(const struct tsr_net *net, double *v) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        size_t weights = net->fan_in[l] * net->fan_out[l];
+        if (l < net->n_fixed) memset(v + net->bias_at[l], 0, net->fan_out[l] * sizeof *v);
+        if (l < net->n_fixed || net->weights_fixed)
+            memset(v + net->weight_at[l], 0, weights * sizeof *v);
+    }
+}
+
+static struct test_case make_case(struct tsr_net net, size_t n, struct place place, uint64_t seed) {
     struct test_case t = {.net = net, .n = n, .scale = 0.7 / (double)(n ? n * net.out_dim : 1)};
     size_t params = net.n_params, outs = n * net.out_dim;
     t.phi = doubles(params), t.v = doubles(params), t.start = doubles(params);
@@ -375,9 +399,13 @@ static struct test_case make_case(struct tsr_net net, size_t n, uint64_t seed) {
     fill_parameters(&net, t.phi, seed);
     fill_parameters(&net, t.v, seed + 1000);
     fill(t.x, n * net.in_dim, 1, seed + 2000);
+    if (place.columns) fill_lattice(place, t.x, n);
+    still(&net, t.v);
     leave_kinks(&net, t.phi, t.x, n, seed + 3000);
     fill(t.y, outs, 1, seed + 2001);
     t.error = plain(&net, t.phi, t.v, t.x, t.y, n, t.scale, t.grad, t.hv, t.gn, t.out);
+    for (size_t i = 0; i < 3; i++)
+        still(&net, (double *[]){t.grad, t.hv, t.gn}[i]);
     fill(t.start, params, 0.25 * largest(t.grad, params), seed + 2002);
     return t;
 }
@@ -465,6 +493,12 @@ static struct guarded copy_of(const struct guarded *g) {
     return copy;
 }
 
+/* What a call has added, without what belongs to fixed parameters. */
+static void read_asked(const struct test_case *t, const struct guarded *result) {
+    read_back(result, t->start, t->got);
+    still(&t->net, t->got);
+}
+
 /* The error in double and the two accumulators of one gradient and one Hessian-vector call. */
 static void check_derivatives(const struct test_case *t, const struct tsr_kernel *k, bool with_out,
                               bool with_tape) {
@@ -472,7 +506,7 @@ static void check_derivatives(const struct test_case *t, const struct tsr_kernel
     struct buffers b = make_buffers(t, k);
     double error = call_gradient(t, k, &b, with_out, with_tape);
     check(t, k, "error", deviation(&error, &t->error, 1), tolerance);
-    read_back(&b.grad, t->start, t->got);
+    read_asked(t, &b.grad);
     check(t, k, "gradient", deviation(t->got, t->grad, params), tolerance);
     if (with_out) {
         read_back(&b.out, NULL, t->got);
@@ -481,12 +515,12 @@ static void check_derivatives(const struct test_case *t, const struct tsr_kernel
     struct guarded forward = copy_of(&b.forward), backward = copy_of(&b.backward);
     memset(b.workspace.p, 0xFF, b.workspace.size);
     call_hvp(t, k, &b, with_tape);
-    read_back(&b.hv, t->start, t->got);
+    read_asked(t, &b.hv);
     check(t, k, with_tape ? "hvp with tape" : "hvp", deviation(t->got, t->hv, params),
           hvp_tolerance);
     memset(b.workspace.p, 0xFF, b.workspace.size);
     call_gauss_newton(t, k, &b, with_tape);
-    read_back(&b.hv, t->start, t->got);
+    read_asked(t, &b.hv);
     check(t, k, with_tape ? "Gauss-Newton with tape" : "Gauss-Newton",
           deviation(t->got, t->gn, params), hvp_tolerance);
     assert_true(same_bytes(&forward, &b.forward) && same_bytes(&backward, &b.backward));
@@ -556,17 +590,25 @@ static void check_repeatable(const struct test_case *t, const struct tsr_kernel 
     free_buffers(&b);
 }
 
-static void check_case(struct tsr_net net, size_t n, uint64_t seed) {
-    struct test_case t = make_case(net, n, seed);
+static void check_all(const struct test_case *t) {
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
         if (!(*k)->available()) continue;
-        check_forward(&t, *k);
-        check_derivatives(&t, *k, true, false);
-        check_derivatives(&t, *k, false, true);
-        check_repeatable(&t, *k);
-        check_halves(&t, *k);
+        check_forward(t, *k);
+        check_derivatives(t, *k, true, false);
+        check_derivatives(t, *k, false, true);
+        check_repeatable(t, *k);
+        check_halves(t, *k);
     }
+}
+
+static void check_case_at(struct tsr_net net, size_t n, struct place place, uint64_t seed) {
+    struct test_case t = make_case(net, n, place, seed);
+    check_all(&t);
     free_case(&t);
+}
+
+static void check_case(struct tsr_net net, size_t n, uint64_t seed) {
+    check_case_at(net, n, (struct place){0}, seed);
 }
 
 /* ---- parity ------------------------------------------------------------------------------ */
@@ -652,6 +694,78 @@ static void other_units_agree(void **state) {
 
 /* ---- what must fail ---------------------------------------------------------------------- */
 
+/* Rectangles of pixels, and pieces of them that begin and end within a row. */
+static void lattices_agree(void **state) {
+    (void)state;
+    const size_t widths[] = {5, 8, 16, 20, 40};
+    const struct place places[] = {{11, 0, 1}, {11, 4, 0}, {5, 3, 1}, {23, 22, 1}, {2, 0, 0}};
+    for (size_t i = 0; i < 5; i++)
+        for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+            uint64_t seed = 60000 + 100 * i + w;
+            size_t n = places[i].columns * (3 + (i + w) % 9) + draw(seed, 0, 11);
+            check_case_at(make_net(2, widths[w], 2 + w % 3, 3), n, places[i], seed);
+        }
+    check_case_at(make_finer_net(2, 16, 3, 3), 121, places[0], 61000);
+    check_case_at(make_gaussian_net(2, 16, 3, 3), 121, places[0], 61001);
+}
+
+/* One point out of line, and one row too short: no lattices. */
+static void almost_lattices_agree(void **state) {
+    (void)state;
+    const struct place place = {9, 0, 1};
+    for (size_t i = 0; i < 20; i++) {
+        struct test_case t = make_case(make_net(2, 16, 3, 3), 81, place, 62000 + i);
+        size_t at = draw(i, 0, 162);
+        if (i < 10)
+            t.x[at] += 0.05;
+        else
+            memmove(t.x + at / 2 * 2, t.x + at / 2 * 2 + 2, (160 - at / 2 * 2) * sizeof *t.x);
+        double *sums[] = {t.grad, t.hv, t.gn};
+        for (size_t k = 0; k < 3; k++)
+            memset(sums[k], 0, t.net.n_params * sizeof *sums[k]);
+        t.error = plain(&t.net, t.phi, t.v, t.x, t.y, t.n, t.scale, t.grad, t.hv, t.gn, t.out);
+        check_all(&t);
+        free_case(&t);
+    }
+}
+
+/* Of networks with fixed layers or weights the rest is as it was. */
+static void fixed_parts_are_left_out(void **state) {
+    (void)state;
+    struct tsr_net (*const make[])(size_t, size_t, size_t, size_t) = {make_net, make_finer_net};
+    const size_t widths[] = {3, 8, 16, 20, 70};
+    for (size_t i = 0; i < 5; i++)
+        for (size_t layers = 2; layers < 5; layers++)
+            for (size_t fixed = 0; fixed < layers; fixed++) {
+                struct tsr_net net = make[fixed % 2](2, widths[i], layers, i % 2 ? 3 : 5);
+                net.n_fixed = fixed;
+                check_case(net, 30 + 20 * i, 63000 + 100 * i + 10 * layers + fixed);
+                net.weights_fixed = true;
+                check_case(net, 30 + 20 * i, 64000 + 100 * i + 10 * layers + fixed);
+            }
+}
+
+/* With only the last layer free, one forward part serves for all of them. */
+static void last_layers_share_a_forward(void **state) {
+    (void)state;
+    struct tsr_net net = make_net(2, 16, 4, 3);
+    net.n_fixed = 3;
+    struct test_case t = make_case(net, 200, (struct place){0}, 65000);
+    for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
+        if (!(*k)->available() || !(*k)->record) continue;
+        struct buffers whole = make_buffers(&t, *k), half = make_buffers(&t, *k);
+        tsr_real *phi = (tsr_real *)half.phi.p;
+        for (size_t i = net.weight_at[3]; i < net.n_params; i++)
+            phi[i] += (tsr_real)(0.01 * (double)(i % 7));
+        (*k)->record(&net, phi, half.points.x, t.n, half.tape.forward, half.workspace.p);
+        memcpy(phi, whole.phi.p, net.n_params * sizeof *phi);
+        check_halves_once(&t, *k, &whole, &half, false);
+        free_buffers(&whole);
+        free_buffers(&half);
+    }
+    free_case(&t);
+}
+
 static void comparison_catches_errors(void **state) {
     (void)state;
     double want[3] = {1, -1e-3, 0.5}, got[3] = {1, -1e-3, 0.5};
@@ -675,7 +789,7 @@ static bool all_finite(const struct guarded *g) {
 /* Divergence must be visible: a parameter that is not finite makes the error not finite, or, as a
  * Gaussian is 0 at infinity, the gradient. */
 static void check_propagation(struct tsr_net net) {
-    struct test_case t = make_case(net, 50, 11);
+    struct test_case t = make_case(net, 50, (struct place){0}, 11);
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
         if (!(*k)->available()) continue;
         for (int infinite = 0; infinite < 2; infinite++) {
@@ -1060,7 +1174,7 @@ static void check_wrong_slope(const struct problem *p, const struct test_case *t
 }
 
 static void check_differences(const struct tsr_kernel *k, struct tsr_net net, size_t n) {
-    struct test_case t = make_case(net, n, 77 + n);
+    struct test_case t = make_case(net, n, (struct place){0}, 77 + n);
     struct problem p = {.kernel = k, .net = net, .scale = t.scale};
     p.points = (struct tsr_points){.x = t.x, .y = t.y, .n = n};
     p.workspace = aligned_alloc(64, (k->workspace_size(&net) + 63) / 64 * 64);
@@ -1102,6 +1216,10 @@ int main(void) {
         cmocka_unit_test(sine_and_cosine_of_extremes),
         cmocka_unit_test(sines_of_kernels_are_accurate),
         cmocka_unit_test(kernels_are_found_by_name),
+        cmocka_unit_test(lattices_agree),
+        cmocka_unit_test(almost_lattices_agree),
+        cmocka_unit_test(fixed_parts_are_left_out),
+        cmocka_unit_test(last_layers_share_a_forward),
         cmocka_unit_test(comparison_catches_errors),
 #ifdef TSR_REAL_DOUBLE
         cmocka_unit_test(derivatives_match_differences),

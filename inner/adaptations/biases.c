@@ -18,6 +18,10 @@ static void layout(const struct tsr_net *net, struct tsr_space *out) {
     }
 }
 
+static void fix(struct tsr_net *net) {
+    net->weights_fixed = true;
+}
+
 static void take(const tsr_real *phi, tsr_real *z, size_t at, size_t begin, size_t n) {
     memcpy(z + begin, phi + at, n * sizeof *z);
 }
@@ -65,6 +69,7 @@ static void pull(const struct tsr_chart *c, size_t count, const tsr_real *const 
 const struct tsr_adaptation tsr_adaptation_biases = {
     .object = {.name = "biases", .about = "the biases of all layers (shift modulations)"},
     .layout = layout,
+    .fix = fix,
     .start = start,
     .expand = expand,
     .push = push,

@@ -17,6 +17,10 @@ static void layout(const struct tsr_net *net, struct tsr_space *out) {
     out->rows[0] = net->out_dim;
 }
 
+static void fix(struct tsr_net *net) {
+    net->n_fixed = net->n_layers - 1;
+}
+
 static void start(const struct tsr_chart *c, tsr_real *z) {
     memcpy(z, c->theta + first(c->net), c->space->n * sizeof *z);
 }
@@ -44,6 +48,7 @@ static void pull(const struct tsr_chart *c, size_t count, const tsr_real *const 
 const struct tsr_adaptation tsr_adaptation_last = {
     .object = {.name = "last", .about = "the last layer (ANIL)"},
     .layout = layout,
+    .fix = fix,
     .start = start,
     .expand = expand,
     .push = push,

@@ -69,8 +69,9 @@ struct tsr_kernel {
                        const struct tsr_tape *tape, void *workspace);
 
     /* gradient() in two halves, to the same bits: record() writes the forward part of a tape, which
-     * serves any number of calls of backward() with other targets and scales. These read
-     * tape->forward and write tape->backward unless that is NULL. */
+     * serves any number of calls of backward() with other targets and scales, and, if all layers
+     * but the last are fixed, other last layers. These read tape->forward and write tape->backward
+     * unless that is NULL. */
     void (*record)(const struct tsr_net *net, const tsr_real *phi, const tsr_real *x, size_t n,
                    void *forward, void *workspace);
     double (*backward)(const struct tsr_net *net, const tsr_real *phi,

@@ -237,16 +237,22 @@ static void record(const struct tsr_net *net, const tsr_real *phi, const tsr_rea
     }
 }
 
-/* The gradient, with the forward pass unless that is on the tape. */
+/* The gradient, with the forward pass unless that is on the tape; where only the last layer moves,
+ * what is there may be of another one. */
 static double sweep(const struct tsr_net *net, const tsr_real *phi, const struct tsr_points *points,
                     double scale, bool recorded, tsr_real *grad, tsr_real *out,
                     const struct tsr_tape *tape, void *workspace) {
     struct scratch s;
+    struct tsr_tape kept = tape ? *tape : (struct tsr_tape){NULL, NULL};
     layout(&s, net, workspace);
     double error = 0;
+    if (recorded && net->n_fixed + 1 == net->n_layers) {
+        recorded = false;
+        kept.forward = NULL;
+    }
     for (size_t p = 0; p < points->n; p++) {
         const tsr_real *x = encode_point(net, points->x + p * net->in_dim, &s);
-        use_tape(&s, net, tape, p);
+        use_tape(&s, net, &kept, p);
         if (!recorded) forward_point(net, phi, x, &s);
         error += residual_point(net, points->y + p * net->out_dim, scale, &s);
         backward_point(net, phi, &s);

@@ -18,6 +18,8 @@
 #ifndef TSR_INNER_KERNELS_NET_H
 #define TSR_INNER_KERNELS_NET_H
 
+#include <stdbool.h>
+
 #include "base/api.h"
 
 #define TSR_MAX_LAYERS 64
@@ -35,6 +37,10 @@ struct tsr_net {
     size_t width;                /* 1 .. TSR_MAX_WIDTH */
     size_t n_layers;             /* 2 .. TSR_MAX_LAYERS */
     size_t n_params;
+    /* What the caller's numbers leave as it is: the first n_fixed layers, the weights of all. Of a
+     * gradient or product the parts that belong to these are not read and may be left out. */
+    size_t n_fixed; /* 0 .. n_layers - 1 */
+    bool weights_fixed;
     double omega[TSR_MAX_LAYERS];  /* of the units of layer l; 1 if the kind has none, and of the
                                       last */
     double output_offset;          /* added to every output */

@@ -72,12 +72,18 @@ static const float *NAME(inputs)(const struct record *r, const float *x) {
     return r->encoded ? r->encoded : x;
 }
 
+static void NAME(last_forward)(const struct plan *p, const struct record *r, size_t m) {
+    size_t last = p->net->n_layers - 1;
+    NAME(outputs)
+    (p, m, p->bias[last], r->s + (last - 1) * p->layer, p->forward[last], NULL, NULL, r->f);
+}
+
 /* m points x, number `at` and following of the call. */
 static void NAME(forward_tile)(const struct plan *p, const struct record *r, const float *x,
                                size_t at, size_t m, bool slopes) {
     size_t last = p->net->n_layers - 1;
     if (r->encoded) NAME(encode_tile)(p, r, x, m);
-    if (p->lattice.columns) NAME(lattice_tile)(p, r, at, m, slopes);
+    if (p->lattice.columns) NAME(lattice_tile)(p, r, at, m, slopes && p->net->n_fixed == 0);
     for (size_t l = p->lattice.columns ? 1 : 0; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
         j.a_row = l ? p->row : p->in_row;
@@ -88,10 +94,9 @@ static void NAME(forward_tile)(const struct plan *p, const struct record *r, con
         j.to2 = r->c + l * p->sloped;
         j.to3 = r->n + l * p->bent;
         j.omega = (float)p->net->omega[l];
-        (slopes ? p->ops->slopes : p->ops->values)(&j);
+        (slopes && l >= p->net->n_fixed ? p->ops->slopes : p->ops->values)(&j);
     }
-    NAME(outputs)
-    (p, m, p->bias[last], r->s + (last - 1) * p->layer, p->forward[last], NULL, NULL, r->f);
+    NAME(last_forward)(p, r, m);
 }
 
 /* d of layer l; without a tape only two layers are kept. */
@@ -130,9 +135,9 @@ static void NAME(weights_tile)(const struct plan *p, size_t l, size_t m, bool fr
 /* Adds the gradients of layer 0, whose inputs are x: of two, with one reading of d. */
 static void NAME(first_tile)(const struct plan *p, size_t m, bool fresh, const float *d,
                              const float *x) {
-    if (p->in_row != 2) {
+    if (p->in_row != 2 || p->net->weights_fixed) {
         NAME(bias_tile)(p, 0, m, fresh, d);
-        NAME(weights_tile)(p, 0, m, fresh, d, x, NULL, NULL);
+        if (!p->net->weights_fixed) NAME(weights_tile)(p, 0, m, fresh, d, x, NULL, NULL);
         return;
     }
     for (size_t v = 0; v < p->row; v += LANES) {
@@ -188,31 +193,49 @@ static void NAME(descend_layer)(const struct plan *p, size_t l, struct job *j, c
               : NAME(descend))(j, ra, p->weights[l]);
 }
 
+/* From layer l to the one below: its weights and biases, and d of the layer below where that is not
+ * fixed. `ra` is NULL but for the R-operator. */
+static void NAME(leave_layer)(const struct plan *p, size_t l, struct job *j, const float *ra,
+                              bool fresh) {
+    bool down = l > p->net->n_fixed, weights = !p->net->weights_fixed,
+         kinked = p->ops->bend == BEND_NONE;
+    const float *d = ra ? j->sum[1].a : j->sum[0].a;
+    NAME(bias_tile)(p, l, j->rows, fresh, d);
+    if (down && weights && NAME(can_descend)(p, l)) {
+        NAME(descend_layer)(p, l, j, ra, fresh);
+        return;
+    }
+    if (weights)
+        NAME(weights_tile)(p, l, j->rows, fresh, d, j->s, ra && down ? j->sum[0].a : NULL, ra);
+    if (!down) return;
+    if (ra)
+        (kinked ? NAME(kinked_r_backward) : NAME(r_backward))(j);
+    else
+        NAME(backward_layer)(p, j);
+}
+
 static void NAME(backward_tile)(const struct plan *p, const struct record *r, const float *x,
                                 size_t m, bool fresh) {
-    for (size_t l = p->net->n_layers - 1; l > 0; l--) {
+    size_t end = p->net->n_fixed ? p->net->n_fixed : 1;
+    for (size_t l = p->net->n_layers - 1; l >= end; l--) {
         struct job j = NAME(backward_job)(p, r, l, m);
-        NAME(bias_tile)(p, l, m, fresh, j.sum[0].a);
-        if (NAME(can_descend)(p, l)) {
-            NAME(descend_layer)(p, l, &j, NULL, fresh);
-            continue;
-        }
-        NAME(weights_tile)(p, l, m, fresh, j.sum[0].a, j.s, NULL, NULL);
-        NAME(backward_layer)(p, &j);
+        NAME(leave_layer)(p, l, &j, NULL, fresh);
     }
-    NAME(first_tile)(p, m, fresh, NAME(delta)(p, r, 0), NAME(inputs)(r, x));
+    if (p->net->n_fixed == 0)
+        NAME(first_tile)(p, m, fresh, NAME(delta)(p, r, 0), NAME(inputs)(r, x));
 }
 
 static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, const float *x,
                                  size_t m) {
     size_t last = p->net->n_layers - 1;
-    for (size_t l = 0; l < last; l++) {
+    size_t fixed = p->net->n_fixed; /* v and ra of these layers are 0 */
+    for (size_t l = fixed; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
         j.a_row = l ? p->row : p->in_row;
         j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
         j.sum[0].b = p->v_forward[l];
         j.sum[0].k = p->net->fan_in[l];
-        if (l > 0) {
+        if (l > fixed) {
             j.sum[1].a = p->ra + (l - 1) * p->layer;
             j.sum[1].b = p->forward[l];
             j.sum[1].k = p->net->fan_in[l];
@@ -229,8 +252,8 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
     }
     size_t below = (last - 1) * p->layer;
     NAME(outputs)
-    (p, m, p->v_bias[last], r->s + below, p->v_forward[last], p->ra + below, p->forward[last],
-     p->rd_out);
+    (p, m, p->v_bias[last], r->s + below, p->v_forward[last], last > fixed ? p->ra + below : NULL,
+     p->forward[last], p->rd_out);
 }
 
 static struct job NAME(r_backward_job)(const struct plan *p, const struct record *r, size_t l,
@@ -249,18 +272,12 @@ static struct job NAME(r_backward_job)(const struct plan *p, const struct record
 
 static void NAME(r_backward_tile)(const struct plan *p, const struct record *r, const float *x,
                                   size_t m, bool fresh) {
-    for (size_t l = p->net->n_layers - 1; l > 0; l--) {
+    size_t end = p->net->n_fixed ? p->net->n_fixed : 1;
+    for (size_t l = p->net->n_layers - 1; l >= end; l--) {
         struct job j = NAME(r_backward_job)(p, r, l, m);
-        const float *ra = p->ra + (l - 1) * p->layer;
-        NAME(bias_tile)(p, l, m, fresh, j.sum[1].a);
-        if (NAME(can_descend)(p, l)) {
-            NAME(descend_layer)(p, l, &j, ra, fresh);
-            continue;
-        }
-        NAME(weights_tile)(p, l, m, fresh, j.sum[1].a, j.s, j.sum[0].a, ra);
-        (p->ops->bend == BEND_NONE ? NAME(kinked_r_backward) : NAME(r_backward))(&j);
+        NAME(leave_layer)(p, l, &j, p->ra + (l - 1) * p->layer, fresh);
     }
-    NAME(first_tile)(p, m, fresh, p->rd[0], NAME(inputs)(r, x));
+    if (p->net->n_fixed == 0) NAME(first_tile)(p, m, fresh, p->rd[0], NAME(inputs)(r, x));
 }
 
 /* to[i] += from[i]; from is padded to whole vectors. */
@@ -289,16 +306,17 @@ static void NAME(add_transposed)(size_t in, size_t out, const float *from, size_
 /* grad += the sums of all tiles. Those of layer 0 are transposed. */
 static void NAME(add_sums)(const struct plan *p, float *grad) {
     const struct tsr_net *net = p->net;
-    for (size_t l = 0; l < net->n_layers; l++) {
+    for (size_t l = net->n_fixed; l < net->n_layers; l++) {
         size_t in = net->fan_in[l], out = net->fan_out[l];
         float *w = grad + net->weight_at[l];
         const float *sum = p->weights[l];
+        NAME(add)(out, p->bias_sum[l], grad + net->bias_at[l]);
+        if (net->weights_fixed) continue;
         if (l > 0)
             for (size_t o = 0; o < out; o++)
                 NAME(add)(in, sum + o * p->columns, w + o * in);
         else
             NAME(add_transposed)(in, out, sum, p->columns, w);
-        NAME(add)(out, p->bias_sum[l], grad + net->bias_at[l]);
     }
 }
 
@@ -345,7 +363,7 @@ static double NAME(error_tile)(const struct plan *p, const struct record *r,
     return NAME(residual_tile)(p, points->y + at * out_dim, m, (float)(2 * scale), r->f, r->d_out);
 }
 
-/* The gradient, with the forward pass unless that is on the tape. */
+/* The gradient, with the forward pass unless that is on the tape: then at most its last layer. */
 static double NAME(sweep)(const struct tsr_net *net, const float *phi,
                           const struct tsr_points *points, double scale, bool recorded, float *grad,
                           float *out, const struct tsr_tape *tape, void *workspace) {
@@ -355,10 +373,10 @@ static double NAME(sweep)(const struct tsr_net *net, const float *phi,
     if (points->n == 0) return 0;
     NAME(shape)(&p, net, NAME(tile_points)(net, points->n));
     size_t used = NAME(layout)(&p, false, workspace);
-    if (!recorded) {
-        NAME(pack_forward)(&p, phi, (float)net->output_offset, 0, p.forward, p.bias);
-        NAME(prepare_lattice)(&p, points->x, points->n);
-    }
+    bool renew = recorded && net->n_fixed + 1 == net->n_layers;
+    if (!recorded || renew) NAME(pack_forward)
+    (&p, phi, (float)net->output_offset, renew ? net->n_fixed : 0, p.forward, p.bias);
+    if (!recorded) NAME(prepare_lattice)(&p, points->x, points->n);
     NAME(pack_backward)(&p, phi, p.backward);
     for (size_t at = 0; at < points->n; at += p.tile) {
         size_t m = points->n - at < p.tile ? points->n - at : p.tile;
@@ -366,6 +384,10 @@ static double NAME(sweep)(const struct tsr_net *net, const float *phi,
         NAME(place_record)
         (&p, &r, tape, tape && tape->backward, at / p.tile, (char *)workspace + used);
         if (!recorded) NAME(forward_tile)(&p, &r, x, at, m, true);
+        if (renew) {
+            r.f = p.outputs;
+            NAME(last_forward)(&p, &r, m);
+        }
         error += NAME(error_tile)(&p, &r, points, at, m, scale, out);
         NAME(backward_tile)(&p, &r, x, m, at == 0);
     }
@@ -405,7 +427,7 @@ static void NAME(hvp)(const struct tsr_net *net, const float *phi, const float *
         if (!tape) {
             NAME(forward_tile)(&p, &r, x, at, m, true);
             (void)NAME(error_tile)(&p, &r, points, at, m, scale, NULL);
-            for (size_t l = net->n_layers - 1; l > 0; l--) {
+            for (size_t l = net->n_layers - 1; l > net->n_fixed; l--) {
                 struct job j = NAME(backward_job)(&p, &r, l, m);
                 NAME(backward_layer)(&p, &j);
             }

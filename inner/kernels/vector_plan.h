@@ -35,6 +35,7 @@ struct plan {
     size_t sloped;            /* `layer` of what piecewise linear kinds do without: 0 there */
     size_t bent;              /* `layer` of n: 0 unless it has an array of its own */
     size_t in_row;            /* of the inputs of layer 0 */
+    float *outputs;           /* of a tile, where those of the tape do not hold */
     float *half_turns;        /* of one tile's encoding */
     struct lattice lattice;   /* of all points, if layer 0 can use it */
     float *table_s, *table_c; /* sines and cosines: [columns + rows, row] */
@@ -144,6 +145,7 @@ static size_t NAME(layout)(struct plan *p, bool second_order, void *workspace) {
     size_t table = p->ops->kind == &tsr_kind_siren && p->in_row == 2 ? LATTICE_TABLE : 0;
     p->table_s = floats(&arena, table);
     p->table_c = floats(&arena, table);
+    p->outputs = floats(&arena, p->tile * p->out_row);
     if (!second_order) return arena.used;
     p->ra = floats(&arena, last * p->layer);
     p->rz = floats(&arena, last * p->sloped);
