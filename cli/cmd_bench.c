@@ -95,16 +95,38 @@ static double median(double *values, size_t n) {
     return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-/* One measured item: speed, and speed over the peak measured just before. */
+/* Sines with their cosines per second of one core. */
+static double measure_sines(const struct tsr_kernel *kernel) {
+    enum { ROUNDS = 1 << 14 };
+    double start = tsr_seconds(), sines = kernel->sines(ROUNDS);
+    return sines / (tsr_seconds() - start);
+}
+
+/* One measured item: speed, and speed over the peak measured just before, and over the roof: what
+ * the same multiply-adds and sines take at their peaks, one after the other. */
 struct sample {
-    double gflops[MAX_REPEATS], fraction[MAX_REPEATS];
+    double gflops[MAX_REPEATS], fraction[MAX_REPEATS], roof[MAX_REPEATS];
     size_t n;
 };
 
-static void add_sample(struct sample *s, double flops, double seconds, double peak) {
-    s->gflops[s->n] = flops / seconds * 1e-9;
+/* What an item consists of. */
+struct work {
+    double flops, sines;
+};
+
+static void add_sample(struct sample *s, struct work work, double seconds, double peak,
+                       double sines_per_second) {
+    s->gflops[s->n] = work.flops / seconds * 1e-9;
     s->fraction[s->n] = s->gflops[s->n] / peak;
+    s->roof[s->n] = (work.flops / peak * 1e-9 + work.sines / sines_per_second) / seconds;
     s->n++;
+}
+
+/* Sines of one point that no program can do without: those of a first layer follow from those of
+ * few rows and columns. */
+static double sines_of(const struct tsr_net *net) {
+    bool sines = net->kind == &tsr_kind_siren || net->kind == &tsr_kind_finer;
+    return sines ? (double)(net->width * (net->n_layers - 2)) : 0;
 }
 
 /* ---- kernels
@@ -173,8 +195,11 @@ static enum tsr_status make_region(struct region *r, const struct tsr_kernel *k,
     layout_region(r, k, n, arena);
     tsr_network_randomize(&r->net, 0, 0, r->phi);
     tsr_network_randomize(&r->net, 0, 1, r->v);
-    for (size_t i = 0; i < 2 * n; i++)
-        r->x[i] = (tsr_real)(2 * tsr_random_uniform(0, TSR_STREAM_USER, i) - 1);
+    size_t columns = (size_t)sqrt((double)n);
+    for (size_t i = 0; i < n; i++) {
+        r->x[2 * i] = (tsr_real)(2.0 * (double)(i / columns) / (double)columns - 1);
+        r->x[2 * i + 1] = (tsr_real)(2.0 * (double)(i % columns) / (double)columns - 1);
+    }
     for (size_t i = 0; i < 3 * n; i++)
         r->y[i] = (tsr_real)tsr_random_uniform(0, TSR_STREAM_USER + 1, i);
     r->points = (struct tsr_points){r->x, r->y, n};
@@ -206,18 +231,20 @@ static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct
                                         struct sample *samples, struct tsr_error *err) {
     struct region r = {0};
     struct tsr_arena arena;
-    size_t width = kernel_rows[row].width, points = kernel_rows[row].points;
-    TSR_TRY(make_region(&r, k, &a->net, width, points, &arena, err));
+    size_t width = kernel_rows[row].width;
+    TSR_TRY(make_region(&r, k, &a->net, width, kernel_rows[row].points, &arena, err));
     for (int op = 0; op < N_OPERATIONS; op++) {
         samples[op].n = 0;
         if (op == HVP_TAPE && !k->tape_size) continue;
-        double flops = operation_flops(&r.net, (enum operation)op) * (double)r.points.n;
         size_t n = calibrate(&r, k, (enum operation)op);
+        double points = (double)(r.points.n * n);
+        const struct work work = {operation_flops(&r.net, (enum operation)op) * points,
+                                  op == HVP_TAPE ? 0 : sines_of(&r.net) * points};
         for (size_t i = 0; i < a->repeats; i++) {
-            double top = measure_peak(peak, 1), start = tsr_seconds();
+            double top = measure_peak(peak, 1), sines = measure_sines(peak), start = tsr_seconds();
             for (size_t j = 0; j < n; j++)
                 run_operation(&r, k, (enum operation)op);
-            add_sample(&samples[op], flops * (double)n, tsr_seconds() - start, top);
+            add_sample(&samples[op], work, tsr_seconds() - start, top, sines);
         }
     }
     tsr_arena_free(&arena);
@@ -363,7 +390,7 @@ static void reset_peak_memory(void) {
 }
 
 struct outer_result {
-    double seconds, gflops, fraction, memory;
+    double seconds, gflops, fraction, roof, memory;
 };
 
 static enum tsr_status bench_outer(const struct bench_args *a, const struct outer_row *row,
@@ -378,17 +405,21 @@ static enum tsr_status bench_outer(const struct bench_args *a, const struct oute
     enum tsr_status status = make_outer(&b, row, &a->net, kernel, threads, err);
     if (status == TSR_OK) {
         double passes = row->method->passes(row->inner_steps);
-        double flops =
-            tsr_network_flops(&b.model->net, passes) * (double)(b.geometry.n_pixels * row->images);
+        double pixels = (double)(b.geometry.n_pixels * row->images);
+        const struct work work = {tsr_network_flops(&b.model->net, passes) * pixels,
+                                  sines_of(&b.model->net) * (double)(row->inner_steps + 1) *
+                                      pixels};
         s.n = 0;
         (void)time_outer_step(&b); /* first touch */
         for (size_t i = 0; i < repeats; i++) {
             double top = measure_peak(peak, threads);
+            double sines = (double)threads * measure_sines(peak);
             seconds[i] = time_outer_step(&b);
-            add_sample(&s, flops, seconds[i], top);
+            add_sample(&s, work, seconds[i], top, sines);
         }
         *out = (struct outer_result){median(seconds, repeats), median(s.gflops, repeats),
-                                     median(s.fraction, repeats), peak_memory()};
+                                     median(s.fraction, repeats), median(s.roof, repeats),
+                                     peak_memory()};
     }
     clear_outer(&b);
     return status;
@@ -408,15 +439,17 @@ static void print_kernel_row(const char *name, size_t row, struct sample *sample
         struct sample *s = &samples[op];
         double gflops = s->n ? median(s->gflops, s->n) : (double)NAN;
         double fraction = s->n ? median(s->fraction, s->n) : (double)NAN;
+        double roof = s->n ? median(s->roof, s->n) : (double)NAN;
         cli_json_open(json, operation_names[op], '{');
         cli_json_number(json, "gflops", gflops);
         cli_json_number(json, "fraction_of_peak", fraction);
+        cli_json_number(json, "fraction_of_roof", roof);
         cli_json_close(json, '}');
         if (!table) continue;
         if (s->n)
-            (void)printf("\t%.1f\t%.0f%%", gflops, 100 * fraction);
+            (void)printf("\t%.1f\t%.0f%%\t%.0f%%", gflops, 100 * fraction, 100 * roof);
         else
-            (void)printf("\t-\t-");
+            (void)printf("\t-\t-\t-");
     }
     if (table) (void)printf("\n");
     cli_json_close(json, '}');
@@ -430,8 +463,9 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
                                      struct cli_json *json, bool table, struct tsr_error *err) {
     static struct sample samples[N_OPERATIONS];
     if (table)
-        (void)printf("#kernel\twidth\tpoints\tforward_gflops\t%%peak\tgradient_gflops\t%%peak\t"
-                     "hvp_gflops\t%%peak\thvp_tape_gflops\t%%peak\n");
+        (void)printf(
+            "#kernel\twidth\tpoints\tforward_gflops\t%%peak\t%%roof\tgradient_gflops\t%%peak\t"
+            "%%roof\thvp_gflops\t%%peak\t%%roof\thvp_tape_gflops\t%%peak\t%%roof\n");
     cli_json_open(json, "kernels", '[');
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
         bool chosen = strcmp(a->kernel, "auto") == 0 ? (*k)->peak || strcmp((*k)->name, "blas") == 0
@@ -458,12 +492,13 @@ static void print_outer_row(const struct outer_row *row, size_t threads, double 
     cli_json_number(json, "seconds", r->seconds);
     cli_json_number(json, "gflops", r->gflops);
     cli_json_number(json, "fraction_of_peak", r->fraction);
+    cli_json_number(json, "fraction_of_roof", r->roof);
     if (one > 0) cli_json_number(json, "speedup", one / r->seconds);
     cli_json_number(json, "peak_memory_mib", r->memory);
     cli_json_close(json, '}');
     if (table) {
-        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%", row->name, threads, r->seconds, r->gflops,
-                     100 * r->fraction);
+        (void)printf("%s\t%zu\t%.4f\t%.1f\t%.0f%%\t%.0f%%", row->name, threads, r->seconds,
+                     r->gflops, 100 * r->fraction, 100 * r->roof);
         if (one > 0)
             (void)printf("\t%.2f", one / r->seconds);
         else
@@ -479,7 +514,8 @@ static enum tsr_status bench_outer_steps(const struct bench_args *a,
                                          bool table, struct tsr_error *err) {
     size_t all = tsr_thread_count(a->common.threads);
     if (table)
-        (void)printf("#outer_step\tthreads\tseconds\tgflops\t%%peak\tspeedup\tpeak_memory_mib\n");
+        (void)printf(
+            "#outer_step\tthreads\tseconds\tgflops\t%%peak\t%%roof\tspeedup\tpeak_memory_mib\n");
     cli_json_open(json, "outer_steps", '[');
     for (size_t row = 0; row < N_OUTER_ROWS; row++) {
         double one = 0;
@@ -537,7 +573,8 @@ const struct cli_command cli_bench = {
              "threads), each timing paired with one of the multiply-add peak of the same cores.\n"
              "FLOPs are the essential ones: 2 x weights x pixels for a forward pass, 3 times\n"
              "that for a gradient, 8 for a Hessian-vector product that repeats the ordinary\n"
-             "passes, 6 for one that remembers them and within an outer step.",
+             "passes, 6 for one that remembers them and within an outer step. The roof is what\n"
+             "these multiply-adds and the sines of all layers but the first take at their peaks.",
     .options = options,
     .args_size = sizeof(struct bench_args),
     .defaults = defaults,

@@ -113,6 +113,8 @@ struct tsr_kernel {
      * how many FLOPs they were: the peak that its speed is measured against. NULL: none of its own.
      */
     double (*peak)(size_t rounds);
+    /* The same of independent sines with their cosines: how many. NULL if peak is. */
+    double (*sines)(size_t rounds);
 };
 
 /* Kernel by name: "auto" or NULL (the fastest that this processor runs), or one of

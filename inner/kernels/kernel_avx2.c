@@ -47,6 +47,7 @@ static inline __m256 remainder_of(__m256 u, __m256i *flip) {
 
 #define PEAK_LANES 8
 #define PEAK_MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define PEAK_SINCOS(u, s, c) vector_sincos(u, s, c)
 #include "inner/kernels/kernel_peak.h"
 
 #ifdef __clang__
@@ -68,5 +69,6 @@ const struct tsr_kernel tsr_kernel_avx2 = {
     .project = vector_project,
     .outer = vector_outer,
     .peak = peak,
+    .sines = sines,
 };
 #endif

@@ -123,6 +123,7 @@ static void gauss_newton(const struct tsr_net *net, const float *phi, const floa
 
 #define PEAK_LANES 16
 #define PEAK_MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define PEAK_SINCOS(u, s, c) sincos_16(u, s, c)
 #include "inner/kernels/kernel_peak.h"
 
 #ifdef __clang__
@@ -139,6 +140,7 @@ const struct tsr_kernel tsr_kernel_avx512 = {
     .record = record,
     .backward = backward,
     .peak = peak,
+    .sines = sines,
     .hvp = hvp,
     .gauss_newton = gauss_newton,
     .combine = combine_16,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The multiply-add peak of one core at a kernel's vector width: a template like kernel_vector.h.
- * The includer defines PEAK_LANES and PEAK_MULTIPLY_ADD(a, b, c) = a * b + c.
+ * What one core can do at a kernel's vector width, multiply-adds and sines: a template like
+ * kernel_vector.h. The includer defines PEAK_LANES, PEAK_MULTIPLY_ADD(a, b, c) = a * b + c and
+ * PEAK_SINCOS(u, s, c).
  */
 enum { PEAK_CHAINS = 12 }; /* independent sums: more than latency times throughput asks for */
 
@@ -21,4 +22,22 @@ static double peak(size_t rounds) {
         sink = sink + sum[i][0];
     (void)sink;
     return 2.0 * PEAK_LANES * PEAK_CHAINS * (double)rounds;
+}
+
+static double sines(size_t rounds) {
+    volatile float factor = 0.1f;
+    peak_vec u[PEAK_CHAINS];
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        u[i] = (peak_vec){0} + factor + (float)i;
+    for (size_t r = 0; r < rounds; r++)
+        for (int i = 0; i < PEAK_CHAINS; i++) {
+            peak_vec s, c;
+            PEAK_SINCOS(u[i], (void *)&s, (void *)&c);
+            u[i] = s + c;
+        }
+    volatile float sink = 0;
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        sink = sink + u[i][0];
+    (void)sink;
+    return (double)PEAK_LANES * PEAK_CHAINS * (double)rounds;
 }

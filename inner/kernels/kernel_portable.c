@@ -30,6 +30,7 @@ static bool available(void) {
 
 #define PEAK_LANES 4
 #define PEAK_MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#define PEAK_SINCOS(u, s, c) vector_sincos(u, s, c)
 #include "inner/kernels/kernel_peak.h"
 
 const struct tsr_kernel tsr_kernel_portable = {
@@ -47,5 +48,6 @@ const struct tsr_kernel tsr_kernel_portable = {
     .project = vector_project,
     .outer = vector_outer,
     .peak = peak,
+    .sines = sines,
 };
 #endif
