@@ -136,7 +136,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$B/float/%.o)
 # The numerical core once more with double parameters: derivative checks need the digits.
 DBL_OBJ := $(LIB_SRC:%.c=$B/double/%.o)
 # The pages of eval and watch are in the program.
-PAGE := $(addprefix cli/report/,page.html watch.html style.html charts.html page.css page.js charts.js watch.js uPlot.iife.min.js uPlot.min.css uPlot.LICENSE)
+PAGE := $(addprefix cli/report/,page.html watch.html style.html charts.html page.css page.js charts.js watch.js hypothesis.html hypothesis.js uPlot.iife.min.js uPlot.min.css uPlot.LICENSE)
 CLI_OBJ := $(CLI_SRC:%.c=$B/float/%.o) $B/report_assets.o
 # Who the other processes are: nobody, or what MPI says.
 ALONE := $B/float/cli/ranks_one.o

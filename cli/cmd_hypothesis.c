@@ -26,7 +26,7 @@ struct hypothesis_args {
     struct tsr_hypothesis h;
     const char *boundaries, *partition;
     size_t runs, resamples;
-    const char *csv, *plot, *json, *kernel;
+    const char *csv, *report, *json, *kernel;
 };
 
 static void defaults(void *args) {
@@ -128,12 +128,12 @@ static const struct cli_option options[] = {
      .file = CLI_WRITES,
      .at = AT(csv),
      .help = "write one line for each run"},
-    {.name = "plot",
-     .metavar = "F.svg",
+    {.name = "report",
+     .metavar = "R.html",
      .type = CLI_STRING,
      .file = CLI_WRITES,
-     .at = AT(plot),
-     .help = "draw steps over boundaries, and the laws"},
+     .at = AT(report),
+     .help = "write a page with steps over boundaries, and the laws, for a browser"},
     {.name = "json",
      .metavar = "F.json",
      .type = CLI_STRING,
@@ -346,7 +346,7 @@ static enum tsr_status report(const struct hypothesis_args *a, struct hypothesis
     if (table) hypothesis_print(r, stdout);
     if (a->csv) TSR_TRY(hypothesis_write_csv(r, a->csv, err));
     if (a->json) TSR_TRY(hypothesis_write_json(r, a->json, err));
-    if (a->plot) TSR_TRY(hypothesis_write_plot(r, a->plot, err));
+    if (a->report) TSR_TRY(hypothesis_write_page(r, a->report, err));
     return TSR_OK;
 }
 

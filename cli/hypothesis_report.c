@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
 #include "cli/json.h"
-#include "cli/svg.h"
+#include "cli/page.h"
+#include "cli/report_assets.h"
 #include "data/file.h"
 #include "study/published.h"
 
@@ -188,164 +188,53 @@ static void put_group(struct cli_json *j, const struct hypothesis_report *r,
     cli_json_close(j, '}');
 }
 
+/* All but the end. */
+static void put_report(struct cli_json *j, const struct hypothesis_report *r) {
+    cli_json_open(j, NULL, '{');
+    put_settings(j, r);
+    cli_json_open(j, "groups", '[');
+    for (size_t k = 0; k < r->growth.n_groups; k++)
+        put_group(j, r, &r->growth.groups[k]);
+    cli_json_close(j, ']');
+}
+
 enum tsr_status hypothesis_write_json(const struct hypothesis_report *r, const char *path,
                                       struct tsr_error *err) {
     struct cli_json j = {0};
-    cli_json_open(&j, NULL, '{');
-    put_settings(&j, r);
-    cli_json_open(&j, "groups", '[');
-    for (size_t k = 0; k < r->growth.n_groups; k++)
-        put_group(&j, r, &r->growth.groups[k]);
-    cli_json_close(&j, ']');
+    put_report(&j, r);
     cli_json_close(&j, '}');
     return cli_json_write(&j, path, err);
 }
 
-/* ---- plot ------------------------------------------------------------------------------------ */
+/* ---- page ------------------------------------------------------------------------------------ */
 
-/* Series of a group: its runs, those at the bound, means, laws, published means. */
-enum { CURVE = 100, GROUP_SERIES = 4 + TSR_N_LAWS };
-
-struct drawing {
-    struct cli_svg_series *series; /* [n_groups, GROUP_SERIES] */
-    char (*labels)[64];            /* [n_groups, GROUP_SERIES] */
-    double *values;                /* what is left of the storage for points */
-    size_t n_series;
-};
-
-static double *take(struct drawing *d, size_t n) {
-    double *p = d->values;
-    d->values += n;
-    return p;
-}
-
-static struct cli_svg_series *add_series(struct drawing *d, size_t room, double **x, double **y) {
-    struct cli_svg_series *s = &d->series[d->n_series];
-    *s = (struct cli_svg_series){.x = *x = take(d, room), .y = *y = take(d, room)};
-    d->n_series++;
-    return s;
-}
-
-static char *new_label(struct drawing *d) {
-    return d->labels[d->n_series - 1];
-}
-
-static const char *group_name(const struct tsr_growth_group *g, char *out, size_t size) {
-    size_t pieces = tsr_hypothesis_pieces(&g->h);
-    (void)snprintf(out, size, pieces == 1 ? "one network" : "%zu pieces", pieces);
-    return out;
-}
-
-static void draw_runs(struct drawing *d, const struct hypothesis_report *r,
-                      const struct tsr_growth_group *g, size_t colour, bool censored) {
-    double *x, *y;
-    struct cli_svg_series *s = add_series(d, r->growth.n_values * r->growth.n_repeats, &x, &y);
-    for (size_t i = 0; i < r->growth.n_values * r->growth.n_repeats; i++)
-        if (g->runs[i].done && (g->runs[i].censored > 0) == censored) {
-            x[s->n] = (double)g->runs[i].n;
-            y[s->n++] = (double)g->runs[i].steps;
-        }
-    s->marker = censored ? SVG_CROSS : SVG_DOT;
-    s->colour = colour;
-    s->faint = !censored;
-    if (censored && s->n) s->label = "ended at the bound";
-}
-
-static void draw_means(struct drawing *d, const struct hypothesis_report *r,
-                       const struct tsr_growth_group *g, size_t colour) {
-    double *x, *y, *low = take(d, r->growth.n_values), *high = take(d, r->growth.n_values);
-    struct cli_svg_series *s = add_series(d, r->growth.n_values, &x, &y);
-    char name[32];
-    for (size_t i = 0; i < r->growth.n_values; i++) {
-        struct tsr_growth_summary sum = tsr_growth_summarise(&r->growth, g, i);
-        if (!sum.runs) continue;
-        x[s->n] = (double)sum.n;
-        y[s->n] = sum.mean;
-        low[s->n] = (double)sum.min;
-        high[s->n++] = (double)sum.max;
+static void put_runs(struct cli_json *j, const struct hypothesis_report *r,
+                     const struct tsr_growth_group *g) {
+    cli_json_open(j, NULL, '[');
+    for (size_t i = 0; i < r->growth.n_values * r->growth.n_repeats; i++) {
+        if (!g->runs[i].done) continue;
+        cli_json_open(j, NULL, '{');
+        cli_json_integer(j, "n", g->runs[i].n);
+        cli_json_integer(j, "run", g->runs[i].index);
+        cli_json_integer(j, "steps", g->runs[i].steps);
+        cli_json_text(j, "censored", g->runs[i].censored > 0 ? "true" : "false");
+        cli_json_close(j, '}');
     }
-    s->low = low;
-    s->high = high;
-    s->marker = SVG_SQUARE;
-    s->colour = colour;
-    (void)snprintf(new_label(d), sizeof *d->labels, "%s: mean, min..max",
-                   group_name(g, name, sizeof name));
-    s->label = new_label(d);
+    cli_json_close(j, ']');
 }
 
-static void draw_law(struct drawing *d, const struct hypothesis_report *r,
-                     const struct tsr_growth_group *g, int kind, size_t colour) {
-    static const enum svg_line lines[TSR_N_LAWS] = {SVG_SOLID, SVG_DASHED, SVG_DOTTED};
-    double *x, *y, from = (double)g->runs[0].n;
-    double to = (double)g->runs[(r->growth.n_values - 1) * r->growth.n_repeats].n;
-    struct cli_svg_series *s = add_series(d, CURVE, &x, &y);
-    for (s->n = 0; s->n < CURVE; s->n++) {
-        x[s->n] = from + (to - from) * (double)s->n / (CURVE - 1);
-        y[s->n] = tsr_law_steps((enum tsr_law_kind)kind, &g->laws[kind], x[s->n]);
-    }
-    s->line = lines[kind];
-    s->colour = colour;
-    (void)snprintf(new_label(d), sizeof *d->labels, "%s, R\u00b2 %.3f",
-                   tsr_law_name((enum tsr_law_kind)kind), g->laws[kind].r2);
-    s->label = new_label(d);
-}
-
-static void draw_published(struct drawing *d, const struct hypothesis_report *r,
-                           const struct tsr_growth_group *g) {
-    double *x, *y;
-    struct cli_svg_series *s = add_series(d, r->growth.n_values, &x, &y);
-    for (size_t i = 0; i < r->growth.n_values; i++) {
-        size_t n = g->runs[i * r->growth.n_repeats].n;
-        double known = tsr_published_steps(&g->h, n);
-        if (!(known > 0)) continue;
-        x[s->n] = (double)n;
-        y[s->n++] = known;
-    }
-    s->marker = SVG_CIRCLE;
-    if (s->n) s->label = "published means";
-}
-
-/* One group: all laws; more: the best of each. */
-static void draw_group(struct drawing *d, const struct hypothesis_report *r, size_t k) {
-    const struct tsr_growth_group *g = &r->growth.groups[k];
-    size_t colour = k + 1;
-    draw_runs(d, r, g, colour, false);
-    draw_runs(d, r, g, colour, true);
-    for (int law = 0; g->fitted && law < TSR_N_LAWS; law++)
-        if (r->growth.n_groups == 1 || law == (int)tsr_growth_best(g))
-            draw_law(d, r, g, law, r->growth.n_groups == 1 ? 2 + (size_t)law : colour);
-    draw_means(d, r, g, colour);
-    draw_published(d, r, g);
-}
-
-enum tsr_status hypothesis_write_plot(const struct hypothesis_report *r, const char *path,
+enum tsr_status hypothesis_write_page(const struct hypothesis_report *r, const char *path,
                                       struct tsr_error *err) {
-    struct tsr_arena measure = {0}, arena = {0};
-    struct drawing d = {0};
-    size_t values = r->growth.n_groups * (4 * r->growth.n_values * r->growth.n_repeats +
-                                          6 * r->growth.n_values + 2 * CURVE * TSR_N_LAWS);
-    for (int pass = 0; pass < 2; pass++) {
-        struct tsr_arena *a = pass ? &arena : &measure;
-        if (pass) TSR_TRY(tsr_arena_create(&arena, measure.used, "plot", err));
-        d.series = tsr_arena_take(a, r->growth.n_groups * GROUP_SERIES, sizeof *d.series);
-        d.labels = tsr_arena_take(a, r->growth.n_groups * GROUP_SERIES, sizeof *d.labels);
-        d.values = tsr_arena_take(a, values, sizeof *d.values);
-    }
+    struct cli_json j = {0};
+    enum tsr_status status;
+    put_report(&j, r);
+    cli_json_open(&j, "runs", '[');
     for (size_t k = 0; k < r->growth.n_groups; k++)
-        draw_group(&d, r, k);
-    const struct tsr_hypothesis *h = &r->growth.groups->h;
-    char title[96];
-    (void)snprintf(title, sizeof title, "Steps to an error of %g, %zu-D step functions", h->target,
-                   h->dim);
-    struct cli_svg_plot plot = {.title = title,
-                                .x = {.label = "boundaries"},
-                                .y = {.label = h->partition == 1 && r->growth.n_groups == 1
-                                                   ? "steps"
-                                                   : "steps of all pieces",
-                                      .log = true},
-                                .series = d.series,
-                                .n_series = d.n_series};
-    enum tsr_status status = cli_svg_plot_write(&plot, path, err);
-    tsr_arena_free(&arena);
+        put_runs(&j, r, &r->growth.groups[k]);
+    cli_json_close(&j, ']');
+    cli_json_close(&j, '}');
+    status = cli_json_finish(&j, err);
+    if (status == TSR_OK) status = cli_page_write(path, cli_asset_hypothesis_html, j.text, err);
+    cli_json_clear(&j);
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Results of `tessera hypothesis`: tables, CSV, JSON, plot.
+ * Results of `tessera hypothesis`: tables, CSV, JSON, page.
  */
 #ifndef TSR_CLI_HYPOTHESIS_REPORT_H
 #define TSR_CLI_HYPOTHESIS_REPORT_H
@@ -19,7 +19,7 @@ enum tsr_status hypothesis_write_csv(const struct hypothesis_report *r, const ch
                                      struct tsr_error *err);
 enum tsr_status hypothesis_write_json(const struct hypothesis_report *r, const char *path,
                                       struct tsr_error *err);
-enum tsr_status hypothesis_write_plot(const struct hypothesis_report *r, const char *path,
+enum tsr_status hypothesis_write_page(const struct hypothesis_report *r, const char *path,
                                       struct tsr_error *err);
 
 #endif

@@ -46,6 +46,7 @@ static void put_page(struct page *p, const char *template, const char *json) {
         {"@charts.js@", cli_asset_charts_js, false},
         {"@page.js@", cli_asset_page_js, false},
         {"@watch.js@", cli_asset_watch_js, false},
+        {"@hypothesis.js@", cli_asset_hypothesis_js, false},
         {"@data@", NULL, false},
     };
     const char *at = template;

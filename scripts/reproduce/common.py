@@ -237,6 +237,8 @@ class Study:
         os.replace(path + '.tmp', path)
 
     def picture(self, path, caption):
+        if not os.path.exists(path):
+            return
         self.pictures.append(path)
         self.text('![%s](%s)' % (caption, self.relative(path)))
 
@@ -365,89 +367,73 @@ def first_reach(xs, ys, target):
 
 # ---- plots ---------------------------------------------------------------------------------------
 
+# Told apart by the colour-blind (Okabe and Ito).
 COLOURS = ('#000000', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f7f7f')
-DASHES = ('', '6 3', '2 2', '8 3 2 3')
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 800, 400, 64, 260, 34, 48
+DASHES = ('-', '--', ':', '-.')
 
 
-class Axis:
-    def __init__(self, values, log, low, high):
-        values = [v for v in finite(values) if not log or v > 0] or [1.0]
-        self.log, self.low, self.high = log, low, high
-        a, b = min(values), max(values)
-        if log:
-            self.a, self.b = math.log10(a), math.log10(b)
-        else:
-            self.a, self.b = a, b
-        if self.b - self.a < 1e-9:
-            self.a, self.b = self.a - 0.5, self.b + 0.5
-
-    def at(self, value):
-        v = math.log10(value) if self.log else value
-        return self.low + (v - self.a) / (self.b - self.a) * (self.high - self.low)
-
-    def ticks(self):
-        if self.log:
-            decades = range(math.floor(self.a) - 1, math.ceil(self.b) + 1)
-            steps = (1, 2, 5) if self.b - self.a < 3 else (1,)
-            all_ticks = [s * 10.0 ** d for d in decades for s in steps]
-            return [t for t in all_ticks if self.a - 1e-9 <= math.log10(t) <= self.b + 1e-9]
-        raw = (self.b - self.a) / 6
-        base = 10.0 ** math.floor(math.log10(raw))
-        step = next(s * base for s in (1, 2, 5, 10) if s * base >= raw)
-        first = math.ceil(self.a / step - 1e-9)
-        return [i * step for i in range(first, math.floor(self.b / step + 1e-9) + 1)]
+def pyplot():
+    """matplotlib, set up to write the same bytes for the same figures; None if there is none."""
+    try:
+        import matplotlib
+    except ImportError:
+        print('reproduce: no figures: there is no matplotlib (Debian: python3-matplotlib)', file=sys.stderr)
+        return None
+    matplotlib.use('svg')
+    matplotlib.rcParams.update({'svg.hashsalt': 'tessera', 'svg.fonttype': 'none', 'font.size': 10,
+                                'axes.grid': True, 'grid.color': '#dddddd', 'axes.axisbelow': True})
+    import matplotlib.pyplot
+    return matplotlib.pyplot
 
 
-def escape(text):
-    return str(text).replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
+def draw(axes, series, colour, dash, log_y):
+    """One series; what has no value, or none above 0 on a logarithmic axis, is left out."""
+    rows = [(x, y, a, b) for x, y, a, b in zip(series['x'], series['y'],
+                                               series.get('low') or series['y'],
+                                               series.get('high') or series['y'])
+            if all(v is not None and (v > 0 or not log_y) for v in (y, a, b))]
+    if not rows:
+        return
+    x, y, low, high = zip(*rows)
+    kind = series.get('kind', 'line')
+    if kind == 'dots':
+        axes.plot(x, y, series.get('marker', '.'), color=colour, alpha=0.5, label=series['label'], mew=1.2, mfc='none')
+    elif kind == 'bars':
+        spread = [[b - a for a, b in zip(low, y)], [b - a for a, b in zip(y, high)]]
+        axes.errorbar(x, y, yerr=spread, fmt='s', ms=4, color=colour, label=series['label'], lw=1.2)
+    else:
+        if series.get('low'):
+            axes.fill_between(x, low, high, color=colour, alpha=0.12, lw=0)
+        axes.plot(x, y, dash, color=colour, marker='.' if len(x) <= 30 else None, label=series['label'])
+
+
+def numbered(plt, axis):
+    """1, 2, 5, 10, ... along a logarithmic axis."""
+    axis.set_major_locator(plt.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(plt.FuncFormatter(lambda v, _: '{:,g}'.format(v)))
+    axis.set_minor_formatter(plt.NullFormatter())
 
 
 def plot(path, title, x_label, y_label, series, log_x=False, log_y=False):
-    """An SVG of lines. A series: label, x, y, and if known `low` and `high` (drawn as a band)."""
-    series = [dict(s, points=[(x, y) for x, y in zip(s['x'], s['y'])
-                              if y is not None and (x > 0 or not log_x) and (y > 0 or not log_y)])
-              for s in series]
-    series = [s for s in series if s['points']]
-    ax = Axis([p[0] for s in series for p in s['points']], log_x, LEFT, WIDTH - RIGHT)
-    ay = Axis([p[1] for s in series for p in s['points']] +
-              [v for s in series for v in finite(s.get('low', []) + s.get('high', []))],
-              log_y, HEIGHT - BOTTOM, TOP)
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" '
-           'font-family="sans-serif" font-size="12">' % (WIDTH, HEIGHT, WIDTH, HEIGHT),
-           '<rect width="100%" height="100%" fill="white"/>',
-           '<text x="%d" y="20" font-size="14">%s</text>' % (LEFT, escape(title))]
-    for t in ax.ticks():
-        out.append('<path d="M%.1f %dV%d" stroke="#ddd"/><text x="%.1f" y="%d" text-anchor="middle">%s'
-                   '</text>' % (ax.at(t), TOP, HEIGHT - BOTTOM, ax.at(t), HEIGHT - BOTTOM + 17, '%g' % t))
-    for t in ay.ticks():
-        out.append('<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s'
-                   '</text>' % (LEFT, ay.at(t), WIDTH - RIGHT, LEFT - 6, ay.at(t) + 4, '%g' % t))
-    out.append('<rect x="%d" y="%d" width="%d" height="%d" fill="none" stroke="#888"/>' %
-               (LEFT, TOP, WIDTH - RIGHT - LEFT, HEIGHT - BOTTOM - TOP))
-    out.append('<text x="%d" y="%d" text-anchor="middle">%s</text>' %
-               ((LEFT + WIDTH - RIGHT) // 2, HEIGHT - 10, escape(x_label)))
-    out.append('<text transform="translate(16 %d) rotate(-90)" text-anchor="middle">%s</text>' %
-               ((TOP + HEIGHT - BOTTOM) // 2, escape(y_label)))
+    """An SVG. A series: label (None: not in the legend), x, y, and if known `low` and `high`, drawn as a band, or
+    as bars where `kind` is 'bars'; 'dots': points without a line. `colour` and `dash`: numbers, else in turn."""
+    plt = pyplot()
+    if not plt:
+        return
+    figure, axes = plt.subplots(figsize=(8.2, 4.2))
     for i, s in enumerate(series):
-        colour, dash = COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
-        if s.get('low') and s.get('high'):
-            band = [(x, a, b) for x, a, b in zip(s['x'], s['low'], s['high'])
-                    if a is not None and b is not None and (x > 0 or not log_x)
-                    and (a > 0 or not log_y)]
-            edge = ['%.1f %.1f' % (ax.at(x), ay.at(b)) for x, _, b in band]
-            edge += ['%.1f %.1f' % (ax.at(x), ay.at(a)) for x, a, _ in reversed(band)]
-            if edge:
-                out.append('<path d="M%sZ" fill="%s" opacity="0.12"/>' % (' L'.join(edge), colour))
-        line = ' L'.join('%.1f %.1f' % (ax.at(x), ay.at(y)) for x, y in s['points'])
-        out.append('<path d="M%s" fill="none" stroke="%s" stroke-width="1.8" stroke-dasharray="%s"/>' %
-                   (line, colour, dash))
-        if len(s['points']) <= 30:
-            out += ['<circle cx="%.1f" cy="%.1f" r="2.6" fill="%s"/>' % (ax.at(x), ay.at(y), colour)
-                    for x, y in s['points']]
-        y = TOP + 12 + 18 * i
-        out.append('<path d="M%d %dh24" stroke="%s" stroke-width="1.8" stroke-dasharray="%s"/>'
-                   '<text x="%d" y="%d">%s</text>' % (WIDTH - RIGHT + 12, y, colour, dash,
-                                                      WIDTH - RIGHT + 42, y + 4, escape(s['label'])))
-    out.append('</svg>')
-    write_text(path, '\n'.join(out) + '\n')
+        draw(axes, s, COLOURS[s.get('colour', i) % len(COLOURS)],
+             DASHES[s.get('dash', i // len(COLOURS)) % len(DASHES)], log_y)
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    if log_x:
+        axes.set_xscale('log')
+        numbered(plt, axes.xaxis)
+    elif all(x == int(x) for s in series for x in s['x']):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if log_y:
+        axes.set_yscale('log')
+        numbered(plt, axes.yaxis)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    figure.savefig(path, bbox_inches='tight', metadata={'Date': None})
+    plt.close(figure)

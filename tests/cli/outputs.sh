@@ -79,7 +79,7 @@ spared 2 "p1.png exists: replace it with --force" "adapt, through a link to the 
 for option in --png --curve --json; do
     spared 2 "mine exists: replace it with --force" "fit $option" fit p.png -o n $tiny $option mine
 done
-for option in --csv --json --plot; do
+for option in --csv --json --report; do
     spared 2 "mine exists: replace it with --force" "hypothesis $option" hypothesis $option mine
 done
 spared 2 "mine exists: replace it with --force" "render" render i.inr.h5 -o mine

@@ -45,7 +45,7 @@ LEFT_OUT = [
     (r'scripts/reproduce/', 'tests/cli/reproduce.sh runs each at the smallest scale'),
 ]
 COMMANDS = r'^(\$ )?(tessera|make|cc|scripts/|python3?|cd|git|sudo|apt-get|pip)\b(?!/)'
-OUTPUTS = r'(?:-o|--json|--png|--curve|--csv|--plot|--label-png|--report) (\S+\.\w+|\S+/)'
+OUTPUTS = r'(?:-o|--json|--png|--curve|--csv|--label-png|--report) (\S+\.\w+|\S+/)'
 
 # What surrounds blocks that are parts of a program: a word of the block, before it, after it.
 PYTHON = [

@@ -43,7 +43,7 @@ COMMANDS = {
     'info-label-png': ('info image.inr.h5 --label-png out.png', ['out.png']),
     'bench': ('bench --outer-row 7 --repeats 1 --threads 1 --json out.json', ['out.json']),
     'hypothesis': ('hypothesis --boundaries 1,2 --runs 1 --max-steps 20 --width 8 --hidden-layers 1 --points 32'
-                   ' --csv out.csv --json out.json --plot out.svg', ['out.csv', 'out.json', 'out.svg']),
+                   ' --csv out.csv --json out.json --report out.html', ['out.csv', 'out.json', 'out.html']),
 }
 # A harmless failure must not show at all.
 KINDS = [
