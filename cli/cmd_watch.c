@@ -189,18 +189,34 @@ static enum tsr_status show(struct cli_call *call, const char *path, bool live) 
     return status;
 }
 
+/* Is this a log itself, not the model that it belongs to? */
+static bool is_log(const char *path) {
+    FILE *f = fopen(path, "rb");
+    int first = f ? fgetc(f) : EOF;
+    if (f) (void)fclose(f);
+    return first == '{';
+}
+
+static enum tsr_status find_log(const char *operand, char **path, struct tsr_error *err) {
+    if (!is_log(operand)) return cli_train_log_path(operand, path, err);
+    *path = strdup(operand);
+    return *path ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
+}
+
 static enum tsr_status run(struct cli_call *call) {
     const struct watch_args *a = call->args;
     const struct timespec second = {.tv_sec = 1};
     bool live = !a->once && isatty(STDOUT_FILENO) == 1;
     char *path;
-    TSR_TRY(cli_train_log_path(call->operands[0], &path, &call->err));
+    TSR_TRY(find_log(call->operands[0], &path, &call->err));
     cli_signals_catch();
     enum tsr_status status = cli_check_input(path, &call->err);
     if (status != TSR_OK)
         status = TSR_ERROR(
             &call->err, TSR_ERR_IO,
-            "%s: there is no log; tessera train writes one unless --log none is given", path);
+            "%s: there is no log; tessera train writes one there unless --log says otherwise; "
+            "of a log elsewhere give the file itself",
+            path);
     do {
         if (status == TSR_OK) status = show(call, path, live);
         if (status == TSR_OK && live) (void)nanosleep(&second, NULL);
@@ -214,9 +230,10 @@ const struct cli_command cli_watch_run = {
     .name = "watch",
     .group = "models",
     .summary = "draw how a training run goes, in the terminal or as a page",
-    .operands = "M.h5",
+    .operands = "M.h5|LOG",
     .about = "Draws PSNR over outer steps from the log that `tessera train` writes beside the\n"
-             "model, again and again until Ctrl-C.",
+             "model, or from a log that it was told to write elsewhere (--log), again and again\n"
+             "until Ctrl-C.",
     .options = options,
     .args_size = sizeof(struct watch_args),
     .min_operands = 1,

@@ -40,6 +40,9 @@ refused 2 "name a file" "a log is no stream" train d.h5 -o h.h5 $net --outer-ste
 # shellcheck disable=SC2086
 tessera 1 "a folder that is a file" train d.h5 -o c.h5 $net --outer-steps 1 --tensorboard d.h5
 tessera 0 "watch" watch a.h5 --html w.html
+cp out watched; cp a.h5.jsonl elsewhere.txt
+tessera 0 "watch a log of any name" watch elsewhere.txt
+check "the same of it" sh -c "sed s/elsewhere.txt/a.h5.jsonl/ out | cmp - watched"
 check "draws" grep -q '^outer step 30 ' out
 check "fits 80 columns" sh -c '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
 cat >page.py <<'PY'
