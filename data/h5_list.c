@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "data/h5_internal.h"
 
 #define DEEPEST 16
@@ -77,7 +78,29 @@ void tsr_h5_look(struct tsr_h5 *file, const char *object, struct tsr_h5_entry *o
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+/* Where an object lies in its file: the same for all its names. */
+#if H5_VERSION_GE(1, 12, 0)
+typedef H5O_token_t place;
+#else
+typedef haddr_t place;
+#endif
+
+static bool place_of(hid_t id, place *out) {
+#if H5_VERSION_GE(1, 12, 0)
+    H5O_info2_t info;
+    bool known = H5Oget_info3(id, &info, H5O_INFO_BASIC) >= 0;
+    if (known) *out = info.token;
+#else
+    H5O_info_t info;
+    bool known = H5Oget_info(id, &info) >= 0;
+    if (known) *out = info.addr;
+#endif
+    return known;
+}
+
 struct walk {
+    place *walked; /* [n_walked] groups, owned: many names may lead to one, and in circles */
+    size_t n_walked;
     const struct tsr_h5 *file;
     tsr_h5_entry_fn fn;
     void *user;
@@ -89,7 +112,12 @@ struct walk {
 static herr_t visit(hid_t group, const char *name, const H5L_info_t *info, void *data);
 
 static herr_t walk_group(hid_t group, struct walk *w) {
-    if (w->depth >= DEEPEST) return 0;
+    place here;
+    if (w->depth >= DEEPEST || !place_of(group, &here)) return 0;
+    for (size_t i = 0; i < w->n_walked; i++)
+        if (memcmp(&w->walked[i], &here, sizeof here) == 0) return 0;
+    if (TSR_GROW(&w->walked, w->n_walked, "groups of a file", NULL) != TSR_OK) return -1;
+    w->walked[w->n_walked++] = here;
     w->depth++;
     herr_t result = H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, visit, w);
     w->depth--;
@@ -129,7 +157,9 @@ static enum tsr_status list(const struct tsr_h5 *file, const char *group, tsr_h5
         memcpy(w.path, group, w.length + 1);
     }
     hid_t id = H5Oopen(file->id, group, file->access);
-    if (id < 0 || H5Iget_type(id) != H5I_GROUP || walk_group(id, &w) < 0) {
+    bool listed = id >= 0 && H5Iget_type(id) == H5I_GROUP && walk_group(id, &w) >= 0;
+    free(w.walked);
+    if (!listed) {
         enum tsr_status status = TSR_H5_FAIL(err, TSR_ERR_FORMAT, file, group, "cannot be listed");
         return tsr_h5_close_id(file, group, id, status, err);
     }

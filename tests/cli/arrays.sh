@@ -136,6 +136,15 @@ a, b = h5py.File('packed-groups.h5.h5'), h5py.File('again.h5')
 assert all((a[k][()] == b[k][()]).all() for k in ('images', 'split', 'names')) and b['images'].compression == 'gzip'"
 tessera 0 "an array to another size, grey" pack plain.npy --size 8x8 --fit squash --channels 1 -o small.h5
 check "it has that size" grep -q '12 images of 8x8x1' out
+# Groups that lead to themselves under many names.
+$python - <<'PY'
+import h5py, numpy as np
+with h5py.File('circles.h5', 'w') as f:
+    f['deep/pictures'] = np.zeros((3, 8, 8, 3), 'u1')
+    for i in range(30):
+        f['deep/again%d' % i], f['deep/top%d' % i] = f['deep'], f['/']
+PY
+refused 3 'there is /deep/pictures uint8 [3,8,8,3]' "an array among groups in circles" info circles.h5
 refused 3 'images-range 0..255 takes those' "numpy floats beyond 1" pack bright.npy -o x.h5
 refused 3 'is shorter than its shape says' "an array that is cut off" pack cut.npy -o x.h5
 refused 3 'holds no integers, floats' "pickled objects" pack objects.npy -o x.h5
