@@ -431,8 +431,8 @@ static enum tsr_status evaluate_subject(struct cli_call *call, struct outcome *o
                                .quiet = a->common.quiet,
                                .comm = call->comm};
     if (wants_survey(a)) {
-        TSR_TRY(tsr_survey_create(e.model, e.dataset, a->split, a->limit, &s->config, &s->survey,
-                                  &call->err));
+        TSR_TRY(tsr_survey_create(e.model, e.dataset, a->split, a->limit, &s->config,
+                                  call->comm->size > 1, &s->survey, &call->err));
         e.observer = tsr_survey_observer(s->survey);
     }
     if (s->model) return cli_evaluate(&e, &s->result, &call->err);
@@ -477,6 +477,7 @@ static enum tsr_status write_report(const struct cli_call *call, const struct ou
 static enum tsr_status write_all(struct cli_call *call, const struct outcome *o) {
     const struct eval_args *a = o->args;
     struct tsr_error *err = &call->err;
+    if (call->comm->rank > 0) return TSR_OK;
     if (!a->json || !cli_is_stdout(a->json)) {
         print_table(o);
         if (a->by_region) cli_findings_print(&o->found);
@@ -526,9 +527,7 @@ static enum tsr_status check_options(const struct cli_call *call, bool image_fil
 /* What several processes do not do together. */
 static enum tsr_status check_shared(const struct cli_call *call, bool image_files,
                                     struct tsr_error *err) {
-    static const char *const alone[] = {
-        "json",         "report", "csv",      "image-csv", "compare",
-        "linear-limit", "reach",  "transfer", "by-region", NULL};
+    static const char *const alone[] = {"report", "reach", "transfer", NULL};
     if (call->comm->size == 1) return TSR_OK;
     if (image_files)
         return TSR_ERROR(err, TSR_ERR_CONFIG,

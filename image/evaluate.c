@@ -249,6 +249,7 @@ static enum tsr_status observe(const struct tsr_evaluator *w, struct tsr_pixels 
                                         .index = index,
                                         .pixels = pixels,
                                         .partition = w->partition,
+                                        .region_pixels = w->pixels,
                                         .result = &w->one};
     return w->observer->image(w->observer->user, &image, err);
 }
@@ -394,6 +395,8 @@ static enum tsr_status run_shared(struct tsr_evaluator *w, struct sharing *s, st
         for (size_t i = 0; i < n; i++) {
             memcpy(w->record, s->records + i * length, bytes);
             add_image(w);
+            TSR_TRY(observe(w, (struct tsr_pixels){0}, s->split[tsr_spread(done + i, s->of, s->n)],
+                            err));
         }
         bool stop =
             c && c->progress && c->progress(c->user, done + n, s->n, tsr_evaluator_psnr_db(w));
@@ -440,6 +443,10 @@ enum tsr_status tsr_evaluate(const struct tsr_model *model, struct tsr_dataset *
     struct stored room = {0};
     enum tsr_status status;
     *out = (struct tsr_evaluation){.inner_steps = config->inner_steps};
+    if (comm_of(callbacks)->size > 1 && callbacks->observer &&
+        (callbacks->observer->pictures || callbacks->observer->phi))
+        return TSR_ERROR(err, TSR_ERR_ARGUMENT,
+                         "several processes do not show each other pictures or parameters");
     if (of == 0)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "%s: split %s has no images",
                          tsr_dataset_path(dataset), tsr_split_name(split));

@@ -36,7 +36,8 @@ struct tsr_evaluated {
     const struct tsr_model *model;
     size_t index;                          /* in the dataset */
     struct tsr_pixels pixels;              /* [H, W, C] */
-    const struct tsr_partition *partition; /* of this image */
+    const struct tsr_partition *partition; /* of this image, or of another that the rank adapted */
+    const double *region_pixels;           /* [n_regions] of this image */
     const struct tsr_reconstruction *result;
 };
 
@@ -54,7 +55,8 @@ struct tsr_evaluate_callbacks {
     void *user;
     const struct tsr_observer *observer; /* may be NULL */
     const struct tsr_comm
-        *comm; /* processes that share the images, without an observer; NULL: one */
+        *comm; /* processes that share the images; an observer, which each of them shows all images,
+                  has their figures alone: neither pixels nor pictures nor phi. NULL: one */
 };
 
 /* Evaluates `limit` (0: all) images of a split, evenly spread over it (base/spread.h). A context

@@ -122,7 +122,7 @@ static enum tsr_status on_image(void *user, const struct tsr_evaluated *e, struc
     memcpy(s->ssim + i * s->states, e->result->ssim, s->states * sizeof(double));
     memcpy(s->regions, e->partition->regions, s->n_regions * sizeof *s->regions);
     for (size_t r = 0; r < s->n_regions; r++) {
-        size_t pixels = e->partition->regions[r].n_pixels;
+        size_t pixels = (size_t)e->region_pixels[r];
         float *mse = s->region_mse + (i * s->n_regions + r) * s->states;
         s->n_pixels[i * s->n_regions + r] = (uint32_t)pixels;
         for (size_t k = 0; k < s->states; k++)
@@ -130,7 +130,7 @@ static enum tsr_status on_image(void *user, const struct tsr_evaluated *e, struc
                                       (double)(pixels * s->channels))
                             : NAN;
     }
-    add_moves(s, e);
+    if (s->observer.phi) add_moves(s, e);
     if (s->has_pictures) add_pictures(s, e);
     if (s->images == s->max_images) finish(s);
     return TSR_OK;
@@ -167,7 +167,7 @@ static enum tsr_status allocate(struct tsr_survey *s, struct tsr_error *err) {
 
 enum tsr_status tsr_survey_create(const struct tsr_model *model, struct tsr_dataset *dataset,
                                   enum tsr_split split, size_t limit,
-                                  const struct tsr_reconstruct_config *config,
+                                  const struct tsr_reconstruct_config *config, bool figures_only,
                                   struct tsr_survey **out, struct tsr_error *err) {
     struct tsr_survey *s;
     size_t n;
@@ -184,9 +184,10 @@ enum tsr_status tsr_survey_create(const struct tsr_model *model, struct tsr_data
     s->n_regions = tsr_model_regions(model, s->height, s->width);
     s->map_height = least(s->height, TSR_ERROR_MAP_SIDE);
     s->map_width = least(s->width, TSR_ERROR_MAP_SIDE);
-    s->has_pictures = s->states <= MOST_PICTURES / s->height / s->width / s->channels;
+    s->has_pictures =
+        !figures_only && s->states <= MOST_PICTURES / s->height / s->width / s->channels;
     s->observer = (struct tsr_observer){
-        .pictures = s->has_pictures, .phi = true, .image = on_image, .user = s};
+        .pictures = s->has_pictures, .phi = !figures_only, .image = on_image, .user = s};
     enum tsr_status status = allocate(s, err);
     if (status == TSR_OK)
         *out = s;

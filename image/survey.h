@@ -3,7 +3,7 @@
  * What an evaluation found, image by image and region by region: how good an initialisation is, and
  * where.
  *
- *     tsr_survey_create(model, dataset, split, limit, &config, &survey, err);
+ *     tsr_survey_create(model, dataset, split, limit, &config, false, &survey, err);
  *     callbacks.observer = tsr_survey_observer(survey);
  *     tsr_evaluate(model, dataset, split, limit, &config, &callbacks, &evaluation, err);
  *     tsr_survey_region(survey, 7, config.inner_steps, &figures);
@@ -52,12 +52,13 @@ struct tsr_survey {
 };
 
 /* Room for the images of tsr_evaluate() with the same arguments, of the model or of another with
- * its partition and networks. Memory: 4 bytes for each image, region and state. Errors:
- * TSR_ERR_NO_MEMORY, those of the partition. */
+ * its partition and networks. `figures_only`: without pictures, borders, maps and distances moved,
+ * as where several processes share the images; has_pictures is false then and `moved` NaN. Memory:
+ * 4 bytes for each image, region and state. Errors: TSR_ERR_NO_MEMORY, those of the partition. */
 TSR_API enum tsr_status tsr_survey_create(const struct tsr_model *model,
                                           struct tsr_dataset *dataset, enum tsr_split split,
                                           size_t limit, const struct tsr_reconstruct_config *config,
-                                          struct tsr_survey **out,
+                                          bool figures_only, struct tsr_survey **out,
                                           struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_survey_free(struct tsr_survey *survey); /* accepts NULL */
 

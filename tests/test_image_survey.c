@@ -23,7 +23,7 @@ static struct tsr_survey *survey_of(const struct tsr_model *model, struct tsr_da
                                     struct tsr_evaluation *e) {
     struct tsr_reconstruct_config config = plain(model);
     struct tsr_survey *s;
-    MUST(tsr_survey_create(model, data, TSR_SPLIT_TEST, 0, &config, &s, err));
+    MUST(tsr_survey_create(model, data, TSR_SPLIT_TEST, 0, &config, false, &s, err));
     const struct tsr_evaluate_callbacks callbacks = {.observer = tsr_survey_observer(s)};
     MUST(tsr_evaluate(model, data, TSR_SPLIT_TEST, 0, &config, &callbacks, e, err));
     return s;

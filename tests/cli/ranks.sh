@@ -62,7 +62,9 @@ same() {
 
     figures() { grep -v seconds out >"$1"; }
     for n in 1 3; do
-        ranks 0 "evaluation by $n" $n eval 0x1.h5 d.h5 --split all
+        ranks 0 "evaluation by $n" $n eval 0x1.h5 d.h5 --split all --json eval$n.json --csv regions$n.csv \
+            --image-csv images$n.csv --by-region
+        grep -v 'pixels of borders' out >one && mv one out
         figures all.$n
         ranks 0 "evaluation of segments, with a baseline, by $n" $n eval s1.h5 d.h5 --split train --limit 7 --baseline random
         figures train.$n
@@ -70,8 +72,19 @@ same() {
     check "the same figures" cmp all.1 all.3
     check "the same figures of segments" cmp train.1 train.3
     check "of all images, and of some" grep -q 'images.12$' all.3
-    ranks 2 "figures of single images" 2 eval 0x1.h5 d.h5 --json no.json
-    check "are for one process" grep -q -- '--json is for one process, and 2 were started' err
+    check "the same figures of regions" cmp regions1.csv regions3.csv
+    check "the same figures of images" cmp images1.csv images3.csv
+    if find_python json; then
+        check "the same JSON, but for seconds and what only who adapts sees" $python -c '
+import json
+one, three = (json.load(open("eval%d.json" % n)) for n in (1, 3))
+for found in (one, three):
+    for key in ("seconds_per_image", "map_seconds_per_image", "borders", "layers"):
+        found.pop(key, None)
+assert one == three and len(one["per_image"]) == 12'
+    fi
+    ranks 2 "a page" 2 eval 0x1.h5 d.h5 --report no.html
+    check "is for one process" grep -q -- '--report is for one process, and 2 were started' err
 
     mkdir by1 by3 mixed
     pictures mixed/train 40 20 24
