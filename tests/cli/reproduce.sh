@@ -148,4 +148,17 @@ says "reproduce: the frontier keeps what is there" out '; 0 commands run, 3 kept
 reproduce 2 "reproduce: the frontier, an unknown preset" frontier photos.h5 --presets 200k,3k
 says "reproduce: the frontier names it" err '3k is none of 12k, 25k'
 
+# ---- context
+
+if find_python 'h5py, numpy, scipy, PIL'; then
+    mkdir few
+    cp "$samples/test/cat.jpg" few
+    tessera 0 "reproduce: small photos" pack "$samples" -o small.h5 --size 24x24 --fit cover
+    tessera 0 "reproduce: grey ones" pack "$samples" -o grey.h5 --size 24x24 --fit cover --channels 1
+    exits 0 "reproduce: context" "$python" "$scripts/context" small.h5 grey.h5 few --scale tiny --limit 1 --tessera "$TESSERA" --out results
+    says "reproduce: context reports" results/context.md '### Filling in' '| linear interpolation' '### Enlarging twice' '| bicubic'
+else
+    echo "skip reproduce: context: there is no python3 with h5py, numpy, scipy and Pillow"
+fi
+
 finish
