@@ -69,7 +69,7 @@ static double window_row(const float *const rows[WINDOW], size_t m, size_t n, co
 }
 
 size_t tsr_ssim_scratch(size_t width, size_t channels) {
-    return (1 + WINDOW) * MOMENTS * width * channels;
+    return width * channels * MOMENTS * (1 + WINDOW);
 }
 
 double tsr_ssim(const uint8_t *a, const uint8_t *b, size_t height, size_t width, size_t channels,

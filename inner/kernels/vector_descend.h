@@ -74,8 +74,10 @@ static ALWAYS_INLINE void NAME(descend_tile)(bool kinked, int rows, const struct
     VEC g[LANES];
     size_t r = 0;
     if (rows == LANES) j->a_row = LANES;
-    UNROLL for (int o = 0; o < LANES; o++) g[o] =
-        j->fresh || o >= rows ? (VEC){0} : AT(weights, o * LANES);
+    UNROLL for (int o = 0; o < LANES; o++) {
+        g[o] = (VEC){0};
+        if (o < rows && !j->fresh) g[o] = AT(weights, o * LANES);
+    }
     if (ra) {
         for (; r + R_DESCENT <= j->rows; r += R_DESCENT)
             NAME(r_descend_points)(kinked, rows, R_DESCENT, j, ra, r, g);

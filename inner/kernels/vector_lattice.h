@@ -42,11 +42,12 @@ static struct lattice NAME(find_lattice)(const float *x, size_t n) {
     l.along = x[0] != x[2] ? 0 : 1;
     size_t across = 1 - l.along, head = NAME(run)(x, 0, n, across);
     size_t second = NAME(run)(x, head, n, across);
+    if (second == 0) return none;
     l.columns = head > second ? head : second;
     l.first = l.columns - head;
     size_t starts = 0;
     l.rows = (l.first + n + l.columns - 1) / l.columns;
-    if (second == 0 || n < 2 * (l.columns + l.rows)) return none;
+    if (n < 2 * (l.columns + l.rows)) return none;
     for (size_t p = head; p < n; p += l.columns)
         starts += x[2 * p + across] != x[2 * (p - 1) + across];
     bool whole = NAME(changes)(x, 2 * n, 2 * l.columns, l.along) == 0 &&

@@ -152,8 +152,9 @@ static void NAME(first_tile)(const struct plan *p, size_t m, bool fresh, const f
                 sum[k][2] += e;
             }
         UNROLL for (size_t k = 0; k < 3; k++) {
-            VEC before = fresh ? (VEC){0} : AT(to[k], 0);
-            AT(to[k], 0) = before + (sum[0][k] + sum[1][k]);
+            sum[0][k] += sum[1][k];
+            if (!fresh) sum[0][k] += AT(to[k], 0);
+            AT(to[k], 0) = sum[0][k];
         }
     }
 }
