@@ -125,7 +125,7 @@ static void NAME(lattice_tile)(const struct plan *p, const struct record *r, siz
             if (slopes)
                 NAME(lattice_row)(true, n, p->row, sa, ca, sb, cb, s, c);
             else
-                NAME(lattice_row)(false, n, p->row, sa, ca, sb, cb, s, NULL);
+                NAME(lattice_row)(false, n, p->row, sa, ca, sb, cb, s, c);
         }
     }
 }
