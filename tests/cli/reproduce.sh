@@ -3,9 +3,10 @@
 # The scripts of scripts/reproduce/ at a tiny scale on the sample photos: that they run, resume, and
 # say what failed. Their figures mean nothing at this scale.
 . "$TSR_TESTS/cli/common.inc"
-if ! command -v python3 >/dev/null 2>&1; then
-    echo "skip the scripts of scripts/reproduce: there is no python3"
-    exit 0
+draws=1
+if ! find_python matplotlib; then
+    draws=
+    find_python sys || { echo "skip the scripts of scripts/reproduce: there is no python3"; exit 0; }
 fi
 scripts=$TSR_TESTS/../scripts/reproduce
 samples=$TSR_TESTS/../data/sample
@@ -13,7 +14,7 @@ samples=$TSR_TESTS/../data/sample
 # reproduce CODE NAME SCRIPT ARGUMENTS...: stdout in out, stderr in err, results in results/
 reproduce() {
     script_code=$1 script_name=$2 script=$3; shift 3
-    exits "$script_code" "$script_name" "$scripts/$script" --scale tiny --tessera "$TESSERA" --out results "$@"
+    exits "$script_code" "$script_name" "$python" "$scripts/$script" --scale tiny --tessera "$TESSERA" --out results "$@"
 }
 
 # says NAME FILE TEXT...: the file holds every text
@@ -29,11 +30,8 @@ says() {
 
 # drawn NAME FOLDER: it holds pictures, and all are well-formed
 drawn() {
-    if ! python3 -c 'import matplotlib' 2>/dev/null; then
-        echo "skip $1: python3 has no matplotlib"
-        return
-    fi
-    check "$1" python3 - "$2" <<'PY'
+    [ "$draws" ] || { echo "skip $1: no python3 has matplotlib"; return; }
+    check "$1" "$python" - "$2" <<'PY'
 import glob, sys, xml.etree.ElementTree as tree
 files = glob.glob(sys.argv[1] + '/*.svg')
 assert files, 'no SVG in ' + sys.argv[1]
@@ -56,7 +54,7 @@ label_maps() {
     done
 }
 
-check "reproduce: statistics, curves, tables" python3 -B - "$scripts" <<'PY'
+check "reproduce: statistics, curves, tables" "$python" -B - "$scripts" <<'PY'
 import math, sys
 sys.path.insert(0, sys.argv[1])
 import common as c
@@ -91,7 +89,7 @@ cp "$TSR_TESTS/../docs/results.md" page.md
 reproduce 0 "reproduce: hypothesis into a page" hypothesis --publish page.md
 says "reproduce: the page has report and plots" page.md '### Laws' '<!-- ordinary -->'
 drawn "reproduce: plots beside the page" page
-! python3 -c 'import matplotlib' 2>/dev/null || says "reproduce: the page shows them" page.md '](page/hypothesis-1d.svg)'
+[ -z "$draws" ] || says "reproduce: the page shows them" page.md '](page/hypothesis-1d.svg)'
 cp page.md page-once.md
 reproduce 1 "reproduce: a page without a place" hypothesis --publish results/hypothesis.md
 says "reproduce: what it lacks" err "<!-- end of hypothesis -->"
@@ -128,7 +126,7 @@ says "reproduce: learning to learn reports" results/learning-to-learn.md '| whol
 drawn "reproduce: learning to learn draws" results/learning-to-learn/tiny
 reproduce 0 "reproduce: learning to learn again" learning-to-learn photos.h5 --labels labelled.h5 --images one
 says "reproduce: learning to learn keeps what is there" out '; 0 commands run,'
-check "reproduce: learning to learn, complete figures" python3 - results/learning-to-learn/tiny/evaluations.csv <<'PY'
+check "reproduce: learning to learn, complete figures" "$python" - results/learning-to-learn/tiny/evaluations.csv <<'PY'
 import csv, sys
 rows = list(csv.DictReader(open(sys.argv[1])))
 assert {r['table'] for r in rows} == {'partitions', 'long', 'phases', 'overlap', 'labels'}
