@@ -187,11 +187,10 @@ static bool NAME(can_descend)(const struct plan *p, size_t l) {
 /* The layer below and the weights in one. */
 static void NAME(descend_layer)(const struct plan *p, size_t l, struct job *j, const float *ra,
                                 bool fresh) {
-    bool few = l + 1 == p->net->n_layers, kinked = p->ops->bend == BEND_NONE;
+    static void (*const ways[2][2])(const struct job *, const float *, float *) = {
+        {NAME(descend), NAME(kinked_descend)}, {NAME(few_descend), NAME(kinked_few_descend)}};
     j->fresh = fresh;
-    (few      ? kinked ? NAME(kinked_few_descend) : NAME(few_descend)
-          : kinked ? NAME(kinked_descend)
-              : NAME(descend))(j, ra, p->weights[l]);
+    ways[l + 1 == p->net->n_layers][p->ops->bend == BEND_NONE](j, ra, p->weights[l]);
 }
 
 /* From layer l to the one below: its weights and biases, and d of the layer below where that is not
