@@ -203,6 +203,17 @@ static enum tsr_status find_log(const char *operand, char **path, struct tsr_err
     return *path ? TSR_OK : TSR_ERROR(err, TSR_ERR_NO_MEMORY, "no memory for a path");
 }
 
+/* The model need not be there any more, nor be finished. */
+static enum tsr_status files(struct cli_call *call) {
+    char *log;
+    TSR_TRY(find_log(call->operands[0], &log, &call->err));
+    enum tsr_status status = TSR_OK;
+    if (access(call->operands[0], F_OK) == 0) status = cli_files_reads(call, call->operands[0]);
+    if (status == TSR_OK && access(log, F_OK) == 0) status = cli_files_reads(call, log);
+    free(log);
+    return status;
+}
+
 static enum tsr_status run(struct cli_call *call) {
     const struct watch_args *a = call->args;
     const struct timespec second = {.tv_sec = 1};
@@ -239,5 +250,6 @@ const struct cli_command cli_watch_run = {
     .min_operands = 1,
     .max_operands = 1,
     .first_operand = CLI_NO_FILE,
+    .files = files,
     .run = run,
 };
