@@ -43,9 +43,6 @@ tessera 0 "watch" watch a.h5 --html w.html
 cp out watched; cp a.h5.jsonl elsewhere.txt
 tessera 0 "watch a log of any name" watch elsewhere.txt
 check "the same of it" sh -c "sed s/elsewhere.txt/a.h5.jsonl/ out | cmp - watched"
-refused 2 "a.h5.jsonl is an input" "watch does not write over the log" watch a.h5 --html a.h5.jsonl --force
-refused 2 "elsewhere.txt is an input" "nor over one of another name" watch elsewhere.txt --html elsewhere.txt --force
-refused 2 "a.h5 is an input" "nor over the model" watch a.h5 --html a.h5 --force
 check "draws" grep -q '^outer step 30 ' out
 check "fits 80 columns" sh -c '[ "$(awk "length > 80" out | wc -l)" -eq 0 ]'
 cat >page.py <<'PY'
@@ -54,6 +51,9 @@ from page_data import data_of
 assert data_of("w.html") == {"model": "a.h5", "lines": [json.loads(line) for line in open("a.h5.jsonl")]}
 PY
 check "writes a page of the lines" env PYTHONPATH="$TSR_TESTS/cli" python3 page.py
+refused 2 "a.h5.jsonl is an input" "watch does not write over the log" watch a.h5 --html a.h5.jsonl --force
+refused 2 "elsewhere.txt is an input" "nor over one of another name" watch elsewhere.txt --html elsewhere.txt --force
+refused 2 "a.h5 is an input" "nor over the model" watch a.h5 --html a.h5 --force
 refused 3 "no log" "watch without a log" watch d.h5
 refused 2 "exists" "watch overwrites nothing" watch a.h5 --html w.html
 
