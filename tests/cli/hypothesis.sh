@@ -94,4 +94,6 @@ done=$(sed -n 's/.*interrupted after \([0-9]\) .*/\1/p' err)
 check "interrupted: the runs in the CSV file" test "$(sed 1d g.csv | wc -l)" -eq "${done:-9}"
 check "interrupted: the runs in the table" test "$(grep -c '^1	[0-9]' out)" -eq "${done:-9}"
 no_leftovers "nothing half-written"
+tessera 0 "pieces" hypothesis $small --boundaries 1:9:2 --partition 1,2 --report p.html --json p.json
+browser "the page" hypothesis.js p.html p.json ${TSR_SHOTS:+"$TSR_SHOTS"}
 finish
