@@ -8,7 +8,19 @@
 
 #include "data/file_name.h"
 
-static const double GB = 1e9;
+/* "51 MB", "1.3 GB" */
+struct amount {
+    char text[24];
+};
+
+static struct amount amount_of(double bytes) {
+    struct amount a;
+    if (bytes < 1e9)
+        (void)snprintf(a.text, sizeof a.text, "%.0f MB", bytes / 1e6);
+    else
+        (void)snprintf(a.text, sizeof a.text, "%.1f GB", bytes / 1e9);
+    return a;
+}
 
 uint64_t tsr_room_for(const char *path) {
     struct statvfs system;
@@ -27,14 +39,15 @@ enum tsr_status tsr_room_check(const char *path, const struct tsr_room_need *nee
     uint64_t room = tsr_room_for(path);
     if (need->bytes < TSR_ROOM_WORTH_A_WORD || room == 0) return TSR_OK;
     if (need->deflated > 0 && need->deflated < WORTH_DEFLATING)
-        (void)snprintf(advice, sizeof advice, "; --deflate 1 stores them in about %.1f GB",
-                       need->bytes * need->deflated / GB);
+        (void)snprintf(advice, sizeof advice, "; --deflate 1 stores them in about %s",
+                       amount_of(need->bytes * need->deflated).text);
     if (need->bytes > (double)room && need->exact)
         return TSR_ERROR(err, TSR_ERR_IO,
-                         "%s: %s take %.1f GB, and %.1f GB are free there%s; a smaller --size or "
+                         "%s: %s take %s, and %s are free there%s; a smaller --size or "
                          "--limit takes less",
-                         path, need->what, need->bytes / GB, (double)room / GB, advice);
-    tsr_notice(notice, "%s take %s%.1f GB; %.1f GB are free%s", need->what,
-               need->exact ? "" : "about ", need->bytes / GB, (double)room / GB, advice);
+                         path, need->what, amount_of(need->bytes).text,
+                         amount_of((double)room).text, advice);
+    tsr_notice(notice, "%s take %s%s; %s are free%s", need->what, need->exact ? "" : "about ",
+               amount_of(need->bytes).text, amount_of((double)room).text, advice);
     return TSR_OK;
 }
