@@ -11,7 +11,7 @@
 /* Floats of x [n] that differ from those `back` before, where `axis` (0 or 1) is their place modulo
  * 2. */
 static size_t NAME(changes)(const float *x, size_t n, size_t back, size_t axis) {
-    IVEC count = {0}, chosen;
+    IVEC count = {0}, chosen = {0};
     size_t i = back, changes = 0;
     for (size_t k = 0; k < LANES; k++)
         chosen[k] = (i + k) % 2 == axis ? -1 : 0;
