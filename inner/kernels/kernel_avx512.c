@@ -58,7 +58,8 @@ static inline __m512 remainder_16_lanes(__m512 u, __m512i *flip) {
 #define LANES 8
 #define MAX_VECS 1
 #define PAIR(x) x##_16
-#define PAIR_OF(a, b) _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1)
+#define PAIR_MULTIPLY_ADD(a, b, c) ((vec_16)_mm512_fmadd_ps(a, b, c))
+#define PAIR_OF(a, b) ((vec_16)_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1))
 #define NAME(x) x##_8
 #define MULTIPLY_ADD(a, b, c) ((VEC)_mm256_fmadd_ps(a, b, c))
 #define REMAINDER(u, flip) remainder_8_lanes(u, (__m256i *)(flip))

@@ -41,6 +41,9 @@
 /* Templates, in this order. */
 #include "inner/kernels/vector_lanes.h"
 
+#ifdef PAIR
+#include "inner/kernels/vector_pairs.h"
+#endif
 #include "inner/kernels/vector_product.h"
 
 #include "inner/kernels/vector_tile.h"
@@ -48,7 +51,9 @@
 #include "inner/kernels/vector_pack.h"
 #include "inner/kernels/vector_plan.h"
 
+#ifndef PAIR
 #include "inner/kernels/vector_descend.h"
+#endif
 #include "inner/kernels/vector_lattice.h"
 #include "inner/kernels/vector_outputs.h"
 

@@ -10,6 +10,7 @@
 #undef REMAINDER
 #undef PAIR
 #undef PAIR_OF
+#undef PAIR_MULTIPLY_ADD
 #undef VEC
 #undef IVEC
 #undef SPLAT

@@ -44,6 +44,7 @@ enum unit { TSR_KINDS(UNIT_NUMBER) UNIT_NONE };
 struct job {
     size_t rows, vecs;
     size_t a_row, a_step, b_row;
+    bool padded; /* a: rows of a tile, aligned, and of an even number */
     struct {
         const float *a, *b;
         size_t k;

@@ -61,4 +61,37 @@ static ALWAYS_INLINE void NAME(store_unit)(enum unit which, bool slopes, const s
         break;
     }
 }
+
+/* One finished vector of the result at offset `at`. */
+static ALWAYS_INLINE void NAME(finish)(enum mode mode, enum unit unit, const struct job *j, VEC sum,
+                                       size_t at) {
+    VEC *to = (VEC *)(j->to + at), second;
+    switch (mode) {
+    case WEIGHTS:
+        *to = sum;
+        break;
+    case VALUES:
+    case SLOPES:
+        NAME(store_unit)(unit, mode == SLOPES, j, sum, at);
+        break;
+    case BACKWARD:
+        if (j->to2) AT(j->to2, at) = sum;
+        *to = AT(j->c, at) * sum;
+        break;
+    case R_FORWARD:
+        sum *= j->factor;
+        *to = AT(j->c, at) * sum, AT(j->to2, at) = sum;
+        break;
+    case R_BACKWARD:
+        second = AT(j->n, at) * AT(j->rz, at);
+        sum = sum * AT(j->c, at);
+        *to = MULTIPLY_ADD(-second, AT(j->e, at), sum);
+        break;
+    case KINKED_BACKWARD:
+    case KINKED_R_FORWARD:
+    case KINKED_R_BACKWARD:
+        *to = (VEC)((IVEC)sum & (IVEC)(AT(j->s, at) > 0));
+        break;
+    }
+}
 #endif

@@ -80,6 +80,12 @@ static ALWAYS_INLINE VEC NAME(group_sums)(const VEC acc[GROUPS]) {
  * packed, bias [out_row]. */
 static void NAME(outputs)(const struct plan *p, size_t m, const float *bias, const float *a,
                           const float *b, const float *a2, const float *b2, float *f) {
+#ifdef PAIR
+    if (p->out_row == 4) {
+        NAME(outputs_of_pairs)(m, bias, a, b, a2, b2, f);
+        return;
+    }
+#endif
     size_t packed = 4 * LANES * p->vecs;
     for (size_t o = 0; o < p->out_row; o += 4, b += packed, b2 += a2 ? packed : 0)
         for (size_t r = 0; r < m; r += OUTPUT_POINTS) {

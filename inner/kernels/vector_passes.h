@@ -87,6 +87,7 @@ static void NAME(forward_tile)(const struct plan *p, const struct record *r, con
     for (size_t l = p->lattice.columns ? 1 : 0; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->bias[l]};
         j.a_row = l ? p->row : p->in_row;
+        j.padded = l > 0 || r->encoded;
         j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
         j.sum[0].b = p->forward[l];
         j.sum[0].k = p->net->fan_in[l];
@@ -163,6 +164,7 @@ static void NAME(first_tile)(const struct plan *p, size_t m, bool fresh, const f
 static struct job NAME(backward_job)(const struct plan *p, const struct record *r, size_t l,
                                      size_t m) {
     struct job j = {.rows = m, .vecs = p->vecs, .row = p->row};
+    j.padded = true;
     j.a_row = l + 1 == p->net->n_layers ? p->out_row : p->row;
     j.sum[0].a = NAME(delta)(p, r, l);
     j.sum[0].b = p->backward[l];
@@ -181,16 +183,16 @@ static void NAME(backward_layer)(const struct plan *p, const struct job *j) {
 /* Does descend() know the shape of layer l? */
 static bool NAME(can_descend)(const struct plan *p, size_t l) {
     bool last = l + 1 == p->net->n_layers;
-    return p->vecs == 1 && (last ? p->out_row == 4 : p->net->width == LANES);
+    return p->vecs == 1 && (last ? p->out_row == 4 : NAME(can_descend_to)(p->net->width));
 }
 
-/* The layer below and the weights in one. */
+/* The layer below, the weights and the biases in one. */
 static void NAME(descend_layer)(const struct plan *p, size_t l, struct job *j, const float *ra,
                                 bool fresh) {
-    static void (*const ways[2][2])(const struct job *, const float *, float *) = {
+    static void (*const ways[2][2])(const struct job *, const float *, float *, float *) = {
         {NAME(descend), NAME(kinked_descend)}, {NAME(few_descend), NAME(kinked_few_descend)}};
     j->fresh = fresh;
-    ways[l + 1 == p->net->n_layers][p->ops->bend == BEND_NONE](j, ra, p->weights[l]);
+    ways[l + 1 == p->net->n_layers][p->ops->bend == BEND_NONE](j, ra, p->weights[l], p->bias_sum[l]);
 }
 
 /* From layer l to the one below: its weights and biases, and d of the layer below where that is not
@@ -200,11 +202,11 @@ static void NAME(leave_layer)(const struct plan *p, size_t l, struct job *j, con
     bool down = l > p->net->n_fixed, weights = !p->net->weights_fixed,
          kinked = p->ops->bend == BEND_NONE;
     const float *d = ra ? j->sum[1].a : j->sum[0].a;
-    NAME(bias_tile)(p, l, j->rows, fresh, d);
     if (down && weights && NAME(can_descend)(p, l)) {
         NAME(descend_layer)(p, l, j, ra, fresh);
         return;
     }
+    NAME(bias_tile)(p, l, j->rows, fresh, d);
     if (weights)
         NAME(weights_tile)(p, l, j->rows, fresh, d, j->s, ra && down ? j->sum[0].a : NULL, ra);
     if (!down) return;
@@ -232,6 +234,7 @@ static void NAME(r_forward_tile)(const struct plan *p, const struct record *r, c
     for (size_t l = fixed; l < last; l++) {
         struct job j = {.rows = m, .vecs = p->vecs, .row = p->row, .bias = p->v_bias[l]};
         j.a_row = l ? p->row : p->in_row;
+        j.padded = l > 0 || r->encoded;
         j.sum[0].a = l ? r->s + (l - 1) * p->layer : NAME(inputs)(r, x);
         j.sum[0].b = p->v_forward[l];
         j.sum[0].k = p->net->fan_in[l];

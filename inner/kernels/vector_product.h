@@ -39,39 +39,6 @@ static ALWAYS_INLINE void NAME(accumulate_apart)(VEC acc[8][MAX_VECS], int rows,
         NAME(step)(acc, rows, vecs, a, 1, b);
 }
 
-/* One finished vector of the result at offset `at`. */
-static ALWAYS_INLINE void NAME(finish)(enum mode mode, enum unit unit, const struct job *j, VEC sum,
-                                       size_t at) {
-    VEC *to = (VEC *)(j->to + at), second;
-    switch (mode) {
-    case WEIGHTS:
-        *to = sum;
-        break;
-    case VALUES:
-    case SLOPES:
-        NAME(store_unit)(unit, mode == SLOPES, j, sum, at);
-        break;
-    case BACKWARD:
-        if (j->to2) AT(j->to2, at) = sum;
-        *to = AT(j->c, at) * sum;
-        break;
-    case R_FORWARD:
-        sum *= j->factor;
-        *to = AT(j->c, at) * sum, AT(j->to2, at) = sum;
-        break;
-    case R_BACKWARD:
-        second = AT(j->n, at) * AT(j->rz, at);
-        sum = sum * AT(j->c, at);
-        *to = MULTIPLY_ADD(-second, AT(j->e, at), sum);
-        break;
-    case KINKED_BACKWARD:
-    case KINKED_R_FORWARD:
-    case KINKED_R_BACKWARD:
-        *to = (VEC)((IVEC)sum & (IVEC)(AT(j->s, at) > 0));
-        break;
-    }
-}
-
 /* What the sums of a block start from: bias, what is there, or 0. */
 static ALWAYS_INLINE void NAME(start)(enum mode mode, const struct job *j, VEC acc[8][MAX_VECS],
                                       int rows, int vecs, size_t v0, size_t at) {
@@ -108,13 +75,6 @@ static ALWAYS_INLINE void NAME(block)(enum mode mode, enum unit unit, const stru
     }
     UNROLL for (int r = rows; r < sets * rows; r++) UNROLL for (int v = 0; v < vecs; v++)
         acc[r % rows][v] += acc[r][v];
-#ifdef PAIR
-    if ((mode == VALUES || mode == SLOPES) && rows % 2 == 0) { /* vecs is 1, row is LANES */
-        UNROLL for (int r = 0; r < rows; r += 2) PAIR(store_unit)(
-            unit, mode == SLOPES, j, PAIR_OF(acc[r][0], acc[r + 1][0]), at + (size_t)r * LANES);
-        return;
-    }
-#endif
     UNROLL for (int r = 0; r < rows; r++, at += j->row) {
         UNKNOWN(at);
         UNROLL for (int v = 0; v < vecs; v++)
@@ -149,6 +109,9 @@ static ALWAYS_INLINE void NAME(square)(enum mode mode, enum unit unit, struct jo
 /* The copy of the job tells the compiler that stores of results do not change it. */
 static ALWAYS_INLINE void NAME(product)(enum mode mode, enum unit unit, const struct job *task) {
     struct job copy = *task, *const j = &copy;
+#ifdef PAIR
+    if (NAME(pair_product)(mode, unit, j)) return;
+#endif
     if (mode != WEIGHTS && j->vecs == 1 && j->a_row == LANES && j->row == LANES &&
         j->sum[0].k == LANES && (!two_sums(mode) || j->sum[1].k == LANES)) {
         NAME(square)(mode, unit, j);
