@@ -133,6 +133,12 @@ static const struct cli_option options[] = {
      .help = "choose the width so that all regions together have nearly N parameters"},
 
     {.name = "learning", .type = CLI_HEADING},
+    {.name = "adapt",
+     .metavar = "KIND",
+     .type = CLI_OBJECT,
+     .registry = &tsr_adaptations,
+     .at = AT(fit.adaptation),
+     .help = "what is learned of each network, and stored"},
     {.name = "iterations",
      .metavar = "N",
      .type = CLI_U64,
@@ -226,6 +232,19 @@ static size_t n_values(const struct job *job) {
     return job->image.height * job->image.width * job->image.channels;
 }
 
+/* Numbers that are learned and stored. */
+static size_t n_numbers(const struct job *job) {
+    const struct tsr_inr *inr = tsr_fitter_inr(job->fitter);
+    return inr->partition->n_regions * inr->space.n;
+}
+
+/* The model, with what is learned of it here. */
+static struct tsr_model_config config_of(const struct job *job) {
+    struct tsr_model_config config = job->model->config;
+    config.adaptation = job->args->fit.adaptation;
+    return config;
+}
+
 static const struct tsr_partition *partition_of(const struct job *job) {
     return tsr_fitter_inr(job->fitter)->partition;
 }
@@ -283,6 +302,7 @@ static enum tsr_status settle(struct job *job) {
     struct tsr_model_config *m = &a->model;
     size_t regions = tsr_partition_rule_regions(&m->partition, job->image.height, job->image.width);
     m->network.out_dim = job->image.channels;
+    m->adaptation = a->fit.adaptation;
     m->height = job->image.height;
     m->width = job->image.width;
     if (a->match_params)
@@ -421,20 +441,20 @@ static int on_progress(void *user, const struct tsr_fit_state *s) {
 
 /* What is about to run, on stderr. */
 static void describe(const struct job *job) {
-    const struct tsr_model_config *m = &job->model->config;
+    const struct tsr_model_config m = config_of(job);
     const struct tsr_fit_config *c = &job->args->fit;
-    size_t regions = partition_of(job)->n_regions, params = regions * job->model->net.n_params;
+    size_t regions = partition_of(job)->n_regions, params = n_numbers(job);
     char asked[64] = "", time[16];
     if (job->args->common.quiet) return;
     if (job->args->match_params)
         (void)snprintf(asked, sizeof asked, " (asked for %zu)", job->args->match_params);
     (void)fprintf(stderr, "  %-18s %s: %zux%zux%zu\n", "image", cli_shown(image_path(job)),
                   job->image.height, job->image.width, job->image.channels);
-    cli_model_rows(m, cli_table_row, stderr);
+    cli_model_rows(&m, cli_table_row, stderr);
     (void)fprintf(stderr, "  %-18s %zu\n", "regions", regions);
     (void)fprintf(stderr, "  %-18s %zu per region, %zu in all%s: %.3f for each of %zu values\n",
-                  "parameters", job->model->net.n_params, params, asked,
-                  (double)params / (double)n_values(job), n_values(job));
+                  tsr_fitter_inr(job->fitter)->numbers ? "numbers" : "parameters", params / regions,
+                  params, asked, (double)params / (double)n_values(job), n_values(job));
     (void)fprintf(stderr, "  %-18s %s, Adam at %g, %s, warm-up %llu, %g of the pixels\n",
                   "learning", job->args->init ? job->args->init : "random initialisation", c->lr,
                   tsr_fit_schedule_name(c->schedule), (unsigned long long)c->warmup,
@@ -479,7 +499,7 @@ done:
 
 static void print_table(const struct job *job) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
-    size_t params = s->n_regions * job->model->net.n_params;
+    size_t params = n_numbers(job);
     (void)printf("regions\t%zu\nwidth\t%zu\nparams\t%zu\nparams_per_value\t%.4f\n"
                  "iterations\t%llu\nseconds\t%.3f\nflops\t%.6g\npsnr_db\t%.3f\nssim\t%.4f\n",
                  s->n_regions, job->model->net.width, params,
@@ -499,7 +519,7 @@ static void print_row(const struct job *job) {
                      "params_per_value\titerations\tseconds\tpsnr_db\tssim%s\n",
                      unseen ? "\tunseen_psnr_db" : "");
     job->table->begun = true;
-    size_t params = s->n_regions * job->model->net.n_params;
+    size_t params = n_numbers(job);
     (void)printf("%s\t%zu\t%zu\t%zu\t%zu\t%zu\t%.4f\t%llu\t%.3f\t%.3f\t%.4f",
                  cli_field(image_path(job)), job->image.height, job->image.width, s->n_regions,
                  job->model->net.width, params, (double)params / (double)n_values(job),
@@ -520,7 +540,8 @@ static void json_config(struct cli_json *j, const struct job *job) {
     cli_json_integer(j, "height", job->image.height);
     cli_json_integer(j, "width", job->image.width);
     cli_json_integer(j, "channels", job->image.channels);
-    cli_json_model(j, &job->model->config);
+    const struct tsr_model_config config = config_of(job);
+    cli_json_model(j, &config);
     cli_json_number(j, "lr", a->fit.lr);
     cli_json_string(j, "schedule", tsr_fit_schedule_name(a->fit.schedule));
     cli_json_integer(j, "warmup", a->fit.warmup);
@@ -551,7 +572,7 @@ static void json_regions(struct cli_json *j, const struct job *job) {
 
 static enum tsr_status write_json(const struct job *job, struct tsr_error *err) {
     const struct tsr_fit_state *s = tsr_fitter_state(job->fitter);
-    size_t params = s->n_regions * job->model->net.n_params;
+    size_t params = n_numbers(job);
     struct cli_json j = {0};
     cli_json_open(&j, NULL, '{');
     cli_json_integer(&j, "iterations", s->iteration);

@@ -22,11 +22,13 @@ static void layout_worker(struct tsr_fitter *f, size_t i, struct tsr_arena *a) {
     struct tsr_fit_worker *w = &f->workers[i];
     size_t values = f->geometry.channels * sizeof(tsr_real);
     size_t partial = tsr_pass_partial(&f->engine, f->largest, f->engine.threads > 1);
+    bool whole = tsr_space_is_whole(&f->engine.space);
     w->y = tsr_arena_take(a, f->largest, values);
     w->out = tsr_arena_take(a, f->largest, values);
     f->t[i].partial = partial ? tsr_arena_take(a, partial, sizeof(tsr_real)) : NULL;
     w->ctx_x = f->apart ? tsr_arena_take(a, f->largest, 2 * sizeof(tsr_real)) : NULL;
     w->ctx_y = f->apart ? tsr_arena_take(a, f->largest, values) : NULL;
+    w->gz = whole ? NULL : tsr_arena_take(a, f->numbers, sizeof(tsr_real));
     w->ctx_out = f->apart ? tsr_arena_take(a, f->largest, values) : NULL;
     if (f->full) return;
     w->batch_x = tsr_arena_take(a, f->max_batch, f->engine.net.in_dim * sizeof(tsr_real));
@@ -51,7 +53,8 @@ static void layout(struct tsr_fitter *f, size_t n_context, struct tsr_arena *a) 
     f->unseen_error = tsr_arena_take(a, n, sizeof *f->unseen_error);
     f->updates = tsr_arena_take(a, n, sizeof *f->updates);
     f->points = tsr_arena_take(a, n, sizeof *f->points);
-    f->moments = tsr_arena_take(a, n, tsr_optimizer_state(&f->adam, f->n_params));
+    f->maps = tsr_arena_take(a, n, sizeof *f->maps);
+    f->moments = tsr_arena_take(a, n, tsr_optimizer_state(&f->adam, f->numbers));
     f->gradients = f->full ? tsr_arena_take(a, n, vector) : NULL;
     f->order_at = f->full ? NULL : tsr_arena_take(a, n, sizeof *f->order_at);
     f->order = f->full ? NULL : tsr_arena_take(a, n_context, sizeof *f->order);
@@ -97,14 +100,27 @@ static void count_context(struct tsr_fitter *f) {
     }
 }
 
+/* The numbers of which a region's parameters are those of its slot. */
+static void start_numbers(struct tsr_fitter *f, const struct tsr_model *model, size_t region,
+                          size_t slot) {
+    const struct tsr_space *space = &f->engine.space;
+    if (tsr_space_is_whole(space)) return;
+    const struct tsr_chart chart = {.space = space,
+                                    .net = &f->engine.net,
+                                    .kernel = f->engine.kernel,
+                                    .theta = model->theta + slot * f->n_params};
+    tsr_adaptation_of(&space->choice)->start(&chart, f->inr->numbers + region * f->numbers);
+}
+
 static void initialise(struct tsr_fitter *f, const struct tsr_model *model) {
     for (size_t r = 0; r < f->state.n_regions; r++) {
         tsr_real *phi = f->inr->phi + r * f->n_params;
         size_t slot = tsr_geometry_task(&f->geometry, r, NULL).slot;
-        if (f->config.random)
+        if (f->config.random && tsr_space_is_whole(&f->engine.space))
             tsr_network_randomize(&model->net, f->config.seed, r, phi);
         else
             memcpy(phi, model->theta + slot * f->n_params, f->n_params * sizeof *phi);
+        start_numbers(f, model, r, slot);
         f->frozen[r] = f->context_points[r] == 0;
     }
     tsr_fitter_list_active(f);
@@ -148,7 +164,7 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
                                         struct tsr_error *err) {
     struct tsr_reconstructor *r;
     struct tsr_reconstruct_config c;
-    struct tsr_reconstruction result = {.phi = f->inr->phi};
+    struct tsr_reconstruction result = {.phi = f->inr->phi, .numbers = f->inr->numbers};
     tsr_reconstruct_config_default(model, &c);
     c.inner_steps = f->config.inner_steps;
     c.threads = f->config.threads;
@@ -169,20 +185,47 @@ static enum tsr_status take_inner_steps(struct tsr_fitter *f, const struct tsr_m
     return TSR_OK;
 }
 
+/* Is what is learned of the networks what the model can give? */
+static enum tsr_status check_adaptation(const struct tsr_fit_config *c,
+                                        const struct tsr_model *model, struct tsr_error *err) {
+    char asked[64], has[64];
+    const struct tsr_adaptation *a = tsr_adaptation_of(&c->adaptation);
+    bool same = tsr_choice_equal(&c->adaptation, &model->config.adaptation);
+    TSR_TRY(tsr_choice_check(&tsr_adaptations, &c->adaptation, err));
+    tsr_choice_describe(&c->adaptation, asked, sizeof asked);
+    tsr_choice_describe(&model->config.adaptation, has, sizeof has);
+    if (a == &tsr_adaptation_latent && !same)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "%s is to be learned, which needs the model's basis, but the model adapts "
+                         "%s",
+                         asked, has);
+    if (c->inner_steps && !c->random && !a->whole && !same)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "the model's inner steps adapt %s, but %s is to be learned: these must be "
+                         "the same, or all",
+                         has, asked);
+    return TSR_OK;
+}
+
 static enum tsr_status set_up(struct tsr_fitter *f, const struct tsr_model *model,
                               struct tsr_error *err) {
     const struct tsr_kernel *kernel;
     size_t height = f->image->height, width = f->image->width;
     struct tsr_model_config shape = model->config;
-    shape.adaptation = tsr_choice_of(&tsr_adaptation_all.object); /* Adam moves all parameters */
+    shape.adaptation = f->config.adaptation;
     TSR_TRY(tsr_fit_config_check(&f->config, err));
+    TSR_TRY(check_adaptation(&f->config, model, err));
     TSR_TRY(tsr_model_check_image(model, height, width, f->image->channels, err));
     TSR_TRY(tsr_kernel_find(f->config.kernel, &kernel, err));
     TSR_TRY(tsr_geometry_create(model, height, width, &f->geometry, err));
     TSR_TRY(tsr_inr_create(&shape, height, width, &f->inr, err));
+    tsr_inr_share(f->inr, model);
     TSR_TRY(follow(f, model, err));
     TSR_TRY(take_context(f, model, err));
     TSR_TRY(tsr_engine_create(&model->net, kernel, f->config.threads, &f->engine, err));
+    tsr_engine_adapt(&f->engine, &f->config.adaptation);
+    tsr_engine_fix(&f->engine);
+    f->numbers = f->engine.space.n;
     f->full = f->config.batch_fraction >= 1;
     f->n_params = model->net.n_params;
     f->state.n_regions = f->geometry.partition->n_regions;

@@ -40,9 +40,13 @@ struct tsr_fit_config {
      * its turn once in each pass. */
     double batch_fraction;
     uint64_t every; /* iterations between curve points, at least 1 */
-    bool random;    /* region r starts from tsr_network_randomize(seed, r), not from its slot */
+    /* What is learned of each network, and stored; the rest stays as the model's slot has it. Of
+     * `all`, region r starts from tsr_network_randomize(seed, r) if `random`, and not from its
+     * slot. latent: with the model's basis, so as many numbers as that has. */
+    struct tsr_choice adaptation;
+    bool random;
     /* Else: inner steps of the model, with its rates, that come before Adam; they count as training
-     * but not as iterations. */
+     * but not as iterations. What they adapt must be what is learned, unless all is. */
     size_t inner_steps;
     /* What is learned from: the pixels where mask [H, W] is not 0 (not used after
      * tsr_fitter_create()), or, without one, a random part of each region's, 0 (excluded) to 1.
@@ -57,12 +61,13 @@ struct tsr_fit_config {
      * otherwise computes it (image/regions.h). Not used after tsr_fitter_create(). */
     const uint16_t *labels;
 };
-/* Rate 1e-3, constant, all pixels, a curve point each 10 iterations, random; no bound. */
+/* All parameters, rate 1e-3, constant, all pixels, a curve point each 10 iterations, random; no
+ * bound. */
 TSR_API void tsr_fit_config_default(struct tsr_fit_config *config);
 /* What suits this image, set in `config`: rate (by width; a tenth after inner steps of a model),
  * schedule (cosine where iterations or a time bound the run), warm-up (after inner steps), part of
- * the pixels per iteration (65,536 per region are enough). From `config` are taken inner_steps,
- * iterations, seconds. */
+ * the pixels per iteration (65,536 per region are enough). From `config` are taken adaptation,
+ * inner_steps, iterations, seconds. */
 TSR_API void tsr_fit_config_for(const struct tsr_model *model, size_t height, size_t width,
                                 struct tsr_fit_config *config);
 /* The frequency of the first layer that suits what the network of a region has to draw. */
@@ -78,7 +83,7 @@ struct tsr_fit_state {
     double seconds;     /* spent on them: gradients and updates, without measuring and callbacks */
     double
         map_seconds; /* of finding the regions, for a rule that follows the image; not in seconds */
-    double flops;    /* essential FLOPs of them: gradients, 3 forward passes */
+    double flops;    /* essential FLOPs of them: gradients, and ways through a basis */
     double psnr_db;  /* of the image, from the unclipped outputs, blended where regions overlap */
     double unseen_psnr_db;      /* of its pixels that are not known; NaN without one */
     double loss;                /* mean squared error over the context pixels of all regions */
@@ -98,8 +103,8 @@ struct tsr_fit_callbacks {
     void *user;
 };
 
-/* Memory: four vectors of all parameters (values, two moments, gradients; three with a batch
- * fraction), the targets of the largest region for each thread. */
+/* Memory: parameters and their gradients (with a batch fraction these for each thread only), values
+ * and two moments of what is learned, the targets of the largest region for each thread. */
 struct tsr_fitter;
 
 /* For an image of 8-bit pixels [H, W, C], which must outlive the fitter, under the model's

@@ -11,7 +11,8 @@ static const char *const schedule_names[] = {"constant", "cosine"};
 TSR_DEFINE_NAMES(tsr_fit_schedule, tsr_fit_schedule, schedule_names, "schedule")
 
 void tsr_fit_config_default(struct tsr_fit_config *config) {
-    *config = (struct tsr_fit_config){.lr = 1e-3,
+    *config = (struct tsr_fit_config){.adaptation = tsr_choice_of(&tsr_adaptation_all.object),
+                                      .lr = 1e-3,
                                       .batch_fraction = 1,
                                       .every = 10,
                                       .random = true,
@@ -61,12 +62,25 @@ double tsr_fit_omega_first(const struct tsr_model_config *config, size_t height,
     return 4 * sqrt(sqrt(pixels));
 }
 
+/* How far parameters move for a unit of each of a basis's numbers: root of the mean square. */
+static double reach_of(const struct tsr_model *model) {
+    size_t n = model->n_slots * model->space.n_directions * model->net.n_params;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)model->basis[i] * (double)model->basis[i];
+    return sqrt(sum / (double)(model->n_slots * model->net.n_params));
+}
+
 void tsr_fit_config_for(const struct tsr_model *model, size_t height, size_t width,
                         struct tsr_fit_config *config) {
     double pixels = (double)height * (double)width;
     double region = pixels / (double)tsr_model_regions(model, height, width);
     config->lr = fmin(0.08 / (double)model->config.network.width, 0.004);
     if (config->inner_steps) config->lr /= 10; /* there is more to lose */
+    if (tsr_adaptation_of(&config->adaptation) == &tsr_adaptation_latent && model->basis) {
+        double reach = reach_of(model);
+        if (reach > 0) config->lr /= reach; /* so that parameters move as far */
+    }
     /* A constant rate of this size undoes, over thousands of iterations, what small networks have
      * learned: 3000 iterations of a 4x4 grid of width 19 end 3 dB lower than with a cosine. */
     config->schedule = config->iterations || config->seconds > 0 ? TSR_FIT_SCHEDULE_COSINE

@@ -155,16 +155,19 @@ static void begin_region(const struct block *block, size_t worker, size_t region
     struct tsr_fit_worker *w = &f->workers[worker];
     bool batch = block->kind == ADVANCE && !f->full;
     bool cut = tsr_region_is_cut(&f->geometry.partition->regions[region]);
+    bool whole = tsr_space_is_whole(&f->engine.space);
     take_points(f, w, region);
     f->t[worker] = (struct tsr_trajectory){
         .task = &w->task,
         .phi = f->inr->phi + region * f->n_params,
         .g = f->full ? f->gradients + region * f->n_params : w->g,
+        .z = whole ? NULL : f->inr->numbers + region * f->numbers,
+        .gz = w->gz,
         .out = f->apart                                                  ? w->ctx_out
                : !batch && (cut || f->outputs || block->kind == MEASURE) ? outputs_of(f, w)
                                                                          : NULL,
         .partial = f->t[worker].partial,
-        .state = f->moments + region * tsr_optimizer_state(&f->adam, f->n_params),
+        .state = f->moments + region * tsr_optimizer_state(&f->adam, f->numbers),
         .known = block->kind == ADVANCE && f->kept};
 }
 
@@ -177,11 +180,15 @@ static void work_on(struct block *block, size_t thread, size_t worker, size_t fi
     const struct tsr_inner_loop loop = {.engine = &f->engine,
                                         .optimizer = &f->adam,
                                         .inner_steps = block->kind == MEASURE ? 0 : SIZE_MAX,
-                                        .hooks = &hooks};
+                                        .hooks = &hooks,
+                                        .theta = f->inr->theta,
+                                        .basis = f->inr->basis};
     if (ends(f, thread == TSR_TEAM ? 0 : thread)) return;
     for (size_t i = 0; i < n; i++)
         begin_region(block, worker + i, f->active[first + i]);
     tsr_inner_run(&loop, thread, f->t + worker, n, from, to, f->passes + worker);
+    for (size_t i = 0; i < n && block->kind != MEASURE; i++)
+        f->maps[f->active[first + i]] += f->t[worker + i].maps;
     for (size_t i = 0; i < n && f->apart; i++)
         if (block->kind != ADVANCE || f->t[worker + i].stopped)
             measure_own(f, thread, &f->workers[worker + i], f->t[worker + i].partial);
@@ -223,10 +230,14 @@ static double time_progress(const struct tsr_fitter *f) {
 }
 
 static double essential_flops(const struct tsr_fitter *f) {
-    double points = 0;
-    for (size_t r = 0; r < f->state.n_regions; r++)
+    double points = 0, maps = 0;
+    const struct tsr_net *net = &f->engine.net;
+    for (size_t r = 0; r < f->state.n_regions; r++) {
         points += (double)f->points[r];
-    return points * tsr_network_flops(&f->engine.net, 3);
+        maps += f->maps[r];
+    }
+    return points * tsr_network_flops(net, tsr_network_gradient_passes(net)) +
+           maps * 2 * (double)(f->engine.space.n_directions * net->n_params);
 }
 
 /* Runs a block as training: what it takes is counted. */

@@ -26,6 +26,7 @@ struct tsr_fit_worker {
     tsr_real *y, *out;           /* [largest region, C] targets, outputs */
     tsr_real *batch_x, *batch_y; /* [max_batch, 2], [max_batch, C]; with a batch fraction only */
     tsr_real *g;                 /* [n_params]; with a batch fraction only */
+    tsr_real *gz;                /* [numbers], where not all is learned */
     /* Known points and the outputs there, where these are not all: [largest region, 2 or C] */
     tsr_real *ctx_x, *ctx_y, *ctx_out;
 };
@@ -40,8 +41,9 @@ struct tsr_fitter {
     struct tsr_engine engine;
     struct tsr_choice adam;
     struct tsr_fit_state state;
-    size_t n_params, largest, max_batch; /* points of the largest region, of its batch */
-    double pooled_error, allowed_error;  /* sums of the image: now; at the target PSNR */
+    size_t n_params, numbers;           /* of a network; of these or of a basis, what is learned */
+    size_t largest, max_batch;          /* points of the largest region, of its batch */
+    double pooled_error, allowed_error; /* sums of the image: now; at the target PSNR */
     double pace;    /* seconds of an iteration, from the last block; 0: unknown */
     bool kept;      /* gradients holds those at the present parameters of all active regions */
     bool full;      /* an iteration looks at all pixels */
@@ -53,6 +55,7 @@ struct tsr_fitter {
     double *unseen_error;   /* [n_regions] over own pixels that are not known */
     uint64_t *updates;      /* [n_regions] */
     uint64_t *points;       /* [n_regions] points that gradients were taken over */
+    double *maps;           /* [n_regions] ways through a basis */
     /* With overlap only: all outputs at the context points, as blended at curve points. */
     struct tsr_blend blend;
     tsr_real *outputs;        /* [context points, C] */

@@ -141,6 +141,28 @@ static size_t plain_order(uint64_t seed, size_t region, size_t n, uint64_t at) {
     return pixel;
 }
 
+/* The directions [*n, n_params] that a fit moves parameters along: the caller's. */
+static double *plain_directions(const struct scene *s, const struct tsr_choice *adaptation,
+                                size_t *n) {
+    const struct tsr_net *net = &s->model->net;
+    size_t params = net->n_params, last = net->n_layers - 1;
+    double *b = make(params * params, sizeof *b);
+    const struct tsr_adaptation *a = tsr_adaptation_of(adaptation);
+    *n = a == &tsr_adaptation_latent ? s->model->space.n_directions : 0;
+    for (size_t i = 0; i < *n * params; i++)
+        b[i] = (double)s->model->basis[i];
+    if (*n) return b;
+    for (size_t l = 0; l <= last; l++)
+        for (size_t i = 0; i < net->fan_out[l] * (net->fan_in[l] + 1); i++) {
+            bool bias = i < net->fan_out[l];
+            if (a == &tsr_adaptation_last && l < last) continue;
+            if (a == &tsr_adaptation_biases && !bias) continue;
+            size_t at = bias ? net->bias_at[l] + i : net->weight_at[l] + i - net->fan_out[l];
+            b[(*n)++ * params + at] = 1;
+        }
+    return b;
+}
+
 /* What phi [n_params] of a region becomes in config->iterations iterations. */
 static void plain_fit(const struct scene *s, const struct tsr_fit_config *c, size_t region,
                       double *phi) {
@@ -150,6 +172,8 @@ static void plain_fit(const struct scene *s, const struct tsr_fit_config *c, siz
     size_t batch = (size_t)(c->batch_fraction * (double)n + 0.5);
     double *m = make(net->n_params, sizeof *m), *v = make(net->n_params, sizeof *v);
     double *g = make(net->n_params, sizeof *g);
+    size_t numbers;
+    double *b = plain_directions(s, &c->adaptation, &numbers);
     for (uint64_t k = 0; k < c->iterations; k++) {
         memset(g, 0, net->n_params * sizeof *g);
         for (size_t i = 0; i < batch; i++) {
@@ -160,13 +184,19 @@ static void plain_fit(const struct scene *s, const struct tsr_fit_config *c, siz
         if (k < c->warmup) lr *= t / (double)c->warmup;
         if (c->schedule == TSR_FIT_SCHEDULE_COSINE)
             lr *= (1 + cos(M_PI * (double)k / (double)c->iterations)) / 2;
-        for (size_t i = 0; i < net->n_params; i++) {
-            m[i] = 0.9 * m[i] + 0.1 * g[i];
-            v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
-            phi[i] -= lr * (m[i] / (1 - pow(0.9, t))) / (sqrt(v[i] / (1 - pow(0.999, t))) + 1e-8);
+        for (size_t i = 0; i < numbers; i++) {
+            double gz = 0;
+            for (size_t j = 0; j < net->n_params; j++)
+                gz += b[i * net->n_params + j] * g[j];
+            m[i] = 0.9 * m[i] + 0.1 * gz;
+            v[i] = 0.999 * v[i] + 0.001 * gz * gz;
+            double step =
+                lr * (m[i] / (1 - pow(0.9, t))) / (sqrt(v[i] / (1 - pow(0.999, t))) + 1e-8);
+            for (size_t j = 0; j < net->n_params; j++)
+                phi[j] -= step * b[i * net->n_params + j];
         }
     }
-    free(x), free(y), free(m), free(v), free(g);
+    free(x), free(y), free(m), free(v), free(g), free(b);
 }
 
 static struct tsr_fit_config fit_config(uint64_t iterations) {
@@ -199,7 +229,7 @@ static void compare_with_plain(const struct scene *s, const struct tsr_fit_confi
     for (size_t r = 0; r < s->partition->n_regions; r++) {
         tsr_network_randomize(&s->model->net, c->seed, r, start);
         for (size_t i = 0; i < n; i++)
-            phi[i] = (double)(c->random ? start[i] : s->model->theta[i]);
+            phi[i] = (double)(c->random && !inr->numbers ? start[i] : s->model->theta[i]);
         if (s->partition->regions[r].n_pixels > 0) plain_fit(s, c, r, phi);
         ASSERT_CLOSE("parameters", inr->phi + r * n, phi, n, 2e-4);
         assert_true(fabs(tsr_fitter_state(f)->region_error[r] - own[r]) <= 1e-4 * own[r]);
@@ -226,6 +256,55 @@ static void iterations_are_adam(void **state) {
     compare_with_plain(&s, &c);
     c.random = false;
     compare_with_plain(&s, &c);
+    clear_scene(&s);
+}
+
+/* Of the rest nothing is stored but the model's. */
+static void what_does_not_adapt_stays(void **state) {
+    (void)state;
+    const struct tsr_adaptation *const some[] = {&tsr_adaptation_last, &tsr_adaptation_biases,
+                                                 &tsr_adaptation_latent};
+    for (size_t i = 0; i < 6; i++) {
+        struct tsr_model_config config = toy_config(13, 17, 3);
+        struct tsr_fit_config c = fit_config(8);
+        c.adaptation = tsr_choice_of(&some[i / 2]->object);
+        (void)tsr_choice_set(&c.adaptation, "numbers", 5);
+        config.adaptation = c.adaptation;
+        c.batch_fraction = i % 2 ? 0.4 : 1;
+        struct scene s = make_scene(&config, 13, 17);
+        compare_with_plain(&s, &c);
+        struct tsr_fitter *f = run_fit(&s, &c);
+        struct tsr_inr *loaded;
+        const struct tsr_inr *inr = tsr_fitter_inr(f);
+        MUST(tsr_inr_save(inr, "fitted.inr.h5", err));
+        MUST(tsr_inr_load("fitted.inr.h5", &loaded, err));
+        size_t n = inr->partition->n_regions * inr->net.n_params;
+        assert_int_equal(loaded->space.n, s.model->space.n);
+        assert_memory_equal(loaded->phi, inr->phi, n * sizeof *inr->phi);
+        tsr_inr_free(loaded);
+        tsr_fitter_free(f);
+        clear_scene(&s);
+    }
+}
+
+/* A basis is the model's, and so is what its inner steps adapt. */
+static void adaptations_that_do_not_fit(void **state) {
+    (void)state;
+    struct tsr_fitter *f;
+    struct tsr_model_config config = toy_config(13, 17, 3);
+    config.adaptation = tsr_choice_of(&tsr_adaptation_latent.object);
+    (void)tsr_choice_set(&config.adaptation, "numbers", 4);
+    struct scene s = make_scene(&config, 13, 17);
+    struct tsr_fit_config c = fit_config(3);
+    c.adaptation = config.adaptation;
+    (void)tsr_choice_set(&c.adaptation, "numbers", 5);
+    MUST_FAIL(tsr_fitter_create(s.model, &c, &s.image, &f, err), TSR_ERR_CONFIG,
+              "latent 5 is to be learned, which needs the model's basis");
+    c.adaptation = tsr_choice_of(&tsr_adaptation_last.object);
+    c.random = false;
+    c.inner_steps = 2;
+    MUST_FAIL(tsr_fitter_create(s.model, &c, &s.image, &f, err), TSR_ERR_CONFIG,
+              "the model's inner steps adapt latent 4, but last is to be learned");
     clear_scene(&s);
 }
 
@@ -644,6 +723,8 @@ static void widths_for_parameters(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(iterations_are_adam),
+        cmocka_unit_test(what_does_not_adapt_stays),
+        cmocka_unit_test(adaptations_that_do_not_fit),
         cmocka_unit_test(cut_cells_learn_the_whole_window),
         cmocka_unit_test(regions_that_follow_the_image),
         cmocka_unit_test(overlapping_cells),

@@ -33,7 +33,7 @@ struct NAME(layer_sums) {
 
 /* Adds the d of `points` points. */
 static ALWAYS_INLINE void NAME(sum_biases)(int rows, int points, const float *d,
-                                           struct NAME(layer_sums) *g) {
+                                           struct NAME(layer_sums) * g) {
     UNROLL for (int p = 0; p < points; p++, d += rows) {
         if (rows == LANES)
             g->bias += AT(d, 0);
@@ -46,7 +46,7 @@ static ALWAYS_INLINE void NAME(sum_biases)(int rows, int points, const float *d,
  * weights[o] += sum over points of d[o] s. */
 static ALWAYS_INLINE void NAME(descend_points)(bool kinked, int rows, int points,
                                                const struct job *j, size_t r,
-                                               struct NAME(layer_sums) *g) {
+                                               struct NAME(layer_sums) * g) {
     VEC e[DESCENT], s[DESCENT];
     const float *d = j->sum[0].a + r * j->a_row;
     size_t at = r * LANES;
@@ -71,7 +71,7 @@ static ALWAYS_INLINE void NAME(descend_points)(bool kinked, int rows, int points
 /* The same for r_backward() of j and weights[o] += sum over points of rd[o] s + d[o] ra. */
 static ALWAYS_INLINE void NAME(r_descend_points)(bool kinked, int rows, int points,
                                                  const struct job *j, const float *ra, size_t r,
-                                                 struct NAME(layer_sums) *g) {
+                                                 struct NAME(layer_sums) * g) {
     VEC e[R_DESCENT], re[R_DESCENT];
     const float *d = j->sum[0].a + r * j->a_row, *rd = j->sum[1].a + r * j->a_row;
     size_t at = r * LANES;
@@ -80,7 +80,8 @@ static ALWAYS_INLINE void NAME(r_descend_points)(bool kinked, int rows, int poin
     UNROLL for (int o = 0; o < rows; o++) {
         VEC v = AT(j->sum[0].b, o * LANES), w = AT(j->sum[1].b, o * LANES);
         UNROLL for (int p = 0; p < points; p++) {
-            VEC x = SPLAT(d[(size_t)p * j->a_row + (size_t)o]), *sum = g->weights + SUM_OF(rows, p, o);
+            VEC x = SPLAT(d[(size_t)p * j->a_row + (size_t)o]),
+                *sum = g->weights + SUM_OF(rows, p, o);
             VEC y = SPLAT(rd[(size_t)p * j->a_row + (size_t)o]);
             e[p] = MULTIPLY_ADD(x, v, e[p]);
             re[p] = MULTIPLY_ADD(y, w, re[p]);

@@ -23,8 +23,10 @@
             12 + j, 12 + j, 12 + j, 12 + j)
 
 static ALWAYS_INLINE BOTH NAME(unit_of_group)(BOTH x, int j) {
-    return j == 0 ? IN_ALL_GROUPS(x, 0)
-                  : j == 1 ? IN_ALL_GROUPS(x, 1) : j == 2 ? IN_ALL_GROUPS(x, 2) : IN_ALL_GROUPS(x, 3);
+    return j == 0   ? IN_ALL_GROUPS(x, 0)
+           : j == 1 ? IN_ALL_GROUPS(x, 1)
+           : j == 2 ? IN_ALL_GROUPS(x, 2)
+                    : IN_ALL_GROUPS(x, 3);
 }
 
 /* The two groups of each point change places. */
@@ -63,7 +65,7 @@ static ALWAYS_INLINE struct NAME(square) NAME(load_square)(const float *b, size_
 }
 
 /* acc[p] += square of x[p], before crossed sums are turned. */
-static ALWAYS_INLINE void NAME(square_add)(const struct NAME(square) *w, int pairs, const BOTH *x,
+static ALWAYS_INLINE void NAME(square_add)(const struct NAME(square) * w, int pairs, const BOTH *x,
                                            BOTH *straight, BOTH *crossed) {
     UNROLL for (int j = 0; j < 4; j++) UNROLL for (int p = 0; p < pairs; p++) {
         BOTH unit = NAME(unit_of_group)(x[p], j);
@@ -74,7 +76,7 @@ static ALWAYS_INLINE void NAME(square_add)(const struct NAME(square) *w, int pai
 
 /* Rows of a product, from r on. */
 static ALWAYS_INLINE void NAME(pair_block)(enum mode mode, enum unit unit, const struct job *j,
-                                           const struct NAME(square) *w, int pairs, size_t r) {
+                                           const struct NAME(square) * w, int pairs, size_t r) {
     BOTH straight[4], crossed[4], x[4];
     bool bias = mode == VALUES || mode == SLOPES || mode == R_FORWARD || mode == KINKED_R_FORWARD;
     UNROLL for (int p = 0; p < pairs; p++) {
@@ -159,9 +161,8 @@ struct NAME(layer_sums) {
 };
 
 /* e += d w and g += outer product of d and a, of one pair. */
-static ALWAYS_INLINE void NAME(pair_meets)(bool last, BOTH d, const struct NAME(square) *w, BOTH a,
-                                           BOTH *straight, BOTH *crossed,
-                                           struct NAME(square) *g) {
+static ALWAYS_INLINE void NAME(pair_meets)(bool last, BOTH d, const struct NAME(square) * w, BOTH a,
+                                           BOTH *straight, BOTH *crossed, struct NAME(square) * g) {
     BOTH other = NAME(turned)(a);
     UNROLL for (int j = 0; j < 4; j++) {
         BOTH unit = NAME(unit_of_group)(d, j);
@@ -175,8 +176,8 @@ static ALWAYS_INLINE void NAME(pair_meets)(bool last, BOTH d, const struct NAME(
 
 /* The pair at r: backward() of j, or r_backward() if `ra` is given, and sums of weights. */
 static ALWAYS_INLINE void NAME(pair_descends)(bool kinked, bool last, bool one, const struct job *j,
-                                              const float *ra, const struct NAME(square) *w,
-                                              size_t r, struct NAME(layer_sums) *g) {
+                                              const float *ra, const struct NAME(square) * w,
+                                              size_t r, struct NAME(layer_sums) * g) {
     BOTH straight = {0}, crossed = {0};
     UNROLL for (int i = 0; i < 2; i++) {
         if (i == 1 && !ra) break;
@@ -187,7 +188,8 @@ static ALWAYS_INLINE void NAME(pair_descends)(bool kinked, bool last, bool one, 
         if (i == (ra ? 1 : 0)) g->bias += pair;
     }
     if (!last) straight += NAME(turned)(crossed);
-    enum mode mode = ra ? (kinked ? KINKED_R_BACKWARD : R_BACKWARD) : (kinked ? KINKED_BACKWARD : BACKWARD);
+    enum mode mode =
+        ra ? (kinked ? KINKED_R_BACKWARD : R_BACKWARD) : (kinked ? KINKED_BACKWARD : BACKWARD);
     PAIR(finish)(mode, UNIT_NONE, j, straight, r * LANES);
 }
 
@@ -199,7 +201,7 @@ static ALWAYS_INLINE void NAME(settle)(bool fresh, VEC x, float *to) {
 
 /* The sums of a tile to weights [rows, LANES] and bias. */
 static ALWAYS_INLINE void NAME(settle_layer)(bool last, const struct job *j,
-                                             const struct NAME(layer_sums) *g, float *weights,
+                                             const struct NAME(layer_sums) * g, float *weights,
                                              float *bias) {
     VEC sum = NAME(of_both)(g->bias);
     UNROLL for (size_t o = 0; o < 4; o++) {
@@ -264,10 +266,11 @@ static ALWAYS_INLINE void NAME(pair_outputs)(const float *a, const BOTH *b, cons
         }
         sum[p] = two[0] + two[1];
     }
-    PAIR_AT(f, r * 4) =
-        bias +
-        SHUFFLE(PAIR(ivec), sum[0], sum[1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
-        SHUFFLE(PAIR(ivec), sum[0], sum[1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    PAIR_AT(f, r * 4) = bias +
+                        SHUFFLE(PAIR(ivec), sum[0], sum[1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18,
+                                19, 24, 25, 26, 27) +
+                        SHUFFLE(PAIR(ivec), sum[0], sum[1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22,
+                                23, 28, 29, 30, 31);
 }
 
 /* All m points of a tile, and its padding. */

@@ -192,7 +192,8 @@ static void NAME(descend_layer)(const struct plan *p, size_t l, struct job *j, c
     static void (*const ways[2][2])(const struct job *, const float *, float *, float *) = {
         {NAME(descend), NAME(kinked_descend)}, {NAME(few_descend), NAME(kinked_few_descend)}};
     j->fresh = fresh;
-    ways[l + 1 == p->net->n_layers][p->ops->bend == BEND_NONE](j, ra, p->weights[l], p->bias_sum[l]);
+    ways[l + 1 == p->net->n_layers][p->ops->bend == BEND_NONE](j, ra, p->weights[l],
+                                                               p->bias_sum[l]);
 }
 
 /* From layer l to the one below: its weights and biases, and d of the layer below where that is not

@@ -117,6 +117,18 @@ check "the old curve is still there" test "$(cat kept.csv)" = old
 tessera 0 "a curve in its place" fit p.ppm -o kept.h5 $small --iterations 3 --curve kept.csv --force
 check "it is new" grep -q '^iteration,' kept.csv
 
+# What is learned may be a part of each network; the file holds that alone, and what all share once.
+for adapt in last biases latent:7; do
+    tessera 0 "learns $adapt" fit p.ppm -o part.h5 $small --adapt $adapt --iterations 5 --png part.png --force
+    params=$(value params)
+    tessera 0 "info of $adapt" info part.h5
+    check "info tells the numbers of $adapt" grep -q "parameters per image: $params" out
+    tessera 0 "renders $adapt" render part.h5 -o whole.png --force
+    check "$adapt: the same picture" cmp part.png whole.png
+done
+refused 2 "all, last, biases, latent" "unknown adaptation" fit p.ppm -o n --adapt most
+refused 2 "needs the model's basis" "a basis that the model lacks" fit p.ppm -o n --init m.h5 --adapt latent:3
+
 # Ctrl-C: what was learned is written, the program ends by the signal. A pipe gets points as they come.
 cp p.inr.h5 i.inr.h5
 "$TESSERA" fit q.ppm -o i.inr.h5 --force $small --time 100s --png i.png --curve /dev/fd/3 >out 2>err 3>i.csv &
