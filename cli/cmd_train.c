@@ -111,6 +111,12 @@ static const struct cli_option options[] = {
     CHOICE("slots", "KIND", model.slots, slots,
            .help = "one initialisation for all regions, one for each, or one for each class"),
 
+    CHOICE("then", "SLOTS", trainer.then, then,
+           .help = "what a shared slot becomes in the course of the run, in as many copies as are "
+                   "needed"),
+    NUMBER("then-at", "F", trainer.then_at, .min = 0.001, .max = 0.999,
+           .help = "after which part of the run"),
+
     HEADING("network"),
     CLI_NETWORK_OPTIONS(struct train_args, model.network, model.coords, range, NULL, NULL),
 
@@ -248,6 +254,8 @@ static enum tsr_status check(struct cli_call *call, struct train_args *a) {
     a->trainer.threads = tsr_thread_count(a->common.threads);
     a->trainer.command = call->line;
     a->trainer.comm = call->comm;
+    if (cli_given(call, "then-at") && a->trainer.then == TSR_THEN_SAME)
+        return TSR_ERROR(err, TSR_ERR_CONFIG, "--then-at says when --then SLOTS is to be");
     if (a->preset != TSR_PRESET_NONE && a->init)
         return TSR_ERROR(err, TSR_ERR_CONFIG, "--preset and --init exclude each other");
     apply_preset(call, a);
@@ -345,8 +353,8 @@ done:
 }
 
 static enum tsr_status open_outputs(const struct train_args *a, struct tsr_dataset *dataset,
-                                    const struct tsr_training *training,
-                                    struct cli_train_outputs *out, struct tsr_error *err) {
+                                    struct tsr_training *training, struct cli_train_outputs *out,
+                                    struct tsr_error *err) {
     TSR_TRY(open_log(a, training, &out->log, err));
     if (!a->pictures) return TSR_OK;
     return cli_train_pictures_open(a->pictures, training, dataset, &out->pictures, err);

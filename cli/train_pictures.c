@@ -17,7 +17,7 @@ enum { SIDE = 256 }; /* of a picture, at most */
 
 struct cli_train_pictures {
     const char *folder;
-    const struct tsr_training *training;
+    struct tsr_training *training;
     struct tsr_dataset *dataset;
     size_t n, next; /* images of a sheet, and the one that comes next */
     struct cli_sheet sheet;
@@ -164,7 +164,7 @@ static enum tsr_status prepare(struct cli_train_pictures *p, struct tsr_error *e
     return remove_behind(p->folder, tsr_training_state(p->training)->outer_step, err);
 }
 
-enum tsr_status cli_train_pictures_open(const char *folder, const struct tsr_training *training,
+enum tsr_status cli_train_pictures_open(const char *folder, struct tsr_training *training,
                                         struct tsr_dataset *dataset,
                                         struct cli_train_pictures **out, struct tsr_error *err) {
     *out = NULL;

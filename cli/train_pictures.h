@@ -19,7 +19,7 @@ struct cli_train_pictures;
 
 /* Pictures of outer steps behind the one at which the run stands are removed. `folder` and the
  * dataset are kept. TSR_ERR_CONFIG: nothing is validated on. */
-enum tsr_status cli_train_pictures_open(const char *folder, const struct tsr_training *training,
+enum tsr_status cli_train_pictures_open(const char *folder, struct tsr_training *training,
                                         struct tsr_dataset *dataset,
                                         struct cli_train_pictures **out, struct tsr_error *err);
 /* Has a picture failed since the last question? A run goes on without it. NULL: no. */

@@ -73,6 +73,11 @@ static void outer_rows(const struct tsr_trainer_config *c, const struct tsr_trai
         row(to, "until", "%llu outer steps", (unsigned long long)c->outer_steps);
     else
         row(to, "until", "%s of training", cli_time(c->seconds, time));
+    if (c->then != TSR_THEN_SAME && p->turned_at)
+        row(to, "slots", "%s since outer step %llu", tsr_then_name(c->then),
+            (unsigned long long)p->turned_at);
+    else if (c->then != TSR_THEN_SAME)
+        row(to, "slots", "%s after %g of the run", tsr_then_name(c->then), c->then_at);
     if (p->outer_step)
         row(to, "resumed at", "outer step %llu, %s", (unsigned long long)p->outer_step,
             cli_time(p->seconds, time));

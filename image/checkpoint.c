@@ -117,7 +117,8 @@ static enum tsr_status transfer_rollbacks(bool write, struct tsr_h5 *file,
     static const char path[] = "/outer/rollbacks";
     const size_t dims[2] = {(size_t)s->progress.rollbacks, TSR_ROLLBACK_COLUMNS};
     if (s->progress.rollbacks > TSR_MAX_ROLLBACKS || s->progress.lost > s->progress.outer_step ||
-        s->good.updates > s->progress.outer_step)
+        s->progress.turned_at > s->progress.outer_step ||
+        s->progress.lost_before > s->progress.lost || s->good.updates > s->progress.outer_step)
         return TSR_ERROR(
             err, TSR_ERR_FORMAT,
             "%s: /outer has %llu rollbacks and %llu lost of %llu outer steps, the last "

@@ -38,6 +38,8 @@ struct tsr_training {
     struct tsr_task_source source;
     struct tsr_validator validator;
     struct tsr_trainer *trainer;
+    struct tsr_observer observer; /* of validations, of so many images; 0: none */
+    size_t observed;
 };
 
 static enum tsr_status copy_string(const char *from, char **to, struct tsr_error *err) {
@@ -187,6 +189,26 @@ static enum tsr_status start_principal(struct tsr_training *t, struct tsr_datase
     return status;
 }
 
+/* The configuration that slots turn to. */
+static struct tsr_model_config turned(const struct tsr_training *t) {
+    struct tsr_model_config config = t->model->config;
+    config.slots =
+        t->state.config.then == TSR_THEN_PER_CLASS ? TSR_SLOTS_PER_CLASS : TSR_SLOTS_PER_REGION;
+    return config;
+}
+
+/* Can the slots turn to what the settings say? */
+static enum tsr_status check_turn(const struct tsr_training *t, struct tsr_error *err) {
+    const struct tsr_trainer_config *c = &t->state.config;
+    const struct tsr_model_config config = turned(t);
+    if (c->then == TSR_THEN_SAME || t->state.progress.turned_at) return TSR_OK;
+    if (t->model->config.slots != TSR_SLOTS_SHARED)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "slots are %s and are to turn to %s: only shared ones can turn",
+                         tsr_slots_name(t->model->config.slots), tsr_then_name(c->then));
+    return tsr_model_config_check(&config, err);
+}
+
 static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model_config *from,
                                   struct tsr_dataset *dataset, const struct tsr_model *init,
                                   struct tsr_error *err) {
@@ -235,6 +257,7 @@ enum tsr_status tsr_training_create(const struct tsr_model_config *model_config,
     TSR_CHECK(find_origin(t, &t->origin, err));
     TSR_CHECK(make_model(t, model_config, dataset, init, err));
     TSR_CHECK(make_state(t, err));
+    TSR_CHECK(check_turn(t, err));
     TSR_CHECK(set_up(t, dataset, err));
 done:
     if (status == TSR_OK) return TSR_OK;
@@ -274,6 +297,7 @@ enum tsr_status tsr_training_resume(const char *checkpoint, const struct tsr_tra
                                     tsr_dataset_width(dataset), tsr_dataset_channels(dataset),
                                     err));
     TSR_CHECK(check_origin(t, checkpoint, err));
+    TSR_CHECK(check_turn(t, err));
     TSR_CHECK(set_up(t, dataset, err));
 done:
     if (status == TSR_OK) return TSR_OK;
@@ -300,11 +324,51 @@ static enum tsr_status compare_origins(const struct tsr_training *t, struct tsr_
     return tsr_comm_agree(comm, status, err);
 }
 
+static void close_parts(struct tsr_training *t) {
+    tsr_trainer_free(t->trainer);
+    if (t->source.close) t->source.close(t->source.user);
+    if (t->validator.close) t->validator.close(t->validator.user);
+    t->trainer = NULL;
+    t->source = (struct tsr_task_source){0};
+    t->validator = (struct tsr_validator){0};
+}
+
+/* The shared slot becomes one for each region or class, all alike at first; the run goes on with
+ * them. Who holds the model keeps it. */
+static enum tsr_status turn(struct tsr_training *t, struct tsr_error *err) {
+    struct tsr_model *next, *now = t->model;
+    const struct tsr_model_config config = turned(t);
+    close_parts(t);
+    TSR_TRY(tsr_model_create(&config, t->state.config.seed, &next, err));
+    enum tsr_status status = tsr_model_init_from(next, now, err);
+    if (status == TSR_OK)
+        status = tsr_regions_learn(next, t->dataset, ANCHOR_IMAGES, t->state.config.threads, err);
+    if (status == TSR_OK)
+        status =
+            tsr_outer_state_turn(&t->state, next->n_slots * next->net.n_params,
+                                 tsr_model_basis_count(next), tsr_rates_count(&next->rates), err);
+    if (status == TSR_OK) {
+        struct tsr_model old = *now;
+        *now = *next;
+        *next = old;
+        status = set_up(t, t->dataset, err);
+    }
+    tsr_model_free(next);
+    TSR_TRY(status);
+    if (!t->observed) return TSR_OK;
+    size_t n;
+    return tsr_validation_observe(&t->validator, &t->observer, t->observed, &n, err);
+}
+
 enum tsr_status tsr_training_run(struct tsr_training *training,
                                  const struct tsr_trainer_callbacks *callbacks,
                                  struct tsr_error *err) {
     TSR_TRY(compare_origins(training, err));
     TSR_TRY(tsr_trainer_run(training->trainer, callbacks, err));
+    if (tsr_outer_state_is_due(&training->state)) {
+        TSR_TRY(tsr_comm_agree(comm_of(training), turn(training, err), err));
+        TSR_TRY(tsr_trainer_run(training->trainer, callbacks, err));
+    }
     enum tsr_status status = tsr_dataset_unchanged(training->dataset, err);
     if (status != TSR_OK && training->output)
         tsr_error_prefix(err, "%s is complete, but what it was learned from is doubtful",
@@ -319,9 +383,7 @@ enum tsr_status tsr_training_finish(const struct tsr_training *t, struct tsr_err
 
 void tsr_training_free(struct tsr_training *t) {
     if (!t) return;
-    tsr_trainer_free(t->trainer);
-    if (t->source.close) t->source.close(t->source.user);
-    if (t->validator.close) t->validator.close(t->validator.user);
+    close_parts(t);
     tsr_outer_state_clear(&t->state);
     tsr_model_free(t->model);
     free(t->kernel);
@@ -330,9 +392,10 @@ void tsr_training_free(struct tsr_training *t) {
     free(t);
 }
 
-enum tsr_status tsr_training_observe(const struct tsr_training *t,
-                                     const struct tsr_observer *observer, size_t limit, size_t *n,
-                                     struct tsr_error *err) {
+enum tsr_status tsr_training_observe(struct tsr_training *t, const struct tsr_observer *observer,
+                                     size_t limit, size_t *n, struct tsr_error *err) {
+    t->observer = *observer;
+    t->observed = limit;
     return tsr_validation_observe(&t->validator, observer, limit, n, err);
 }
 

@@ -55,16 +55,16 @@ TSR_API enum tsr_status tsr_training_resume(const char *checkpoint,
  * those of an uninterrupted run. A new run has none. */
 TSR_API const char *tsr_training_remark(const struct tsr_training *training, size_t i);
 
-/* tsr_trainer_run(); what it saves, on rank 0, is the file config.output. `callbacks` may be NULL.
- * A file of images that is replaced or written to meanwhile ends the run with TSR_ERR_IO, within
- * about a second; what was learned is saved. */
+/* tsr_trainer_run(), through the turn of the slots if settings want one; what it saves, on rank 0,
+ * is the file config.output. `callbacks` may be NULL. A file of images that is replaced or written
+ * to meanwhile ends the run with TSR_ERR_IO, within about a second; what was learned is saved. */
 TSR_API enum tsr_status tsr_training_run(struct tsr_training *training,
                                          const struct tsr_trainer_callbacks *callbacks,
                                          struct tsr_error *err) TSR_MUST_USE;
 
 /* From now on the observer sees `limit` of the images that this process validates on, at every
  * validation (tsr_validation_observe()). *n: how many; 0 where nothing is validated on. */
-TSR_API enum tsr_status tsr_training_observe(const struct tsr_training *training,
+TSR_API enum tsr_status tsr_training_observe(struct tsr_training *training,
                                              const struct tsr_observer *observer, size_t limit,
                                              size_t *n, struct tsr_error *err) TSR_MUST_USE;
 

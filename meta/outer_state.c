@@ -10,8 +10,12 @@
 static const char *const start_names[] = {"random", "principal"};
 TSR_DEFINE_NAMES(tsr_start, tsr_start, start_names, "start")
 
+static const char *const then_names[] = {"same", "per-region", "per-class"};
+TSR_DEFINE_NAMES(tsr_then, tsr_then, then_names, "slots to turn to")
+
 void tsr_trainer_config_default(struct tsr_trainer_config *config) {
     *config = (struct tsr_trainer_config){
+        .then_at = 0.5,
         .method = tsr_choice_of(tsr_methods.object[0]),
         .outer_loss = tsr_choice_of(tsr_losses.object[0]),
         .batch = 4,
@@ -50,6 +54,7 @@ enum tsr_status tsr_trainer_config_check(const struct tsr_trainer_config *config
                          "at least one for each",
                          config->comm->size, config->batch);
     TSR_TRY(check_fraction("region_fraction", config->region_fraction, 1e-9, 1, err));
+    TSR_TRY(check_fraction("then_at", config->then_at, 0.001, 0.999, err));
     TSR_TRY(check_fraction("outer_lr", config->outer_lr, 0, 100, err));
     TSR_TRY(check_fraction("rates_lr", config->rates_lr, 0, 100, err));
     TSR_TRY(check_fraction("beta1", config->beta1, 0, 0.999999, err));
@@ -75,6 +80,8 @@ enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *c, tsr_setti
                                          void *user, struct tsr_error *err) {
     const struct tsr_setting table[] = {
         TSR_SETTING("outer", "start", NAME, &c->start, .names = &tsr_start_names, .optional = true),
+        TSR_SETTING("outer", "then", NAME, &c->then, .names = &tsr_then_names, .optional = true),
+        TSR_SETTING("outer", "then_at", REAL, &c->then_at, .optional = true),
         TSR_SETTING("outer", "method", CHOICE, &c->method, .registry = &tsr_methods),
         TSR_SETTING("outer", "outer_loss", CHOICE, &c->outer_loss, .registry = &tsr_losses,
                     .optional = true),
@@ -113,6 +120,8 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
         TSR_SETTING("outer", "best_val_psnr_db", REAL, &p->best_val_psnr_db, .optional = true),
         TSR_SETTING("outer", "rollbacks", U64, &p->rollbacks, .optional = true),
         TSR_SETTING("outer", "lost_outer_steps", U64, &p->lost, .optional = true),
+        TSR_SETTING("outer", "turned_at", U64, &p->turned_at, .optional = true),
+        TSR_SETTING("outer", "lost_before", U64, &p->lost_before, .optional = true),
         TSR_SETTING("outer", "halvings", U64, &p->halvings, .optional = true),
         TSR_SETTING("outer", "waited", U64, &p->waited, .optional = true),
         TSR_SETTING("outer", "good_outer_step", U64, &s->good.outer_step, .optional = true),
@@ -148,6 +157,7 @@ enum tsr_status tsr_outer_state_create(size_t n_theta, size_t n_basis, size_t n_
     /* What files of older programs do not have. */
     out->config.max_rollbacks = defaults.max_rollbacks;
     out->config.outer_loss = defaults.outer_loss;
+    out->config.then_at = defaults.then_at;
     out->progress.best_val_psnr_db = g->train_psnr_db = g->val_psnr_db = (double)NAN;
     return TSR_OK;
 }
@@ -164,6 +174,43 @@ void tsr_outer_state_clear(struct tsr_outer_state *state) {
         free(arrays[i]);
     free(state->history);
     *state = (struct tsr_outer_state){0};
+}
+
+/* ---- the turn to more slots --------------------------------------------------------------------
+ */
+
+uint64_t tsr_outer_state_updates(const struct tsr_outer_state *s) {
+    const struct tsr_trainer_progress *p = &s->progress;
+    return (p->outer_step - p->turned_at) - (p->lost - p->lost_before);
+}
+
+double tsr_outer_state_progress(const struct tsr_outer_state *s) {
+    const struct tsr_trainer_config *c = &s->config;
+    double steps = 0, time = 0;
+    if (c->outer_steps) steps = (double)s->progress.outer_step / (double)c->outer_steps;
+    if (c->seconds > 0) time = s->progress.seconds / c->seconds;
+    return steps > time ? steps : time;
+}
+
+bool tsr_outer_state_is_due(const struct tsr_outer_state *s) {
+    return s->config.then != TSR_THEN_SAME && s->progress.turned_at == 0 &&
+           s->progress.outer_step > 0 && tsr_outer_state_progress(s) >= s->config.then_at;
+}
+
+enum tsr_status tsr_outer_state_turn(struct tsr_outer_state *s, size_t n_theta, size_t n_basis,
+                                     size_t n_rates, struct tsr_error *err) {
+    struct tsr_outer_state next;
+    TSR_TRY(tsr_outer_state_create(n_theta, n_basis, n_rates, &next, err));
+    next.config = s->config;
+    next.progress = s->progress;
+    next.progress.turned_at = s->progress.outer_step;
+    next.progress.lost_before = s->progress.lost;
+    next.history = s->history, next.n_history = s->n_history, next.max_history = s->max_history;
+    s->history = NULL;
+    memcpy(next.rollback, s->rollback, sizeof next.rollback);
+    tsr_outer_state_clear(s);
+    *s = next;
+    return TSR_OK;
 }
 
 /* ---- the last good state -----------------------------------------------------------------------
@@ -226,7 +273,7 @@ void tsr_outer_state_keep(struct tsr_outer_state *s, const tsr_real *theta, cons
     copy_numbers(g->v_rates, s->v_rates, s->n_rates);
     g->kept = g->current = true;
     g->outer_step = p->outer_step;
-    g->updates = p->outer_step - p->lost;
+    g->updates = tsr_outer_state_updates(s);
     g->train_psnr_db = p->train_psnr_db;
     g->val_psnr_db = p->val_psnr_db;
 }
@@ -246,7 +293,7 @@ void tsr_outer_state_restore(struct tsr_outer_state *s, tsr_real *theta, tsr_rea
     copy_numbers(s->m_rates, g->m_rates, s->n_rates);
     copy_numbers(s->v_rates, g->v_rates, s->n_rates);
     g->current = true;
-    p->lost = p->outer_step - g->updates;
+    p->lost = p->lost_before + (p->outer_step - p->turned_at) - g->updates;
     p->train_psnr_db = g->train_psnr_db;
     p->val_psnr_db = g->val_psnr_db;
     p->bad_share = 0;

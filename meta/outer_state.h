@@ -22,8 +22,17 @@ TSR_API const char *tsr_start_name(enum tsr_start start);
 TSR_API enum tsr_status tsr_start_parse(const char *text, enum tsr_start *out,
                                         struct tsr_error *err) TSR_MUST_USE;
 
+/* Whether a run that begins with one slot turns to more: to one for each region, or each class. */
+enum tsr_then { TSR_THEN_SAME, TSR_THEN_PER_REGION, TSR_THEN_PER_CLASS };
+TSR_API extern const struct tsr_names tsr_then_names;
+TSR_API const char *tsr_then_name(enum tsr_then then);
+TSR_API enum tsr_status tsr_then_parse(const char *text, enum tsr_then *out,
+                                       struct tsr_error *err) TSR_MUST_USE;
+
 struct tsr_trainer_config {
     enum tsr_start start;         /* of a new run without an initial model */
+    enum tsr_then then;           /* what the slots become after ... */
+    double then_at;               /* ... this part of the run, (0, 1) */
     struct tsr_choice method;     /* of tsr_methods */
     struct tsr_choice outer_loss; /* of tsr_losses */
     size_t batch;                 /* images of a meta-batch, 1 .. 65536 */
@@ -76,6 +85,8 @@ struct tsr_trainer_progress {
     double best_val_psnr_db; /* of the run; NaN before the first */
     uint64_t rollbacks;      /* times that the run went back to its last good state */
     uint64_t lost;           /* outer steps taken back by them */
+    uint64_t turned_at;      /* the outer step after which slots became more; 0: they have not */
+    uint64_t lost_before;    /* what was lost until then */
     uint64_t halvings; /* times that the outer rates were halved since validation stood still */
     uint64_t waited;   /* validations since the best one or the last halving */
     double images_per_second;  /* items, since the start of this session */
@@ -107,7 +118,7 @@ struct tsr_good_state {
     bool kept;
     bool current;        /* it is the state at hand; its arrays need not be stored */
     uint64_t outer_step; /* after which it was reached */
-    uint64_t updates;    /* outer steps that its moments have seen */
+    uint64_t updates;    /* outer steps that its moments have seen (tsr_outer_state_updates()) */
     double train_psnr_db, val_psnr_db;
     tsr_real *theta, *m_theta, *v_theta; /* [n_theta]; owned */
     tsr_real *basis, *m_basis, *v_basis; /* [n_basis]; owned */
@@ -139,6 +150,22 @@ TSR_API enum tsr_status tsr_trainer_config_visit(struct tsr_trainer_config *conf
 /* The same, then where it stands: all of the group `outer` (base/setting.h). */
 TSR_API enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *state, tsr_setting_fn fn,
                                               void *user, struct tsr_error *err);
+
+/* Outer steps that the moments have seen: those done, but for the ones taken back, since the slots
+ * turned. */
+TSR_API uint64_t tsr_outer_state_updates(const struct tsr_outer_state *state);
+
+/* Part of the run that is done, 0 .. 1. */
+TSR_API double tsr_outer_state_progress(const struct tsr_outer_state *state);
+
+/* Has the run come to where its slots turn, and not turned yet? */
+TSR_API bool tsr_outer_state_is_due(const struct tsr_outer_state *state);
+
+/* The state of a run whose slots turn: the same run, with the moments of a new one for as many
+ * values as given. *state is cleared and replaced. */
+TSR_API enum tsr_status tsr_outer_state_turn(struct tsr_outer_state *state, size_t n_theta,
+                                             size_t n_basis, size_t n_rates,
+                                             struct tsr_error *err) TSR_MUST_USE;
 
 /* Allocates what a running mean needs, of which these values are the first; nothing to do without
  * config.ema or where it is there. */

@@ -259,7 +259,7 @@ static void average(struct tsr_outer_step *o, uint64_t updates) {
 static void update(struct tsr_outer_step *o, double progress) {
     const struct tsr_trainer_config *c = &o->state->config;
     struct tsr_trainer_progress *p = &o->state->progress;
-    uint64_t updates = p->outer_step - p->lost; /* that the moments have seen */
+    uint64_t updates = tsr_outer_state_updates(o->state);
     double schedule = tsr_schedule(updates, c->warmup, progress, c->final_lr) *
                       tsr_rollback_factor(p->rollbacks + p->halvings);
     p->outer_lr = c->outer_lr * schedule;

@@ -84,12 +84,7 @@ static void swap_mean(struct tsr_trainer *t) {
  */
 
 static double progress_of(const struct tsr_trainer *t) {
-    const struct tsr_trainer_config *c = &t->state->config;
-    const struct tsr_trainer_progress *p = &t->state->progress;
-    double steps = 0, time = 0;
-    if (c->outer_steps) steps = (double)p->outer_step / (double)c->outer_steps;
-    if (c->seconds > 0) time = p->seconds / c->seconds;
-    return steps > time ? steps : time;
+    return tsr_outer_state_progress(t->state);
 }
 
 static double waited_for_data(const struct tsr_trainer *t) {
@@ -308,7 +303,7 @@ static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
     bool stop;
     if (!t->state->good.kept) keep(t);
     if (validation_missing(t)) TSR_TRY(look(t, err));
-    while (progress_of(t) < 1) {
+    while (progress_of(t) < 1 && !tsr_outer_state_is_due(t->state)) {
         p->validated = 0;
         TSR_TRY(take(t, err));
         bool last = progress_of(t) >= 1;

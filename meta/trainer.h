@@ -80,7 +80,8 @@ TSR_API enum tsr_status tsr_trainer_create(const struct tsr_learner *learner,
                                            struct tsr_error *err) TSR_MUST_USE;
 TSR_API void tsr_trainer_free(struct tsr_trainer *trainer); /* accepts NULL */
 
-/* Trains until a bound, an interruption or an error; saves at intervals and at the end, whatever
+/* Trains until a bound, a turn of the slots that is due (tsr_outer_state_is_due(): the caller's
+ * business), an interruption or an error; saves at intervals and at the end, whatever
  * the end is: progress.saved and .saved_outer_step say what the store holds. When saving at the end
  * fails, that is the error returned; after an interruption or another error it is appended to that.
  * May be called again, to go on. `callbacks` may be NULL. */

@@ -14,6 +14,7 @@
 #include "image/geometry.h"
 #include "image/training.h"
 #include "meta/meta_gradient.h"
+#include "meta/outer_optimizer.h"
 
 /* ---- counting allocations of the calling thread ------------------------------------------------
  */
@@ -217,6 +218,98 @@ static void matrices_resume(void **state) {
 static void per_region_slots_resume(void **state) {
     (void)state;
     check_resume(&tsr_method_maml.object, TSR_RATES_PER_STEP, TSR_SLOTS_PER_REGION, 0.5);
+}
+
+/* A run whose slots turn after 6 of 12 outer steps, interrupted before, at and behind the turn. */
+static void check_turn(const struct tsr_model_config *model, double ema) {
+    const uint64_t stops[] = {5, 6, 7, 11};
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
+    const char *whole = in_folder("whole.h5"), *parts = in_folder("parts.h5");
+    struct tsr_trainer_config config = settings(12, whole);
+    struct tsr_model *loaded;
+    config.then = TSR_THEN_PER_REGION;
+    config.ema = ema;
+    run(model, &config, data, 0);
+    MUST(tsr_model_load(whole, &loaded, err));
+    size_t n = loaded->net.n_params;
+    assert_int_equal(loaded->n_slots, 6);
+    for (size_t s = 1; s < 6; s++)
+        assert_memory_not_equal(loaded->theta, loaded->theta + s * n, n * sizeof(tsr_real));
+    tsr_model_free(loaded);
+    assert_true(read_number(whole, "/outer", "turned_at") == 6);
+    config.output = parts;
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        config.threads = 1 + i % 2;
+        run(model, &config, data, stops[i]);
+        MUST(tsr_model_load(parts, &loaded, err));
+        assert_int_equal(loaded->n_slots, stops[i] > 6 ? 6 : 1);
+        tsr_model_free(loaded);
+        resume(parts, data, 2 - i % 2);
+        same_checkpoint(whole, parts, model);
+    }
+}
+
+static void slots_turn(void **state) {
+    (void)state;
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    check_turn(&model, 0);
+    check_turn(&model, 0.8);
+    model.adaptation = tsr_choice_of(&tsr_adaptation_latent.object);
+    (void)tsr_choice_set(&model.adaptation, "numbers", 7);
+    model.rates = TSR_RATES_PER_STEP;
+    check_turn(&model, 0);
+}
+
+/* Up to the turn the run is one with a shared slot, and it begins behind it as one that starts from
+ * that slot does: with fresh moments, but where the schedule stands. */
+static void a_turn_changes_nothing_else(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 20, 16, 16, 3), *output = in_folder("m.h5");
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(12, output);
+    struct tsr_model *shared, *turned;
+    uint64_t stop = 9;
+    struct tsr_trainer_callbacks callbacks = {.progress = stop_at, .user = &stop};
+    struct tsr_training *training;
+    run(&model, &config, data, 9);
+    MUST(tsr_model_load(output, &shared, err));
+    config.then = TSR_THEN_PER_REGION;
+    config.then_at = 0.75;
+    config.output = NULL;
+    MUST(open_training(&model, &config, data, NULL, &training, err));
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step 9");
+    size_t n = shared->net.n_params;
+    ASSERT_SAME_BITS("shared", tsr_training_model(training)->theta, shared->theta, n);
+    stop = 10;
+    MUST_FAIL(tsr_training_run(training, &callbacks, err), TSR_ERR_INTERRUPTED, "outer step 10");
+    turned = (struct tsr_model *)(uintptr_t)tsr_training_model(training);
+    assert_int_equal(turned->n_slots, 6);
+    /* Adam's first update is the rate, at the beginning of a new warm-up, times the sign. */
+    double lr = 5e-3 / 4 * tsr_schedule(4, 0, 9.0 / 12, 0.01);
+    for (size_t i = 0; i < 6 * n; i++)
+        assert_true(fabs((double)(turned->theta[i] - shared->theta[i % n])) <= lr * 1.001 + 1e-7);
+    assert_true(fabs(tsr_training_state(training)->outer_lr - lr) <= 1e-6 * lr);
+    close_training(training);
+    tsr_model_free(shared);
+}
+
+static void turns_refused(void **state) {
+    (void)state;
+    const char *data = toy_dataset("data.h5", 8, 16, 16, 3);
+    struct tsr_model_config model = toy_config(0, 0, 3);
+    struct tsr_trainer_config config = settings(12, NULL);
+    struct tsr_training *training;
+    config.then = TSR_THEN_PER_CLASS;
+    MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
+              "per-class");
+    config.then = TSR_THEN_PER_REGION;
+    model.slots = TSR_SLOTS_PER_REGION;
+    MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
+              "only shared ones can turn");
+    model.slots = TSR_SLOTS_SHARED;
+    config.then_at = 1;
+    MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
+              "then_at is 1");
 }
 
 static void no_inner_steps(void **state) {
@@ -687,6 +780,9 @@ int main(void) {
         TEST(multi_step_resumes),
         TEST(matrices_resume),
         TEST(per_region_slots_resume),
+        TEST(slots_turn),
+        TEST(a_turn_changes_nothing_else),
+        TEST(turns_refused),
         TEST(no_inner_steps),
         TEST(resuming_a_complete_run),
         cmocka_unit_test_prestate_setup_teardown(learns, enter_folder, leave_folder, &methods[0]),

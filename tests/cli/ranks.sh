@@ -55,6 +55,9 @@ same() {
     tessera 0 "the same by one process" train d.h5 -o s1.h5 $small --outer-steps 4 \
         --batch 5 --segment 4 --slots per-region --method fomaml
     same "the same model of segments" s1.h5 s2.h5
+    ranks 0 "slots that turn, by three" 3 train d.h5 -o t3.h5 $options --outer-steps 6 --then per-region
+    tessera 0 "the same by one process" train d.h5 -o t1.h5 $options --outer-steps 6 --then per-region
+    same "the same model of slots that turned" t1.h5 t3.h5
     ranks 2 "more processes than images" 3 train d.h5 -o no.h5 $small --batch 2 --outer-steps 3
     check "and why" grep -q '3 processes share a meta-batch of 2 images' err
     ranks 2 "a command for one process" 2 info d.h5
