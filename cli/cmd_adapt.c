@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +8,7 @@
 #include "cli/built_in.h"
 #include "cli/context_options.h"
 #include "cli/image_list.h"
+#include "cli/later.h"
 #include "cli/optimizer_options.h"
 #include "cli/outputs.h"
 #include "cli/panel.h"
@@ -92,6 +95,16 @@ static const struct cli_option options[] = {
     {.type = CLI_END},
 };
 
+/* What is written of an image while the next one is worked on. */
+struct written {
+    struct tsr_inr *inr; /* NULL: nothing is */
+    struct tsr_image picture;
+    char *output, *png; /* png NULL: no picture */
+    char *row;          /* of the table, which tells of files that are there */
+    enum tsr_status status;
+    struct tsr_error err;
+};
+
 /* One call of the command. */
 struct job {
     struct cli_call *call;
@@ -107,7 +120,9 @@ struct job {
     /* Kept from image to image while their size is the same. */
     struct tsr_reconstructor *reconstructor;
     size_t height, width;
-    size_t rows; /* printed */
+    struct cli_later *later; /* writes, where there are several images; or NULL */
+    struct written written;
+    bool begun;  /* the head of the table is printed */
     size_t fell; /* images of which a further step made one worse, and what is told of the first */
     char fall[160];
     struct cli_watch watch;
@@ -190,19 +205,13 @@ static enum tsr_status find_regions(struct job *job, const struct tsr_image *ima
     return tsr_inr_follow(inr, job->labels, err);
 }
 
-static enum tsr_status write_picture(struct job *job, size_t i, const struct tsr_inr *inr,
-                                     struct tsr_error *err) {
-    struct tsr_image picture = {0};
-    char *png = output_of(job, i, ".png");
-    if (!png) return no_memory(err);
-    cli_watch_start(&job->watch, job->args->common.quiet, png);
+static enum tsr_status draw_picture(struct job *job, struct written *w, struct tsr_error *err) {
+    size_t height = w->inr->partition->height, width = w->inr->partition->width;
+    cli_watch_start(&job->watch, job->args->common.quiet, w->png);
     enum tsr_status status =
-        tsr_inr_render(inr, inr->partition->height, inr->partition->width, job->config.threads,
-                       job->config.kernel, &job->watch.watch, &picture, err);
+        tsr_inr_render(w->inr, height, width, job->config.threads, job->config.kernel,
+                       &job->watch.watch, &w->picture, err);
     cli_watch_end(&job->watch);
-    if (status == TSR_OK) status = tsr_image_write_png(png, &picture, err);
-    tsr_image_clear(&picture);
-    free(png);
     return status;
 }
 
@@ -249,15 +258,21 @@ static void print_head(const struct job *job) {
     (void)printf("\tstored_psnr_db%s\tseconds\n", is_apart(job) ? "\tstored_unseen_psnr_db" : "");
 }
 
-static void print_row(struct job *job, const char *path, const struct tsr_reconstruction *r) {
-    if (job->rows++ == 0) print_head(job);
-    (void)printf("%s\t%zu\t%zu", cli_field(path), job->height, job->width);
+/* A row of the table; free with free(). */
+static char *row_of(const struct job *job, const char *path, const struct tsr_reconstruction *r) {
+    char *row = NULL;
+    size_t size;
+    FILE *f = open_memstream(&row, &size);
+    if (!f) return NULL;
+    (void)fprintf(f, "%s\t%zu\t%zu", cli_field(path), job->height, job->width);
     for (size_t k = 0; k <= job->config.inner_steps; k++)
-        (void)printf("\t%.3f", job->psnr_db[k]);
-    (void)printf("\t%.3f", r->best_psnr_db);
-    if (is_apart(job)) (void)printf("\t%.3f", r->best_unseen_psnr_db);
-    (void)printf("\t%.4f\n", r->seconds);
-    (void)fflush(stdout);
+        (void)fprintf(f, "\t%.3f", job->psnr_db[k]);
+    (void)fprintf(f, "\t%.3f", r->best_psnr_db);
+    if (is_apart(job)) (void)fprintf(f, "\t%.3f", r->best_unseen_psnr_db);
+    (void)fprintf(f, "\t%.4f\n", r->seconds);
+    if (fclose(f) == 0) return row;
+    free(row);
+    return NULL;
 }
 
 /* Steps that make an image worse. What rounding does is none. */
@@ -284,6 +299,66 @@ static void tell_falls(const struct job *job) {
                      job->fell, job->images.n, job->fall);
 }
 
+/* ---- what is written --------------------------------------------------------------------------
+ */
+
+static void write_files(void *user) {
+    struct written *w = user;
+    w->status = tsr_inr_save(w->inr, w->output, &w->err);
+    if (w->status == TSR_OK && w->png)
+        w->status = tsr_image_write_png(w->png, &w->picture, &w->err);
+}
+
+/* Waits for what is being written, and tells of it. */
+static enum tsr_status settle(struct job *job) {
+    struct written *w = &job->written;
+    if (!w->inr) return TSR_OK;
+    if (job->later) cli_later_wait(job->later);
+    enum tsr_status status = w->status;
+    if (status != TSR_OK) tsr_error_copy(&job->call->err, &w->err);
+    if (status == TSR_OK) {
+        if (!job->begun) print_head(job);
+        job->begun = true;
+        (void)fputs(w->row, stdout);
+        (void)fflush(stdout);
+    }
+    tsr_inr_free(w->inr);
+    tsr_image_clear(&w->picture);
+    free(w->output);
+    free(w->png);
+    free(w->row);
+    *w = (struct written){0};
+    return status;
+}
+
+/* Hands the files of the i-th image over, with the INR, which is taken. */
+static enum tsr_status write_later(struct job *job, size_t i, struct tsr_inr **inr,
+                                   const struct tsr_reconstruction *result) {
+    struct tsr_error *err = &job->call->err;
+    struct written next = {.inr = *inr, .output = output_of(job, i, NULL)};
+    enum tsr_status status;
+    *inr = NULL;
+    if (job->args->png) next.png = output_of(job, i, ".png");
+    next.row = row_of(job, cli_images_path(&job->images, i), result);
+    status = next.output && next.row && (next.png || !job->args->png) ? TSR_OK : no_memory(err);
+    if (status == TSR_OK && next.png) status = draw_picture(job, &next, err);
+    /* what comes first is told first */
+    struct tsr_error of_this = *err;
+    enum tsr_status before = settle(job);
+    job->written = next;
+    if (before != TSR_OK || status != TSR_OK) {
+        if (before == TSR_OK) *err = of_this;
+        job->written.status = before != TSR_OK ? before : status;
+        job->written.err = *err;
+        return job->written.status;
+    }
+    if (job->later)
+        cli_later_do(job->later, write_files, &job->written);
+    else
+        write_files(&job->written);
+    return TSR_OK;
+}
+
 /* What the image needs before its networks adapt. */
 static enum tsr_status prepare_image(struct job *job, const struct tsr_image *image,
                                      struct tsr_inr **inr) {
@@ -300,12 +375,12 @@ static enum tsr_status prepare_image(struct job *job, const struct tsr_image *im
 }
 
 static enum tsr_status reconstruct(struct job *job, size_t i, const struct tsr_image *image,
-                                   struct tsr_inr *inr) {
+                                   struct tsr_inr **inr) {
     const char *path = cli_images_path(&job->images, i);
-    struct tsr_reconstruction result = {.psnr_db = job->psnr_db, .phi = inr->phi};
+    struct tsr_reconstruction result = {
+        .psnr_db = job->psnr_db, .phi = (*inr)->phi, .numbers = (*inr)->numbers};
     struct tsr_error *err = &job->call->err;
-    result.numbers = inr->numbers;
-    tsr_inr_share(inr, job->model);
+    tsr_inr_share(*inr, job->model);
     if (job->args->panel) TSR_TRY(take_pictures(job, image, &result.pictures));
     cli_watch_start(&job->watch, job->args->common.quiet, path);
     enum tsr_status status =
@@ -314,12 +389,7 @@ static enum tsr_status reconstruct(struct job *job, size_t i, const struct tsr_i
     if (status == TSR_OK && job->args->panel) status = write_panel(job, i, image, result.pictures);
     free(result.pictures);
     TSR_TRY(status);
-    char *output = output_of(job, i, NULL);
-    status = output ? tsr_inr_save(inr, output, err) : no_memory(err);
-    free(output);
-    TSR_TRY(status);
-    if (job->args->png) TSR_TRY(write_picture(job, i, inr, err));
-    print_row(job, path, &result);
+    TSR_TRY(write_later(job, i, inr, &result));
     notice_fall(job, &result);
     return TSR_OK;
 }
@@ -334,7 +404,7 @@ static enum tsr_status adapt(void *user, size_t i) {
     if (status != TSR_OK) tsr_error_prefix(&job->call->err, "%s", cli_images_path(&job->images, i));
     TSR_CHECK(status);
     job->call->phase = CLI_RUNNING;
-    TSR_CHECK(reconstruct(job, i, &image, inr));
+    TSR_CHECK(reconstruct(job, i, &image, &inr));
 done:
     tsr_inr_free(inr);
     tsr_image_clear(&image);
@@ -398,11 +468,23 @@ static enum tsr_status prepare(struct job *job) {
     return TSR_OK;
 }
 
+/* The last image is told of behind whatever ended the run, whose error is the one to report. */
+static enum tsr_status settle_last(struct job *job, enum tsr_status status) {
+    struct tsr_error err = job->call->err;
+    enum tsr_status last = settle(job);
+    if (status == TSR_OK) return last;
+    job->call->err = err;
+    return status;
+}
+
 static enum tsr_status run(struct cli_call *call) {
     struct job job = {.call = call, .args = call->args};
     enum tsr_status status = prepare(&job);
+    if (status == TSR_OK && job.images.n > 1) status = cli_later_start(&job.later, &call->err);
     if (status == TSR_OK)
         status = cli_images_each(call, &job.images, job.args->strict, adapt, &job);
+    status = settle_last(&job, status);
+    cli_later_end(job.later);
     tell_falls(&job);
     cli_images_clear(&job.images);
     free(job.psnr_db);

@@ -37,7 +37,7 @@ enum tsr_status cli_evaluate_reach(const struct cli_evaluation *e, uint64_t seed
 struct cli_files_evaluation {
     const struct tsr_model *model;
     const struct tsr_reconstruct_config *config;
-    const struct cli_images *images;
+    struct cli_images *images;
     struct tsr_image_as as;
     bool strict, quiet;
 };

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/spread.h"
 #include "cli/isolate.h"
+#include "cli/later.h"
 #include "cli/outputs.h"
 #include "cli/paths.h"
 #include "cli/shown.h"
@@ -220,16 +221,92 @@ enum tsr_status cli_images_files(struct cli_call *call, const struct cli_images 
 
 /* ---- one after the other --------------------------------------------------------------------- */
 
-enum tsr_status cli_images_read(struct cli_call *call, const struct cli_images *images, size_t i,
-                                const struct tsr_image_as *as, struct tsr_image *out) {
+/* An image that is decoded while another one is worked on. */
+struct cli_ahead {
+    struct cli_later *later;
+    const struct cli_images *images;
+    const struct cli_isolate *isolate;
+    struct tsr_image_as as;
+    size_t i;
+    bool there; /* it has been begun */
+    struct tsr_image image;
+    enum tsr_status status;
+    struct tsr_error err;
+};
+
+static enum tsr_status decode(const struct cli_images *images, size_t i,
+                              const struct cli_isolate *isolate, const struct tsr_image_as *as,
+                              struct tsr_image *out, struct tsr_error *err) {
     const struct tsr_listed *item = &images->listing.items[i];
     struct tsr_image_as by = *as;
     struct tsr_fetched fetched;
-    by.by = cli_isolate_decoding(call->isolate);
-    TSR_TRY(tsr_source_fetch(&images->listing, item, &fetched, &call->err));
-    TSR_TRY(tsr_source_decode(&images->listing, item, &fetched, &by, out, &call->err));
-    if (out->remark[0]) cli_complain(call, "%s: %s", cli_shown(item->path), out->remark);
-    return TSR_OK;
+    by.by = cli_isolate_decoding(isolate);
+    TSR_TRY(tsr_source_fetch(&images->listing, item, &fetched, err));
+    return tsr_source_decode(&images->listing, item, &fetched, &by, out, err);
+}
+
+static void decode_ahead(void *user) {
+    struct cli_ahead *a = user;
+    a->status = decode(a->images, a->i, a->isolate, &a->as, &a->image, &a->err);
+}
+
+static bool same_look(const struct tsr_image_as *a, const struct tsr_image_as *b) {
+    return a->channels == b->channels &&
+           memcmp(&a->background, &b->background, sizeof a->background) == 0;
+}
+
+/* Takes the image that was decoded ahead, if it is this one; false: it was not. */
+static bool take_ahead(struct cli_ahead *a, size_t i, const struct tsr_image_as *as,
+                       struct tsr_image *out, enum tsr_status *status, struct tsr_error *err) {
+    if (!a || !a->there) return false;
+    cli_later_wait(a->later);
+    a->there = false;
+    bool right = a->i == i && same_look(&a->as, as);
+    if (right) {
+        *out = a->image;
+        *status = a->status;
+        if (a->status != TSR_OK) tsr_error_copy(err, &a->err);
+    } else {
+        tsr_image_clear(&a->image);
+    }
+    a->image = (struct tsr_image){0};
+    return right;
+}
+
+static void begin_ahead(struct cli_ahead *a, size_t i, const struct tsr_image_as *as) {
+    if (!a || i >= a->images->n) return;
+    a->as = *as;
+    a->i = i;
+    a->there = true;
+    cli_later_do(a->later, decode_ahead, a);
+}
+
+enum tsr_status cli_images_read(struct cli_call *call, const struct cli_images *images, size_t i,
+                                const struct tsr_image_as *as, struct tsr_image *out) {
+    enum tsr_status status;
+    if (!take_ahead(images->ahead, i, as, out, &status, &call->err))
+        status = decode(images, i, call->isolate, as, out, &call->err);
+    begin_ahead(images->ahead, i + 1, as);
+    if (status == TSR_OK && out->remark[0])
+        cli_complain(call, "%s: %s", cli_shown(cli_images_path(images, i)), out->remark);
+    return status;
+}
+
+/* One image alone is not worth a thread. */
+static enum tsr_status start_ahead(struct cli_call *call, struct cli_images *images) {
+    if (images->n < 2) return TSR_OK;
+    TSR_TRY(TSR_ALLOC(&images->ahead, 1, "the next image", &call->err));
+    *images->ahead = (struct cli_ahead){.images = images, .isolate = call->isolate};
+    return cli_later_start(&images->ahead->later, &call->err);
+}
+
+static void end_ahead(struct cli_images *images) {
+    struct cli_ahead *a = images->ahead;
+    if (!a) return;
+    cli_later_end(a->later);
+    if (a->there) tsr_image_clear(&a->image);
+    free(a);
+    images->ahead = NULL;
 }
 
 /* Names of images left out, as many as there is room for. */
@@ -249,8 +326,8 @@ static void add_name(struct left_out *l, const char *path) {
     }
 }
 
-enum tsr_status cli_images_each(struct cli_call *call, const struct cli_images *images, bool strict,
-                                enum tsr_status (*one)(void *user, size_t i), void *user) {
+static enum tsr_status each(struct cli_call *call, const struct cli_images *images, bool strict,
+                            enum tsr_status (*one)(void *user, size_t i), void *user) {
     struct left_out bad = {0};
     size_t n = images->n;
     for (size_t i = 0; i < n; i++) {
@@ -270,4 +347,12 @@ enum tsr_status cli_images_each(struct cli_call *call, const struct cli_images *
     if (bad.n == 0) return TSR_OK;
     return TSR_ERROR(&call->err, TSR_ERR_IO, "%zu of %zu images were left out: %s", bad.n, n,
                      bad.names);
+}
+
+enum tsr_status cli_images_each(struct cli_call *call, struct cli_images *images, bool strict,
+                                enum tsr_status (*one)(void *user, size_t i), void *user) {
+    enum tsr_status status = start_ahead(call, images);
+    if (status == TSR_OK) status = each(call, images, strict, one, user);
+    end_ahead(images);
+    return status;
 }

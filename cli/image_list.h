@@ -19,8 +19,9 @@ struct cli_images {
     struct tsr_listing listing;
     char **stem; /* [n] of the outputs below the folder: "cats/1" */
     size_t n;
-    bool one;       /* the output is named itself */
-    size_t folders; /* sources that are no file of one image */
+    bool one;                /* the output is named itself */
+    size_t folders;          /* sources that are no file of one image */
+    struct cli_ahead *ahead; /* the image that is decoded next, or NULL */
 };
 
 /* Lists operands [n]. An operand that is missing is an image that cannot be read. `output`: what -o
@@ -46,14 +47,15 @@ char *cli_images_output(const struct cli_images *images, size_t i, const char *o
 enum tsr_status cli_images_files(struct cli_call *call, const struct cli_images *images,
                                  const char *folder);
 
-/* Decodes the i-th. What is odd about it is told on stderr. */
+/* Decodes the i-th; within cli_images_each() the next one is decoded meanwhile. What is odd about
+ * it is told on stderr. */
 enum tsr_status cli_images_read(struct cli_call *call, const struct cli_images *images, size_t i,
                                 const struct tsr_image_as *as, struct tsr_image *out);
 
 /* Calls `one` for each, which leaves call->phase at CLI_READING as long as a failure is the
  * image's: it is then told and left out, and the names of all come at the end, with TSR_ERR_IO
  * (exit 1). A single image, strict, and failures of other kinds end it at once. */
-enum tsr_status cli_images_each(struct cli_call *call, const struct cli_images *images, bool strict,
+enum tsr_status cli_images_each(struct cli_call *call, struct cli_images *images, bool strict,
                                 enum tsr_status (*one)(void *user, size_t i), void *user);
 
 #endif

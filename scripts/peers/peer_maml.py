@@ -132,6 +132,16 @@ class AutogradEngine:
             return (e * e * self.wt.repeat(B, 1, 1)).sum() / M
         return (e * e).sum() / M
 
+    def adapt(self, phi, lr, Y):
+        """-> loss after K inner steps, whose graph nobody needs"""
+        B, R, M, T = Y.shape[0], self.geo.R, Y.numel(), self.target(Y)
+        th = [p[None].expand(B, R, *p.shape[1:]).contiguous() for p in phi]
+        for k in range(self.a.inner_steps):
+            th = [t.detach().requires_grad_(True) for t in th]
+            g = torch.autograd.grad(self.loss(B, th, T, M), th)
+            with torch.no_grad(): th = [t - (lr[i][k] if len(lr) > 1 else lr[0]) * d for i, (t, d) in enumerate(zip(th, g))]
+        with torch.no_grad(): return float(self.loss(B, th, T, M))
+
     def meta(self, phi, lr, Y, order, reptile=False):
         """-> query loss, d/dphi, d/dlr (lists); Reptile: minus the mean displacement instead of d/dphi"""
         B, R, K, mb = Y.shape[0], self.geo.R, self.a.inner_steps, self.a.microbatch or Y.shape[0]
@@ -411,7 +421,7 @@ def parser():
     A('--engine', choices=('plain', 'fused', 'tiled'), default='tiled'); A('--microbatch', type=int, default=0)
     A('--tile', type=int, default=1024); A('--workers', type=int, default=2, help='tiled engine: python threads')
     A('--threads', type=int, default=0, help='torch threads (default: 1 for tiled, 2 otherwise)')
-    A('--forward-only', choices=('forward', 'gradient'), help='time just this for one image'); A('--double', action='store_true')
+    A('--forward-only', choices=('forward', 'gradient', 'adapt'), help='time just this for one image: adapt is all inner steps and the error after them'); A('--double', action='store_true')
     A('--selftest', metavar='GOLDEN_H5')
     return p
 
@@ -503,7 +513,8 @@ def main():
         ck = Clock(); t1 = time.time()
         for it in itertools.count():
             ck.start()
-            if a.engine == 'tiled':
+            if a.forward_only == 'adapt': eng.adapt(phi, lr, Y)
+            elif a.engine == 'tiled':
                 with torch.no_grad(): eng.setup(a.batch); eng.run('g', eng.expand(phi, a.batch), None, Y, M)
             elif a.forward_only == 'forward':
                 with torch.no_grad(): eng.loss(a.batch, [p[None].expand(a.batch, R, *p.shape[1:]) for p in phi], eng.target(Y), M)
@@ -512,7 +523,7 @@ def main():
                 torch.autograd.grad(eng.loss(a.batch, [p[None].expand(a.batch, R, *p.shape[1:]) for p in ph], eng.target(Y), M), ph)
             ck.stop(it >= 2)
             if it >= 2 and (len(ck.clean()) >= a.iters or (it >= a.iters + 1 and time.time() - t1 > a.patience)): break
-        rep.update(ck.summary(F * (1 if a.forward_only == 'forward' else 3) / 1e9))
+        rep.update(ck.summary(F * {'forward': 1, 'gradient': 3, 'adapt': 3 * a.inner_steps + 1}[a.forward_only] / 1e9))
         if a.report: json.dump(rep, open(a.report, 'w'), indent=1)
         return 0
 
