@@ -69,6 +69,14 @@ static inline VEC NAME(input_weights)(const struct plan *p, size_t input, size_t
 /* Sines and cosines of `n` angles w x + b, x 2 `step` floats apart, a row of vector v each. */
 static ALWAYS_INLINE void NAME(lattice_table)(size_t n, VEC w, const float *x, size_t step, VEC b,
                                               size_t row, float *s, float *c) {
+#ifdef PAIR
+    for (BOTH sine, cosine; n >= 2; n -= 2, x += 4 * step, s += 2 * row, c += 2 * row) {
+        BOTH at = PAIR_OF(SPLAT(x[0]), SPLAT(x[2 * step]));
+        PAIR(sincos)(PAIR_MULTIPLY_ADD(NAME(twice)(w), at, NAME(twice)(b)), &sine, &cosine);
+        *(PAIR(unaligned) *)s = sine;
+        *(PAIR(unaligned) *)c = cosine;
+    }
+#endif
     for (size_t at = 0; n > 0; n--, at += row, x += 2 * step) {
         VEC sine, cosine;
         NAME(sincos)(MULTIPLY_ADD(w, SPLAT(*x), b), &sine, &cosine);
@@ -122,6 +130,14 @@ static void NAME(lattice_tile)(const struct plan *p, const struct record *r, siz
             const float *ca = p->table_c + column * p->row + v;
             VEC sb = AT(p->table_s, y * p->row + v), cb = AT(p->table_c, y * p->row + v);
             float *s = r->s + i * p->row + v, *c = r->c + i * p->row + v;
+#ifdef PAIR
+            BOTH sb2 = NAME(twice)(sb), cb2 = NAME(twice)(cb);
+            if (slopes)
+                NAME(lattice_pairs)(true, n, sa, ca, sb2, cb2, s, c);
+            else
+                NAME(lattice_pairs)(false, n, sa, ca, sb2, cb2, s, c);
+            continue;
+#endif
             if (slopes)
                 NAME(lattice_row)(true, n, p->row, sa, ca, sb, cb, s, c);
             else

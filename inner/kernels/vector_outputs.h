@@ -103,6 +103,41 @@ static void NAME(outputs)(const struct plan *p, size_t m, const float *bias, con
             }
         }
 }
+/* Three numbers a point, as colours have them, in groups of four lanes of which the last is 0. */
+#if LANES == 16
+#define IN_FOURS 0, 1, 2, 16, 3, 4, 5, 16, 6, 7, 8, 16, 9, 10, 11, 16
+#elif LANES == 8
+#define IN_FOURS 0, 1, 2, 8, 3, 4, 5, 8
+#else
+#define IN_FOURS 0, 1, 2, 4
+#endif
+
+/* As residual() of NARROW, of three outputs: d = factor * (f - y) of the first *n of m points of
+ * which a vector can be read, y [m, 3], f and d [.., 4]. */
+static ALWAYS_INLINE double NAME(colour_residual)(size_t m, float factor, const float *y,
+                                                  const float *f, float *d, size_t *n) {
+    VEC sum[2] = {{0}};
+    size_t i = 0;
+    for (; 3 * (i + GROUPS) + LANES <= 3 * m; i += 2 * GROUPS)
+        UNROLL for (size_t k = 0; k < 2; k++) {
+            size_t at = i + k * GROUPS;
+            VEC known = *(const NAME(unaligned) *)(y + 3 * at);
+            VEC r = AT(f, 4 * at) - SHUFFLE(IVEC, known, (VEC){0}, IN_FOURS);
+            sum[k] = MULTIPLY_ADD(r, r, sum[k]);
+            AT(d, 4 * at) = r * factor;
+        }
+    union {
+        VEC all;
+        NARROW(vec) group[GROUPS];
+    } squares = {sum[0] + sum[1]};
+    for (size_t k = 1; k < GROUPS; k++)
+        squares.group[0] += squares.group[k];
+    double total =
+        (double)squares.group[0][0] + (double)squares.group[0][1] + (double)squares.group[0][2];
+    *n = i;
+    return total;
+}
+#undef IN_FOURS
 #undef GROUPS
 #undef OUTPUT_POINTS
 #undef LANE_OF

@@ -289,3 +289,42 @@ static void NAME(outputs_of_pairs)(size_t m, const float *bias, const float *a, 
         for (size_t r = 0; r < m; r += 4)
             NAME(pair_outputs)(a, w, NULL, NULL, NAME(twice)(four), r, f);
 }
+
+/* Coordinate `axis` of point 2 q of x [8 points, 2] in the first half of a vector, of the next one
+ * in the second. */
+static ALWAYS_INLINE BOTH NAME(pair_coordinate)(BOTH x, int q, int axis) {
+    const int a = 4 * q + axis, b = a + 2;
+    return SHUFFLE(PAIR(ivec), x, x, a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);
+}
+
+/* Sums over the first *n of m points, those that whole vectors of x hold, of e, and of e times
+ * either coordinate: sum[0], [1] and [2] the biases. */
+static ALWAYS_INLINE void NAME(first_pairs)(size_t m, const float *x, const float *e, VEC sum[3],
+                                            size_t *n) {
+    BOTH s[2][3] = {{{0}}};
+    size_t i = 0;
+    for (; i + 8 <= m; i += 8) {
+        BOTH points = *(PAIR(unaligned) *)(uintptr_t)(x + 2 * i);
+        UNROLL for (int q = 0; q < 4; q++) {
+            BOTH d = PAIR_AT(e, (i + 2 * (size_t)q) * LANES), *to = s[q & 1];
+            to[0] = PAIR_MULTIPLY_ADD(NAME(pair_coordinate)(points, q, 0), d, to[0]);
+            to[1] = PAIR_MULTIPLY_ADD(NAME(pair_coordinate)(points, q, 1), d, to[1]);
+            to[2] += d;
+        }
+    }
+    UNROLL for (int k = 0; k < 3; k++) sum[k] = NAME(of_both)(s[0][k] + s[1][k]);
+    *n = i;
+}
+
+/* n points of one row of a lattice, which has sines sb and cosines cb, as lattice_row() has it: the
+ * last point, if n is odd, as a pair whose second row another row will overwrite. */
+static ALWAYS_INLINE void NAME(lattice_pairs)(bool slopes, size_t n, const float *sa,
+                                              const float *ca, BOTH sb, BOTH cb, float *s,
+                                              float *c) {
+    for (size_t at = 0; at < n * LANES; at += 2 * LANES) {
+        BOTH sine = *(PAIR(unaligned) *)(uintptr_t)(sa + at);
+        BOTH cosine = *(PAIR(unaligned) *)(uintptr_t)(ca + at);
+        *(PAIR(unaligned) *)(s + at) = PAIR_MULTIPLY_ADD(cosine, sb, sine * cb);
+        if (slopes) *(PAIR(unaligned) *)(c + at) = PAIR_MULTIPLY_ADD(-sine, sb, cosine * cb);
+    }
+}

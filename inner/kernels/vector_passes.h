@@ -41,7 +41,9 @@ static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, 
 static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m, float factor,
                                   const float *f, float *d) {
     double error = 0;
-    size_t out = p->net->out_dim;
+    size_t out = p->net->out_dim, done = 0;
+    if (out == 3) error = NAME(colour_residual)(m, factor, y, f, d, &done);
+    y += done * out, f += done * p->out_row, d += done * p->out_row, m -= done;
     for (size_t c = 0; c < out; c += 4)
         error +=
             NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c, p->out_row);
@@ -143,9 +145,13 @@ static void NAME(first_tile)(const struct plan *p, size_t m, bool fresh, const f
     }
     for (size_t v = 0; v < p->row; v += LANES) {
         float *to[3] = {p->weights[0] + v, p->weights[0] + p->columns + v, p->bias_sum[0] + v};
-        VEC sum[2][3] = {{{0}}};
-        for (size_t i = 0; i < m; i += 2)
-            UNROLL for (size_t k = 0; k < 2; k++) {
+        VEC sum[4][3] = {{{0}}};
+        size_t begin = 0;
+#ifdef PAIR
+        NAME(first_pairs)(m, x, d, sum[0], &begin);
+#endif
+        for (size_t i = begin; i < m; i += 4)
+            UNROLL for (size_t k = 0; k < 4; k++) {
                 if (i + k == m) break;
                 VEC e = AT(d, (i + k) * p->row + v);
                 sum[k][0] = MULTIPLY_ADD(SPLAT(x[2 * (i + k)]), e, sum[k][0]);
@@ -153,7 +159,7 @@ static void NAME(first_tile)(const struct plan *p, size_t m, bool fresh, const f
                 sum[k][2] += e;
             }
         UNROLL for (size_t k = 0; k < 3; k++) {
-            sum[0][k] += sum[1][k];
+            sum[0][k] = (sum[0][k] + sum[1][k]) + (sum[2][k] + sum[3][k]);
             if (!fresh) sum[0][k] += AT(to[k], 0);
             AT(to[k], 0) = sum[0][k];
         }
