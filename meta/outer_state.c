@@ -205,6 +205,7 @@ enum tsr_status tsr_outer_state_turn(struct tsr_outer_state *s, size_t n_theta, 
     next.progress = s->progress;
     next.progress.turned_at = s->progress.outer_step;
     next.progress.lost_before = s->progress.lost;
+    next.progress.waited = next.progress.halvings = 0;
     next.history = s->history, next.n_history = s->n_history, next.max_history = s->max_history;
     s->history = NULL;
     memcpy(next.rollback, s->rollback, sizeof next.rollback);

@@ -222,6 +222,9 @@ static void per_region_slots_resume(void **state) {
 
 /* A run whose slots turn after 6 of 12 outer steps, interrupted before, at and behind the turn. */
 static void check_turn(const struct tsr_model_config *model, double ema) {
+    static const char *const numbers[] = {"best_val_psnr_db", "turned_at",    "lost_before",
+                                          "lost_outer_steps", "good_updates", "last_outer_lr",
+                                          "waited",           "halvings"};
     const uint64_t stops[] = {5, 6, 7, 11};
     const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
     const char *whole = in_folder("whole.h5"), *parts = in_folder("parts.h5");
@@ -229,12 +232,14 @@ static void check_turn(const struct tsr_model_config *model, double ema) {
     struct tsr_model *loaded;
     config.then = TSR_THEN_PER_REGION;
     config.ema = ema;
+    config.patience = 1;
     run(model, &config, data, 0);
     MUST(tsr_model_load(whole, &loaded, err));
     size_t n = loaded->net.n_params;
     assert_int_equal(loaded->n_slots, 6);
     for (size_t s = 1; s < 6; s++)
         assert_memory_not_equal(loaded->theta, loaded->theta + s * n, n * sizeof(tsr_real));
+    bool basis = loaded->basis;
     tsr_model_free(loaded);
     assert_true(read_number(whole, "/outer", "turned_at") == 6);
     config.output = parts;
@@ -246,6 +251,10 @@ static void check_turn(const struct tsr_model_config *model, double ema) {
         tsr_model_free(loaded);
         resume(parts, data, 2 - i % 2);
         same_checkpoint(whole, parts, model);
+        assert_int_equal(same_array(whole, parts, "/init/basis") > 0, basis);
+        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
+            assert_true(read_number(whole, "/outer", numbers[j]) ==
+                        read_number(parts, "/outer", numbers[j]));
     }
 }
 
@@ -307,6 +316,13 @@ static void turns_refused(void **state) {
     MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
               "only shared ones can turn");
     model.slots = TSR_SLOTS_SHARED;
+    config.then_at = 0.93;
+    MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
+              "after 0.93 of 12 outer steps: none would be left");
+    config.then_at = 0.5;
+    model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(grid, 1, 1)};
+    MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
+              "grid has one region");
     config.then_at = 1;
     MUST_FAIL(open_training(&model, &config, data, NULL, &training, err), TSR_ERR_CONFIG,
               "then_at is 1");
