@@ -117,7 +117,8 @@ static enum tsr_status check_counts(const struct tsr_h5 *file, const struct tsr_
                                     struct tsr_error *err) {
     const struct tsr_trainer_progress *p = &s->progress;
     bool turn = p->turned_at <= p->outer_step && p->lost_before <= p->turned_at &&
-                p->lost_before <= p->lost;
+                p->lost_before <= p->lost && p->turned_seconds >= 0 &&
+                !(p->turned_seconds > p->seconds);
     uint64_t since = p->outer_step - p->turned_at; /* the turn */
     if (p->rollbacks <= TSR_MAX_ROLLBACKS && p->lost <= p->outer_step && turn &&
         p->lost - p->lost_before <= since && s->good.updates <= since)

@@ -398,6 +398,26 @@ static void a_turn_is_patient_again(void **state) {
     end(&p);
 }
 
+/* The outer rates begin again with the new slots, and end with the run. */
+static void a_turn_begins_the_decay_again(void **state) {
+    (void)state;
+    struct tsr_outer_state s = {.config = {.outer_steps = 40}};
+    s.progress.outer_step = 10;
+    assert_true(tsr_outer_state_decay(&s) == 0.25);
+    s.progress.turned_at = 10;
+    assert_true(tsr_outer_state_decay(&s) == 0);
+    s.progress.outer_step = 25;
+    assert_true(tsr_outer_state_decay(&s) == 0.5);
+    s.progress.outer_step = 40;
+    assert_true(tsr_outer_state_decay(&s) == 1);
+    s.config = (struct tsr_trainer_config){.seconds = 8};
+    s.progress.turned_seconds = 4;
+    s.progress.seconds = 5;
+    assert_true(tsr_outer_state_decay(&s) == 0.25);
+    s.progress.turned_seconds = s.progress.seconds = 9;
+    assert_true(tsr_outer_state_decay(&s) == 1);
+}
+
 /* An item that is not a number in one outer step is left out of it, named, and no divergence. */
 static void names_what_it_leaves_out(void **state) {
     (void)state;
@@ -422,6 +442,7 @@ int main(void) {
         TEST(turns_in_a_good_state),
         TEST(turns_unsaved),
         TEST(a_turn_is_patient_again),
+        TEST(a_turn_begins_the_decay_again),
         TEST(names_what_it_leaves_out),
     };
     return cmocka_run_group_tests_name("rollback", tests, NULL, NULL);
