@@ -167,8 +167,8 @@ TSR_API double tsr_outer_state_decay(const struct tsr_outer_state *state);
 TSR_API bool tsr_outer_state_is_due(const struct tsr_outer_state *state);
 
 /* The state of a run whose slots turn: the same run, with the moments of a new one for as many
- * values as given, and without what patience (config.patience) has counted and halved: the new slots
- * have not stood still. *state is cleared and replaced. */
+ * values as given, and without what patience (config.patience) has counted and halved: the new
+ * slots have not stood still. *state is cleared and replaced. */
 TSR_API enum tsr_status tsr_outer_state_turn(struct tsr_outer_state *state, size_t n_theta,
                                              size_t n_basis, size_t n_rates,
                                              struct tsr_error *err) TSR_MUST_USE;

@@ -229,7 +229,9 @@ static void check_turn(const struct tsr_model_config *model, double ema) {
     const char *data = toy_dataset("data.h5", 20, 16, 16, 3);
     const char *whole = in_folder("whole.h5"), *parts = in_folder("parts.h5");
     struct tsr_trainer_config config = settings(12, whole);
+    struct tsr_model_config turned = *model;
     struct tsr_model *loaded;
+    turned.slots = TSR_SLOTS_PER_REGION;
     config.then = TSR_THEN_PER_REGION;
     config.ema = ema;
     config.patience = 1;
@@ -250,7 +252,7 @@ static void check_turn(const struct tsr_model_config *model, double ema) {
         assert_int_equal(loaded->n_slots, stops[i] > 6 ? 6 : 1);
         tsr_model_free(loaded);
         resume(parts, data, 2 - i % 2);
-        same_checkpoint(whole, parts, model);
+        same_checkpoint(whole, parts, &turned);
         assert_int_equal(same_array(whole, parts, "/init/basis") > 0, basis);
         for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
             assert_true(read_number(whole, "/outer", numbers[j]) ==
@@ -266,6 +268,8 @@ static void slots_turn(void **state) {
     model.adaptation = tsr_choice_of(&tsr_adaptation_latent.object);
     (void)tsr_choice_set(&model.adaptation, "numbers", 7);
     model.rates = TSR_RATES_PER_STEP;
+    check_turn(&model, 0);
+    model.partition = (struct tsr_partition_rule){.rule = TSR_RULE(segment, 6)};
     check_turn(&model, 0);
 }
 
