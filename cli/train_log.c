@@ -203,6 +203,7 @@ static void make_line(const struct cli_train_log *log, const struct tsr_trainer_
     add_number(l, ", \"images_per_second\": ", p->images_per_second);
     add_number(l, ", \"skipped\": ", (double)p->skipped);
     add_number(l, ", \"rollbacks\": ", (double)p->rollbacks);
+    add_number(l, ", \"slots\": ", (double)tsr_training_model(log->training)->n_slots);
     add_number(l, ", \"session_seconds\": ", p->session_seconds);
     add_number(l, ", \"data_seconds\": ", p->data_seconds);
     add_waited(l, log);

@@ -218,6 +218,11 @@ static void on_rolled_back(void *user, const char *what) {
     cli_progress_say(&v->line, "tessera train: %s", what);
 }
 
+static void on_turned(void *user, const char *what) {
+    struct view *v = user;
+    cli_progress_say(&v->line, "%s", what);
+}
+
 /* The first images are named when it happens, all others are counted. */
 static void on_left_out(void *user, const char *name) {
     struct view *v = user;
@@ -279,6 +284,7 @@ enum tsr_status cli_training_run(struct tsr_training *training, bool quiet,
                                                     .stop = on_stop,
                                                     .save_failed = on_save_failed,
                                                     .rolled_back = on_rolled_back,
+                                                    .turned = on_turned,
                                                     .left_out = on_left_out,
                                                     .waited = on_waited};
     const struct tsr_trainer_config *c = tsr_training_settings(training);

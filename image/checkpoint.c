@@ -112,20 +112,32 @@ static enum tsr_status read_good(struct tsr_h5 *file, const struct tsr_model *m,
     return TSR_OK;
 }
 
+/* Do the counts of a run fit together? */
+static enum tsr_status check_counts(const struct tsr_h5 *file, const struct tsr_outer_state *s,
+                                    struct tsr_error *err) {
+    const struct tsr_trainer_progress *p = &s->progress;
+    bool turn = p->turned_at <= p->outer_step && p->lost_before <= p->turned_at &&
+                p->lost_before <= p->lost && p->turned_seconds >= 0 &&
+                !(p->turned_seconds > p->seconds);
+    uint64_t since = p->outer_step - p->turned_at; /* the turn */
+    if (p->rollbacks <= TSR_MAX_ROLLBACKS && p->lost <= p->outer_step && turn &&
+        p->lost - p->lost_before <= since && s->good.updates <= since)
+        return TSR_OK;
+    return TSR_ERROR(
+        err, TSR_ERR_FORMAT,
+        "%s: /outer has %llu rollbacks and %llu lost of %llu outer steps, %llu of them before the "
+        "turn of its slots after outer step %llu, the last good state %llu updates; at most %d and "
+        "as many as there were",
+        tsr_h5_path(file), (unsigned long long)p->rollbacks, (unsigned long long)p->lost,
+        (unsigned long long)p->outer_step, (unsigned long long)p->lost_before,
+        (unsigned long long)p->turned_at, (unsigned long long)s->good.updates, TSR_MAX_ROLLBACKS);
+}
+
 static enum tsr_status transfer_rollbacks(bool write, struct tsr_h5 *file,
                                           struct tsr_outer_state *s, struct tsr_error *err) {
     static const char path[] = "/outer/rollbacks";
+    TSR_TRY(check_counts(file, s, err));
     const size_t dims[2] = {(size_t)s->progress.rollbacks, TSR_ROLLBACK_COLUMNS};
-    if (s->progress.rollbacks > TSR_MAX_ROLLBACKS || s->progress.lost > s->progress.outer_step ||
-        s->progress.turned_at > s->progress.outer_step ||
-        s->progress.lost_before > s->progress.lost || s->good.updates > s->progress.outer_step)
-        return TSR_ERROR(
-            err, TSR_ERR_FORMAT,
-            "%s: /outer has %llu rollbacks and %llu lost of %llu outer steps, the last "
-            "good state %llu updates; at most %d and as many as there were",
-            tsr_h5_path(file), (unsigned long long)s->progress.rollbacks,
-            (unsigned long long)s->progress.lost, (unsigned long long)s->progress.outer_step,
-            (unsigned long long)s->good.updates, TSR_MAX_ROLLBACKS);
     if (dims[0] == 0) return TSR_OK;
     if (!write) return tsr_h5_read(file, path, TSR_H5_F64, 2, dims, s->rollback, err);
     TSR_TRY(tsr_h5_write(file, path, TSR_H5_F64, 2, dims, s->rollback, 0, err));

@@ -197,16 +197,44 @@ static struct tsr_model_config turned(const struct tsr_training *t) {
     return config;
 }
 
+/* Is there room for so many slots? A run should not find that out half way. Of all that is learned
+ * there are the value, its gradient and two moments; value and moments of the last good state; and
+ * with a running mean two more. */
+static enum tsr_status check_room(const struct tsr_training *t, size_t slots,
+                                  struct tsr_error *err) {
+    const struct tsr_model *m = t->model;
+    char what[64];
+    void *room;
+    size_t copies = t->state.config.ema > 0 ? 9 : 7;
+    size_t numbers = m->net.n_params + tsr_model_basis_count(m) + tsr_rates_count(&m->rates);
+    (void)snprintf(what, sizeof what, "%zu slots of %zu numbers to learn", slots, numbers);
+    TSR_TRY(tsr_alloc(&room, slots, copies * numbers * sizeof(tsr_real), what, err));
+    free(room);
+    return TSR_OK;
+}
+
 /* Can the slots turn to what the settings say? */
 static enum tsr_status check_turn(const struct tsr_training *t, struct tsr_error *err) {
     const struct tsr_trainer_config *c = &t->state.config;
     const struct tsr_model_config config = turned(t);
+    const char *then = tsr_then_name(c->then);
     if (c->then == TSR_THEN_SAME || t->state.progress.turned_at) return TSR_OK;
     if (t->model->config.slots != TSR_SLOTS_SHARED)
         return TSR_ERROR(err, TSR_ERR_CONFIG,
                          "slots are %s and are to turn to %s: only shared ones can turn",
-                         tsr_slots_name(t->model->config.slots), tsr_then_name(c->then));
-    return tsr_model_config_check(&config, err);
+                         tsr_slots_name(t->model->config.slots), then);
+    TSR_TRY(tsr_model_config_check(&config, err));
+    size_t slots = tsr_model_config_slots(&config);
+    if (slots < 2)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "slots are to turn to %s, and %s has one region: the shared slot is all",
+                         then, config.partition.rule.object->name);
+    if (c->outer_steps && (double)(c->outer_steps - 1) < c->then_at * (double)c->outer_steps)
+        return TSR_ERROR(err, TSR_ERR_CONFIG,
+                         "slots are to turn to %s after %g of %llu outer steps: none would be "
+                         "left for them",
+                         then, c->then_at, (unsigned long long)c->outer_steps);
+    return check_room(t, slots, err);
 }
 
 static enum tsr_status make_model(struct tsr_training *t, const struct tsr_model_config *from,
@@ -324,6 +352,9 @@ static enum tsr_status compare_origins(const struct tsr_training *t, struct tsr_
     return tsr_comm_agree(comm, status, err);
 }
 
+/* ---- the turn to more slots --------------------------------------------------------------------
+ */
+
 static void close_parts(struct tsr_training *t) {
     tsr_trainer_free(t->trainer);
     if (t->source.close) t->source.close(t->source.user);
@@ -360,6 +391,19 @@ static enum tsr_status turn(struct tsr_training *t, struct tsr_error *err) {
     return tsr_validation_observe(&t->validator, &t->observer, t->observed, &n, err);
 }
 
+static void tell_of_turn(const struct tsr_training *t,
+                         const struct tsr_trainer_callbacks *callbacks) {
+    char what[TSR_ERROR_SIZE];
+    if (!callbacks || !callbacks->turned) return;
+    (void)snprintf(what, sizeof what, "outer step %llu: the shared slot becomes %zu, %s",
+                   (unsigned long long)t->state.progress.turned_at, t->model->n_slots,
+                   tsr_then_name(t->state.config.then));
+    callbacks->turned(callbacks->user, what);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------
+ */
+
 enum tsr_status tsr_training_run(struct tsr_training *training,
                                  const struct tsr_trainer_callbacks *callbacks,
                                  struct tsr_error *err) {
@@ -367,6 +411,7 @@ enum tsr_status tsr_training_run(struct tsr_training *training,
     TSR_TRY(tsr_trainer_run(training->trainer, callbacks, err));
     if (tsr_outer_state_is_due(&training->state)) {
         TSR_TRY(tsr_comm_agree(comm_of(training), turn(training, err), err));
+        tell_of_turn(training, callbacks);
         TSR_TRY(tsr_trainer_run(training->trainer, callbacks, err));
     }
     enum tsr_status status = tsr_dataset_unchanged(training->dataset, err);

@@ -121,6 +121,7 @@ enum tsr_status tsr_outer_state_visit(struct tsr_outer_state *s, tsr_setting_fn 
         TSR_SETTING("outer", "rollbacks", U64, &p->rollbacks, .optional = true),
         TSR_SETTING("outer", "lost_outer_steps", U64, &p->lost, .optional = true),
         TSR_SETTING("outer", "turned_at", U64, &p->turned_at, .optional = true),
+        TSR_SETTING("outer", "turned_seconds", REAL, &p->turned_seconds, .optional = true),
         TSR_SETTING("outer", "lost_before", U64, &p->lost_before, .optional = true),
         TSR_SETTING("outer", "halvings", U64, &p->halvings, .optional = true),
         TSR_SETTING("outer", "waited", U64, &p->waited, .optional = true),
@@ -184,12 +185,23 @@ uint64_t tsr_outer_state_updates(const struct tsr_outer_state *s) {
     return (p->outer_step - p->turned_at) - (p->lost - p->lost_before);
 }
 
-double tsr_outer_state_progress(const struct tsr_outer_state *s) {
-    const struct tsr_trainer_config *c = &s->config;
+/* Part of a run that so many outer steps in such a time are. */
+static double part_of(const struct tsr_trainer_config *c, uint64_t outer_step, double seconds) {
     double steps = 0, time = 0;
-    if (c->outer_steps) steps = (double)s->progress.outer_step / (double)c->outer_steps;
-    if (c->seconds > 0) time = s->progress.seconds / c->seconds;
+    if (c->outer_steps) steps = (double)outer_step / (double)c->outer_steps;
+    if (c->seconds > 0) time = seconds / c->seconds;
     return steps > time ? steps : time;
+}
+
+double tsr_outer_state_progress(const struct tsr_outer_state *s) {
+    return part_of(&s->config, s->progress.outer_step, s->progress.seconds);
+}
+
+double tsr_outer_state_decay(const struct tsr_outer_state *s) {
+    const struct tsr_trainer_progress *p = &s->progress;
+    double done = tsr_outer_state_progress(s);
+    double before = p->turned_at ? part_of(&s->config, p->turned_at, p->turned_seconds) : 0;
+    return before < 1 ? (done - before) / (1 - before) : 1;
 }
 
 bool tsr_outer_state_is_due(const struct tsr_outer_state *s) {
@@ -204,7 +216,9 @@ enum tsr_status tsr_outer_state_turn(struct tsr_outer_state *s, size_t n_theta, 
     next.config = s->config;
     next.progress = s->progress;
     next.progress.turned_at = s->progress.outer_step;
+    next.progress.turned_seconds = s->progress.seconds;
     next.progress.lost_before = s->progress.lost;
+    next.progress.waited = next.progress.halvings = 0;
     next.history = s->history, next.n_history = s->n_history, next.max_history = s->max_history;
     s->history = NULL;
     memcpy(next.rollback, s->rollback, sizeof next.rollback);

@@ -86,6 +86,7 @@ struct tsr_trainer_progress {
     uint64_t rollbacks;      /* times that the run went back to its last good state */
     uint64_t lost;           /* outer steps taken back by them */
     uint64_t turned_at;      /* the outer step after which slots became more; 0: they have not */
+    double turned_seconds;   /* of training until then */
     uint64_t lost_before;    /* what was lost until then */
     uint64_t halvings; /* times that the outer rates were halved since validation stood still */
     uint64_t waited;   /* validations since the best one or the last halving */
@@ -158,11 +159,16 @@ TSR_API uint64_t tsr_outer_state_updates(const struct tsr_outer_state *state);
 /* Part of the run that is done, 0 .. 1. */
 TSR_API double tsr_outer_state_progress(const struct tsr_outer_state *state);
 
+/* Where the outer rates stand in their decay, 0 .. 1: the part of the run that is done or, once the
+ * slots have turned, of what was left of it then. */
+TSR_API double tsr_outer_state_decay(const struct tsr_outer_state *state);
+
 /* Has the run come to where its slots turn, and not turned yet? */
 TSR_API bool tsr_outer_state_is_due(const struct tsr_outer_state *state);
 
 /* The state of a run whose slots turn: the same run, with the moments of a new one for as many
- * values as given. *state is cleared and replaced. */
+ * values as given, and without what patience (config.patience) has counted and halved: the new
+ * slots have not stood still. *state is cleared and replaced. */
 TSR_API enum tsr_status tsr_outer_state_turn(struct tsr_outer_state *state, size_t n_theta,
                                              size_t n_basis, size_t n_rates,
                                              struct tsr_error *err) TSR_MUST_USE;

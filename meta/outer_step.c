@@ -256,11 +256,12 @@ static void average(struct tsr_outer_step *o, uint64_t updates) {
     follow(o, decay, s->n_rates, o->learner.rates->value, s->other.rates);
 }
 
-static void update(struct tsr_outer_step *o, double progress) {
+static void update(struct tsr_outer_step *o) {
     const struct tsr_trainer_config *c = &o->state->config;
     struct tsr_trainer_progress *p = &o->state->progress;
     uint64_t updates = tsr_outer_state_updates(o->state);
-    double schedule = tsr_schedule(updates, c->warmup, progress, c->final_lr) *
+    double decay = tsr_outer_state_decay(o->state);
+    double schedule = tsr_schedule(updates, c->warmup, decay, c->final_lr) *
                       tsr_rollback_factor(p->rollbacks + p->halvings);
     p->outer_lr = c->outer_lr * schedule;
     struct tsr_adam theta = {p->outer_lr, c->beta1, c->beta2, updates + 1}, rates = theta;
@@ -278,7 +279,7 @@ enum tsr_status tsr_outer_step_take(struct tsr_outer_step *o, double progress,
     TSR_TRY(gradient(o, progress, &bad, &finite, err));
     if (finite) {
         take_means(o, p);
-        update(o, progress);
+        update(o);
     } else if (bad == 0) {
         bad = n_items;
     }

@@ -121,10 +121,10 @@ static bool validation_due(const struct tsr_trainer *t) {
 /* Has the state that the run begins from been left before its validation was over? */
 static bool validation_missing(const struct tsr_trainer *t) {
     const struct tsr_outer_state *s = t->state;
-    if (s->progress.outer_step == 0 || !(s->config.val_every || s->config.outer_steps))
-        return false;
     double last = s->n_history ? s->history[s->n_history - 1].outer_step : 0;
-    return last != (double)s->progress.outer_step && validation_due(t);
+    if (s->progress.outer_step == 0 || last == (double)s->progress.outer_step) return false;
+    if (tsr_outer_state_is_due(s)) return true;
+    return (s->config.val_every || s->config.outer_steps) && validation_due(t);
 }
 
 /* Halves the outer rates when validation has stood still for long enough. */
@@ -274,12 +274,15 @@ static enum tsr_status save(struct tsr_trainer *t, struct tsr_error *err) {
 }
 
 /* A save that fails here is tried again after the next interval. */
-static void save_at_interval(struct tsr_trainer *t) {
+static void save_underway(struct tsr_trainer *t) {
     struct tsr_error error = {0};
-    double every = t->state->config.checkpoint_seconds;
-    if (every <= 0 || tsr_seconds() - t->last_save < every) return;
     if (save(t, &error) != TSR_OK && t->callbacks && t->callbacks->save_failed)
         t->callbacks->save_failed(t->callbacks->user, &error);
+}
+
+static void save_at_interval(struct tsr_trainer *t) {
+    double every = t->state->config.checkpoint_seconds;
+    if (every > 0 && tsr_seconds() - t->last_save >= every) save_underway(t);
 }
 
 /* ---- the run ------------------------------------------------------------------------------------
@@ -307,7 +310,8 @@ static enum tsr_status train(struct tsr_trainer *t, struct tsr_error *err) {
         p->validated = 0;
         TSR_TRY(take(t, err));
         bool last = progress_of(t) >= 1;
-        if (last || validation_due(t)) {
+        /* What has diverged is not to be copied to more slots. */
+        if (last || tsr_outer_state_is_due(t->state) || validation_due(t)) {
             TSR_TRY(call_roll(t, err));
             enum tsr_status status = look(t, err);
             if (status == TSR_ERR_INTERRUPTED) return interrupted(t, err);
@@ -345,7 +349,10 @@ enum tsr_status tsr_trainer_run(struct tsr_trainer *t,
     swap_mean(t);
     enum tsr_status status = train(t, err), saved = TSR_OK;
     bool nothing_new = status != TSR_OK && t->state->progress.outer_step == begun;
-    if (!nothing_new || status == TSR_ERR_INTERRUPTED) saved = save(t, &failure);
+    if (status == TSR_OK && tsr_outer_state_is_due(t->state))
+        save_underway(t);
+    else if (!nothing_new || status == TSR_ERR_INTERRUPTED)
+        saved = save(t, &failure);
     swap_mean(t);
     t->callbacks = NULL;
     if (saved == TSR_OK) return status;

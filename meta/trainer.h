@@ -60,6 +60,8 @@ struct tsr_trainer_callbacks {
     void (*save_failed)(void *user, const struct tsr_error *error);
     /* The run has diverged and gone back; why and how far, as a sentence. May be NULL. */
     void (*rolled_back)(void *user, const char *what);
+    /* Whoever runs the trainer has turned the slots: into what, as a sentence. May be NULL. */
+    void (*turned)(void *user, const char *what);
     /* An item was left out of an outer step; its name, for as long as the call. May be NULL. */
     void (*left_out)(void *user, const char *name);
     /* Where several processes share the run, at every validation: seconds[n] that each has waited
@@ -83,7 +85,8 @@ TSR_API void tsr_trainer_free(struct tsr_trainer *trainer); /* accepts NULL */
 /* Trains until a bound, a turn of the slots that is due (tsr_outer_state_is_due(): the caller's
  * business), an interruption or an error; saves at intervals and at the end, whatever
  * the end is: progress.saved and .saved_outer_step say what the store holds. When saving at the end
- * fails, that is the error returned; after an interruption or another error it is appended to that.
+ * fails, that is the error returned; after an interruption or another error it is appended to that,
+ * and at a turn the run goes on, as between. What is to turn has been validated.
  * May be called again, to go on. `callbacks` may be NULL. */
 TSR_API enum tsr_status tsr_trainer_run(struct tsr_trainer *trainer,
                                         const struct tsr_trainer_callbacks *callbacks,

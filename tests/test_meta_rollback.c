@@ -19,8 +19,10 @@ enum { ITEMS = 3, POINTS = 12, STEPS = 24, NOTHING = 1 << 30 };
 struct play {
     struct tsr_model *model;
     struct tsr_outer_state state;
-    const double *script; /* [STEPS / 4] what the validator says after outer steps 4, 8, ... */
+    const double *script; /* [STEPS / 4] what the validator says up to outer steps 4, 8, ... */
     uint64_t bad_step;    /* in which item 1 is not a number */
+    uint64_t silent_step; /* after which the validator is interrupted */
+    bool full;            /* nothing can be saved */
     uint64_t stop;        /* the run is interrupted there */
     const char *path;     /* of the checkpoint */
     tsr_real x[ITEMS][POINTS * 2], y[ITEMS][POINTS * 3];
@@ -28,7 +30,7 @@ struct play {
     size_t first[ITEMS + 1];
     tsr_real *after_8; /* theta after outer step 8 */
     double *mean;      /* of theta over the outer steps, with a running mean */
-    int rollbacks, left_out;
+    int rollbacks, left_out, unsaved;
     char said[TSR_ERROR_SIZE], name[32];
     uint64_t begun; /* outer steps before this session */
 };
@@ -65,14 +67,16 @@ static enum tsr_status score(void *user, int (*stop)(void *stop_user), void *sto
     const struct play *p = user;
     (void)stop;
     (void)stop_user;
-    (void)err;
     *left_out = 0;
-    *psnr_db = p->script[p->state.progress.outer_step / 4 - 1];
+    if (p->state.progress.outer_step == p->silent_step)
+        return TSR_ERROR(err, TSR_ERR_INTERRUPTED, "silence");
+    *psnr_db = p->script[(p->state.progress.outer_step + 3) / 4 - 1];
     return TSR_OK;
 }
 
 static enum tsr_status save(void *user, struct tsr_error *err) {
     const struct play *p = user;
+    if (p->full) return TSR_ERROR(err, TSR_ERR_IO, "full");
     return tsr_checkpoint_save(p->model, &p->state, NULL, p->path, err);
 }
 
@@ -102,6 +106,12 @@ static void on_rolled_back(void *user, const char *what) {
         ASSERT_SAME_BITS("theta", p->model->theta, p->after_8, p->state.n_theta);
 }
 
+static void on_save_failed(void *user, const struct tsr_error *error) {
+    struct play *p = user;
+    assert_string_equal(error->message, "full");
+    p->unsaved++;
+}
+
 static void on_left_out(void *user, const char *item) {
     struct play *p = user;
     assert_string_equal(item, "item 1");
@@ -111,7 +121,7 @@ static void on_left_out(void *user, const char *item) {
 static void begin(struct play *p, const double *script, size_t max_rollbacks, const char *path) {
     struct tsr_model_config config = toy_config(16, 16, 3);
     config.rates = TSR_RATES_PER_STEP;
-    *p = (struct play){.script = script, .bad_step = NOTHING, .path = path};
+    *p = (struct play){.script = script, .bad_step = NOTHING, .silent_step = NOTHING, .path = path};
     MUST(tsr_model_create(&config, 3, &p->model, err));
     MUST(tsr_outer_state_create(p->model->n_slots * p->model->net.n_params, 0,
                                 tsr_rates_count(&p->model->rates), &p->state, err));
@@ -142,8 +152,11 @@ static enum tsr_status go(struct play *p, uint64_t stop, struct tsr_error *err) 
     const struct tsr_validator validator = {.user = p, .score = score};
     const struct tsr_store store = {p, save};
     const struct tsr_learner learner = tsr_model_learner(p->model);
-    const struct tsr_trainer_callbacks callbacks = {
-        .progress = on_progress, .user = p, .rolled_back = on_rolled_back, .left_out = on_left_out};
+    const struct tsr_trainer_callbacks callbacks = {.progress = on_progress,
+                                                    .user = p,
+                                                    .save_failed = on_save_failed,
+                                                    .rolled_back = on_rolled_back,
+                                                    .left_out = on_left_out};
     struct tsr_trainer *trainer;
     p->stop = stop;
     p->begun = p->state.progress.outer_step;
@@ -318,6 +331,93 @@ static void ends_in_the_last_good_state(void **state) {
     end(&p);
 }
 
+/* A run whose slots are to turn off the beat of its validations. */
+static void begin_turn(struct play *p, const double *script, const char *path) {
+    begin(p, script, 3, path);
+    p->state.config.then = TSR_THEN_PER_REGION;
+    p->state.config.then_at = 10.5 / STEPS;
+}
+
+/* What has diverged since the last validation does not turn: the run stops for that in a good
+ * state, wherever it was interrupted. */
+static void turns_in_a_good_state(void **state) {
+    (void)state;
+    const uint64_t stops[] = {8, 10, 11};
+    struct play whole, p;
+    begin_turn(&whole, falls, in_folder("whole.h5"));
+    MUST(go(&whole, NOTHING, err));
+    assert_true(tsr_outer_state_is_due(&whole.state));
+    assert_int_equal(whole.state.progress.outer_step, 11);
+    assert_int_equal(whole.state.progress.lost, 3);
+    assert_int_equal(whole.rollbacks, 1);
+    assert_int_equal(whole.state.n_history, 3);
+    ASSERT_SAME_BITS("theta", whole.model->theta, whole.after_8, whole.state.n_theta);
+    for (size_t i = 0; i < 4; i++) {
+        begin_turn(&p, falls, in_folder("m.h5"));
+        p.silent_step = i == 3 ? 11 : NOTHING;
+        MUST_FAIL(go(&p, i < 3 ? stops[i] : NOTHING, err), TSR_ERR_INTERRUPTED, "interrupted");
+        p.silent_step = NOTHING;
+        reload(&p);
+        MUST(go(&p, NOTHING, err));
+        assert_same(&whole, &p);
+        end(&p);
+    }
+    end(&whole);
+}
+
+/* As at an interval: the run goes on. */
+static void turns_unsaved(void **state) {
+    (void)state;
+    struct play p;
+    begin_turn(&p, good, in_folder("m.h5"));
+    p.full = true;
+    MUST(go(&p, NOTHING, err));
+    assert_int_equal(p.unsaved, 1);
+    assert_true(tsr_outer_state_is_due(&p.state));
+    end(&p);
+}
+
+/* New slots have not stood still, but what made the run diverge is as it was. */
+static void a_turn_is_patient_again(void **state) {
+    (void)state;
+    static const double stands[] = {20, 10, 19.9, 0, 0, 0};
+    struct play p;
+    begin_turn(&p, stands, in_folder("m.h5"));
+    p.state.config.patience = 2;
+    MUST(go(&p, NOTHING, err));
+    struct tsr_trainer_progress before = p.state.progress;
+    assert_true(before.halvings == 1 && before.rollbacks == 1);
+    MUST(tsr_outer_state_turn(&p.state, 2 * p.state.n_theta, 0, p.state.n_rates, err));
+    const struct tsr_trainer_progress *after = &p.state.progress;
+    assert_true(after->halvings == 0 && after->waited == 0 && after->rollbacks == 1);
+    assert_true(after->best_val_psnr_db == 20 && after->turned_at == 11);
+    assert_int_equal(after->lost_before, before.lost);
+    assert_int_equal(tsr_outer_state_updates(&p.state), 0);
+    assert_int_equal(p.state.n_history, 3);
+    assert_false(tsr_outer_state_is_due(&p.state) || p.state.good.kept);
+    end(&p);
+}
+
+/* The outer rates begin again with the new slots, and end with the run. */
+static void a_turn_begins_the_decay_again(void **state) {
+    (void)state;
+    struct tsr_outer_state s = {.config = {.outer_steps = 40}};
+    s.progress.outer_step = 10;
+    assert_true(tsr_outer_state_decay(&s) == 0.25);
+    s.progress.turned_at = 10;
+    assert_true(tsr_outer_state_decay(&s) == 0);
+    s.progress.outer_step = 25;
+    assert_true(tsr_outer_state_decay(&s) == 0.5);
+    s.progress.outer_step = 40;
+    assert_true(tsr_outer_state_decay(&s) == 1);
+    s.config = (struct tsr_trainer_config){.seconds = 8};
+    s.progress.turned_seconds = 4;
+    s.progress.seconds = 5;
+    assert_true(tsr_outer_state_decay(&s) == 0.25);
+    s.progress.turned_seconds = s.progress.seconds = 9;
+    assert_true(tsr_outer_state_decay(&s) == 1);
+}
+
 /* An item that is not a number in one outer step is left out of it, named, and no divergence. */
 static void names_what_it_leaves_out(void **state) {
     (void)state;
@@ -339,6 +439,10 @@ int main(void) {
         TEST(running_mean),
         TEST(patience),
         TEST(ends_in_the_last_good_state),
+        TEST(turns_in_a_good_state),
+        TEST(turns_unsaved),
+        TEST(a_turn_is_patient_again),
+        TEST(a_turn_begins_the_decay_again),
         TEST(names_what_it_leaves_out),
     };
     return cmocka_run_group_tests_name("rollback", tests, NULL, NULL);

@@ -17,6 +17,7 @@ def content(path):
     with h5py.File(path) as file:
         file.visititems(keep)
     del found['outer@seconds']
+    del found['outer@turned_seconds']
     found['outer/history'] = np.delete(found['outer/history'], 1, axis=1)
     return {name: value.tobytes() for name, value in found.items()}
 
