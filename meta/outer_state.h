@@ -71,7 +71,7 @@ struct tsr_trainer_progress {
     uint64_t outer_steps;   /* bound; 0: by time */
     double seconds;         /* of training so far, earlier sessions included */
     double seconds_bound;   /* 0: by outer steps */
-    double session_seconds; /* of this session, */
+    double session_seconds; /* of this session, or since slots turned in it, */
     double data_seconds;    /* and of those, waited for data by this process */
     double train_psnr_db;   /* mean over the items of this outer step, after K inner steps */
     double train_mse;       /* of the same the mean squared error: the outer loss, if that is mse */
@@ -90,7 +90,7 @@ struct tsr_trainer_progress {
     uint64_t lost_before;    /* what was lost until then */
     uint64_t halvings; /* times that the outer rates were halved since validation stood still */
     uint64_t waited;   /* validations since the best one or the last halving */
-    double images_per_second;  /* items, since the start of this session */
+    double images_per_second;  /* items, in session_seconds */
     int validated;             /* nonzero when val_psnr_db is new */
     int saved;                 /* nonzero when a save of this session has succeeded, ... */
     uint64_t saved_outer_step; /* ... the last one after this outer step */

@@ -40,6 +40,14 @@ refused 2 "per-class" "classes without a label map" train d.h5 -o n.h5 $small --
 refused 2 "then-at says when" "when without what" train d.h5 -o n.h5 $small --outer-steps 4 --then-at 0.3
 refused 2 "none would be left" "no outer step behind the turn" train d.h5 -o n.h5 $small --outer-steps 4 --then per-region --then-at 0.8
 refused 2 "whole has one region" "one region" train d.h5 -o n.h5 --whole --outer-steps 4 --then per-region
+if ldd "$TESSERA" | grep -q -e asan -e ubsan; then
+    echo "skip no room for the slots: a sanitizer needs all of it"
+else
+    (ulimit -v 3000000; exec timeout 20 "$TESSERA" train d.h5 -o n.h5 --grid 16x16 --width 64 --adapt latent:200 --rates per-step \
+        --outer-steps 4 --threads 1 --then per-region >out 2>err)
+    check "no room for the slots" test $? -ne 0
+    check "is found before the run" grep -q '256 slots of [0-9]* numbers to learn: cannot allocate' err
+fi
 refused 2 "cannot be changed by --resume" "a resumed run keeps its turn" train d.h5 --resume m.h5 --outer-steps 20 --then per-class
 check "nothing was written" test ! -e n.h5
 no_leftovers "no temporary files"
