@@ -40,13 +40,13 @@ static void NAME(store_outputs)(const struct plan *p, const float *f, size_t m, 
 /* d of the last layer from the outputs f of m points; returns the squared error. */
 static double NAME(residual_tile)(const struct plan *p, const float *y, size_t m, float factor,
                                   const float *f, float *d) {
-    double error = 0;
     size_t out = p->net->out_dim, done = 0;
-    if (out == 3) error = NAME(colour_residual)(m, factor, y, f, d, &done);
-    y += done * out, f += done * p->out_row, d += done * p->out_row, m -= done;
-    for (size_t c = 0; c < out; c += 4)
-        error +=
-            NARROW(residual)(m, factor, out - c, y + c, out, m * out - c, f + c, d + c, p->out_row);
+    double error = out == 3 ? NAME(colour_residual)(m, factor, y, f, d, &done) : 0;
+    const float *rest = y + done * out;
+    size_t at = done * p->out_row, n = m - done;
+    for (size_t c = 0; n > 0 && c < out; c += 4)
+        error += NARROW(residual)(n, factor, out - c, rest + c, out, n * out - c, f + at + c,
+                                  d + at + c, p->out_row);
     return error;
 }
 
