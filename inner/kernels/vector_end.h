@@ -15,3 +15,7 @@
 #undef IVEC
 #undef SPLAT
 #undef AT
+#undef BOTH
+#undef PAIR_AT
+#undef IN_ALL_GROUPS
+#undef IN_HALVES

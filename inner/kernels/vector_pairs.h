@@ -224,13 +224,11 @@ static ALWAYS_INLINE void NAME(descend_tile)(bool kinked, bool last, const struc
                                              const float *ra, float *weights, float *bias) {
     struct job copy = *task, *const j = &copy;
     struct NAME(square) w[2];
-    struct NAME(layer_sums) g;
+    struct NAME(layer_sums) g = {.bias = {0}};
     size_t r = 0;
     w[0] = last ? NAME(load_outputs)(j->sum[0].b) : NAME(load_square)(j->sum[0].b, j->sum[0].k);
     if (ra)
         w[1] = last ? NAME(load_outputs)(j->sum[1].b) : NAME(load_square)(j->sum[1].b, j->sum[1].k);
-    UNROLL for (int o = 0; o < 4; o++) g.weights.straight[o] = g.weights.crossed[o] = (BOTH){0};
-    g.bias = (BOTH){0};
     for (; r + 2 <= j->rows; r += 2)
         NAME(pair_descends)(kinked, last, false, j, ra, w, r, &g);
     if (r < j->rows) NAME(pair_descends)(kinked, last, true, j, ra, w, r, &g);
@@ -290,11 +288,31 @@ static void NAME(outputs_of_pairs)(size_t m, const float *bias, const float *a, 
             NAME(pair_outputs)(a, w, NULL, NULL, NAME(twice)(four), r, f);
 }
 
-/* Coordinate `axis` of point 2 q of x [8 points, 2] in the first half of a vector, of the next one
- * in the second. */
+/* Number i of a vector in the first half, number i + 2 in the second. */
+#define IN_HALVES(x, i)                                                                            \
+    SHUFFLE(PAIR(ivec), x, x, i, i, i, i, i, i, i, i, i + 2, i + 2, i + 2, i + 2, i + 2, i + 2,    \
+            i + 2, i + 2)
+
+/* Coordinate `axis` of points 2 q and 2 q + 1 of x [8 points, 2], one in each half. */
 static ALWAYS_INLINE BOTH NAME(pair_coordinate)(BOTH x, int q, int axis) {
-    const int a = 4 * q + axis, b = a + 2;
-    return SHUFFLE(PAIR(ivec), x, x, a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);
+    switch (4 * q + axis) {
+    case 0:
+        return IN_HALVES(x, 0);
+    case 1:
+        return IN_HALVES(x, 1);
+    case 4:
+        return IN_HALVES(x, 4);
+    case 5:
+        return IN_HALVES(x, 5);
+    case 8:
+        return IN_HALVES(x, 8);
+    case 9:
+        return IN_HALVES(x, 9);
+    case 12:
+        return IN_HALVES(x, 12);
+    default:
+        return IN_HALVES(x, 13);
+    }
 }
 
 /* Sums over the first *n of m points, those that whole vectors of x hold, of e, and of e times
@@ -304,7 +322,7 @@ static ALWAYS_INLINE void NAME(first_pairs)(size_t m, const float *x, const floa
     BOTH s[2][3] = {{{0}}};
     size_t i = 0;
     for (; i + 8 <= m; i += 8) {
-        BOTH points = *(PAIR(unaligned) *)(uintptr_t)(x + 2 * i);
+        BOTH points = *(const PAIR(unaligned) *)(x + 2 * i);
         UNROLL for (int q = 0; q < 4; q++) {
             BOTH d = PAIR_AT(e, (i + 2 * (size_t)q) * LANES), *to = s[q & 1];
             to[0] = PAIR_MULTIPLY_ADD(NAME(pair_coordinate)(points, q, 0), d, to[0]);
@@ -321,10 +339,11 @@ static ALWAYS_INLINE void NAME(first_pairs)(size_t m, const float *x, const floa
 static ALWAYS_INLINE void NAME(lattice_pairs)(bool slopes, size_t n, const float *sa,
                                               const float *ca, BOTH sb, BOTH cb, float *s,
                                               float *c) {
-    for (size_t at = 0; at < n * LANES; at += 2 * LANES) {
-        BOTH sine = *(PAIR(unaligned) *)(uintptr_t)(sa + at);
-        BOTH cosine = *(PAIR(unaligned) *)(uintptr_t)(ca + at);
-        *(PAIR(unaligned) *)(s + at) = PAIR_MULTIPLY_ADD(cosine, sb, sine * cb);
-        if (slopes) *(PAIR(unaligned) *)(c + at) = PAIR_MULTIPLY_ADD(-sine, sb, cosine * cb);
+    for (size_t done = 0; done < n; done += 2) {
+        const BOTH sine = *(const PAIR(unaligned) *)(sa + done * LANES);
+        const BOTH cosine = *(const PAIR(unaligned) *)(ca + done * LANES);
+        *(PAIR(unaligned) *)(s + done * LANES) = PAIR_MULTIPLY_ADD(cosine, sb, sine * cb);
+        if (slopes)
+            *(PAIR(unaligned) *)(c + done * LANES) = PAIR_MULTIPLY_ADD(-sine, sb, cosine * cb);
     }
 }

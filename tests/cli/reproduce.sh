@@ -146,6 +146,13 @@ says "reproduce: the frontier keeps what is there" out '; 0 commands run, 3 kept
 reproduce 2 "reproduce: the frontier, an unknown preset" frontier photos.h5 --presets 200k,3k
 says "reproduce: the frontier names it" err '3k is none of 12k, 25k'
 
+# ---- costs
+
+reproduce 0 "reproduce: costs" costs photos.h5 --models 8x8
+says "reproduce: costs reports" results/costs.md '| 8x8 cells, all of 371 weights |' 'GFLOP'
+reproduce 2 "reproduce: costs, an unknown model" costs photos.h5 --models 9x9
+says "reproduce: costs names it" err '9x9 is none of 8x8, 16x16'
+
 # ---- context
 
 if find_python 'h5py, numpy, scipy, PIL'; then
