@@ -115,7 +115,7 @@ static const struct cli_option options[] = {
            .help = "what a shared slot becomes in the course of the run, in as many copies as are "
                    "needed"),
     NUMBER("then-at", "F", trainer.then_at, .min = 0.001, .max = 0.999,
-           .help = "after which part of the run"),
+           .help = "after which part of the run; the outer rates begin again there"),
 
     HEADING("network"),
     CLI_NETWORK_OPTIONS(struct train_args, model.network, model.coords, range, NULL, NULL),
