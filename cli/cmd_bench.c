@@ -15,6 +15,7 @@
 #include "base/quantile.h"
 #include "base/random.h"
 #include "base/version.h"
+#include "cli/counter.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/paths.h"
@@ -108,6 +109,7 @@ static double measure_sines(const struct tsr_kernel *kernel) {
 struct sample {
     double gflops[MAX_REPEATS], fraction[MAX_REPEATS], roof[MAX_REPEATS];
     size_t n;
+    double instructions; /* of a point; NaN: not known. Only of kernels */
 };
 
 /* What an item consists of. */
@@ -220,6 +222,20 @@ static size_t calibrate(const struct region *r, const struct tsr_kernel *k, enum
     }
 }
 
+/* Instructions for a point of the region. */
+static double count_instructions(const struct region *r, const struct tsr_kernel *k,
+                                 enum operation op) {
+    enum { TIMES = 16 };
+    struct cli_counter counter;
+    cli_counter_open(&counter);
+    double before = cli_counter_read(&counter);
+    for (int i = 0; i < TIMES; i++)
+        run_operation(r, k, op);
+    double n = (cli_counter_read(&counter) - before) / TIMES;
+    cli_counter_close(&counter);
+    return n / (double)r->points.n;
+}
+
 /* What is measured for each width: regions as a grid of such networks on a 178x178 image would
  * have. */
 static const struct {
@@ -236,6 +252,7 @@ static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct
     TSR_TRY(make_region(&r, k, &a->net, width, kernel_rows[row].points, &arena, err));
     for (int op = 0; op < N_OPERATIONS; op++) {
         samples[op].n = 0;
+        samples[op].instructions = (double)NAN;
         if (op == HVP_TAPE && !k->tape_size) continue;
         size_t n = calibrate(&r, k, (enum operation)op);
         double points = (double)(r.points.n * n);
@@ -247,6 +264,7 @@ static enum tsr_status bench_kernel_row(const struct bench_args *a, const struct
                 run_operation(&r, k, (enum operation)op);
             add_sample(&samples[op], work, tsr_seconds() - start, top, sines);
         }
+        samples[op].instructions = count_instructions(&r, k, (enum operation)op);
     }
     tsr_arena_free(&arena);
     return TSR_OK;
@@ -479,12 +497,17 @@ static void print_kernel_row(const char *name, size_t row, struct sample *sample
         cli_json_number(json, "gflops", gflops);
         cli_json_number(json, "fraction_of_peak", fraction);
         cli_json_number(json, "fraction_of_roof", roof);
+        cli_json_number(json, "instructions_per_point", s->instructions);
         cli_json_close(json, '}');
         if (!table) continue;
         if (s->n)
             (void)printf("\t%.1f\t%.0f%%\t%.0f%%", gflops, 100 * fraction, 100 * roof);
         else
             (void)printf("\t-\t-\t-");
+        if (isfinite(s->instructions))
+            (void)printf("\t%.0f", s->instructions);
+        else
+            (void)printf("\t-");
     }
     if (table) (void)printf("\n");
     cli_json_close(json, '}');
@@ -499,8 +522,9 @@ static enum tsr_status bench_kernels(const struct bench_args *a, const struct ts
     static struct sample samples[N_OPERATIONS];
     if (table)
         (void)printf(
-            "#kernel\twidth\tpoints\tforward_gflops\t%%peak\t%%roof\tgradient_gflops\t%%peak\t"
-            "%%roof\thvp_gflops\t%%peak\t%%roof\thvp_tape_gflops\t%%peak\t%%roof\n");
+            "#kernel\twidth\tpoints\tforward_gflops\t%%peak\t%%roof\tinstr/point\tgradient_gflops\t"
+            "%%peak\t%%roof\tinstr/point\thvp_gflops\t%%peak\t%%roof\tinstr/point\t"
+            "hvp_tape_gflops\t%%peak\t%%roof\tinstr/point\n");
     cli_json_open(json, "kernels", '[');
     for (const struct tsr_kernel *const *k = tsr_kernel_list(); *k; k++) {
         bool chosen = strcmp(a->kernel, "auto") == 0 ? (*k)->peak || strcmp((*k)->name, "blas") == 0
