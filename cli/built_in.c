@@ -7,11 +7,17 @@
 #include "cli/image_list.h"
 #include "cli/paths.h"
 
+/* To be freed; NULL: it is not there. */
+static char *path_of(enum tsr_preset preset) {
+    char *file = cli_join("models", tsr_preset_name(preset), ".h5");
+    char *path = file ? cli_installed(file) : NULL;
+    free(file);
+    return path;
+}
+
 static enum tsr_status find(struct cli_call *call, enum tsr_preset preset) {
     const char *name = tsr_preset_name(preset);
-    char *file = cli_join("models", name, ".h5");
-    call->built_in = file ? cli_installed(file) : NULL;
-    free(file);
+    call->built_in = path_of(preset);
     if (call->built_in) return TSR_OK;
     return TSR_ERROR(&call->err, TSR_ERR_IO,
                      "the built-in model %s is neither beside the program nor where it is "
@@ -31,4 +37,16 @@ enum tsr_status cli_built_in_take(struct cli_call *call) {
     call->operands[0] = call->built_in;
     call->n_operands++;
     return TSR_OK;
+}
+
+bool cli_built_in_complete(struct tsr_inr *inr) {
+    for (size_t i = TSR_PRESET_NONE + 1; i < tsr_preset_names.n && inr->incomplete; i++) {
+        char *path = path_of((enum tsr_preset)i);
+        struct tsr_model *model = NULL;
+        if (path && tsr_model_load(path, &model, NULL) == TSR_OK)
+            (void)!tsr_inr_complete(inr, model, NULL);
+        tsr_model_free(model);
+        free(path);
+    }
+    return !inr->incomplete;
 }

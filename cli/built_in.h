@@ -8,6 +8,7 @@
 #define TSR_CLI_BUILT_IN_H
 
 #include "cli/options.h"
+#include "image/inr.h"
 #include "image/presets.h"
 
 /* The option over a member enum tsr_preset of `args`, whose offset is cli_command.built_in. Its
@@ -24,5 +25,8 @@
 /* Puts the built-in model before the operands, if one is asked for or the first holds images. Room
  * for one operand more is there. TSR_ERR_IO: it is neither here nor there. */
 enum tsr_status cli_built_in_take(struct cli_call *call);
+
+/* Completes an INR with the built-in model that it refers to; false: it is none of those here. */
+bool cli_built_in_complete(struct tsr_inr *inr);
 
 #endif

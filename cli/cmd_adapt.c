@@ -27,7 +27,7 @@ struct adapt_args {
     enum tsr_preset preset;
     const char *output, *kernel;
     const char *background;
-    bool png, panel, strict, isolate;
+    bool png, panel, reference, strict, isolate;
     size_t inner_steps;
     double target_psnr_db;
     bool until_converged;
@@ -59,6 +59,11 @@ static const struct cli_option options[] = {
      .help = "the INR file; with several images or a folder of images, or if it is a folder, a "
              "folder that gets NAME.inr.h5 of each"},
     CLI_BUILT_IN(struct adapt_args, preset),
+    {.name = "reference",
+     .type = CLI_FLAG,
+     .at = AT(reference),
+     .help = "leave out of the INR what all images share, theta and the basis, and refer to the "
+             "model by a digest of them; `tessera render --model M.h5` draws it"},
     {.name = "png",
      .type = CLI_FLAG,
      .at = AT(png),
@@ -116,6 +121,7 @@ struct job {
     double *psnr_db;             /* [K+1] */
     struct tsr_label_map stored; /* that was given, of the only image; or none */
     struct cli_mask mask;        /* that was given, or none */
+    uint64_t shared;             /* digest of the model, with --reference */
     uint32_t *labels; /* [H, W] regions of the image at hand, for a rule that follows it */
     /* Kept from image to image while their size is the same. */
     struct tsr_reconstructor *reconstructor;
@@ -381,6 +387,8 @@ static enum tsr_status reconstruct(struct job *job, size_t i, const struct tsr_i
         .psnr_db = job->psnr_db, .phi = (*inr)->phi, .numbers = (*inr)->numbers};
     struct tsr_error *err = &job->call->err;
     tsr_inr_share(*inr, job->model);
+    (*inr)->refers = job->args->reference;
+    (*inr)->shared = job->shared;
     if (job->args->panel) TSR_TRY(take_pictures(job, image, &result.pictures));
     cli_watch_start(&job->watch, job->args->common.quiet, path);
     enum tsr_status status =
@@ -447,6 +455,12 @@ static enum tsr_status prepare(struct job *job) {
         return TSR_ERROR(&call->err, TSR_ERR_SHAPE, "%s: its networks have %zu outputs, not 1 or 3",
                          call->operands[0], job->model->net.out_dim);
     job->as.channels = job->model->net.out_dim;
+    if (job->args->reference && tsr_space_is_whole(&job->model->space))
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                         "--reference leaves out what all images share, but %s adapts all "
+                         "parameters: there is nothing to leave out",
+                         call->operands[0]);
+    if (job->args->reference) job->shared = tsr_model_shared_digest(job->model);
     TSR_TRY(tsr_colour_parse(job->args->background, &job->as.background, &call->err));
     TSR_TRY(take_rule(job, &call->err));
     TSR_TRY(take_context(job, &call->err));

@@ -425,13 +425,16 @@ static void regions_info(const struct tsr_partition *p) {
 
 static enum tsr_status inr_info(struct tsr_h5 *f, struct tsr_error *err) {
     struct tsr_inr *inr;
-    TSR_TRY(tsr_inr_load(tsr_h5_path(f), &inr, err));
+    TSR_TRY(tsr_inr_open(tsr_h5_path(f), &inr, err));
     (void)printf("kind: INR\n");
     const struct tsr_model_config shape = {
         .network = inr->network, .partition = inr->rule, .coords = inr->coords};
     cli_shape_rows(&shape, print_row, NULL);
     (void)printf("parameters per region: %zu\n", inr->net.n_params);
     adaptation_info(&inr->space, inr->n_slots, &inr->net);
+    if (inr->refers)
+        (void)printf("reference: %016llx, the digest of the shared numbers of a model\n",
+                     (unsigned long long)inr->shared);
     sizes_info(inr->partition->n_regions, inr->space.n, inr->partition->height,
                inr->partition->width, inr->net.out_dim);
     regions_info(inr->partition);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "cli/built_in.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
@@ -9,7 +10,7 @@
 
 struct render_args {
     struct cli_common common;
-    const char *output, *kernel;
+    const char *output, *kernel, *model;
     double scale;
     size_t size[2];
 };
@@ -45,6 +46,13 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = TSR_IMAGE_MAX_SIDE,
      .help = "size in pixels"},
+    {.name = "model",
+     .metavar = "M.h5",
+     .type = CLI_STRING,
+     .file = CLI_READS_HDF5,
+     .at = AT(model),
+     .shown = "a built-in one, if it is that",
+     .help = "the model that the INR refers to (`adapt --reference`)"},
     CLI_KERNEL(AT(kernel)),
     {.type = CLI_END},
 };
@@ -52,6 +60,24 @@ static const struct cli_option options[] = {
 static size_t scaled(size_t side, double scale) {
     double pixels = floor((double)side * scale + 0.5);
     return pixels < 1 ? 1 : (size_t)pixels;
+}
+
+/* What an INR that refers to a model lacks. */
+static enum tsr_status complete(struct cli_call *call, struct tsr_inr *inr) {
+    const struct render_args *a = call->args;
+    struct tsr_model *model;
+    if (!inr->incomplete || (!a->model && cli_built_in_complete(inr))) return TSR_OK;
+    if (!a->model)
+        return TSR_ERROR(&call->err, TSR_ERR_CONFIG,
+                         "%s refers to a model, whose shared numbers have the digest %016llx: name "
+                         "it with --model M.h5",
+                         call->operands[0], (unsigned long long)inr->shared);
+    TSR_TRY(tsr_model_load(a->model, &model, &call->err));
+    enum tsr_status status = tsr_inr_complete(inr, model, &call->err);
+    tsr_model_free(model);
+    if (status != TSR_OK)
+        tsr_error_prefix(&call->err, "%s with --model %s", call->operands[0], a->model);
+    return status;
 }
 
 static enum tsr_status run(struct cli_call *call) {
@@ -62,7 +88,8 @@ static enum tsr_status run(struct cli_call *call) {
     enum tsr_status status;
     if (a->size[0] && cli_given(call, "scale"))
         return TSR_ERROR(&call->err, TSR_ERR_CONFIG, "--scale and --size exclude each other");
-    TSR_CHECK(tsr_inr_load(call->operands[0], &inr, &call->err));
+    TSR_CHECK(tsr_inr_open(call->operands[0], &inr, &call->err));
+    TSR_CHECK(complete(call, inr));
     size_t height = a->size[0] ? a->size[0] : scaled(inr->partition->height, a->scale);
     size_t width = a->size[0] ? a->size[1] : scaled(inr->partition->width, a->scale);
     call->phase = CLI_RUNNING;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/memory.h"
 #include "image/geometry.h"
 #include "inner/pass.h"
@@ -52,6 +53,39 @@ void tsr_inr_share(struct tsr_inr *inr, const struct tsr_model *model) {
     if (inr->theta) memcpy(inr->theta, model->theta, n * sizeof *inr->theta);
     if (inr->basis)
         memcpy(inr->basis, model->basis, inr->space.n_directions * n * sizeof *inr->basis);
+}
+
+static uint64_t digest_of(uint64_t digest, size_t n, const tsr_real *values) {
+    for (size_t i = 0; i < n; i++) {
+        float value = (float)values[i];
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        const unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),
+                                        (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
+        digest = tsr_digest(digest, bytes, sizeof bytes);
+    }
+    return digest;
+}
+
+uint64_t tsr_model_shared_digest(const struct tsr_model *m) {
+    uint64_t digest = digest_of(TSR_DIGEST_START, m->n_slots * m->net.n_params, m->theta);
+    return m->basis ? digest_of(digest, tsr_model_basis_count(m), m->basis) : digest;
+}
+
+enum tsr_status tsr_inr_complete(struct tsr_inr *inr, const struct tsr_model *model,
+                                 struct tsr_error *err) {
+    if (!inr->incomplete) return TSR_OK;
+    uint64_t digest = tsr_model_shared_digest(model);
+    if (digest != inr->shared || model->n_slots != inr->n_slots ||
+        model->net.n_params != inr->net.n_params ||
+        model->space.n_directions != inr->space.n_directions)
+        return TSR_ERROR(err, TSR_ERR_SHAPE,
+                         "it refers to a model whose initialisations and basis have the digest "
+                         "%016llx; those of this model have %016llx",
+                         (unsigned long long)inr->shared, (unsigned long long)digest);
+    tsr_inr_share(inr, model);
+    inr->incomplete = false;
+    return tsr_inr_expand(inr, err);
 }
 
 enum tsr_status tsr_inr_expand(struct tsr_inr *inr, struct tsr_error *err) {

@@ -25,6 +25,11 @@ struct tsr_inr {
     size_t n_slots;
     tsr_real *numbers;       /* [n_regions, n] */
     tsr_real *theta, *basis; /* [n_slots, n_params], [n_slots, n_directions, n_params] or NULL */
+    /* The file has, or is to have, the digest of theta and basis instead of these, which are those
+     * of a model then. */
+    bool refers;
+    bool incomplete; /* it was read from such a file: theta, basis and phi are still to come */
+    uint64_t shared; /* the digest */
 };
 
 /* An INR for images of this size: network, coordinates and rule of a checked configuration; phi is
@@ -37,6 +42,12 @@ TSR_API enum tsr_status tsr_inr_create(const struct tsr_model_config *config, si
 /* Copies what all images share, theta and basis of the model that the INR was made for; nothing to
  * do where all parameters adapt. */
 TSR_API void tsr_inr_share(struct tsr_inr *inr, const struct tsr_model *model);
+/* The digest of what a model's images share, theta and basis as float32, little-endian. */
+TSR_API uint64_t tsr_model_shared_digest(const struct tsr_model *model);
+/* Completes an INR with the theta and basis of the model that it refers to. TSR_ERR_SHAPE: it is
+ * another one; nothing has changed then. */
+TSR_API enum tsr_status tsr_inr_complete(struct tsr_inr *inr, const struct tsr_model *model,
+                                         struct tsr_error *err) TSR_MUST_USE;
 /* Sets phi from the numbers, theta and basis; nothing to do where all parameters adapt. */
 TSR_API enum tsr_status tsr_inr_expand(struct tsr_inr *inr, struct tsr_error *err) TSR_MUST_USE;
 /* The label map [H, W] of the image, for a rule that follows it. */
@@ -45,7 +56,11 @@ TSR_API enum tsr_status tsr_inr_follow(struct tsr_inr *inr, const uint32_t *labe
 
 TSR_API enum tsr_status tsr_inr_save(const struct tsr_inr *inr, const char *path,
                                      struct tsr_error *err) TSR_MUST_USE;
+/* TSR_ERR_UNSUPPORTED: the file refers to a model. */
 TSR_API enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out,
+                                     struct tsr_error *err) TSR_MUST_USE;
+/* The same, but an INR that refers to a model is loaded, incomplete. */
+TSR_API enum tsr_status tsr_inr_open(const char *path, struct tsr_inr **out,
                                      struct tsr_error *err) TSR_MUST_USE;
 
 /* Where a picture goes: [height, width, out_dim] bytes, clipped and rounded, or floats, as the

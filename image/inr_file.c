@@ -2,7 +2,10 @@
  *
  * INR files (docs/formats.md).
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "image/attributes.h"
@@ -32,6 +35,30 @@ static enum tsr_status visit_adaptation(struct tsr_model_config *c, tsr_setting_
     return TSR_SETTINGS_VISIT(table, fn, user, err);
 }
 
+/* The digest that stands for theta and basis: 16 hexadecimal digits. */
+#define REFERENCE "reference"
+
+static enum tsr_status write_reference(struct tsr_h5 *file, const struct tsr_inr *inr,
+                                       struct tsr_error *err) {
+    char text[32];
+    if (!inr->refers) return TSR_OK;
+    (void)snprintf(text, sizeof text, "%016" PRIx64, inr->shared);
+    return tsr_h5_write_attr_str(file, "/", REFERENCE, text, err);
+}
+
+static enum tsr_status read_reference(struct tsr_h5 *file, struct tsr_inr *inr,
+                                      struct tsr_error *err) {
+    char text[32];
+    TSR_TRY(tsr_h5_read_attr_str(file, "/", REFERENCE, text, sizeof text, err));
+    if (strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
+        return TSR_ERROR(err, TSR_ERR_FORMAT,
+                         "%s: attribute " REFERENCE " is \"%s\"; it must be 16 hexadecimal digits",
+                         tsr_h5_path(file), text);
+    inr->shared = strtoull(text, NULL, 16);
+    inr->refers = inr->incomplete = true;
+    return TSR_OK;
+}
+
 /* /regions/numbers [n_regions, n], and theta and basis, which all images share. With inr NULL it
  * only checks the shapes. */
 static enum tsr_status transfer_numbers(bool write, struct tsr_h5 *file, size_t regions,
@@ -39,13 +66,17 @@ static enum tsr_status transfer_numbers(bool write, struct tsr_h5 *file, size_t 
                                         size_t slots, struct tsr_inr *inr, struct tsr_error *err) {
     const size_t dims[2] = {regions, space->n};
     const char *path = "/regions/numbers";
-    TSR_TRY(
-        tsr_layer_arrays(write, file, "/init", "", net, &slots, 1, inr ? inr->theta : NULL, err));
-    TSR_TRY(tsr_basis_transfer(write, file, slots, space, net, inr ? inr->basis : NULL, 0, err));
+    bool refers = write ? inr->refers : tsr_h5_has_attr(file, "/", REFERENCE);
+    if (!refers) {
+        TSR_TRY(tsr_layer_arrays(write, file, "/init", "", net, &slots, 1, inr ? inr->theta : NULL,
+                                 err));
+        TSR_TRY(
+            tsr_basis_transfer(write, file, slots, space, net, inr ? inr->basis : NULL, 0, err));
+    }
     if (!inr) return tsr_array_check(file, path, 2, dims, err);
     if (write) return tsr_h5_write(file, path, TSR_H5_REAL, 2, dims, inr->numbers, 0, err);
     TSR_TRY(tsr_h5_read(file, path, TSR_H5_REAL, 2, dims, inr->numbers, err));
-    return tsr_inr_expand(inr, err);
+    return refers ? read_reference(file, inr, err) : tsr_inr_expand(inr, err);
 }
 
 /* /partition/labels uint16 [H, W], for a rule that follows the image. */
@@ -114,6 +145,7 @@ enum tsr_status tsr_inr_write(struct tsr_h5 *file, const struct tsr_inr *inr,
     if (!tsr_space_is_whole(&inr->space)) {
         struct tsr_inr copy = *inr; /* what transfers may read into */
         TSR_TRY(visit_adaptation(&config, tsr_attribute_write, file, err));
+        TSR_TRY(write_reference(file, inr, err));
         return transfer_numbers(true, file, inr->partition->n_regions, &inr->space, &inr->net,
                                 inr->n_slots, &copy, err);
     }
@@ -179,11 +211,23 @@ enum tsr_status tsr_inr_read(struct tsr_h5 *file, struct tsr_inr **out, struct t
     return status == TSR_ERR_CONFIG ? TSR_ERR_FORMAT : status; /* settings of the file's own */
 }
 
-enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {
+enum tsr_status tsr_inr_open(const char *path, struct tsr_inr **out, struct tsr_error *err) {
     struct tsr_h5 *file;
     *out = NULL;
     TSR_TRY(tsr_h5_open(path, &file, err));
     enum tsr_status status = tsr_inr_read(file, out, err);
     tsr_h5_close(file);
     return status;
+}
+
+enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {
+    TSR_TRY(tsr_inr_open(path, out, err));
+    if (!(*out)->incomplete) return TSR_OK;
+    uint64_t digest = (*out)->shared;
+    tsr_inr_free(*out);
+    *out = NULL;
+    return TSR_ERROR(err, TSR_ERR_UNSUPPORTED,
+                     "%s refers to a model, whose initialisations and basis have the digest "
+                     "%016" PRIx64 ": without them there is nothing to draw",
+                     path, digest);
 }

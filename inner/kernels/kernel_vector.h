@@ -30,8 +30,8 @@
  *
  * The includer defines LANES, MAX_VECS, NAME(x), MULTIPLY_ADD(a, b, c), optionally REMAINDER(u,
  * flip) for sincos.h, which are undefined at the end, and NARROW(x), the NAME(x) of vectors of 4
- * lanes. If layers have no more than LANES units, LANES is 8, and the processor has vectors twice as
- * long, it may define PAIR(x), the NAME(x) of a vector_lanes.h for those, PAIR_OF(a, b), such a
+ * lanes. If layers have no more than LANES units, LANES is 8, and the processor has vectors twice
+ * as long, it may define PAIR(x), the NAME(x) of a vector_lanes.h for those, PAIR_OF(a, b), such a
  * vector of two, and PAIR_MULTIPLY_ADD: layers are then worked off two points at a time
  * (vector_pairs.h).
  */

@@ -56,6 +56,17 @@ for kind in last:27 biases:19 latent:11; do
     tessera 0 "$adapt: adapt" adapt m.h5 photos/p0.ppm -o m.inr.h5 --png
     render m.inr.h5 drawn.png
     check "$adapt: the INR file holds the picture" cmp m.png drawn.png
+    rm -f ref.inr.h5 drawn.png
+    tessera 0 "$adapt: adapt --reference" adapt m.h5 photos/p0.ppm -o ref.inr.h5 --reference
+    tessera 0 "$adapt: render --model" render ref.inr.h5 -o drawn.png --model m.h5
+    check "$adapt: the same picture" cmp m.png drawn.png
+    check "$adapt: a smaller file" test "$(wc -c <ref.inr.h5)" -lt "$(wc -c <m.inr.h5)"
+    refused 2 "refers to a model" "$adapt: a reference without its model" render ref.inr.h5 -o none.png
+    train other.h5 --adapt "$adapt" --outer-steps 2 --seed 1
+    refused 3 "those of this model have" "$adapt: a reference with another" render ref.inr.h5 -o none.png --model other.h5
+    tessera 0 "$adapt: info of a reference" info ref.inr.h5
+    check "$adapt: tells the digest" grep -q '^reference: [0-9a-f]\{16\},' out
+    check "$adapt: nothing was drawn" test ! -e none.png
     for other in two half; do
         "$TESSERA" adapt $other.h5 photos/p0.ppm -o $other.inr.h5 --quiet >/dev/null
         check "$adapt: $other.h5 is the same model" cmp $other.inr.h5 m.inr.h5
@@ -67,6 +78,7 @@ done
 train all.h5 --outer-steps 20
 tessera 0 "all: info" info all.h5
 check "all: every parameter" test "$(number 'parameters per image')" = 492
+refused 2 "there is nothing to leave out" "all: a reference" adapt all.h5 photos/p0.ppm -o none.inr.h5 --reference
 refused 2 "numbers" "a code of no numbers" train d.h5 -o x.h5 --grid 2x2 --adapt latent:0 --time 1s
 refused 2 "known are" "an unknown adaptation" train d.h5 -o x.h5 --grid 2x2 --adapt middle --time 1s
 refused 2 "too much" "a number too many" train d.h5 -o x.h5 --grid 2x2 --adapt last:3 --time 1s
