@@ -66,7 +66,7 @@ static enum tsr_status transfer_numbers(bool write, struct tsr_h5 *file, size_t 
                                         size_t slots, struct tsr_inr *inr, struct tsr_error *err) {
     const size_t dims[2] = {regions, space->n};
     const char *path = "/regions/numbers";
-    bool refers = write ? inr->refers : tsr_h5_has_attr(file, "/", REFERENCE);
+    bool refers = write && inr ? inr->refers : tsr_h5_has_attr(file, "/", REFERENCE);
     if (!refers) {
         TSR_TRY(tsr_layer_arrays(write, file, "/init", "", net, &slots, 1, inr ? inr->theta : NULL,
                                  err));
