@@ -26,7 +26,8 @@ enum tsr_status tsr_inr_from_memory(const void *bytes, size_t size, struct tsr_i
     TSR_TRY(tsr_h5_open_memory("INR in memory", bytes, size, &file, err));
     enum tsr_status status = tsr_inr_read(file, out, err);
     tsr_h5_close(file);
-    return status;
+    TSR_TRY(status);
+    return tsr_inr_need_complete("INR in memory", out, err);
 }
 
 enum tsr_status tsr_inr_to_file(const struct tsr_inr *inr, const char *path,

@@ -220,14 +220,19 @@ enum tsr_status tsr_inr_open(const char *path, struct tsr_inr **out, struct tsr_
     return status;
 }
 
-enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {
-    TSR_TRY(tsr_inr_open(path, out, err));
-    if (!(*out)->incomplete) return TSR_OK;
-    uint64_t digest = (*out)->shared;
-    tsr_inr_free(*out);
-    *out = NULL;
+enum tsr_status tsr_inr_need_complete(const char *name, struct tsr_inr **inr,
+                                      struct tsr_error *err) {
+    if (!(*inr)->incomplete) return TSR_OK;
+    uint64_t digest = (*inr)->shared;
+    tsr_inr_free(*inr);
+    *inr = NULL;
     return TSR_ERROR(err, TSR_ERR_UNSUPPORTED,
                      "%s refers to a model, whose initialisations and basis have the digest "
                      "%016" PRIx64 ": without them there is nothing to draw",
-                     path, digest);
+                     name, digest);
+}
+
+enum tsr_status tsr_inr_load(const char *path, struct tsr_inr **out, struct tsr_error *err) {
+    TSR_TRY(tsr_inr_open(path, out, err));
+    return tsr_inr_need_complete(path, out, err);
 }

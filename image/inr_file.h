@@ -10,6 +10,10 @@
 
 enum tsr_status tsr_inr_write(struct tsr_h5 *file, const struct tsr_inr *inr,
                               struct tsr_error *err) TSR_MUST_USE;
+/* Frees an INR that is incomplete (image/inr.h), which is TSR_ERR_UNSUPPORTED. `name`: of its file.
+ */
+enum tsr_status tsr_inr_need_complete(const char *name, struct tsr_inr **inr,
+                                      struct tsr_error *err) TSR_MUST_USE;
 /* Shapes are checked before anything is allocated. */
 enum tsr_status tsr_inr_read(struct tsr_h5 *file, struct tsr_inr **out,
                              struct tsr_error *err) TSR_MUST_USE;

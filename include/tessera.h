@@ -331,6 +331,8 @@ TSR_PUBLIC enum tsr_status tsr_model_adapt(const struct tsr_model *model,
 
 /* ---- INRs ------------------------------------------------------------------------------------ */
 
+/* TSR_ERR_UNSUPPORTED: the INR refers to a model for what all images share (`tessera adapt
+ * --reference`). */
 TSR_PUBLIC enum tsr_status tsr_inr_from_file(const char *path, struct tsr_inr **out,
                                              struct tsr_error *err);
 TSR_PUBLIC enum tsr_status tsr_inr_from_memory(const void *bytes, size_t size, struct tsr_inr **out,

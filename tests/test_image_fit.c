@@ -276,8 +276,8 @@ static void what_does_not_adapt_stays(void **state) {
         struct tsr_fitter *f = run_fit(&s, &c);
         struct tsr_inr *loaded;
         const struct tsr_inr *inr = tsr_fitter_inr(f);
-        MUST(tsr_inr_save(inr, "fitted.inr.h5", err));
-        MUST(tsr_inr_load("fitted.inr.h5", &loaded, err));
+        MUST(tsr_inr_save(inr, in_folder("fitted.inr.h5"), err));
+        MUST(tsr_inr_load(in_folder("fitted.inr.h5"), &loaded, err));
         size_t n = inr->partition->n_regions * inr->net.n_params;
         assert_int_equal(loaded->space.n, s.model->space.n);
         assert_memory_equal(loaded->phi, inr->phi, n * sizeof *inr->phi);
@@ -285,6 +285,42 @@ static void what_does_not_adapt_stays(void **state) {
         tsr_fitter_free(f);
         clear_scene(&s);
     }
+}
+
+/* An INR that refers to a model has the numbers alone, and is whole again with that model only. */
+static void references_need_their_model(void **state) {
+    (void)state;
+    struct tsr_model_config config = toy_config(13, 17, 3);
+    struct tsr_fit_config c = fit_config(8);
+    struct tsr_inr *back;
+    void *bytes;
+    size_t size;
+    c.adaptation = tsr_choice_of(&tsr_adaptation_latent.object);
+    (void)tsr_choice_set(&c.adaptation, "numbers", 5);
+    config.adaptation = c.adaptation;
+    struct scene s = make_scene(&config, 13, 17);
+    struct tsr_model *other = toy_model(&config, 6);
+    struct tsr_fitter *f = run_fit(&s, &c);
+    struct tsr_inr *inr = (struct tsr_inr *)(uintptr_t)tsr_fitter_inr(f);
+    size_t n = inr->partition->n_regions * inr->net.n_params;
+    inr->refers = true;
+    inr->shared = tsr_model_shared_digest(s.model);
+    MUST(tsr_inr_save(inr, in_folder("reference.inr.h5"), err));
+    MUST(tsr_inr_to_memory(inr, &bytes, &size, err));
+    MUST_FAIL(tsr_inr_load(in_folder("reference.inr.h5"), &back, err), TSR_ERR_UNSUPPORTED,
+              "reference.inr.h5 refers to a model");
+    MUST_FAIL(tsr_inr_from_memory(bytes, size, &back, err), TSR_ERR_UNSUPPORTED,
+              "refers to a model");
+    free(bytes);
+    MUST(tsr_inr_open(in_folder("reference.inr.h5"), &back, err));
+    MUST_FAIL(tsr_inr_complete(back, other, err), TSR_ERR_SHAPE, "those of this model have");
+    assert_true(back->incomplete);
+    MUST(tsr_inr_complete(back, s.model, err));
+    assert_memory_equal(back->phi, inr->phi, n * sizeof *inr->phi);
+    tsr_inr_free(back);
+    tsr_model_free(other);
+    tsr_fitter_free(f);
+    clear_scene(&s);
 }
 
 /* A basis is the model's, and so is what its inner steps adapt. */
@@ -723,7 +759,8 @@ static void widths_for_parameters(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(iterations_are_adam),
-        cmocka_unit_test(what_does_not_adapt_stays),
+        TEST(what_does_not_adapt_stays),
+        TEST(references_need_their_model),
         cmocka_unit_test(adaptations_that_do_not_fit),
         cmocka_unit_test(cut_cells_learn_the_whole_window),
         cmocka_unit_test(regions_that_follow_the_image),
