@@ -100,27 +100,19 @@ static void count_context(struct tsr_fitter *f) {
     }
 }
 
-/* The numbers of which a region's parameters are those of its slot. */
-static void start_numbers(struct tsr_fitter *f, const struct tsr_model *model, size_t region,
-                          size_t slot) {
-    const struct tsr_space *space = &f->engine.space;
-    if (tsr_space_is_whole(space)) return;
-    const struct tsr_chart chart = {.space = space,
-                                    .net = &f->engine.net,
-                                    .kernel = f->engine.kernel,
-                                    .theta = model->theta + slot * f->n_params};
-    tsr_adaptation_of(&space->choice)->start(&chart, f->inr->numbers + region * f->numbers);
-}
-
 static void initialise(struct tsr_fitter *f, const struct tsr_model *model) {
+    const struct tsr_inner_loop loop = {
+        .engine = &f->engine, .theta = f->inr->theta, .basis = f->inr->basis};
+    bool whole = tsr_space_is_whole(&f->engine.space);
     for (size_t r = 0; r < f->state.n_regions; r++) {
-        tsr_real *phi = f->inr->phi + r * f->n_params;
-        size_t slot = tsr_geometry_task(&f->geometry, r, NULL).slot;
-        if (f->config.random && tsr_space_is_whole(&f->engine.space))
-            tsr_network_randomize(&model->net, f->config.seed, r, phi);
+        const struct tsr_task task = tsr_geometry_task(&f->geometry, r, NULL);
+        struct tsr_trajectory t = {.task = &task,
+                                   .phi = f->inr->phi + r * f->n_params,
+                                   .z = whole ? NULL : f->inr->numbers + r * f->numbers};
+        if (f->config.random && whole)
+            tsr_network_randomize(&model->net, f->config.seed, r, t.phi);
         else
-            memcpy(phi, model->theta + slot * f->n_params, f->n_params * sizeof *phi);
-        start_numbers(f, model, r, slot);
+            tsr_trajectory_start(&loop, &t, model->theta);
         f->frozen[r] = f->context_points[r] == 0;
     }
     tsr_fitter_list_active(f);

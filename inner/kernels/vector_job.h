@@ -63,6 +63,11 @@ static ALWAYS_INLINE bool two_sums(enum mode mode) {
            mode == KINKED_R_BACKWARD;
 }
 
+/* Do the sums of a block start from the bias? */
+static ALWAYS_INLINE bool has_bias(enum mode mode) {
+    return mode == VALUES || mode == SLOPES || mode == R_FORWARD || mode == KINKED_R_FORWARD;
+}
+
 /* Where the second derivative of a kind's units comes from. */
 enum bend {
     BEND_NONE,     /* piecewise linear: the slope is 1 where the value is above 0, and else 0 */

@@ -78,9 +78,8 @@ static ALWAYS_INLINE void NAME(square_add)(const struct NAME(square) * w, int pa
 static ALWAYS_INLINE void NAME(pair_block)(enum mode mode, enum unit unit, const struct job *j,
                                            const struct NAME(square) * w, int pairs, size_t r) {
     BOTH straight[4], crossed[4], x[4];
-    bool bias = mode == VALUES || mode == SLOPES || mode == R_FORWARD || mode == KINKED_R_FORWARD;
     UNROLL for (int p = 0; p < pairs; p++) {
-        straight[p] = bias ? NAME(twice)(AT(j->bias, 0)) : (BOTH){0};
+        straight[p] = has_bias(mode) ? NAME(twice)(AT(j->bias, 0)) : (BOTH){0};
         crossed[p] = (BOTH){0};
     }
     UNROLL for (int i = 0; i < 2; i++) {
@@ -106,9 +105,8 @@ static ALWAYS_INLINE void NAME(pair_inputs)(enum mode mode, enum unit unit, cons
 /* Is this a product for pairs? Then it has been made. */
 static ALWAYS_INLINE bool NAME(pair_product)(enum mode mode, enum unit unit, const struct job *j) {
     size_t r = 0;
-    bool inputs = mode == VALUES || mode == SLOPES || mode == R_FORWARD || mode == KINKED_R_FORWARD;
     if (mode == WEIGHTS) return false;
-    if (inputs && j->a_row == 2 && j->sum[0].k == 2 && j->sum[1].k == 0) {
+    if (has_bias(mode) && j->a_row == 2 && j->sum[0].k == 2 && j->sum[1].k == 0) {
         BOTH w0 = NAME(twice)(AT(j->sum[0].b, 0)), w1 = NAME(twice)(AT(j->sum[0].b, LANES));
         for (BOTH bias = NAME(twice)(AT(j->bias, 0)); r < j->rows; r += 2)
             NAME(pair_inputs)(mode, unit, j, w0, w1, bias, r);

@@ -42,11 +42,9 @@ static ALWAYS_INLINE void NAME(accumulate_apart)(VEC acc[8][MAX_VECS], int rows,
 /* What the sums of a block start from: bias, what is there, or 0. */
 static ALWAYS_INLINE void NAME(start)(enum mode mode, const struct job *j, VEC acc[8][MAX_VECS],
                                       int rows, int vecs, size_t v0, size_t at) {
-    bool bias = mode != BACKWARD && mode != R_BACKWARD && mode != WEIGHTS &&
-                mode != KINKED_BACKWARD && mode != KINKED_R_BACKWARD;
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vecs; v++) {
         acc[r][v] = (VEC){0};
-        if (bias) acc[r][v] = AT(j->bias, (v0 + (size_t)v) * LANES);
+        if (has_bias(mode)) acc[r][v] = AT(j->bias, (v0 + (size_t)v) * LANES);
     }
     if (mode != WEIGHTS || j->fresh) return;
     UNROLL for (int r = 0; r < rows; r++, at += j->row) UNROLL for (int v = 0; v < vecs; v++)
